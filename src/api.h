@@ -1,0 +1,428 @@
+/* ==== API (public) ============================================================================================
+   Names follow Transformers. Every struct is valid as {0} in C and {} in C++; 0 always means "the documented
+   default". Every fallible call returns an hfm_result (0 is success), fills an optional hfm_error, and sets its
+   out-parameter to NULL or zero on failure. Nothing here prints, exits, or touches global state. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HFM_VERSION_MAJOR 0
+#define HFM_VERSION_MINOR 1
+#define HFM_VERSION_PATCH 0
+#define HFM_VERSION "0.1.0"
+
+#ifndef HFMODEL_API
+#if defined(HFMODEL_STATIC)
+#define HFMODEL_API static
+#elif defined(HFMODEL_DLL) && defined(_WIN32) && defined(HFMODEL_IMPLEMENTATION)
+#define HFMODEL_API __declspec(dllexport)
+#elif defined(HFMODEL_DLL) && defined(_WIN32)
+#define HFMODEL_API __declspec(dllimport)
+#else
+#define HFMODEL_API extern
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hfm_config hfm_config;   /* config.json as an editable document */
+typedef struct hfm_model hfm_model;     /* weights and configuration; never changes after load; share it freely */
+typedef struct hfm_session hfm_session; /* activations and caches of one user of a model; one thread at a time */
+
+/* ---- Errors ---------------------------------------------------------------------------------------------- */
+
+/* Coarse, stable outcome of a call. Values are never reused. */
+typedef int32_t hfm_result;
+enum {
+  HFM_OK = 0,
+  HFM_ERROR_ARGUMENT = 1,    /* the caller passed something that can't be right */
+  HFM_ERROR_MEMORY = 2,      /* an allocation failed */
+  HFM_ERROR_IO = 3,          /* the operating system, or the caller's hfm_io, reported a failure */
+  HFM_ERROR_NOT_FOUND = 4,   /* a file, a repository, a name does not exist */
+  HFM_ERROR_FORMAT = 5,      /* a file breaks the rules of its format */
+  HFM_ERROR_UNSUPPORTED = 6, /* well formed, but not something this build can run */
+  HFM_ERROR_LIMIT = 7,       /* beyond a limit (hfm_limits, or the machine's address space) */
+  HFM_ERROR_SHAPE = 8,       /* a tensor has another shape, dtype or range than needed */
+  HFM_ERROR_STATE = 9,       /* calls in the wrong order */
+  HFM_ERROR_CANCELLED = 10   /* the caller's cancel callback asked to stop */
+};
+
+/* What went wrong, in the caller's memory. Always NUL-terminated; bytes that come from a file are escaped. */
+typedef struct hfm_error {
+  hfm_result code;    /* as returned */
+  int32_t item;       /* the precise reason: an HFM_E_... value, stable, what tests compare */
+  uint64_t offset;    /* byte in `file` where it was noticed, 0 where that makes no sense */
+  char file[160];     /* the file, shortened from the left if long; "" if none is involved */
+  char what[160];     /* the tensor, config key, input or option concerned; "" if none */
+  char message[640];  /* one line for a person: what, where, expected, found, and what to do */
+} hfm_error;
+
+/* ---- Numbers ---------------------------------------------------------------------------------------------- */
+
+/* Element types, all that safetensors knows. 0 is "not said" (in options: keep what the file has). */
+enum {
+  HFM_DTYPE_AUTO = 0,
+  HFM_F32 = 1, HFM_F16 = 2, HFM_BF16 = 3, HFM_F64 = 4,
+  HFM_I64 = 5, HFM_I32 = 6, HFM_I16 = 7, HFM_I8 = 8,
+  HFM_U64 = 9, HFM_U32 = 10, HFM_U16 = 11, HFM_U8 = 12, HFM_BOOL = 13, HFM_C64 = 14,
+  HFM_F8_E4M3 = 15, HFM_F8_E5M2 = 16, HFM_F8_E8M0 = 17, HFM_F8_E4M3FNUZ = 18, HFM_F8_E5M2FNUZ = 19,
+  HFM_F6_E2M3 = 20, HFM_F6_E3M2 = 21, HFM_F4 = 22
+};
+typedef int32_t hfm_dtype;
+
+#define HFM_MAX_RANK 8
+
+/* A view of a dense row-major tensor. Who owns `data` is said where the view is handed over. */
+typedef struct hfm_tensor {
+  const void *data;
+  hfm_dtype dtype;
+  int32_t rank;                /* 0: a scalar */
+  int64_t shape[HFM_MAX_RANK]; /* outermost first */
+} hfm_tensor;
+
+typedef struct hfm_named_tensor {
+  const char *name;
+  hfm_tensor tensor;
+} hfm_named_tensor;
+
+/* "float32", "bfloat16", ... as Transformers spells it; NULL for no dtype. Thread-safe. */
+HFMODEL_API const char *hfm_dtype_name(hfm_dtype dtype);
+/* The dtype of a Transformers ("float16", "fp16", "torch.float16") or safetensors ("F16") name; 0 if unknown. */
+HFMODEL_API hfm_dtype hfm_dtype_from_name(const char *name);
+/* Bits of one element; 0 for no dtype. */
+HFMODEL_API int32_t hfm_dtype_bits(hfm_dtype dtype);
+
+/* Views for inputs; they copy nothing, so `data` must live until the forward is over. */
+HFMODEL_API hfm_tensor hfm_tensor_i64(const int64_t *data, int64_t batch, int64_t length); /* [batch, length] */
+HFMODEL_API hfm_tensor hfm_tensor_f32(const float *data, int32_t rank, const int64_t *shape);
+
+/* ---- The caller's services ---------------------------------------------------------------------------------- */
+
+/* Memory. All zero: malloc, realloc, free (absent under HFMODEL_NO_STDLIB: then this is required).
+   Blocks must be aligned for any type. Sizes are handed back, so that an allocator need not store them. */
+typedef struct hfm_allocator {
+  void *ctx;
+  void *(*alloc)(void *ctx, size_t size);
+  void *(*realloc)(void *ctx, void *block, size_t old_size, size_t new_size);
+  void (*free)(void *ctx, void *block, size_t size);
+} hfm_allocator;
+
+/* Files. All zero: the file system (absent under HFMODEL_NO_STDIO). Every name is the directory given to
+   hfm_from_pretrained, '/', and a relative name. Calls come from the thread that loads; reads of weights may
+   come later, from any session's thread, and must then be thread-safe. Return an hfm_result from open and read. */
+typedef struct hfm_io {
+  void *ctx;
+  /* HFM_ERROR_NOT_FOUND when there is no such file; any other non-zero result is an I/O error. */
+  hfm_result (*open)(void *ctx, const char *name, void **file);
+  uint64_t (*size)(void *ctx, void *file);
+  /* Reads up to `size` bytes; *got < size only at the end of the file or after a short read (it is asked again). */
+  hfm_result (*read)(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got);
+  /* The whole file as memory that lives until close, or NULL (the function, or its result) where that can't be. */
+  const void *(*map)(void *ctx, void *file);
+  void (*close)(void *ctx, void *file);
+} hfm_io;
+
+enum { HFM_LOG_DEBUG = 0, HFM_LOG_INFO = 1, HFM_LOG_WARNING = 2 };
+/* Warnings and notes, one line each, without a newline; `item` is an HFM_E_... value or 0. */
+typedef struct hfm_log {
+  void *ctx;
+  void (*write)(void *ctx, int32_t level, int32_t item, const char *message);
+} hfm_log;
+
+/* Progress and cancellation. `stage` is "load", "init", "pack" or "forward"; done and total in `unit`s
+   ("bytes", "chunks"). A non-zero return asks to stop: the call ends with HFM_ERROR_CANCELLED. */
+typedef struct hfm_progress {
+  void *ctx;
+  int32_t (*update)(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit);
+} hfm_progress;
+
+/* The caller's own thread pool. run() calls fn(arg, worker) once for each worker 0..count-1, in parallel as far
+   as it can, and returns when all have returned. */
+typedef struct hfm_jobs {
+  void *ctx;
+  void (*run)(void *ctx, void (*fn)(void *arg, int32_t worker), void *arg, int32_t count);
+} hfm_jobs;
+
+/* Bounds on what a stranger's files may ask for; 0 is the default. */
+typedef struct hfm_limits {
+  uint64_t max_config_bytes; /* a JSON side file such as config.json (default 16 MiB) */
+  uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
+  uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
+  uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
+} hfm_limits;
+
+/* ---- Configuration ------------------------------------------------------------------------------------------ */
+
+/* Auto classes. A task's value never changes. */
+enum {
+  HFM_BASE = 0,                    /* AutoModel */
+  HFM_SEQUENCE_CLASSIFICATION = 1, /* AutoModelForSequenceClassification */
+  HFM_TOKEN_CLASSIFICATION = 2,
+  HFM_QUESTION_ANSWERING = 3,
+  HFM_CAUSAL_LM = 4,
+  HFM_MASKED_LM = 5,
+  HFM_SEQ2SEQ_LM = 6,
+  HFM_IMAGE_CLASSIFICATION = 7,
+  HFM_OBJECT_DETECTION = 8,
+  HFM_IMAGE_SEGMENTATION = 9,
+  HFM_AUDIO_CLASSIFICATION = 10,
+  HFM_CTC = 11,
+  HFM_SPEECH_SEQ2SEQ = 12,
+  HFM_VISION2SEQ = 13,
+  HFM_TASK_FROM_CONFIG = 14        /* whatever class config.json's "architectures" names */
+};
+typedef int32_t hfm_task;
+
+enum {
+  HFM_ATTN_DEFAULT = 0,          /* sdpa; eager where attentions are asked for */
+  HFM_ATTN_EAGER = 1,            /* all scores, then softmax, then the sum; can return attentions */
+  HFM_ATTN_SDPA = 2,             /* a block of rows at a time */
+  HFM_ATTN_FLASH_ATTENTION_2 = 3 /* keys in tiles, online softmax: memory does not grow with the length */
+};
+
+/* Instruction-set tiers, ordered. HFM_ISA_AUTO takes the best that the machine has. */
+enum {
+  HFM_ISA_AUTO = 0, HFM_ISA_SCALAR = 1, HFM_ISA_SSE2 = 2, HFM_ISA_AVX2 = 3, HFM_ISA_AVX512 = 4, HFM_ISA_AVX512_VNNI = 5,
+  HFM_ISA_NEON = 16, HFM_ISA_WASM_SIMD128 = 32
+};
+
+enum {
+  HFM_PACK_LAZY = 0,  /* pack into scratch at first, keep panels of weights that are used again and again */
+  HFM_PACK_NEVER = 1, /* weights stay where the file has them: resident memory is the file's */
+  HFM_PACK_EAGER = 2  /* pack everything at load */
+};
+
+typedef struct hfm_options {
+  hfm_task task;               /* which Auto class; default HFM_BASE, AutoModel */
+  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": as config.json, else as the file */
+  int32_t attn_implementation; /* HFM_ATTN_...; default sdpa */
+  int32_t num_labels;          /* overrides the config's labels; default 0: as the config says */
+  int32_t ignore_mismatched_sizes; /* 1: a weight of another shape is newly initialised instead of an error */
+  int32_t use_safetensors;     /* 1: only *.safetensors; -1: only *.bin; default: safetensors first, then *.bin */
+  int32_t random_weights;      /* 1: read only config.json, initialise everything (AutoModel.from_config) */
+  int32_t local_copy;          /* 1: read weights into memory instead of mapping the file */
+  int32_t isa;                 /* HFM_ISA_...; a tier that the machine lacks is an error */
+  int32_t packing;             /* HFM_PACK_...; default lazy */
+  int32_t batch_invariant;     /* 1: the same bits for every batch size and padding, and decode = prefill */
+  uint64_t pack_limit_bytes;   /* bound on kept panels; default: as many bytes as the weights have */
+  uint64_t seed;               /* for newly initialised weights; default 0 is a seed like any other */
+  const char *variant;         /* "fp16": model.fp16.safetensors */
+  const char *subfolder;       /* folder below the directory or repository */
+  const char *revision;        /* of a cached repository: branch, tag or commit; default "main" */
+  const char *cache_dir;       /* hub cache; default HF_HUB_CACHE, HF_HOME/hub, ... as huggingface_hub */
+  const hfm_config *config;    /* use this instead of the directory's config.json; read during the call only */
+  hfm_allocator allocator;
+  hfm_io io;
+  hfm_log log;
+  hfm_progress progress;
+  hfm_limits limits;
+} hfm_options;
+
+/* Reads config.json (and generation_config.json, if any) of a directory or cached repository.
+   *config is the caller's: hfm_config_free. `options` may be NULL; only paths, allocator, io, limits count. */
+HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_options *options, hfm_config **config,
+                                                  hfm_error *error);
+/* Parses JSON text of `size` bytes. */
+HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm_options *options, hfm_config **config,
+                                        hfm_error *error);
+/* NULL is fine. */
+HFMODEL_API void hfm_config_free(hfm_config *config);
+
+/* Typed access. `key` may be a dotted path ("vision_config.hidden_size") and may use either name where
+   Transformers has an alias (attribute_map: "hidden_size" is "n_embd" for gpt2). Where the file says nothing, the
+   model type's own default counts; where that is absent too, or the value has another type, `fallback` is returned.
+   Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
+HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
+HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback);
+HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *key, int32_t fallback);
+HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const char *key, const char *fallback);
+HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key); /* present in the document, not null */
+HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error);
+HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
+HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
+HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
+/* `json` is any JSON text: sets lists and objects, or removes nothing: use hfm_config_remove for that. */
+HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
+HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
+/* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
+   returns the length without the NUL, writes at most `size` bytes with it; buffer may be NULL when size is 0. */
+HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, size_t size);
+
+/* ---- Models --------------------------------------------------------------------------------------------------- */
+
+/* Loads a model. `path` is a directory as the hub has it, or a repository id ("org/name") in the local hub cache.
+   `options` may be NULL. On success *model is the caller's: hfm_model_free. Blocks while it reads headers;
+   weights are mapped, not read. Thread-safe. */
+HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **model,
+                                           hfm_error *error);
+/* A model with random weights, initialised by the family's own rules from options->seed. */
+HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_options *options, hfm_model **model,
+                                       hfm_error *error);
+
+typedef struct hfm_memory_file {
+  const char *name; /* "config.json", "model.safetensors", ... */
+  const void *data; /* must live as long as the model: weights are used where they lie */
+  uint64_t size;
+} hfm_memory_file;
+/* A model from files in memory, no file system involved. */
+HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t count, const hfm_options *options,
+                                       hfm_model **model, hfm_error *error);
+
+/* Frees a model. NULL is fine. Sessions keep the model alive: the memory goes when the last of them is freed. */
+HFMODEL_API void hfm_model_free(hfm_model *model);
+
+/* All of these read a model that never changes: thread-safe, and what they return lives as long as the model. */
+HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model);
+HFMODEL_API const char *hfm_model_type(const hfm_model *model);         /* "bert" */
+HFMODEL_API const char *hfm_model_architecture(const hfm_model *model); /* "BertForSequenceClassification" */
+HFMODEL_API hfm_task hfm_model_task(const hfm_model *model);
+HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model);          /* of the first float parameter */
+HFMODEL_API const char *hfm_model_isa(const hfm_model *model);          /* "avx512", ... */
+HFMODEL_API int64_t hfm_num_labels(const hfm_model *model);
+HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);  /* id2label; NULL outside 0..num_labels-1 */
+/* Parameters, tied ones once. only_trainable leaves out frozen ones (all are trainable after a load, as in
+   Transformers); exclude_embeddings leaves out every Embedding. */
+HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
+/* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
+HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
+HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
+
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file). */
+HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
+HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
+
+/* What loading found: output_loading_info=True. */
+enum { HFM_KEY_UNEXPECTED = 1, HFM_KEY_MISSING = 2, HFM_KEY_MISMATCHED = 3 };
+typedef struct hfm_load_entry {
+  const char *key;              /* under the model's own naming */
+  int32_t status;               /* HFM_KEY_... */
+  int32_t found_rank, expected_rank; /* for HFM_KEY_MISMATCHED: the checkpoint's shape, and the model's */
+  int64_t found_shape[HFM_MAX_RANK], expected_shape[HFM_MAX_RANK];
+} hfm_load_entry;
+HFMODEL_API size_t hfm_load_report_size(const hfm_model *model);
+HFMODEL_API const hfm_load_entry *hfm_load_report_at(const hfm_model *model, size_t index); /* NULL past the end */
+/* The table that Transformers prints after a load with findings; "" if there are none. snprintf's rule.
+   `source` is the name after "from:"; `color` adds the escapes that a terminal gets. */
+HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *source, int32_t color, char *buffer,
+                                        size_t size);
+
+/* Files that the weights came from. NULL past the end. */
+HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
+
+/* Validates one file by its kind, completely: weights (.safetensors, .bin), a shard index (and the shards that it
+   names), JSON. `options` may be NULL; only allocator, io and limits count. */
+HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
+
+typedef struct hfm_memory_estimate {
+  uint64_t weight_bytes;     /* parameters and buffers, as hfm_memory_footprint counts */
+  uint64_t activation_bytes; /* one session reserved for that batch and length */
+  uint64_t packed_bytes;     /* kept panels at the most (0 with HFM_PACK_NEVER) */
+} hfm_memory_estimate;
+/* What a model would need, from its config.json alone: no weight file is opened. */
+HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
+                                           hfm_memory_estimate *estimate, hfm_error *error);
+
+/* What this build can load: one row for each pair of model type and task. NULL past the end. */
+typedef struct hfm_registry_entry {
+  const char *model_type; /* "bert" */
+  hfm_task task;
+  const char *architecture; /* "BertModel" */
+} hfm_registry_entry;
+HFMODEL_API const hfm_registry_entry *hfm_registry(size_t index);
+/* "sequence-classification", ... and back (-1 if unknown). */
+HFMODEL_API const char *hfm_task_name(hfm_task task);
+HFMODEL_API hfm_task hfm_task_from_name(const char *name);
+
+/* ---- Forward ---------------------------------------------------------------------------------------------------- */
+
+/* Inputs by Transformers' argument names. Absent ones (data == NULL) get Transformers' defaults. Integer inputs may
+   be any integer dtype (attention_mask any dtype: nonzero keeps), pixel_values F32. The data is read during
+   hfm_forward, or until hfm_session_step says that it is done; it is never written. */
+typedef struct hfm_inputs {
+  hfm_tensor input_ids;      /* [batch, length] */
+  hfm_tensor attention_mask; /* [batch, length]; default all ones */
+  hfm_tensor token_type_ids; /* [batch, length]; default zeros */
+  hfm_tensor position_ids;   /* [batch, length] or [1, length]; default as the family counts */
+  hfm_tensor inputs_embeds;  /* [batch, length, hidden], instead of input_ids */
+  hfm_tensor pixel_values;   /* [batch, channels, height, width] */
+  hfm_tensor labels;         /* not computed yet: passing it is an error that says so */
+  int32_t output_hidden_states; /* 1: fill hidden_states */
+  int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
+} hfm_inputs;
+
+/* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
+   is; copy what must live longer. Fields that the architecture does not have stay zero. */
+typedef struct hfm_outputs {
+  hfm_tensor last_hidden_state;      /* [batch, length, hidden] */
+  hfm_tensor pooler_output;          /* [batch, hidden] */
+  hfm_tensor logits;                 /* [batch, labels], [batch, length, labels] or [batch, length, vocab] */
+  hfm_tensor start_logits;           /* [batch, length] */
+  hfm_tensor end_logits;             /* [batch, length] */
+  hfm_tensor cls_logits;             /* DeiT with teacher: [batch, labels] */
+  hfm_tensor distillation_logits;    /* DeiT with teacher: [batch, labels] */
+  const hfm_tensor *hidden_states;   /* layers + 1 tensors [batch, length, hidden] */
+  size_t hidden_states_count;
+  const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
+  size_t attentions_count;
+  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  size_t items_count;
+} hfm_outputs;
+
+typedef struct hfm_session_options {
+  int32_t threads;       /* workers, the calling thread included; default: the processors, at most 64 */
+  int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
+  hfm_jobs jobs;         /* the caller's thread pool instead of our own */
+  hfm_progress progress; /* called between chunks from the calling thread */
+} hfm_session_options;
+
+/* A session on a model. `options` may be NULL. *session is the caller's: hfm_session_free. */
+HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **session,
+                                          hfm_error *error);
+/* NULL is fine. */
+HFMODEL_API void hfm_session_free(hfm_session *session);
+/* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
+   allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
+   an attention_mask, no hidden states or attentions). Beyond them a forward reserves anew by itself. */
+HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
+                                           hfm_error *error);
+/* Runs the model. On failure *outputs is zero and the session can be used again. */
+HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
+                                   hfm_error *error);
+/* The same in slices, for a frame's time budget: begin, then step until *done. A step runs chunks until
+   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1 ms. */
+HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error);
+HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
+/* The outputs of the forward that is done. */
+HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
+/* Bytes that the session holds. */
+HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
+/* Workers, the calling thread included. */
+HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
+
+/* ---- What everybody needs next ------------------------------------------------------------------------------------ */
+
+/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <= 0. */
+HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n);
+/* exp(v - max) / sum, in place allowed. */
+HFMODEL_API void hfm_softmax(const float *values, int64_t n, float *out);
+/* The k largest, descending, with their indices; returns how many were written (min(k, n)). */
+HFMODEL_API int64_t hfm_top_k(const float *values, int64_t n, int64_t k, int64_t *indices, float *top);
+/* Mean of hidden over the positions whose mask is non-zero: out[batch, hidden]. hidden is [batch, length, hidden] F32;
+   mask is [batch, length] of any dtype, or has no data: all positions. A row without any position gives zeros. */
+HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor *mask, float *out, hfm_error *error);
+/* Divides each of `rows` rows of n values by max(its L2 norm, 1e-12), in place. */
+HFMODEL_API void hfm_normalize(float *values, int64_t rows, int64_t n);
+
+/* "0.1.0" of the implementation that was linked. */
+HFMODEL_API const char *hfm_version(void);
+/* "HFM_ERROR_FORMAT" and the like; never NULL. */
+HFMODEL_API const char *hfm_result_name(hfm_result result);
+/* "SAFETENSORS_HEADER_TOO_LARGE" and the like; never NULL. */
+HFMODEL_API const char *hfm_error_item_name(int32_t item);
+
+#ifdef __cplusplus
+}
+#endif
