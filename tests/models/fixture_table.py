@@ -1,0 +1,344 @@
+"""The table of make_fixtures.py: which models exist, and what is loaded and run.
+
+MODELS says what save_pretrained writes, CASES what a test loads from it and which inputs it runs.
+"""
+
+DROP = "<drop>"  # as a value in a config override: remove the key
+
+# ---- Sizes: nothing is a power of two that could hide a stride --------------------------------------------------
+
+LABELS1 = {"id2label": {0: "score"}}
+LABELS3 = {"id2label": {0: "no", 1: "yes", 2: "maybe"}}
+LABELS5 = {"id2label": {i: f"kind {i}" for i in range(5)}}
+
+BERT = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52,
+            max_position_embeddings=40, type_vocab_size=2)
+BERT_SMALL = dict(BERT, hidden_size=18, intermediate_size=26)
+ROBERTA = dict(vocab_size=97, hidden_size=30, num_hidden_layers=2, num_attention_heads=5, intermediate_size=44,
+               max_position_embeddings=42, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5)
+ROBERTA_SMALL = dict(ROBERTA, hidden_size=18, num_attention_heads=3, intermediate_size=26)
+DISTIL = dict(vocab_size=97, dim=36, n_layers=3, n_heads=3, hidden_dim=52, max_position_embeddings=40)
+DISTIL_SMALL = dict(DISTIL, dim=18, n_layers=2, hidden_dim=26)
+GPT2 = dict(vocab_size=97, n_embd=36, n_layer=2, n_head=3, n_inner=52, n_positions=40, bos_token_id=96,
+            eos_token_id=96, pad_token_id=0)
+GPT2_SMALL = dict(GPT2, n_embd=18, n_inner=None)
+LLAMA = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
+             intermediate_size=52, max_position_embeddings=24, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+LLAMA_SMALL = dict(LLAMA, hidden_size=20, num_attention_heads=5, num_key_value_heads=1, head_dim=6,
+                   intermediate_size=28)
+MISTRAL = dict(LLAMA, head_dim=6, sliding_window=5)
+MISTRAL_SMALL = dict(LLAMA_SMALL, sliding_window=5)
+QWEN2 = dict(LLAMA, num_hidden_layers=3, use_sliding_window=False, sliding_window=5, max_window_layers=1)
+QWEN2_SMALL = dict(QWEN2, hidden_size=30, num_hidden_layers=2, num_attention_heads=5, num_key_value_heads=1,
+                   intermediate_size=28)
+QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
+QWEN3_SMALL = dict(QWEN3, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
+VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
+           patch_size=[5, 6], num_channels=3)
+VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
+
+
+# ---- MODELS: directory -> class, configuration, how it is stored ------------------------------------------------
+# dtype: stored that way. shard: max_shard_size. variant, subfolder: of save_pretrained. edit: changes the finished
+# files into what old or foreign checkpoints look like (see the functions edit_*).
+
+MODELS = {}
+
+
+def model(directory, cls, config, **how):
+    MODELS[directory] = (cls, config, how)
+
+
+model("bert_base", "BertModel", BERT)
+model("bert_sequence", "BertForSequenceClassification", dict(BERT_SMALL, **LABELS3))
+model("bert_sequence1", "BertForSequenceClassification", dict(BERT_SMALL, **LABELS1, classifier_dropout=0.25))
+model("bert_token", "BertForTokenClassification", dict(BERT_SMALL, **LABELS5))
+model("bert_question", "BertForQuestionAnswering", BERT_SMALL)
+model("bert_masked", "BertForMaskedLM", BERT_SMALL)
+model("bert_masked_untied", "BertForMaskedLM", dict(BERT_SMALL, tie_word_embeddings=False))
+model("bert_f16", "BertModel", BERT_SMALL, dtype="float16")
+model("bert_bf16", "BertModel", BERT_SMALL, dtype="bfloat16")
+model("bert_f64", "BertModel", BERT_SMALL, dtype="float64")
+model("bert_mixed", "BertForSequenceClassification", dict(BERT_SMALL, **LABELS3), edit="mixed_dtypes")
+model("bert_sharded", "BertModel", BERT_SMALL, shard="12KB")
+model("bert_variant", "BertModel", BERT_SMALL, dtype="float16", variant="fp16")
+model("bert_variant_sharded", "BertModel", BERT_SMALL, dtype="float16", variant="fp16", shard="7KB")
+model("bert_subfolder", "BertModel", BERT_SMALL, subfolder="inner")
+model("bert_old_names", "BertForMaskedLM", BERT_SMALL, edit="bert_old_names")
+model("bert_tied_present", "BertForMaskedLM", BERT_SMALL, edit="tied_present")
+model("bert_tied_target_only", "BertForMaskedLM", BERT_SMALL, edit="tied_target_only")
+model("bert_tied_differs", "BertForMaskedLM", BERT_SMALL, edit="tied_differs")
+
+model("roberta_base", "RobertaModel", ROBERTA)
+model("roberta_sequence", "RobertaForSequenceClassification", dict(ROBERTA_SMALL, **LABELS3))
+model("roberta_token", "RobertaForTokenClassification", dict(ROBERTA_SMALL, **LABELS5))
+model("roberta_question", "RobertaForQuestionAnswering", ROBERTA_SMALL)
+model("roberta_masked", "RobertaForMaskedLM", ROBERTA_SMALL, edit="roberta_position_ids")
+model("xlm_roberta_base", "XLMRobertaModel", ROBERTA_SMALL)
+model("xlm_roberta_sequence", "XLMRobertaForSequenceClassification", dict(ROBERTA_SMALL, **LABELS1))
+model("xlm_roberta_token", "XLMRobertaForTokenClassification", dict(ROBERTA_SMALL, **LABELS3))
+model("xlm_roberta_question", "XLMRobertaForQuestionAnswering", ROBERTA_SMALL)
+model("xlm_roberta_masked", "XLMRobertaForMaskedLM", ROBERTA_SMALL)
+model("camembert_base", "CamembertModel", ROBERTA_SMALL)
+model("camembert_sequence", "CamembertForSequenceClassification", dict(ROBERTA_SMALL, **LABELS5))
+model("camembert_token", "CamembertForTokenClassification", dict(ROBERTA_SMALL, **LABELS3))
+model("camembert_question", "CamembertForQuestionAnswering", ROBERTA_SMALL)
+model("camembert_masked", "CamembertForMaskedLM", ROBERTA_SMALL)
+
+model("distilbert_base", "DistilBertModel", DISTIL)
+model("distilbert_sequence", "DistilBertForSequenceClassification", dict(DISTIL_SMALL, **LABELS3))
+model("distilbert_token", "DistilBertForTokenClassification", dict(DISTIL_SMALL, **LABELS5))
+model("distilbert_question", "DistilBertForQuestionAnswering", DISTIL_SMALL)
+model("distilbert_masked", "DistilBertForMaskedLM", DISTIL_SMALL)
+
+model("gpt2_base", "GPT2Model", GPT2)
+model("gpt2_causal", "GPT2LMHeadModel", GPT2_SMALL)
+model("gpt2_causal_untied", "GPT2LMHeadModel", dict(GPT2_SMALL, tie_word_embeddings=False))
+model("gpt2_sequence", "GPT2ForSequenceClassification", dict(GPT2_SMALL, **LABELS3))
+model("gpt2_token", "GPT2ForTokenClassification", dict(GPT2_SMALL, **LABELS5))
+model("gpt2_question", "GPT2ForQuestionAnswering", GPT2_SMALL)
+model("gpt2_old_names", "GPT2LMHeadModel", GPT2_SMALL, edit="gpt2_old_names")
+
+model("llama_base", "LlamaModel", LLAMA)
+model("llama_causal", "LlamaForCausalLM", LLAMA_SMALL)
+model("llama_causal_tied", "LlamaForCausalLM", dict(LLAMA_SMALL, tie_word_embeddings=True))
+model("llama_sequence", "LlamaForSequenceClassification", dict(LLAMA_SMALL, **LABELS3))
+model("llama_token", "LlamaForTokenClassification", dict(LLAMA_SMALL, **LABELS5))
+model("llama_question", "LlamaForQuestionAnswering", LLAMA_SMALL)
+model("llama_biases", "LlamaModel", dict(LLAMA_SMALL, attention_bias=True, mlp_bias=True, head_dim=10,
+                                         num_attention_heads=3))
+model("llama_no_gqa", "LlamaModel", dict(LLAMA_SMALL, hidden_size=18, num_attention_heads=3, num_key_value_heads=3))
+model("llama_bf16_sharded", "LlamaForCausalLM", dict(LLAMA_SMALL, tie_word_embeddings=True), dtype="bfloat16",
+      shard="9KB", edit="llama_inv_freq")
+model("mistral_base", "MistralModel", MISTRAL)
+model("mistral_causal", "MistralForCausalLM", MISTRAL_SMALL)
+model("mistral_sequence", "MistralForSequenceClassification", dict(MISTRAL_SMALL, **LABELS3))
+model("mistral_token", "MistralForTokenClassification", dict(MISTRAL_SMALL, **LABELS5))
+model("mistral_question", "MistralForQuestionAnswering", MISTRAL_SMALL)
+model("qwen2_base", "Qwen2Model", QWEN2)
+model("qwen2_causal", "Qwen2ForCausalLM", dict(QWEN2_SMALL, tie_word_embeddings=True))
+model("qwen2_sequence", "Qwen2ForSequenceClassification", dict(QWEN2_SMALL, **LABELS3))
+model("qwen2_token", "Qwen2ForTokenClassification", dict(QWEN2_SMALL, **LABELS5))
+model("qwen2_question", "Qwen2ForQuestionAnswering", QWEN2_SMALL)
+model("qwen3_base", "Qwen3Model", QWEN3)
+model("qwen3_causal", "Qwen3ForCausalLM", dict(QWEN3_SMALL, tie_word_embeddings=True))
+model("qwen3_sequence", "Qwen3ForSequenceClassification", dict(QWEN3_SMALL, **LABELS1))
+model("qwen3_token", "Qwen3ForTokenClassification", dict(QWEN3_SMALL, **LABELS5))
+model("qwen3_question", "Qwen3ForQuestionAnswering", QWEN3_SMALL)
+model("qwen3_biases", "Qwen3Model", dict(QWEN3_SMALL, attention_bias=True))
+model("qwen3_head_dim_default", "Qwen3Model", dict(QWEN3_SMALL, num_hidden_layers=1, num_attention_heads=2,
+                                                   num_key_value_heads=1, head_dim=128))
+
+model("vit_base", "ViTModel", VIT)
+model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
+model("vit_image_grey", "ViTForImageClassification", dict(VIT_SMALL, **LABELS1, num_channels=1, qkv_bias=False,
+                                                          image_size=[21, 14]))
+model("vit_base_5_channels", "ViTModel", dict(VIT_SMALL, num_channels=5, image_size=[7, 10], patch_size=[7, 5],
+                                              pooler_output_size=14, pooler_act="gelu"))
+model("vit_new_names", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3), edit="vit_new_names")
+model("deit_base", "DeiTModel", VIT)
+model("deit_image", "DeiTForImageClassification", dict(VIT_SMALL, **LABELS5))
+model("deit_teacher", "DeiTForImageClassificationWithTeacher", dict(VIT_SMALL, **LABELS3))
+
+# ---- CASES: name -> directory, task, inputs, and how it is loaded -----------------------------------------------
+# inputs: a function inputs_* below. full: hidden states and attentions are asked for and stored. config: changes to
+# config.json, written as config_<case>.json and given to from_pretrained(config=). The other options are those of
+# from_pretrained. fails: loading must fail, with that reason.
+
+CASES = {}
+
+
+def case(name, directory, task, inputs, **how):
+    assert name not in CASES and directory in MODELS, name
+    CASES[name] = (directory, task, inputs, how)
+
+
+def cases(directory, task, *inputs, **how):
+    """One case for each kind of inputs; the first is a full one."""
+    for i, kind in enumerate(inputs):
+        case(f"{directory}_{kind}", directory, task, kind, **dict(how, full=how.get("full", i == 0)))
+
+
+cases("bert_base", "base", "right7", "types7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+for act in ("relu", "gelu_new", "gelu_pytorch_tanh", "silu", "gelu_fast", "quick_gelu"):
+    case(f"bert_act_{act}", "bert_base", "base", "types7", config={"hidden_act": act})
+case("bert_eps", "bert_base", "base", "types7", config={"layer_norm_eps": 0.125})
+case("bert_minimal_config", "bert_base", "base", "types7",
+     config={k: DROP for k in ("hidden_act", "layer_norm_eps", "pad_token_id", "type_vocab_size", "dtype",
+                               "hidden_dropout_prob", "attention_probs_dropout_prob", "architectures",
+                               "tie_word_embeddings", "initializer_range", "transformers_version")})
+cases("bert_sequence", "sequence-classification", "right7", "types7", "one")
+cases("bert_sequence1", "sequence-classification", "types7")
+cases("bert_token", "token-classification", "right7", "types7")
+cases("bert_question", "question-answering", "types7", "right7")
+cases("bert_masked", "masked-lm", "right7", "types7")
+cases("bert_masked_untied", "masked-lm", "types7")
+for stored in ("f16", "bf16", "f64", "mixed"):
+    cases(f"bert_{stored}", "sequence-classification" if stored == "mixed" else "base", "types7")
+for wanted in ("float16", "bfloat16"):
+    case(f"bert_as_{wanted}", "bert_sequence", "sequence-classification", "types7", dtype=wanted)
+cases("bert_sharded", "base", "types7")
+cases("bert_variant", "base", "types7", variant="fp16")
+cases("bert_variant_sharded", "base", "types7", variant="fp16")
+case("bert_variant_absent", "bert_base", "base", None, variant="fp16", fails="WEIGHTS_NOT_FOUND")
+cases("bert_subfolder", "base", "types7", subfolder="inner")
+cases("bert_old_names", "masked-lm", "types7")
+case("bert_old_names_as_base", "bert_old_names", "base", "types7", full=True)
+case("bert_old_names_as_sequence", "bert_old_names", "sequence-classification", "types7", full=True)
+cases("bert_tied_present", "masked-lm", "types7")
+cases("bert_tied_target_only", "masked-lm", "types7")
+cases("bert_tied_differs", "masked-lm", "types7")
+case("bert_sequence_as_base", "bert_sequence", "base", "types7", full=True)
+case("bert_masked_as_base", "bert_masked", "base", "types7", full=True)
+case("bert_base_as_sequence", "bert_base", "sequence-classification", "types7", full=True, num_labels=3)
+case("bert_base_as_masked", "bert_base", "masked-lm", "types7", full=True)
+case("bert_sequence_as_token", "bert_sequence", "token-classification", "types7", full=True)
+case("bert_sequence_5_labels", "bert_sequence", "sequence-classification", "types7", full=True, num_labels=5,
+     ignore_mismatched_sizes=True)
+case("bert_sequence_5_labels_refused", "bert_sequence", "sequence-classification", None, num_labels=5,
+     fails="WEIGHT_MISMATCH")
+case("bert_wrong_task", "bert_base", "image-classification", None, fails="TASK_UNSUPPORTED")
+
+cases("roberta_base", "base", "right7", "left7", "pads7", "plain7", "one", "long33", "positions7", "embeds7")
+case("roberta_pad_5", "roberta_base", "base", "pads7", config={"pad_token_id": 5})
+cases("roberta_sequence", "sequence-classification", "right7", "one")
+cases("roberta_token", "token-classification", "right7")
+cases("roberta_question", "question-answering", "right7")
+cases("roberta_masked", "masked-lm", "right7")
+case("roberta_masked_as_sequence", "roberta_masked", "sequence-classification", "right7", full=True)
+case("roberta_sequence_as_base", "roberta_sequence", "base", "right7", full=True)
+case("roberta_base_as_masked", "roberta_base", "masked-lm", "right7", full=True)
+for name in ("xlm_roberta", "camembert"):
+    cases(f"{name}_base", "base", "right7", "pads7")
+    cases(f"{name}_sequence", "sequence-classification", "right7")
+    cases(f"{name}_token", "token-classification", "right7")
+    cases(f"{name}_question", "question-answering", "right7")
+    cases(f"{name}_masked", "masked-lm", "right7")
+
+cases("distilbert_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("distilbert_relu", "distilbert_base", "base", "right7", config={"activation": "relu"})
+case("distilbert_alias_config", "distilbert_base", "base", "right7",
+     config={"dim": DROP, "n_layers": DROP, "n_heads": DROP, "hidden_size": 36, "num_hidden_layers": 3,
+             "num_attention_heads": 3})
+cases("distilbert_sequence", "sequence-classification", "right7", "one")
+cases("distilbert_token", "token-classification", "right7")
+cases("distilbert_question", "question-answering", "right7")
+cases("distilbert_masked", "masked-lm", "right7")
+case("distilbert_masked_as_sequence", "distilbert_masked", "sequence-classification", "right7", full=True)
+
+cases("gpt2_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7", "types7")
+case("gpt2_inverse_layer", "gpt2_base", "base", "right7", config={"scale_attn_by_inverse_layer_idx": True})
+case("gpt2_unscaled", "gpt2_base", "base", "right7", config={"scale_attn_weights": False})
+case("gpt2_upcast", "gpt2_base", "base", "right7",
+     config={"reorder_and_upcast_attn": True, "scale_attn_by_inverse_layer_idx": True})
+case("gpt2_relu", "gpt2_base", "base", "right7", config={"activation_function": "relu"})
+case("gpt2_alias_config", "gpt2_base", "base", "right7",
+     config={"n_embd": DROP, "n_layer": DROP, "n_head": DROP, "n_positions": DROP, "hidden_size": 36,
+             "num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 40})
+cases("gpt2_causal", "causal-lm", "right7", "left7")
+cases("gpt2_causal_untied", "causal-lm", "right7")
+cases("gpt2_sequence", "sequence-classification", "right7", "left7", "pads7", "one")
+case("gpt2_sequence_no_pad", "gpt2_sequence", "sequence-classification", "plain1x7", config={"pad_token_id": None})
+cases("gpt2_token", "token-classification", "right7")
+cases("gpt2_question", "question-answering", "right7")
+cases("gpt2_old_names", "causal-lm", "right7")
+case("gpt2_causal_as_base", "gpt2_causal", "base", "right7", full=True)
+case("gpt2_base_as_causal", "gpt2_base", "causal-lm", "right7", full=True)
+case("gpt2_causal_as_sequence", "gpt2_causal", "sequence-classification", "right7", full=True)
+
+ROPES = {
+    "theta": {"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}},
+    "linear": {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5}},
+    "dynamic": {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}},
+    "llama3": {"rope_parameters": {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
+                                   "high_freq_factor": 4.0, "original_max_position_embeddings": 96}},
+    "yarn": {"rope_parameters": {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0,
+                                 "original_max_position_embeddings": 24}, "max_position_embeddings": 96},
+    "yarn_all": {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1000.0, "factor": 3.0, "beta_fast": 2.0,
+                                     "beta_slow": 0.5, "mscale": 0.7, "mscale_all_dim": 0.4, "truncate": False,
+                                     "original_max_position_embeddings": 40}, "max_position_embeddings": 120},
+    "yarn_factor": {"rope_parameters": {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 3.0,
+                                        "attention_factor": 1.25, "original_max_position_embeddings": 24},
+                    "max_position_embeddings": 72},
+    "longrope": {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0,
+                                     "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0],
+                                     "original_max_position_embeddings": 12}, "max_position_embeddings": 48},
+    "longrope_ratio": {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0,
+                                           "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0],
+                                           "original_max_position_embeddings": 12}, "max_position_embeddings": 36},
+    "old_theta": {"rope_parameters": DROP, "rope_theta": 250000.0, "dtype": DROP, "torch_dtype": "float32"},
+    "old_linear": {"rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": {"type": "linear", "factor": 2.5},
+                   "dtype": DROP, "torch_dtype": "float32"},
+    "old_llama3": {"rope_parameters": DROP, "rope_theta": 500.0, "rope_scaling":
+                   {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                    "original_max_position_embeddings": 96}},
+    "old_null": {"rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": None},
+}
+cases("llama_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "packed7", "embeds7")
+for kind, override in ROPES.items():
+    for length in ("right7", "long33"):
+        case(f"llama_rope_{kind}_{length}", "llama_base", "base", length, config=override)
+case("llama_rope_longrope_far", "llama_base", "base", "far5", config=ROPES["longrope"])
+case("llama_rope_dynamic_far", "llama_base", "base", "far5", config=ROPES["dynamic"])
+case("llama_minimal_config", "llama_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "head_dim", "rope_parameters", "attention_bias",
+                               "mlp_bias", "tie_word_embeddings", "max_position_embeddings", "dtype",
+                               "architectures", "pretraining_tp", "pad_token_id", "attention_dropout")})
+case("llama_gelu", "llama_base", "base", "right7", config={"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 0.125})
+cases("llama_causal", "causal-lm", "right7", "left7", "long33")
+cases("llama_causal_tied", "causal-lm", "right7")
+cases("llama_sequence", "sequence-classification", "right7", "left7", "pads7", "one")
+case("llama_sequence_no_pad", "llama_sequence", "sequence-classification", "plain1x7", config={"pad_token_id": None})
+cases("llama_token", "token-classification", "right7")
+cases("llama_question", "question-answering", "right7")
+cases("llama_biases", "base", "right7", "long33")
+cases("llama_no_gqa", "base", "right7")
+case("llama_no_gqa_default", "llama_no_gqa", "base", "right7", config={"num_key_value_heads": DROP})
+cases("llama_bf16_sharded", "causal-lm", "right7")
+case("llama_causal_as_base", "llama_causal", "base", "right7", full=True)
+case("llama_base_as_causal", "llama_base", "causal-lm", "right7", full=True)
+case("llama_base_as_tied_causal", "llama_base", "causal-lm", "right7", config={"tie_word_embeddings": True})
+case("llama_base_as_sequence", "llama_base", "sequence-classification", "right7", full=True)
+
+cases("mistral_base", "base", "right7", "long33", "left7", "one", "packed7")
+case("mistral_no_window", "mistral_base", "base", "long33", config={"sliding_window": None})
+case("mistral_default_window", "mistral_base", "base", "long33", config={"sliding_window": DROP})
+case("mistral_window_1", "mistral_base", "base", "right7", config={"sliding_window": 1}, full=True)
+cases("mistral_causal", "causal-lm", "long33", "right7")
+cases("mistral_sequence", "sequence-classification", "right7")
+cases("mistral_token", "token-classification", "right7")
+cases("mistral_question", "question-answering", "right7")
+
+SLIDE = {"use_sliding_window": True, "sliding_window": 5}
+for name in ("qwen2", "qwen3"):
+    cases(f"{name}_base", "base", "right7", "long33", "left7", "one", "positions7")
+    case(f"{name}_window", f"{name}_base", "base", "long33", config=dict(SLIDE, layer_types=DROP), full=True)
+    case(f"{name}_window_types", f"{name}_base", "base", "long33",
+         config=dict(SLIDE, layer_types=["sliding_attention", "full_attention", "sliding_attention"]))
+    case(f"{name}_window_unused", f"{name}_base", "base", "long33", config=dict(SLIDE, use_sliding_window=False,
+                                                                                layer_types=DROP))
+    case(f"{name}_yarn", f"{name}_base", "base", "long33", config={
+        "rope_parameters": DROP, "rope_theta": 1000000.0, "max_position_embeddings": 96, "rope_scaling":
+        {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 24}})
+    cases(f"{name}_causal", "causal-lm", "right7")
+    cases(f"{name}_sequence", "sequence-classification", "right7", "left7")
+    cases(f"{name}_token", "token-classification", "right7")
+    cases(f"{name}_question", "question-answering", "right7")
+    case(f"{name}_causal_as_base", f"{name}_causal", "base", "right7", full=True)
+cases("qwen3_biases", "base", "right7")
+cases("qwen3_head_dim_default", "base", "right7")
+case("qwen3_head_dim_dropped", "qwen3_head_dim_default", "base", "right7", config={"head_dim": DROP})
+
+cases("vit_base", "base", "image3", "image1")
+cases("vit_image", "image-classification", "image3", "image1")
+cases("vit_image_grey", "image-classification", "image3")
+cases("vit_base_5_channels", "base", "image3")
+cases("vit_new_names", "image-classification", "image3")
+case("vit_image_as_base", "vit_image", "base", "image3", full=True)
+case("vit_base_as_image", "vit_base", "image-classification", "image3", full=True)
+cases("deit_base", "base", "image3", "image1")
+cases("deit_image", "image-classification", "image3")
+cases("deit_teacher", "image-classification", "image3", "image1")
+case("deit_teacher_as_image", "deit_teacher", "image-classification", "image3", full=True,
+     config={"architectures": ["DeiTForImageClassification"]})
+case("deit_teacher_as_base", "deit_teacher", "base", "image3", full=True)

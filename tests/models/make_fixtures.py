@@ -1,0 +1,479 @@
+#!/usr/bin/env python3
+"""Writes the parity fixtures of this directory with the real Transformers.
+
+    python make_fixtures.py            all models and cases
+    python make_fixtures.py bert gpt2  only models whose directory starts with one of these; cases.txt is still complete
+
+Needs exactly the versions in PINS (a virtual environment outside the repository). Every number comes from a seed that
+is derived from a name, so adding a model or a case leaves the others alone, byte for byte.
+
+The models and cases stand in fixture_table.py; README.md says what the files are and how a test reads them.
+"""
+
+import glob
+import json
+import logging
+import os
+import shutil
+import sys
+import zlib
+
+sys.dont_write_bytecode = True
+
+PINS = {"torch": "2.15.0", "transformers": "5.23.0", "safetensors": "0.8.0"}
+
+os.environ["COLUMNS"] = "80"  # the load report's header depends on the width of the terminal
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import safetensors  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers.utils import loading_report  # noqa: E402
+
+from fixture_table import CASES, DROP, MODELS  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# ---- Inputs: all ids avoid the padding id, except where a row is padded -----------------------------------------
+
+def seeded(*names):
+    return torch.Generator().manual_seed(zlib.crc32("/".join(names).encode()))
+
+
+def ids(config, g, batch, length, lengths=None, left=False, mask=True):
+    pad = config.pad_token_id if config.pad_token_id is not None else 0
+    tokens = torch.randint(0, config.vocab_size - 1, (batch, length), generator=g)
+    tokens += (tokens >= pad).long()
+    out = {"input_ids": tokens}
+    if lengths:
+        keep = torch.arange(length)[None, :] < torch.tensor(lengths)[:, None]
+        keep = keep.flip(1) if left else keep
+        out["input_ids"] = torch.where(keep, tokens, pad)
+        if mask:
+            out["attention_mask"] = keep.long()
+    return out
+
+
+def inputs_right7(c, g):
+    return ids(c, g, 3, 7, [7, 4, 1])
+
+
+def inputs_left7(c, g):
+    return ids(c, g, 3, 7, [5, 7, 2], left=True)
+
+
+def inputs_pads7(c, g):  # padding in the ids, but nobody gives a mask
+    return ids(c, g, 3, 7, [7, 4, 1], mask=False)
+
+
+def inputs_types7(c, g):
+    out = ids(c, g, 3, 7, [6, 7, 3])
+    bound = getattr(c, "type_vocab_size", c.vocab_size)
+    return dict(out, token_type_ids=torch.randint(0, bound, (3, 7), generator=g))
+
+
+def inputs_one(c, g):
+    return ids(c, g, 1, 1)
+
+
+def inputs_plain7(c, g):
+    return ids(c, g, 3, 7)
+
+
+def inputs_plain1x7(c, g):
+    return ids(c, g, 1, 7)
+
+
+def inputs_long33(c, g):
+    return ids(c, g, 1, 33)
+
+
+def inputs_positions7(c, g):  # a row for each sequence, not ascending; the mask keeps them from looking packed
+    out = ids(c, g, 3, 7, [7, 4, 6])
+    return dict(out, position_ids=torch.randint(0, 24, (3, 7), generator=g))
+
+
+def inputs_packed7(c, g):  # positions that start again mean several texts in one row: they don't see each other
+    return dict(ids(c, g, 1, 7), position_ids=torch.tensor([[0, 1, 2, 0, 1, 2, 3]]))
+
+
+def inputs_far5(c, g):  # short, but at positions beyond the original maximum
+    return dict(ids(c, g, 1, 5, [5]), position_ids=torch.arange(26, 31)[None, :])
+
+
+def inputs_embeds7(c, g):
+    out = ids(c, g, 3, 7, [7, 4, 2])
+    return {"inputs_embeds": torch.randn(3, 7, c.hidden_size, generator=g), "attention_mask": out["attention_mask"]}
+
+
+def image(c, g, batch):
+    size = c.image_size if isinstance(c.image_size, (list, tuple)) else [c.image_size, c.image_size]
+    return {"pixel_values": torch.randn(batch, c.num_channels, *size, generator=g)}
+
+
+def inputs_image1(c, g):
+    return image(c, g, 1)
+
+
+def inputs_image3(c, g):
+    return image(c, g, 3)
+
+
+# ---- Weights: everything random, norms and biases too; outputs of the order of 1 --------------------------------
+
+def randomize(model, name):
+    g = seeded("weights", name)
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            noise = torch.randn(p.shape, generator=g)
+            owner = model.get_submodule(key.rpartition(".")[0])
+            kind = type(owner).__name__
+            if "Norm" in kind:
+                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") else 0.0))
+            elif p.dim() == 1:
+                p.copy_(noise * 0.3)
+            elif kind == "Embedding" or kind.endswith("Embeddings"):  # a lookup table, or ViT's tokens and positions
+                p.copy_(noise * 0.7)
+            else:
+                fan_in = p.shape[0] if kind == "Conv1D" else p[0].numel()
+                sharper = 1.6 if any(part in key for part in ("query", "key", "q_proj", "k_proj", "q_lin", "k_lin")) else 1
+                p.copy_(noise * (1.2 * sharper / fan_in ** 0.5))
+
+
+# ---- Edits: finished files made to look like old or foreign ones ------------------------------------------------
+
+def edit_mixed_dtypes(tensors):
+    for i, key in enumerate(sorted(tensors)):
+        tensors[key] = tensors[key].to([torch.float32, torch.float16, torch.bfloat16, torch.float64][i % 4])
+
+
+def edit_bert_old_names(tensors):  # as bert-base-uncased has it
+    for key in list(tensors):
+        new = key.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        tensors[new] = tensors.pop(key)
+    tensors["bert.embeddings.position_ids"] = torch.arange(40)[None, :]
+    tensors["cls.seq_relationship.weight"] = torch.randn(2, 18, generator=seeded("nsp"))
+    tensors["cls.seq_relationship.bias"] = torch.randn(2, generator=seeded("nsp bias"))
+
+
+def edit_tied_present(tensors):
+    tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"].clone()
+    tensors["cls.predictions.decoder.bias"] = tensors["cls.predictions.bias"].clone()
+
+
+def edit_tied_target_only(tensors):
+    tensors["cls.predictions.decoder.weight"] = tensors.pop("bert.embeddings.word_embeddings.weight")
+    tensors["cls.predictions.decoder.bias"] = tensors.pop("cls.predictions.bias")
+
+
+def edit_tied_differs(tensors):  # both present, not equal: Transformers warns and leaves them apart
+    edit_tied_present(tensors)
+    g = seeded("tied differs")
+    for key in ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias"):
+        tensors[key] = torch.randn(tensors[key].shape, generator=g)
+
+
+def edit_roberta_position_ids(tensors):
+    tensors["roberta.embeddings.position_ids"] = torch.arange(42)[None, :]
+
+
+def edit_gpt2_old_names(tensors):  # as the hub's gpt2 has it: no prefix, and the causal mask among the weights
+    for key in list(tensors):
+        tensors[key.removeprefix("transformer.")] = tensors.pop(key)
+    for layer in range(2):
+        tensors[f"h.{layer}.attn.bias"] = torch.ones(40, 40, dtype=torch.uint8).tril()[None, None]
+        tensors[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
+
+
+def edit_llama_inv_freq(tensors):
+    if "model.norm.weight" in tensors:  # one shard of several
+        for layer in range(2):
+            tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
+
+
+def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read
+    fixed = {"encoder.layer.": "layers.", "attention.attention.query": "attention.q_proj",
+             "attention.attention.key": "attention.k_proj", "attention.attention.value": "attention.v_proj",
+             "attention.output.dense": "attention.o_proj", "intermediate.dense": "mlp.fc1",
+             "output.dense": "mlp.fc2"}
+    for key in list(tensors):
+        new = key
+        for old, name in fixed.items():
+            new = new.replace(old, name)
+        tensors[new] = tensors.pop(key)
+
+
+# ---- Machinery --------------------------------------------------------------------------------------------------
+
+AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceClassification",
+        "token-classification": "AutoModelForTokenClassification",
+        "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
+        "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
+MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
+               "qwen3", "vit", "deit"]
+DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3")
+
+
+def config_of(cls, settings):
+    settings = dict(settings)
+    labels = settings.pop("id2label", None)
+    config = getattr(transformers, cls).config_class(**settings)
+    if labels:
+        config.id2label, config.label2id = labels, {v: k for k, v in labels.items()}
+    return config
+
+
+def write_model(directory):
+    cls, settings, how = MODELS[directory]
+    shutil.rmtree(directory, ignore_errors=True)
+    made = getattr(transformers, cls)(config_of(cls, settings))
+    randomize(made, directory)
+    made.to(getattr(torch, how.get("dtype", "float32")))
+    target = os.path.join(directory, how.get("subfolder", ""))
+    made.save_pretrained(target, max_shard_size=how.get("shard", "50GB"), variant=how.get("variant"))
+    if "edit" in how:
+        index = os.path.join(target, "model.safetensors.index.json")
+        for path in sorted(glob.glob(os.path.join(target, "*.safetensors"))):
+            tensors = load_file(path)
+            globals()[f"edit_{how['edit']}"](tensors)
+            save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata={"format": "pt"})
+            if os.path.exists(index):
+                with open(index) as f:
+                    document = json.load(f)
+                document["weight_map"].update({k: os.path.basename(path) for k in tensors})
+                with open(index, "w") as f:
+                    f.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+    for path in glob.glob(os.path.join(target, "*.safetensors")):
+        os.chmod(path, 0o644)
+
+
+class Log(logging.Handler):
+    """Collects what Transformers says."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+def sort_report():
+    """The rows of a load report come out of a set, in random order; sorted here, so that they can be compared."""
+    original = loading_report.update_key_name
+    loading_report.update_key_name = lambda keys: original(dict(sorted(keys.items())) if isinstance(keys, dict)
+                                                           else sorted(keys))
+
+
+def load(directory, task, how, dtype, seed=0):
+    """-> model, loading info, messages; attention is eager."""
+    kwargs = {k: how[k] for k in ("num_labels", "ignore_mismatched_sizes", "variant", "subfolder") if k in how}
+    if "config_file" in how:
+        kwargs["config"] = transformers.AutoConfig.from_pretrained(os.path.join(directory, how["config_file"]))
+    log, root = Log(), logging.getLogger("transformers")
+    handlers, root.handlers = root.handlers, [log]
+    torch.manual_seed(seed)
+    try:
+        loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
+            directory, dtype=dtype, attn_implementation="eager", output_loading_info=True, **kwargs)
+    finally:
+        root.handlers = handlers
+    return loaded, info, log.lines
+
+
+def run(loaded, inputs, full):
+    extra = {"output_hidden_states": True, "output_attentions": True} if full else {}
+    if "pixel_values" not in inputs and loaded.config.model_type in DECODERS:
+        extra["use_cache"] = False
+    with torch.no_grad():
+        out = loaded(**inputs, **extra)
+    tensors = {}
+    for name, value in out.items():
+        if torch.is_tensor(value):
+            tensors[name] = value
+        elif isinstance(value, (tuple, list)) and value and torch.is_tensor(value[0]):
+            tensors.update({f"{name}.{i}": v for i, v in enumerate(value)})
+    return tensors
+
+
+def describe(loaded, info, task, notes):
+    names = [[k, list(v.shape)] for k, v in loaded.state_dict().items()]
+    mismatched = sorted([k, list(a), list(b)] for k, a, b in info["mismatched_keys"])
+    return {"architecture": type(loaded).__name__, "model_type": loaded.config.model_type, "task": task,
+            "dtype": str(loaded.dtype).removeprefix("torch."),
+            "num_labels": loaded.config.num_labels,
+            "id2label": [loaded.config.id2label[i] for i in range(loaded.config.num_labels)],
+            "num_parameters": loaded.num_parameters(),
+            "num_parameters_no_embeddings": loaded.num_parameters(exclude_embeddings=True),
+            "memory_footprint": loaded.get_memory_footprint(),
+            "memory_footprint_no_buffers": loaded.get_memory_footprint(return_buffers=False),
+            "missing_keys": sorted(info["missing_keys"]), "unexpected_keys": sorted(info["unexpected_keys"]),
+            "mismatched_keys": mismatched, "notes": notes, "state_dict": names}
+
+
+def info_text(info):
+    """JSON, one state_dict entry a line."""
+    head = {k: v for k, v in info.items() if k != "state_dict"}
+    lines = [f'  {json.dumps(k)}: {json.dumps(v)},' for k, v in head.items()]
+    entries = ",\n".join(f"    {json.dumps(e)}" for e in info["state_dict"])
+    return "{\n" + "\n".join(lines) + '\n  "state_dict": [\n' + entries + "\n  ]\n}\n"
+
+
+def put(directory, stem, extension, data):
+    """Writes a file unless an equal one of that stem and extension is there; returns its name."""
+    data = data.encode() if isinstance(data, str) else data
+    prefix = stem.split("_")[0]
+    for path in sorted(glob.glob(os.path.join(directory, f"{prefix}*.{extension}"))):
+        with open(path, "rb") as f:
+            if f.read() == data:
+                return os.path.basename(path)
+    plain = os.path.join(directory, f"{prefix}.{extension}")
+    name = f"{prefix}.{extension}" if prefix in ("print", "info", "report") and not os.path.exists(plain) \
+        else f"{stem}.{extension}"
+    with open(os.path.join(directory, name), "wb") as f:
+        f.write(data)
+    return name
+
+
+def tensor_bytes(tensors):
+    return safetensors.torch.save({k: v.clone().contiguous() for k, v in tensors.items()})
+
+
+def relative_error(a, b):
+    return ((a.double() - b.double()).abs().max() / b.double().abs().max()).item()
+
+
+def write_case(name):
+    directory, task, kind, how = CASES[name]
+    short = name.removeprefix(directory + "_") if name != directory else "only"
+    how = dict(how)
+    line = [("dir", directory), ("task", task)]
+    if "config" in how:
+        with open(os.path.join(directory, "config.json")) as f:
+            document = json.load(f)
+        for key, value in how.pop("config").items():
+            document[key] = value
+            if value == DROP:
+                del document[key]
+        how["config_file"] = put(directory, f"config_{short}", "json",
+                                 json.dumps(document, indent=2, sort_keys=True) + "\n")
+        line.append(("config", how["config_file"]))
+    for key in ("dtype", "num_labels", "variant", "subfolder"):
+        if key in how:
+            line.append((key, how[key]))
+    if how.get("ignore_mismatched_sizes"):
+        line.append(("ignore_mismatched_sizes", 1))
+    if "fails" in how:
+        try:
+            load(directory, task, how, "auto")
+        except (OSError, RuntimeError, ValueError):
+            return line + [("fails", how["fails"])]
+        raise AssertionError(f"{name} loads")
+
+    loaded, info, messages = load(directory, task, how, how.get("dtype", "auto"))
+    inputs = globals()[f"inputs_{kind}"](loaded.config, seeded("inputs", directory, kind))
+    decoder = loaded.config.model_type in DECODERS
+    notes = []
+    if decoder and kind == "left7":
+        notes.append("rows of left padding: eager attends to all keys alike, sdpa gives 0; compare only real tokens "
+                     "under sdpa")
+    notes += [m for m in messages if "LOAD REPORT" not in m]
+    described = describe(loaded, info, task, notes)
+    printed = str(loaded) + "\n"
+    if "dtype" not in how:  # what the file says, computed in float32
+        loaded, _, _ = load(directory, task, how, torch.float32)
+    expected = run(loaded.float(), inputs, how.get("full"))
+    if info["missing_keys"] or info["mismatched_keys"]:  # keep only what the newly initialised weights don't touch
+        again, _, _ = load(directory, task, how, torch.float32, seed=1)
+        other = run(again, inputs, how.get("full"))
+        expected = {k: v for k, v in expected.items() if torch.equal(v, other[k])}
+    exact = run(load(directory, task, how, torch.float32)[0].double(),
+                {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}, how.get("full"))
+    noise = 0.0
+    for key, value in expected.items():
+        assert torch.isfinite(value).all(), (name, key)
+        if "dtype" not in how:
+            noise = max(noise, relative_error(value, exact[key]))
+    assert noise < 1e-5, (name, noise)
+
+    line.append(("inputs", put(directory, f"inputs_{kind}", "safetensors", tensor_bytes(inputs))))
+    line.append(("expected", put(directory, f"expected_{short}", "safetensors",
+                                 tensor_bytes({k: v.float() for k, v in expected.items()}))))
+    line.append(("print", put(directory, f"print_{short}", "txt", printed)))
+    line.append(("info", put(directory, f"info_{short}", "json", info_text(described))))
+    report = [m for m in messages if "LOAD REPORT" in m]
+    if report:
+        line.append(("report", put(directory, f"report_{short}", "txt", report[0] + "\n")))
+    if decoder and kind == "left7":
+        line.append(("left_padded", 1))
+    if directory == "bert_mixed":
+        line.append(("mixed", 1))
+    if info["missing_keys"] or info["mismatched_keys"]:
+        line.append(("partial", 1))
+    line.append(("tol", "2e-6" if noise < 4e-7 else "1e-5"))
+    print(f"{name}: noise {noise:.1e}", {k: round(v.abs().max().item(), 2) for k, v in list(expected.items())[:2]})
+    return line
+
+
+HEADER = """\
+# What the parity tests load, run and compare; written by make_fixtures.py.
+# A line is a case: its name, then key=value pairs, all separated by one space; no value contains a space.
+#   dir=D       model directory, beside this file; all other files lie in D (also for subfolder=)
+#   task=T      as hfm --task
+#   config=F    give this file as the configuration instead of D's config.json
+#   dtype=D num_labels=N ignore_mismatched_sizes=1 variant=V subfolder=S    options of the load; absent: default
+#   inputs=F    arguments of the forward, by name
+#   expected=F  float32 outputs, by name. hidden_states.N or attentions.N among them: ask for these
+#   print=F     print(model); info=F: counts, state_dict and load findings; report=F: the load report.
+#               A text file's last newline is not part of the text. No report=: there must be no findings.
+#   tol=E       |a - b| <= E * max|b| + 1e-5 * |b| for every element, max over that tensor
+#   left_padded=1  causal model, padding on the left: rows whose mask is 0 are defined only with eager attention
+#   mixed=1     the file has several dtypes: info's dtype and memory are those after Transformers cast them all
+#   partial=1   some weights are newly initialised: only outputs that they don't touch are in expected
+#   fails=E     the load must fail with that hfm_error.item; no other file is named
+"""
+
+
+def write_defaults():
+    """Every class default and alias, for the tables of the library's configuration."""
+    out = {}
+    for model_type in MODEL_TYPES:
+        config = transformers.AutoConfig.for_model(model_type)
+        out[model_type] = {"attribute_map": config.attribute_map, "defaults": config.to_dict()}
+    with open("config_defaults.json", "w") as f:
+        f.write(json.dumps(out, indent=1, sort_keys=True) + "\n")
+
+
+def main():
+    for package, version in PINS.items():
+        found = sys.modules[package].__version__.split("+")[0]
+        if found != version:
+            sys.exit(f"{package} {version} is pinned, {found} is installed")
+    os.chdir(HERE)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    logging.getLogger("transformers").setLevel(logging.WARNING)
+    transformers.utils.logging.disable_progress_bar()
+    sort_report()
+    chosen = tuple(sys.argv[1:])
+    kept = {}
+    if chosen and os.path.exists("cases.txt"):
+        with open("cases.txt") as f:
+            kept = {line.split()[0]: line for line in f if not line.startswith("#")}
+    for directory in MODELS:
+        if not chosen or directory.startswith(chosen):
+            write_model(directory)
+    lines = []
+    for name, (directory, *_) in CASES.items():
+        if not chosen or directory.startswith(chosen):
+            lines.append(name + "".join(f" {k}={v}" for k, v in write_case(name)) + "\n")
+        elif name in kept:
+            lines.append(kept[name])
+    with open("cases.txt", "w") as f:
+        f.write(HEADER + "".join(lines))
+    write_defaults()
+
+
+if __name__ == "__main__":
+    main()
