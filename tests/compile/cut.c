@@ -1,0 +1,147 @@
+/* Whatever a build leaves out, the rest still loads and runs: every family of the registry, from a config in memory,
+   with the caller's allocator and no files. Built once for each HFMODEL_NO_... and HFMODEL_ONLY_... by cuts.sh, and
+   for other machines by cross.sh. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+#include "check.h"
+
+#define TEXT_SIZES \
+  "\"vocab_size\":31,\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3," \
+  "\"intermediate_size\":20,\"max_position_embeddings\":24,\"pad_token_id\":0"
+
+static const struct {
+  const char *model_type, *config;
+} models[] = {
+  {"bert", "{\"model_type\":\"bert\"," TEXT_SIZES "}"},
+  {"roberta", "{\"model_type\":\"roberta\"," TEXT_SIZES "}"},
+  {"xlm-roberta", "{\"model_type\":\"xlm-roberta\"," TEXT_SIZES "}"},
+  {"camembert", "{\"model_type\":\"camembert\"," TEXT_SIZES "}"},
+  {"distilbert", "{\"model_type\":\"distilbert\",\"vocab_size\":31,\"dim\":12,\"n_layers\":2,\"n_heads\":3,"
+                 "\"hidden_dim\":20,\"max_position_embeddings\":24,\"pad_token_id\":0}"},
+  {"gpt2", "{\"model_type\":\"gpt2\",\"vocab_size\":31,\"n_embd\":12,\"n_layer\":2,\"n_head\":3,\"n_positions\":24}"},
+  {"llama", "{\"model_type\":\"llama\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"qwen3", "{\"model_type\":\"qwen3\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
+          "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
+  {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
+           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"}
+};
+
+/* An allocator of our own: the library has none under HFMODEL_NO_STDLIB, and it counts. */
+static size_t blocks_out;
+static void *count_alloc(void *ctx, size_t size) {
+  void *p = malloc(size);
+  (void)ctx;
+  if (p) blocks_out++;
+  return p;
+}
+static void *count_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
+  (void)ctx;
+  (void)old_size;
+  return realloc(block, new_size);
+}
+static void count_free(void *ctx, void *block, size_t size) {
+  (void)ctx;
+  (void)size;
+  if (block) blocks_out--;
+  free(block);
+}
+
+static int in_registry(const char *model_type) {
+  const hfm_registry_entry *entry;
+  size_t i;
+  for (i = 0; (entry = hfm_registry(i)) != NULL; i++)
+    if (strcmp(entry->model_type, model_type) == 0 && entry->task == HFM_BASE) return 1;
+  return 0;
+}
+
+static int64_t values_not_finite(const hfm_tensor *t) {
+  const float *values = (const float *)t->data;
+  int64_t i, n = 1, bad = 0;
+  for (i = 0; i < t->rank; i++) n *= t->shape[i];
+  for (i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, values + i, sizeof bits);
+    if ((bits >> 23 & 0xff) == 0xff) bad++;
+  }
+  return n ? bad : -1;
+}
+
+static void run_forward(hfm_model *model) {
+  static const int64_t ids[8] = {5, 6, 7, 8, 9, 10, 11, 12};
+  static const int64_t image_shape[4] = {1, 1, 8, 8};
+  float pixels[64];
+  hfm_session_options session_options;
+  hfm_session *session = NULL;
+  hfm_inputs in;
+  hfm_outputs out;
+  hfm_error error;
+  size_t i;
+  memset(&in, 0, sizeof in);
+  memset(&session_options, 0, sizeof session_options);
+  session_options.threads = 2;
+  for (i = 0; i < 64; i++) pixels[i] = (float)i / 64.0f;
+  if (strcmp(hfm_model_type(model), "vit") == 0 || strcmp(hfm_model_type(model), "deit") == 0)
+    in.pixel_values = hfm_tensor_f32(pixels, 4, image_shape);
+  else
+    in.input_ids = hfm_tensor_i64(ids, 2, 4);
+  if (CHECK_INT(hfm_session_create(model, &session_options, &session, &error), HFM_OK)) {
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    CHECK_STR(error.message, "");
+    if (out.last_hidden_state.data) CHECK_INT(values_not_finite(&out.last_hidden_state), 0);
+    else CHECK(!"last_hidden_state is there");
+  }
+  hfm_session_free(session);
+}
+
+static void test_families(void) {
+  size_t i, ran = 0;
+  for (i = 0; i < sizeof models / sizeof models[0]; i++) {
+    hfm_memory_file file;
+    hfm_options options;
+    hfm_model *model = NULL;
+    hfm_error error;
+    memset(&options, 0, sizeof options);
+    options.random_weights = 1;
+    options.allocator.alloc = count_alloc;
+    options.allocator.realloc = count_realloc;
+    options.allocator.free = count_free;
+    file.name = "config.json";
+    file.data = models[i].config;
+    file.size = strlen(models[i].config);
+    if (!in_registry(models[i].model_type)) {
+      CHECK_INT(hfm_from_memory(&file, 1, &options, &model, &error), HFM_ERROR_UNSUPPORTED);
+      CHECK_INT(error.item, HFM_E_MODEL_TYPE_UNKNOWN);
+      CHECK(model == NULL);
+      continue;
+    }
+    ran++;
+    CHECK_INT(hfm_from_memory(&file, 1, &options, &model, &error), HFM_OK);
+    CHECK_STR(error.message, "");
+    if (model) run_forward(model);
+    hfm_model_free(model);
+    CHECK_INT(blocks_out, 0);
+  }
+  CHECK(ran > 0);
+}
+
+static void test_registry_is_covered(void) {
+  const hfm_registry_entry *entry;
+  size_t i, k;
+  for (i = 0; (entry = hfm_registry(i)) != NULL; i++) {
+    for (k = 0; k < sizeof models / sizeof models[0]; k++)
+      if (strcmp(models[k].model_type, entry->model_type) == 0) break;
+    if (!CHECK(k < sizeof models / sizeof models[0])) printf("  no config here for %s\n", entry->model_type);
+  }
+}
+
+int main(void) {
+  TEST(test_families);
+  TEST(test_registry_is_covered);
+  return check_report("cut");
+}

@@ -1,0 +1,97 @@
+#!/bin/sh
+# Builds and runs every tests/*/test_*.c (one program each, with the committed hfmodel.h) and every tests/*/*.sh.
+#
+#   tests/run.sh [PATTERN...]     only those whose path contains one of the patterns: tests/run.sh json compile/
+#
+# CC, CFLAGS, LDLIBS and JOBS are taken from the environment. TEST_CFLAGS (default -O1 -g) and BUILD (default build/test)
+# let the sanitizer runs share this script. A program has TEST_TIMEOUT seconds (default 600).
+# The last line is "N passed, N failed, N skipped"; the exit code is 1 if anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+: "${CC:=cc}" "${CFLAGS:=}" "${TEST_CFLAGS:=-O1 -g}" "${LDLIBS:=-lm}" "${BUILD:=build/test}" "${TEST_TIMEOUT:=600}"
+: "${JOBS:=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
+export CC
+mkdir -p "$BUILD"
+run=$BUILD/run
+rm -rf "$run"
+mkdir "$run"
+
+limit=
+if command -v timeout >/dev/null 2>&1; then limit="timeout $TEST_TIMEOUT"; fi
+
+for path in tests/*/test_*.c tests/*/*.sh; do
+  [ -f "$path" ] || continue
+  wanted=${1:+no}
+  for pattern in "$@"; do
+    case $path in *"$pattern"*) wanted=yes ;; esac
+  done
+  [ "$wanted" = no ] || echo "$path"
+done >"$run/list"
+
+# HFMODEL_STATIC lets the compiler drop what a test doesn't reach: a unit test builds in a second, not in ten.
+build() { # SOURCE PROGRAM
+  if [ -x "$2" ] && [ -z "$(find "$1" "$(dirname "$1")" hfmodel.h tests/*.h -name '*.[ch]' -newer "$2" 2>/dev/null)" ]; then
+    return 0
+  fi
+  # shellcheck disable=SC2086
+  $CC -std=c99 $TEST_CFLAGS $CFLAGS -DHFMODEL_STATIC -I. -Itests -o "$2" "$1" -pthread $LDLIBS
+}
+
+one() { # PATH
+  name=$(echo "${1#tests/}" | tr '/.' '__')
+  log=$run/$name.log
+  case $1 in
+    *.sh) $limit sh "$1" >"$log" 2>&1 ;;
+    *) build "$1" "$BUILD/$name" >"$log" 2>&1 && $limit "$BUILD/$name" >>"$log" 2>&1 ;;
+  esac
+  code=$?
+  # The last "...: N passed, N failed, N skipped" counts; a program that ends without one has failed.
+  counts=$(sed -n 's/^.*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log" | tail -n 1)
+  [ -n "$counts" ] || counts="0 0 0"
+  # shellcheck disable=SC2086
+  set -- "$1" $counts
+  failed=$3
+  if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then
+    echo "exit code $code" >>"$log"
+    failed=1
+  fi
+  if [ "$code" -eq 0 ] && [ $(($2 + $3 + $4)) -eq 0 ]; then
+    echo "ended without having tested anything" >>"$log"
+    failed=1
+  fi
+  echo "$2 $failed $4" >"$run/$name.count"
+  {
+    if [ "$failed" -ne 0 ]; then
+      echo "FAILED  $1"
+      tail -n 200 "$log" | sed 's/^/    /'
+    else
+      echo "ok      $1 ($2 passed, $4 skipped)"
+      grep '^ *skipped: ' "$log"
+    fi
+  } >"$run/$name.say"
+  cat "$run/$name.say"
+}
+
+# Each worker claims the next path that nobody has: mkdir is atomic.
+worker() {
+  index=0
+  while read -r path; do
+    index=$((index + 1))
+    mkdir "$run/claim.$index" 2>/dev/null || continue
+    one "$path" </dev/null
+  done <"$run/list"
+}
+
+job=0
+while [ "$job" -lt "$JOBS" ]; do
+  worker &
+  job=$((job + 1))
+done
+wait
+
+cat "$run"/*.count 2>/dev/null | {
+  p=0 f=0 s=0
+  while read -r a b c; do p=$((p + a)) f=$((f + b)) s=$((s + c)); done
+  echo "$p passed, $f failed, $s skipped"
+  [ "$f" -eq 0 ] && [ "$p" -gt 0 ]
+}
