@@ -13,26 +13,26 @@ LABELS5 = {"id2label": {i: f"kind {i}" for i in range(5)}}
 
 BERT = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52,
             max_position_embeddings=40, type_vocab_size=2)
-BERT_SMALL = dict(BERT, hidden_size=18, intermediate_size=26)
+BERT_SMALL = dict(BERT, vocab_size=61, hidden_size=18, intermediate_size=26)
 ROBERTA = dict(vocab_size=97, hidden_size=30, num_hidden_layers=2, num_attention_heads=5, intermediate_size=44,
                max_position_embeddings=42, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5)
-ROBERTA_SMALL = dict(ROBERTA, hidden_size=18, num_attention_heads=3, intermediate_size=26)
-DISTIL = dict(vocab_size=97, dim=36, n_layers=3, n_heads=3, hidden_dim=52, max_position_embeddings=40)
-DISTIL_SMALL = dict(DISTIL, dim=18, n_layers=2, hidden_dim=26)
+ROBERTA_SMALL = dict(ROBERTA, vocab_size=61, hidden_size=18, num_attention_heads=3, intermediate_size=26)
+DISTIL = dict(vocab_size=97, dim=30, n_layers=3, n_heads=5, hidden_dim=44, max_position_embeddings=40)
+DISTIL_SMALL = dict(DISTIL, vocab_size=61, dim=18, n_heads=3, n_layers=2, hidden_dim=26)
 GPT2 = dict(vocab_size=97, n_embd=36, n_layer=2, n_head=3, n_inner=52, n_positions=40, bos_token_id=96,
             eos_token_id=96, pad_token_id=0)
-GPT2_SMALL = dict(GPT2, n_embd=18, n_inner=None)
+GPT2_SMALL = dict(GPT2, vocab_size=61, bos_token_id=60, eos_token_id=60, n_embd=18, n_inner=None)
 LLAMA = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
              intermediate_size=52, max_position_embeddings=24, pad_token_id=0, bos_token_id=1, eos_token_id=2)
-LLAMA_SMALL = dict(LLAMA, hidden_size=20, num_attention_heads=5, num_key_value_heads=1, head_dim=6,
+LLAMA_SMALL = dict(LLAMA, vocab_size=61, hidden_size=20, num_attention_heads=5, num_key_value_heads=1, head_dim=6,
                    intermediate_size=28)
 MISTRAL = dict(LLAMA, head_dim=6, sliding_window=5)
 MISTRAL_SMALL = dict(LLAMA_SMALL, sliding_window=5)
 QWEN2 = dict(LLAMA, num_hidden_layers=3, use_sliding_window=False, sliding_window=5, max_window_layers=1)
-QWEN2_SMALL = dict(QWEN2, hidden_size=30, num_hidden_layers=2, num_attention_heads=5, num_key_value_heads=1,
-                   intermediate_size=28)
+QWEN2_SMALL = dict(QWEN2, vocab_size=61, hidden_size=30, num_hidden_layers=2, num_attention_heads=5,
+                   num_key_value_heads=1, intermediate_size=28)
 QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
-QWEN3_SMALL = dict(QWEN3, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
+QWEN3_SMALL = dict(QWEN3, vocab_size=61, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -105,7 +105,7 @@ model("llama_causal_tied", "LlamaForCausalLM", dict(LLAMA_SMALL, tie_word_embedd
 model("llama_sequence", "LlamaForSequenceClassification", dict(LLAMA_SMALL, **LABELS3))
 model("llama_token", "LlamaForTokenClassification", dict(LLAMA_SMALL, **LABELS5))
 model("llama_question", "LlamaForQuestionAnswering", LLAMA_SMALL)
-model("llama_biases", "LlamaModel", dict(LLAMA_SMALL, attention_bias=True, mlp_bias=True, head_dim=10,
+model("llama_biases", "LlamaModel", dict(LLAMA_SMALL, hidden_size=21, attention_bias=True, mlp_bias=True, head_dim=10,
                                          num_attention_heads=3))
 model("llama_no_gqa", "LlamaModel", dict(LLAMA_SMALL, hidden_size=18, num_attention_heads=3, num_key_value_heads=3))
 model("llama_bf16_sharded", "LlamaForCausalLM", dict(LLAMA_SMALL, tie_word_embeddings=True), dtype="bfloat16",
@@ -197,6 +197,8 @@ case("bert_sequence_5_labels", "bert_sequence", "sequence-classification", "type
      ignore_mismatched_sizes=True)
 case("bert_sequence_5_labels_refused", "bert_sequence", "sequence-classification", None, num_labels=5,
      fails="WEIGHT_MISMATCH")
+case("bert_sequence_num_labels_key", "bert_sequence", "sequence-classification", "types7",
+     config={"num_labels": 3, "id2label": DROP, "label2id": DROP})
 case("bert_wrong_task", "bert_base", "image-classification", None, fails="TASK_UNSUPPORTED")
 
 cases("roberta_base", "base", "right7", "left7", "pads7", "plain7", "one", "long33", "positions7", "embeds7")
@@ -218,8 +220,8 @@ for name in ("xlm_roberta", "camembert"):
 cases("distilbert_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
 case("distilbert_relu", "distilbert_base", "base", "right7", config={"activation": "relu"})
 case("distilbert_alias_config", "distilbert_base", "base", "right7",
-     config={"dim": DROP, "n_layers": DROP, "n_heads": DROP, "hidden_size": 36, "num_hidden_layers": 3,
-             "num_attention_heads": 3})
+     config={"dim": DROP, "n_layers": DROP, "n_heads": DROP, "hidden_size": 30, "num_hidden_layers": 3,
+             "num_attention_heads": 5})
 cases("distilbert_sequence", "sequence-classification", "right7", "one")
 cases("distilbert_token", "token-classification", "right7")
 cases("distilbert_question", "question-answering", "right7")
@@ -304,7 +306,7 @@ cases("mistral_base", "base", "right7", "long33", "left7", "one", "packed7")
 case("mistral_no_window", "mistral_base", "base", "long33", config={"sliding_window": None})
 case("mistral_default_window", "mistral_base", "base", "long33", config={"sliding_window": DROP})
 case("mistral_window_1", "mistral_base", "base", "right7", config={"sliding_window": 1}, full=True)
-cases("mistral_causal", "causal-lm", "long33", "right7")
+cases("mistral_causal", "causal-lm", "right7", "long13")
 cases("mistral_sequence", "sequence-classification", "right7")
 cases("mistral_token", "token-classification", "right7")
 cases("mistral_question", "question-answering", "right7")
@@ -312,7 +314,7 @@ cases("mistral_question", "question-answering", "right7")
 SLIDE = {"use_sliding_window": True, "sliding_window": 5}
 for name in ("qwen2", "qwen3"):
     cases(f"{name}_base", "base", "right7", "long33", "left7", "one", "positions7")
-    case(f"{name}_window", f"{name}_base", "base", "long33", config=dict(SLIDE, layer_types=DROP), full=True)
+    case(f"{name}_window", f"{name}_base", "base", "long13", config=dict(SLIDE, layer_types=DROP), full=True)
     case(f"{name}_window_types", f"{name}_base", "base", "long33",
          config=dict(SLIDE, layer_types=["sliding_attention", "full_attention", "sliding_attention"]))
     case(f"{name}_window_unused", f"{name}_base", "base", "long33", config=dict(SLIDE, use_sliding_window=False,
