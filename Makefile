@@ -12,7 +12,8 @@
 #   make clean
 #
 # make demo and make test need a C compiler, make and a POSIX shell; what else a check could use and does not find is
-# named and counted as skipped. CC, CFLAGS, LDLIBS, PYTHON and JOBS can be set.
+# named and counted as skipped. CC, CFLAGS, LDLIBS, PYTHON, JOBS and TESTS (parts of test names) can be given:
+# make test CC=clang TESTS="json session"
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
@@ -40,20 +41,20 @@ demo: build/demo
 	build/demo
 
 test: build/hfm
-	@CC="$(CC)" CFLAGS="$(TEST_EXTRA)" LDLIBS="$(LDLIBS)" PYTHON="$(PYTHON)" tests/run.sh $(TESTS)
+	@tests/run.sh $(TESTS)
 
 test-real: build/hfm
-	@CC="$(CC)" PYTHON="$(PYTHON)" sh tests/real/run.sh
+	@PYTHON="$(PYTHON)" sh tests/real/run.sh
 
 bench: build/hfm
-	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" sh tools/bench/bench.sh
+	@sh tools/bench/bench.sh
 
 bench-peers: build/hfm
 	@$(PYTHON) tools/bench/peers.py
 
 sanitize: hfmodel.h
-	@CC="$(CC)" BUILD=build/asan TEST_CFLAGS="$(ASAN)" LDLIBS="$(LDLIBS)" tests/run.sh /test_
-	@CC="$(CC)" BUILD=build/tsan TEST_CFLAGS="$(TSAN)" LDLIBS="$(LDLIBS)" tests/run.sh /test_thread /test_session
+	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh /test_
+	@BUILD=build/tsan TEST_CFLAGS="$(TSAN)" tests/run.sh /test_thread /test_session
 
 fuzz: hfmodel.h
 	@FUZZ_SECONDS="$(FUZZ_SECONDS)" sh tests/fuzz/run.sh

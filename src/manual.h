@@ -1,0 +1,173 @@
+/*
+  hfmodel.h - Hugging Face Transformers models in one C header
+
+  Does what AutoModel.from_pretrained() does in Python: takes a model directory exactly as the Hugging Face hub holds
+  it (config.json and *.safetensors, nothing converted) and runs it, with the numbers that Transformers gives. C99
+  and C++11, no dependency but the C library, no build system.
+
+
+DO THIS
+
+  In one C or C++ file, before its other uses:
+
+      #define HFMODEL_IMPLEMENTATION
+      #include "hfmodel.h"
+
+  Everywhere else just #include "hfmodel.h". A whole program:
+
+      #define HFMODEL_IMPLEMENTATION
+      #include "hfmodel.h"
+      #include <stdio.h>
+
+      int main(int argc, char **argv) {
+        const int64_t ids[] = {101, 2023, 2003, 2307, 102}; // "[CLS] this is great [SEP]", from your tokenizer
+        hfm_options options = {0};
+        hfm_inputs inputs = {0};
+        hfm_outputs outputs;
+        hfm_model *model = NULL;
+        hfm_session *session = NULL;
+        hfm_error error;
+        options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
+        inputs.input_ids = hfm_tensor_i64(ids, 1, 5);
+        if (hfm_from_pretrained(argc > 1 ? argv[1] : ".", &options, &model, &error) ||
+            hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
+          return puts(error.message), 1;
+        puts(hfm_label(model, hfm_argmax((const float *)outputs.logits.data, hfm_num_labels(model))));
+        hfm_session_free(session);
+        hfm_model_free(model);
+      }
+
+  Compile it with one of
+
+      cc -O2 app.c -lm          gcc or clang; add -pthread where the C library is older than glibc 2.34
+      c++ -O2 app.cpp           C++11 or later; write {} instead of {0}
+      cl /O2 app.c              MSVC (compiled by clang for MSVC's target in our tests; cl itself is not run there)
+
+  No -march and no -ffast-math: the fastest instructions of the machine are chosen when a model is loaded.
+
+
+WHAT IT LOADS
+
+  From    a directory; a repository id such as "org/name" that the local hub cache holds (the cache of huggingface_hub:
+          HF_HUB_CACHE, HF_HOME, cache_dir); files in memory (hfm_from_memory); your own file layer (options.io);
+          a config alone, with random weights (hfm_from_config, options.random_weights).
+  Files   config.json, generation_config.json, model.safetensors, sharded safetensors with their index; every dtype of
+          safetensors is read, F32, F16 and BF16 weights are used where they lie in the mapped file.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
+          heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+  Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
+          buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
+          unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
+
+
+IT DOES NOT
+
+  - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
+  - download anything, open a socket, or write a file
+  - train, compute losses, or generate text with a key-value cache
+  - read pytorch_model.bin (a pickle), GGUF or ONNX files, or quantised checkpoints
+  - run on a GPU
+  - run a repository's own Python (trust_remote_code)
+
+
+OPTIONS (hfm_options; all zero is the default)
+
+  task                     which Auto class: HFM_BASE is AutoModel; HFM_TASK_FROM_CONFIG takes what config.json names
+  dtype                    "auto": as config.json says, else as the file has it; or HFM_F32, HFM_F16, HFM_BF16
+  attn_implementation      HFM_ATTN_SDPA; _EAGER can return attentions; _FLASH_ATTENTION_2 keeps memory flat
+  num_labels               as config.json; another number gives a head that is newly initialised where it does not fit
+  ignore_mismatched_sizes  0: a weight of another shape is an error; 1: it is newly initialised
+  use_safetensors          0: safetensors first; 1: nothing else; -1: only *.bin
+  random_weights           0; 1: only config.json is read
+  local_copy               0: files are mapped; 1: read into memory
+  isa                      the machine's best; a lower tier can be forced, for tests and bug reports
+  packing                  HFM_PACK_LAZY; see "Memory"
+  batch_invariant          0; 1: the same bits for every batch size and padding
+  pack_limit_bytes         bound on packed copies; as many bytes as the weights have
+  seed                     for whatever is newly initialised
+  variant, subfolder, revision, cache_dir    as in Transformers
+  config                   a config of yours instead of the directory's
+  allocator, io, log, progress, limits       your services; see below
+
+  hfm_session_options: threads (the machine's processors), spin, jobs (your own thread pool), progress.
+
+
+BUILD MACROS (define them before the implementation, and the same ones everywhere)
+
+  HFMODEL_IMPLEMENTATION  this file gets the code, not only the declarations
+  HFMODEL_STATIC          everything is static: a private copy for one file, and what it does not use falls away
+  HFMODEL_DLL             dllexport and dllimport on Windows
+  HFMODEL_API             your own linkage, instead of all that
+  HFMODEL_ASSERT(x)       checks of internal invariants; default: none. Never a judgement of input
+  HFMODEL_NO_STDIO        no file system: models come from memory or from options.io
+  HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
+  HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
+  HFMODEL_NO_SIMD         only the portable kernels
+  HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
+  HFMODEL_NO_AVX512       no AVX-512 kernels
+
+
+MEMORY AND OWNERSHIP
+
+  - Whatever a call hands you through a pointer to a pointer is yours: free it with the function of its type. Every
+    free accepts NULL. On failure you get NULL, and nothing is left behind.
+  - hfm_model holds weights and configuration and never changes after the load. hfm_session holds activations. A
+    session keeps its model alive: free them in any order.
+  - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
+  - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
+  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
+    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
+    planning and allocation at once: afterwards forwards within these bounds allocate nothing.
+  - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
+
+
+THREADS
+
+  A model may be used from any number of threads at once, each with its own session. A session is used by one thread
+  at a time; it runs its work on its own pool, or on yours (hfm_session_options.jobs). Callbacks come from the calling
+  thread, except reads by options.io, which may come from any session's thread.
+
+  For a frame's time budget: hfm_session_begin, then hfm_session_step(session, 0.002, &done, &error) once per frame,
+  then hfm_session_outputs. A step overshoots by at most one chunk of work, about 0.1 ms. Progress and cancellation
+  (hfm_progress) are served at the same points; a session can be used again after a cancelled call.
+
+
+ERRORS
+
+  Every call that can fail returns an hfm_result, 0 for success, and fills an hfm_error of yours (which may be NULL):
+  code (coarse, stable), item (precise, stable: HFM_E_...), file, byte offset, what (tensor, key, input), and message,
+  one line that says what was expected, what was found and what to do. Nothing is printed, no errno, no globals, no
+  abort. Warnings go to options.log.
+
+
+FILES THAT NOBODY SHOULD TRUST
+
+  Everything is checked before use: sizes, offsets, overlaps, dtypes, shapes, depths, names of shards, ranges in
+  config.json. No allocation is larger than what the file backs with bytes, or than options.limits; nothing in a file
+  is executed. What is not a regular file is an error, not a hang. A model that loads has every tensor inside its file.
+  Only one thing cannot be caught: a mapped file that somebody truncates while it is in use. Use local_copy there.
+
+
+NUMBERS
+
+  Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
+  in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
+  half-precision arithmetic. Results are the same bits for every number of threads, whatever ran before, and for every
+  row of a batch; options.batch_invariant extends that to every batch size and padding. Other instruction sets round
+  differently in the last bits. Under your own -ffast-math the results keep about the same accuracy, and NaN and masks
+  keep working.
+
+
+INSTRUCTION SETS
+
+  x86: SSE2, AVX2 with FMA and F16C, AVX-512, each compiled into the same binary and chosen by CPUID when a model is
+  loaded. Everything else runs the portable kernels, which are the specification that the others are tested against.
+  Big-endian machines and 32-bit machines work (weights are swapped into a copy on the former).
+
+
+LIMITS
+
+  At most 8 dimensions. A file must fit the address space where it is mapped or copied. A batch is padded: all its
+  rows have one length. Image sizes are those of the config.
+*/
