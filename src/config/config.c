@@ -1,0 +1,520 @@
+/* ==== config/config (private): config.json as a document with typed, named access ==============================
+   One place knows that a key may have two names (attribute_map), two spellings (dtype, torch_dtype) or no value at
+   all (the model type's default), so that families ask for Transformers' names only. */
+
+typedef struct hfm__config_pair {
+  const char *key, *value;
+} hfm__config_pair;
+
+/* What Transformers' configuration class of a model type knows besides the file. */
+typedef struct hfm__config_class {
+  const char *model_type;
+  const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
+  const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts; ends with NULLs */
+} hfm__config_class;
+
+HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type); /* families/registry.c */
+
+struct hfm_config {
+  hfm__context ctx;
+  char *file;                          /* config.json's name, for errors; NULL if it was parsed from text */
+  hfm__json document;
+  hfm__json generation;                /* generation_config.json; root 0 if there is none */
+  hfm__json defaults;                  /* the class's, as an object */
+  const hfm__config_class *class_known; /* NULL: an unknown model_type, or none */
+};
+
+enum { HFM__CONFIG_MAX_PARTS = 64, HFM__CONFIG_MAX_LABELS = 1 << 24 };
+
+HFMODEL_API void hfm_config_free(hfm_config *config) {
+  if (!config) return;
+  hfm__json_free(&config->document);
+  hfm__json_free(&config->generation);
+  hfm__json_free(&config->defaults);
+  hfm__free_text(&config->ctx.mem, config->file);
+  {
+    const hfm_allocator mem = config->ctx.mem;
+    hfm__free(&mem, config, sizeof *config);
+  }
+}
+
+/* Finds the class of the document's model_type and parses its defaults. */
+HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
+  const hfm__json *doc = &config->document;
+  const char *model_type = hfm__json_text(doc, hfm__json_member_of(doc, doc->root, "model_type"));
+  const hfm__config_pair *pair;
+  hfm_result result = HFM_OK;
+  hfm__json_free(&config->defaults);
+  config->class_known = model_type ? hfm__config_class_find(model_type) : NULL;
+  if (!config->class_known || !config->class_known->defaults) return HFM_OK;
+  result = hfm__json_parse(&config->defaults, &config->ctx.mem, NULL, "{}", 2, 0, error);
+  for (pair = config->class_known->defaults; result == HFM_OK && pair->key; pair++) {
+    const uint32_t node =
+        hfm__json_insert(&config->defaults, config->defaults.root, pair->key, strlen(pair->key));
+    result = node ? hfm__json_set_text(&config->defaults, node, pair->value, strlen(pair->value), 0, error)
+                  : hfm__fail_memory(error, "a configuration", 0);
+  }
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *file, const char *json, size_t size,
+                                           hfm_config **out, hfm_error *error) {
+  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
+  hfm_result result = HFM_OK;
+  if (!config) return hfm__fail_memory(error, "a configuration", sizeof *config);
+  config->ctx = *ctx;
+  if (file) {
+    config->file = hfm__join_path(&ctx->mem, file, "");
+    if (!config->file) result = hfm__fail_memory(error, "a file name", 0);
+  }
+  if (result == HFM_OK)
+    result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
+  if (result == HFM_OK && hfm__json_kind(&config->document, config->document.root) != HFM__JSON_OBJECT)
+    result = hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object");
+  if (result == HFM_OK) result = hfm__config_bind(config, error);
+  if (result == HFM_OK) *out = config;
+  else hfm_config_free(config);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm_options *options, hfm_config **config,
+                                        hfm_error *error) {
+  hfm__context ctx;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (config) *config = NULL;
+  if (!json || !config)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, json ? "config" : "json", 0, "must not be NULL");
+  result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  if (size > ctx.limits.max_config_bytes)
+    return hfm__fail(error, HFM_E_FILE_TOO_LARGE, NULL, NULL, 0, "a configuration of %u bytes; at most %u are read",
+                     (uint64_t)size, ctx.limits.max_config_bytes);
+  return hfm__config_create(&ctx, NULL, json, size, config, error);
+}
+
+/* config.json and, if there is one, generation_config.json of a directory. */
+HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *dir, const char *subfolder,
+                                         hfm_config **config, hfm_error *error) {
+  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : "");
+  char *name = folder ? hfm__join_path(&ctx->mem, folder, "config.json") : NULL;
+  char *generation = folder ? hfm__join_path(&ctx->mem, folder, "generation_config.json") : NULL;
+  char *text = NULL;
+  size_t size = 0;
+  hfm_result result = HFM_OK;
+  *config = NULL;
+  if (!name || !generation) result = hfm__fail_memory(error, "a file name", 0);
+  if (result == HFM_OK) result = hfm__file_load(ctx, name, ctx->limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK) {
+    result = hfm__config_create(ctx, name, text, size, config, error);
+    hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  }
+  if (result == HFM_OK) {
+    result = hfm__file_load(ctx, generation, ctx->limits.max_config_bytes, &text, &size, error);
+    if (result == HFM_OK) {
+      result = hfm__json_parse(&(*config)->generation, &ctx->mem, generation, text, size, HFM__JSON_NONFINITE, error);
+      hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+    } else if (result == HFM_ERROR_NOT_FOUND) {
+      hfm__clear_error(error);
+      result = HFM_OK;
+    }
+    if (result != HFM_OK) {
+      hfm_config_free(*config);
+      *config = NULL;
+    }
+  }
+  hfm__free_text(&ctx->mem, folder);
+  hfm__free_text(&ctx->mem, name);
+  hfm__free_text(&ctx->mem, generation);
+  return result;
+}
+
+/* ---- Finding a key ---- */
+
+/* A value: which document, which node (0: none). */
+typedef struct hfm__config_value {
+  const hfm__json *doc;
+  uint32_t node;
+} hfm__config_value;
+
+/* The name that the model type's own files use for `key`. */
+HFM__PRIVATE const char *hfm__config_alias(const hfm__config_class *known, const char *key, size_t size) {
+  const hfm__config_pair *pair = known ? known->attribute_map : NULL;
+  for (; pair && pair->key; pair++)
+    if (strlen(pair->key) == size && memcmp(pair->key, key, size) == 0) return pair->value;
+  return NULL;
+}
+
+/* Key node of a member under any of its names, or 0. `known` is the class of that object. */
+HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, const hfm__config_class *known,
+                                      const char *name, size_t size) {
+  const hfm__config_pair *pair = known ? known->attribute_map : NULL;
+  const char *alias = hfm__config_alias(known, name, size);
+  uint32_t key = hfm__json_find_key(doc, object, name, size);
+  if (!key && alias) key = hfm__json_find_key(doc, object, alias, strlen(alias));
+  for (; !key && pair && pair->key; pair++) /* asked by the file's name, written by the common one */
+    if (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0)
+      key = hfm__json_find_key(doc, object, pair->key, strlen(pair->key));
+  if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
+  return key;
+}
+
+HFM__PRIVATE size_t hfm__config_part(const char *key) {
+  size_t n = 0;
+  while (key[n] && key[n] != '.') n++;
+  return n;
+}
+
+/* The class of an object below the root: by its own model_type. */
+HFM__PRIVATE const hfm__config_class *hfm__config_class_of(const hfm_config *config, uint32_t object) {
+  const hfm__json *doc = &config->document;
+  const char *model_type;
+  if (object == doc->root) return config->class_known;
+  model_type = hfm__json_text(doc, hfm__json_member_of(doc, object, "model_type"));
+  return model_type ? hfm__config_class_find(model_type) : NULL;
+}
+
+HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_config *config, const char *key) {
+  hfm__config_value value;
+  value.doc = doc;
+  value.node = doc->root;
+  for (;;) {
+    const size_t size = hfm__config_part(key);
+    const hfm__config_class *known =
+        doc == &config->document ? hfm__config_class_of(config, value.node) : config->class_known;
+    const uint32_t found = hfm__config_key(doc, value.node, known, key, size);
+    value.node = found ? found + 1 : 0;
+    if (!value.node || !key[size]) return value;
+    key += size + 1;
+  }
+}
+
+/* The document's value; where it has none (or null), the model type's default. "generation_config.x" is x in
+   generation_config.json. */
+HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
+  static const char generation[] = "generation_config.";
+  hfm__config_value value;
+  if (hfm__starts_with(key, generation))
+    return hfm__config_walk(&config->generation, config, key + sizeof generation - 1);
+  value = hfm__config_walk(&config->document, config, key);
+  if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL || !config->defaults.root) return value;
+  if (value.node) { /* null in the file is a value of its own: only what is absent has a default */
+    return value;
+  }
+  return hfm__config_walk(&config->defaults, config, key);
+}
+
+/* ---- Getters ---- */
+
+/* Labels that id2label lists, or 0. */
+HFM__PRIVATE int64_t hfm__config_label_count(const hfm_config *config) {
+  const hfm__config_value labels = hfm__config_find(config, "id2label");
+  return hfm__json_kind(labels.doc, labels.node) == HFM__JSON_OBJECT ? (int64_t)labels.doc->nodes[labels.node].size : 0;
+}
+
+/* Transformers' rule: "num_labels" in the file beats id2label; two labels if there is neither. */
+HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
+  const hfm__config_value written = hfm__config_walk(&config->document, config, "num_labels");
+  const int64_t listed = hfm__config_label_count(config);
+  hfm__config_value value;
+  int64_t count;
+  if (hfm__json_int(written.doc, written.node, &count)) return count;
+  if (listed) return listed;
+  value = hfm__config_find(config, "num_labels");
+  return hfm__json_int(value.doc, value.node, &count) ? count : 2;
+}
+
+/* id2label[id], NULL where it has no such label (then Transformers calls it LABEL_id). */
+HFM__PRIVATE const char *hfm__config_label(const hfm_config *config, int64_t id) {
+  const hfm__config_value labels = hfm__config_find(config, "id2label");
+  char name[24];
+  hfm__text t = hfm__text_to(name, sizeof name);
+  hfm__text_i64(&t, id);
+  return hfm__json_text(labels.doc, hfm__json_member_of(labels.doc, labels.node, name));
+}
+
+HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback) {
+  hfm__config_value value;
+  int64_t number;
+  if (!config || !key) return fallback;
+  if (hfm__equal(key, "num_labels")) return hfm__config_num_labels(config);
+  value = hfm__config_find(config, key);
+  return hfm__json_int(value.doc, value.node, &number) ? number : fallback;
+}
+
+HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback) {
+  hfm__config_value value;
+  double number;
+  if (!config || !key) return fallback;
+  value = hfm__config_find(config, key);
+  return hfm__json_double(value.doc, value.node, &number) ? number : fallback;
+}
+
+HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *key, int32_t fallback) {
+  hfm__config_value value;
+  int32_t truth;
+  if (!config || !key) return fallback;
+  value = hfm__config_find(config, key);
+  return hfm__json_bool(value.doc, value.node, &truth) ? truth : fallback;
+}
+
+HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const char *key, const char *fallback) {
+  hfm__config_value value;
+  const char *text;
+  if (!config || !key) return fallback;
+  value = hfm__config_find(config, key);
+  text = hfm__json_text(value.doc, value.node);
+  return text ? text : fallback;
+}
+
+HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
+  hfm__config_value value;
+  if (!config || !key) return 0;
+  value = hfm__config_walk(&config->document, config, key);
+  return hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL;
+}
+
+/* ---- Getters that insist ---- */
+
+/* An integer in [low, high]; absent, null, of another type or outside is an error that names file, key and value. */
+HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const char *key, int64_t low, int64_t high,
+                                             int64_t *out, hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  *out = 0;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
+                     low, high);
+  if (!hfm__json_int(value.doc, value.node, out))
+    return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be an integer from %i to %i", key, low,
+                     high);
+  if (*out < low || *out > high) {
+    const int64_t found = *out;
+    *out = 0;
+    return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %i, but must be from %i to %i", key, found,
+                     low, high);
+  }
+  return HFM_OK;
+}
+
+/* A finite number in [low, high]; the same errors. */
+HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const char *key, double low, double high,
+                                               double *out, hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  double number = 0;
+  *out = 0;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
+                     low, high);
+  if (!hfm__json_double(value.doc, value.node, &number))
+    return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be a finite number from %g to %g", key,
+                     low, high);
+  if (!(number >= low && number <= high))
+    return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
+                     number, low, high);
+  *out = number;
+  return HFM_OK;
+}
+
+/* ---- RoPE, in both spellings ---- */
+
+/* The object that holds rope parameters: "rope_parameters" (of that layer type, where it is nested so), else
+   "rope_scaling". `layer_type` may be NULL. */
+HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
+  hfm__config_value value = hfm__config_find(config, "rope_parameters");
+  if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
+    const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
+    if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
+    return value;
+  }
+  return hfm__config_find(config, "rope_scaling");
+}
+
+HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
+                                                       const char *key) {
+  hfm__config_value value = hfm__config_rope(config, layer_type);
+  value.node = hfm__json_member_of(value.doc, value.node, key);
+  return value;
+}
+
+/* "default", "linear", "llama3", ...: "rope_type", or "type" in old files. */
+HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const char *layer_type) {
+  hfm__config_value value = hfm__config_rope_member(config, layer_type, "rope_type");
+  const char *text = hfm__json_text(value.doc, value.node);
+  if (text) return text;
+  value = hfm__config_rope_member(config, layer_type, "type");
+  text = hfm__json_text(value.doc, value.node);
+  return text ? text : "default";
+}
+
+/* A number among the rope parameters; rope_theta may stand outside of them. */
+HFM__PRIVATE double hfm__config_rope_float(const hfm_config *config, const char *layer_type, const char *key,
+                                           double fallback) {
+  hfm__config_value value = hfm__config_rope_member(config, layer_type, key);
+  double number;
+  if (hfm__json_double(value.doc, value.node, &number)) return number;
+  return hfm__equal(key, "rope_theta") ? hfm_config_get_float(config, key, fallback) : fallback;
+}
+
+/* ---- Setters ---- */
+
+/* The node that `key` stands for, made if it isn't there; `*object` is the object it is in. */
+HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
+                                        size_t *name_size, int make, hfm_result *result, hfm_error *error) {
+  hfm__json *doc = &config->document;
+  uint32_t node = doc->root;
+  *result = HFM_OK;
+  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+    const size_t size = hfm__config_part(key);
+    uint32_t found;
+    if (hfm__json_kind(doc, node) != HFM__JSON_OBJECT) {
+      if (!make) return 0;
+      if (hfm__json_kind(doc, node) != HFM__JSON_NULL) break;
+      doc->nodes[node].kind = HFM__JSON_OBJECT;
+      doc->nodes[node].start = doc->nodes[node].size = 0;
+    }
+    *object = node;
+    found = hfm__config_key(doc, node, hfm__config_class_of(config, node), key, size);
+    *name = found ? doc->text + doc->nodes[found].start : key;
+    *name_size = found ? doc->nodes[found].size : size;
+    if (!found && !make) return 0;
+    if (!found) {
+      const char *alias = hfm__config_alias(hfm__config_class_of(config, node), key, size);
+      found = alias ? hfm__json_insert(doc, node, alias, strlen(alias)) : hfm__json_insert(doc, node, key, size);
+      if (!found) {
+        *result = hfm__fail_memory(error, "a configuration", 0);
+        return 0;
+      }
+      found--;
+    }
+    node = found + 1;
+    if (!key[size]) return node;
+    key += size + 1;
+  }
+  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0,
+                      "the part before the dot is no object, or the path has more than 64 parts");
+  return 0;
+}
+
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id. */
+HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
+  static const char *const names[2] = {"id2label", "label2id"};
+  hfm__json *doc = &config->document;
+  if (count < 1 || count > HFM__CONFIG_MAX_LABELS)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, "num_labels", 0,
+                     "num_labels is %i, but must be from 1 to %d", count, (int)HFM__CONFIG_MAX_LABELS);
+  hfm__json_remove(doc, doc->root, "num_labels", 10);
+  if (hfm__config_label_count(config) == count) return HFM_OK;
+  for (int32_t reverse = 0; reverse < 2; reverse++) {
+    const uint64_t room = (uint64_t)count * 40 + 3;
+    char *json = (char *)hfm__alloc(&config->ctx.mem, room);
+    hfm__text t;
+    uint32_t node = 0;
+    hfm_result result;
+    if (!json) return hfm__fail_memory(error, "labels", room);
+    t = hfm__text_to(json, (size_t)room);
+    hfm__text_char(&t, '{');
+    for (int64_t i = 0; i < count; i++)
+      hfm__text_format(&t, reverse ? "%s\"LABEL_%i\":%i" : "%s\"%i\":\"LABEL_%i\"", i ? "," : "", i, i);
+    hfm__text_char(&t, '}');
+    node = hfm__json_insert(doc, doc->root, names[reverse], 8);
+    result = node ? hfm__json_set_text(doc, node, json, t.length, 0, error)
+                  : hfm__fail_memory(error, "a configuration", 0);
+    hfm__free(&config->ctx.mem, json, room);
+    if (result != HFM_OK) return result;
+  }
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int32_t kind, const char *text,
+                                        size_t size, hfm_error *error) {
+  uint32_t object, node;
+  const char *name;
+  size_t name_size;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!config || !key || !text)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, !config ? "config" : !key ? "key" : "value", 0,
+                     "must not be NULL");
+  node = hfm__config_place(config, key, &object, &name, &name_size, 1, &result, error);
+  if (!node) return result;
+  if (kind == HFM__JSON_FAILED) /* any JSON text */
+    result = hfm__json_set_text(&config->document, node, text, size, HFM__JSON_NONFINITE, error);
+  else if (!hfm__json_set_scalar(&config->document, node, kind, text, size))
+    result = hfm__fail_memory(error, "a configuration", 0);
+  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error) {
+  char text[24];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_i64(&t, value);
+  if (config && key && hfm__equal(key, "num_labels")) {
+    hfm__clear_error(error);
+    return hfm__config_set_labels(config, value, error);
+  }
+  return hfm__config_set(config, key, HFM__JSON_NUMBER, text, t.length, error);
+}
+
+HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error) {
+  const uint64_t bits = hfm__double_bits(value);
+  char text[40];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  if ((bits >> 52 & 0x7ff) != 0x7ff) hfm__text_double(&t, value);
+  else hfm__text_str(&t, bits << 12 ? "NaN" : bits >> 63 ? "-Infinity" : "Infinity");
+  return hfm__config_set(config, key, HFM__JSON_NUMBER, text, t.length, error);
+}
+
+HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error) {
+  return hfm__config_set(config, key, HFM__JSON_BOOL, value ? "true" : "false", value ? 4 : 5, error);
+}
+
+HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error) {
+  const size_t size = value ? strlen(value) : 0;
+  for (size_t i = 0; i < size;) {
+    const size_t length = hfm__utf8_length(value + i, size - i);
+    if (!length) return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "the value must be UTF-8");
+    i += length;
+  }
+  return hfm__config_set(config, key, HFM__JSON_STRING, value, size, error);
+}
+
+HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error) {
+  return hfm__config_set(config, key, HFM__JSON_FAILED, json, json ? strlen(json) : 0, error);
+}
+
+HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error) {
+  uint32_t object = 0;
+  const char *name = NULL;
+  size_t name_size = 0;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!config || !key)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "key" : "config", 0, "must not be NULL");
+  if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
+    hfm__json_remove(&config->document, object, name, name_size);
+  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
+  return result;
+}
+
+HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, size_t size) {
+  hfm__text t = hfm__text_to(buffer, buffer ? size : 0);
+  if (!config) return 0;
+  hfm__json_write(&config->document, config->document.root, &t);
+  hfm__text_char(&t, '\n');
+  return t.length;
+}
+
+/* A copy that is the caller's. */
+HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__context *ctx, hfm_config **out,
+                                         hfm_error *error) {
+  const size_t size = hfm_config_to_json(config, NULL, 0);
+  char *text = (char *)hfm__alloc(&ctx->mem, (uint64_t)size + 1);
+  hfm_result result;
+  *out = NULL;
+  if (!text) return hfm__fail_memory(error, "a configuration", (uint64_t)size + 1);
+  (void)hfm_config_to_json(config, text, size + 1);
+  result = hfm__config_create(ctx, config->file, text, size, out, error);
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}

@@ -1,0 +1,388 @@
+/* ==== formats/checkpoint (private): which files, and one table over all of them ================================
+   The resolution order is Transformers': model.safetensors, its index, pytorch_model.bin, its index. Shards are
+   opened in the order of their names and a later shard wins, as in Transformers. */
+
+typedef struct hfm__checkpoint {
+  hfm__arena arena; /* names */
+  hfm__file *files;
+  uint32_t file_count;
+  hfm__file_tensor *tensors; /* sorted by name, unique */
+  size_t count;
+  size_t capacity; /* of `tensors` */
+} hfm__checkpoint;
+
+HFM__PRIVATE void hfm__checkpoint_close(hfm__checkpoint *ckpt) {
+  const hfm_allocator mem = ckpt->arena.mem;
+  for (uint32_t i = 0; i < ckpt->file_count; i++) hfm__file_close(&ckpt->files[i]);
+  if (ckpt->files) hfm__free(&mem, ckpt->files, (uint64_t)ckpt->file_count * sizeof *ckpt->files);
+  if (ckpt->tensors) hfm__free(&mem, ckpt->tensors, (uint64_t)ckpt->capacity * sizeof *ckpt->tensors);
+  hfm__arena_free(&ckpt->arena);
+  memset(ckpt, 0, sizeof *ckpt);
+}
+
+/* The tensor of that name, or NULL. */
+HFM__PRIVATE const hfm__file_tensor *hfm__checkpoint_find(const hfm__checkpoint *ckpt, const char *name) {
+  size_t low = 0, high = ckpt->count;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const int order = strcmp(ckpt->tensors[middle].name, name);
+    if (order == 0) return &ckpt->tensors[middle];
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return NULL;
+}
+
+/* ---- Shard index ---- */
+
+enum { HFM__SHARD_NAME_MAX = 1024 };
+
+typedef struct hfm__shard_entry {
+  const char *tensor;
+  const char *shard;
+  uint64_t offset; /* in the index, for errors */
+} hfm__shard_entry;
+
+/* What an index says: tensors with their shards, and each shard once, sorted. */
+typedef struct hfm__shard_index {
+  hfm_allocator mem;
+  const char *name;
+  hfm__shard_entry *entries;
+  size_t count, capacity;
+  const char **shards;
+  uint32_t shard_count;
+} hfm__shard_index;
+
+HFM__PRIVATE void hfm__shard_index_free(hfm__shard_index *index) {
+  hfm__free(&index->mem, index->entries, (uint64_t)index->capacity * sizeof *index->entries);
+  hfm__free(&index->mem, (void *)index->shards, (uint64_t)index->count * 2 * sizeof *index->shards);
+}
+
+/* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
+   POSIX's, on every host: no root, no drive, no "..", no stream, nothing that only looks like a name. */
+HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
+  size_t part = 0;
+  if (size == 0) return "is empty";
+  if (size > HFM__SHARD_NAME_MAX) return "is longer than 1024 bytes";
+  for (size_t i = 0; i < size; i++) {
+    const uint8_t c = (uint8_t)name[i];
+    if (c < 0x20 || c == 0x7f) return "holds a control character";
+    if (c == ':') return "holds a colon (a drive or stream on Windows)";
+  }
+  if (name[0] == '/' || name[0] == '\\') return "is an absolute path";
+  for (size_t i = 0; i <= size; i++) {
+    if (i < size && name[i] != '/' && name[i] != '\\') continue;
+    if (i - part == 2 && name[part] == '.' && name[part + 1] == '.') return "leaves the model's directory (\"..\")";
+    part = i + 1;
+  }
+  return NULL;
+}
+
+HFM__PRIVATE hfm_result hfm__index_bad(hfm__json_reader *r, int32_t item, const char *name, const char *problem) {
+  const uint64_t offset = (uint64_t)r->at;
+  if (name)
+    return hfm__fail(r->error, item, r->file, name, offset, "byte %u: shard name %q %s", offset, name, problem);
+  return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s", offset, problem);
+}
+
+/* One member of "weight_map"; `extension` is what a shard's name must end in. */
+HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
+                                         const char *extension) {
+  char *tensor = (char *)hfm__arena_alloc(arena, (uint64_t)r->key.size + 1);
+  char *shard = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
+  void *grown = hfm__grow(&index->mem, index->entries, index->count, &index->capacity, sizeof *index->entries);
+  hfm__shard_entry *entry;
+  const char *problem;
+  size_t tensor_size, shard_size;
+  if (grown) index->entries = (hfm__shard_entry *)grown;
+  if (!tensor || !shard || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
+  tensor_size = hfm__json_unescape(&r->key, tensor);
+  shard_size = hfm__json_unescape(&r->value, shard);
+  if (strlen(tensor) != tensor_size)
+    return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a tensor's name must not hold a NUL character");
+  problem = hfm__unsafe_name(shard, shard_size);
+  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, shard, problem);
+  if (!hfm__ends_with(shard, extension))
+    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, shard, (uint64_t)r->at,
+                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, shard, extension);
+  entry = &index->entries[index->count++];
+  entry->tensor = tensor;
+  entry->shard = shard;
+  entry->offset = (uint64_t)r->at;
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__index_members(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
+                                           const char *extension) {
+  int32_t kind = hfm__json_next(r), found = 0;
+  if (kind == HFM__JSON_FAILED) return r->result;
+  if (kind != HFM__JSON_OBJECT)
+    return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a shard index must be a JSON object");
+  while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
+    if (kind == HFM__JSON_FAILED) return r->result;
+    if (!hfm__json_is(&r->key, "weight_map")) { /* "metadata" only informs, and is often wrong */
+      if (!hfm__json_skip(r, kind)) return r->result;
+      continue;
+    }
+    found = 1;
+    if (kind != HFM__JSON_OBJECT)
+      return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "\"weight_map\" must be an object");
+    while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
+      hfm_result result;
+      if (kind == HFM__JSON_FAILED) return r->result;
+      if (kind != HFM__JSON_STRING)
+        return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "\"weight_map\" must map names to file names");
+      result = hfm__index_entry(r, index, arena, extension);
+      if (result != HFM_OK) return result;
+    }
+  }
+  if (hfm__json_next(r) == HFM__JSON_FAILED) return r->result;
+  if (!found || index->count == 0)
+    return hfm__fail(r->error, HFM_E_INDEX_STRUCTURE, r->file, "weight_map", 0,
+                     "a shard index needs a \"weight_map\" that names at least one tensor");
+  return HFM_OK;
+}
+
+HFM__PRIVATE int hfm__name_order(const void *a, const void *b) { return strcmp((const char *)a, (const char *)b); }
+
+/* Reads and checks an index. On failure nothing is left to free. */
+HFM__PRIVATE hfm_result hfm__shard_index_read(const hfm__context *ctx, const char *name, hfm__arena *arena,
+                                              const char *extension, hfm__shard_index *index, hfm_error *error) {
+  char *text;
+  size_t size;
+  hfm__json_reader reader;
+  hfm_result result = hfm__file_load(ctx, name, ctx->limits.max_index_bytes, &text, &size, error);
+  memset(index, 0, sizeof *index);
+  if (result != HFM_OK) return result;
+  index->mem = ctx->mem;
+  index->name = name;
+  hfm__json_begin(&reader, &ctx->mem, name, text, size, 0, 0, error);
+  result = hfm__index_members(&reader, index, arena, extension);
+  hfm__json_end(&reader);
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  if (result == HFM_OK) {
+    index->shards = (const char **)hfm__alloc(&ctx->mem, (uint64_t)index->count * 2 * sizeof *index->shards);
+    if (!index->shards) result = hfm__fail_memory(error, "a shard index", 0);
+  }
+  if (result != HFM_OK) {
+    hfm__shard_index_free(index);
+    memset(index, 0, sizeof *index);
+    return result;
+  }
+  for (size_t i = 0; i < index->count; i++) index->shards[i] = index->entries[i].shard;
+  hfm__sort((const void **)index->shards, (const void **)(index->shards + index->count), index->count,
+            hfm__name_order);
+  for (size_t i = 0; i < index->count; i++)
+    if (i == 0 || !hfm__equal(index->shards[i], index->shards[index->shard_count - 1]))
+      index->shards[index->shard_count++] = index->shards[i];
+  return HFM_OK;
+}
+
+/* ---- One table ---- */
+
+HFM__PRIVATE int hfm__tensor_name_order(const void *a, const void *b) {
+  const hfm__file_tensor *x = (const hfm__file_tensor *)a, *y = (const hfm__file_tensor *)b;
+  const int order = strcmp(x->name, y->name);
+  if (order) return order;
+  return x->file < y->file ? -1 : x->file > y->file;
+}
+
+/* Sorts the list by name (then file) into the checkpoint; takes over its memory. */
+HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor_list *list, hfm_error *error) {
+  const uint64_t scratch_bytes = (uint64_t)list->count * 2 * sizeof(void *);
+  const uint64_t bytes = (uint64_t)list->count * sizeof(hfm__file_tensor);
+  const void **sorted;
+  if (list->count == 0) return HFM_OK;
+  sorted = (const void **)hfm__alloc(&list->mem, scratch_bytes);
+  ckpt->tensors = (hfm__file_tensor *)hfm__alloc(&list->mem, bytes);
+  if (sorted && ckpt->tensors) {
+    for (size_t i = 0; i < list->count; i++) sorted[i] = list->items + i;
+    hfm__sort(sorted, sorted + list->count, list->count, hfm__tensor_name_order);
+    for (size_t i = 0; i < list->count; i++) ckpt->tensors[i] = *(const hfm__file_tensor *)sorted[i];
+    ckpt->count = list->count;
+  }
+  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
+  if (!ckpt->count) {
+    hfm__free(&list->mem, ckpt->tensors, bytes);
+    ckpt->tensors = NULL;
+    return hfm__fail_memory(error, "the table of tensors", bytes);
+  }
+  ckpt->capacity = list->count;
+  return HFM_OK;
+}
+
+/* Every mapped tensor must be in the shard that the index says. */
+HFM__PRIVATE hfm_result hfm__check_mapped(const hfm__checkpoint *ckpt, const hfm__shard_index *index, hfm_error *error) {
+  for (size_t i = 0; i < index->count; i++) {
+    const hfm__shard_entry *entry = &index->entries[i];
+    size_t low = 0, high = ckpt->count;
+    int found = 0;
+    while (low < high) { /* the first tensor of that name */
+      const size_t middle = low + (high - low) / 2;
+      if (strcmp(ckpt->tensors[middle].name, entry->tensor) < 0) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, entry->tensor); low++)
+      if (hfm__equal(index->shards[ckpt->tensors[low].file], entry->shard)) found = 1;
+    if (!found)
+      return hfm__fail(error, HFM_E_INDEX_TENSOR_NOT_IN_SHARD, index->name, entry->tensor, entry->offset,
+                       "byte %u: tensor %q is said to be in %q, but isn't there", entry->offset, entry->tensor,
+                       entry->shard);
+  }
+  return HFM_OK;
+}
+
+/* The last of each name stays: that of the latest file. */
+HFM__PRIVATE void hfm__keep_latest(hfm__checkpoint *ckpt) {
+  size_t kept = 0;
+  for (size_t i = 0; i < ckpt->count; i++)
+    if (i + 1 == ckpt->count || !hfm__equal(ckpt->tensors[i].name, ckpt->tensors[i + 1].name))
+      ckpt->tensors[kept++] = ckpt->tensors[i];
+  ckpt->count = kept;
+}
+
+/* Appends the tensors of one weights file; its kind is told by its name, else by its first bytes. */
+HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
+                                          hfm_error *error) {
+  uint8_t magic[4] = {0, 0, 0, 0};
+  const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  if (result != HFM_OK) return result;
+  if (!hfm__ends_with(file->name, ".safetensors") &&
+      (hfm__ends_with(file->name, ".bin") || (magic[0] == 'P' && magic[1] == 'K') || magic[0] == 0x80))
+    return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
+                     "PyTorch .bin files are not read yet: convert to safetensors");
+  return hfm__safetensors_read(file, index, list, error);
+}
+
+/* Opens files[0..count-1] (full names) and builds the table; `index` is NULL for a single file. On failure the
+   checkpoint is closed. */
+HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *const *names, uint32_t count,
+                                             const hfm__shard_index *index, const hfm_options *options,
+                                             hfm__checkpoint *ckpt, hfm_error *error) {
+  const int want_map = !(options && options->local_copy);
+  hfm__tensor_list list;
+  hfm_result result = HFM_OK;
+  memset(&list, 0, sizeof list);
+  list.mem = ctx->mem;
+  list.names = &ckpt->arena;
+  ckpt->files = (hfm__file *)hfm__alloc_zero(&ctx->mem, (uint64_t)count * sizeof *ckpt->files);
+  if (!ckpt->files) return hfm__fail_memory(error, "a list of files", (uint64_t)count * sizeof *ckpt->files);
+  ckpt->file_count = count;
+  for (uint32_t i = 0; i < count && result == HFM_OK; i++) {
+    result = hfm__file_open(ctx, names[i], want_map, &ckpt->files[i], error);
+    if (result == HFM_OK) result = hfm__weights_read(&ckpt->files[i], i, &list, error);
+  }
+  if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
+  if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);
+  if (result == HFM_OK) hfm__keep_latest(ckpt);
+  hfm__tensor_list_free(&list);
+  return result;
+}
+
+/* A checkpoint of one weights file. */
+HFM__PRIVATE hfm_result hfm__checkpoint_open_file(const hfm__context *ctx, const char *path, const hfm_options *options,
+                                                  hfm__checkpoint *ckpt, hfm_error *error) {
+  char *name = hfm__join_path(&ctx->mem, path, "");
+  hfm_result result;
+  memset(ckpt, 0, sizeof *ckpt);
+  ckpt->arena.mem = ctx->mem;
+  if (!name) return hfm__fail_memory(error, "a file name", 0);
+  result = hfm__checkpoint_read(ctx, &name, 1, NULL, options, ckpt, error);
+  hfm__free_text(&ctx->mem, name);
+  if (result != HFM_OK) hfm__checkpoint_close(ckpt);
+  return result;
+}
+
+/* A sharded checkpoint: `name` is the full name of the index, shards lie beside it. */
+HFM__PRIVATE hfm_result hfm__checkpoint_open_index(const hfm__context *ctx, const char *dir, const char *name,
+                                                   const char *extension, const hfm_options *options,
+                                                   hfm__checkpoint *ckpt, hfm_error *error) {
+  hfm__shard_index index;
+  hfm_result result;
+  char **paths;
+  uint64_t bytes;
+  memset(ckpt, 0, sizeof *ckpt);
+  ckpt->arena.mem = ctx->mem;
+  result = hfm__shard_index_read(ctx, name, &ckpt->arena, extension, &index, error);
+  if (result != HFM_OK) {
+    hfm__checkpoint_close(ckpt);
+    return result;
+  }
+  bytes = (uint64_t)index.shard_count * sizeof *paths;
+  paths = (char **)hfm__alloc_zero(&ctx->mem, bytes);
+  if (!paths) result = hfm__fail_memory(error, "shard names", bytes);
+  for (uint32_t i = 0; i < index.shard_count && result == HFM_OK; i++) {
+    paths[i] = hfm__join_path(&ctx->mem, dir, index.shards[i]);
+    if (!paths[i]) result = hfm__fail_memory(error, "shard names", 0);
+  }
+  if (result == HFM_OK) result = hfm__checkpoint_read(ctx, paths, index.shard_count, &index, options, ckpt, error);
+  for (uint32_t i = 0; paths && i < index.shard_count; i++) hfm__free_text(&ctx->mem, paths[i]);
+  hfm__free(&ctx->mem, paths, bytes);
+  hfm__shard_index_free(&index);
+  if (result != HFM_OK) hfm__checkpoint_close(ckpt);
+  return result;
+}
+
+/* ---- Resolution ---- */
+
+typedef struct hfm__weights_name {
+  const char *before, *after; /* the variant goes between, after a dot */
+  const char *extension;      /* of the weights */
+  int32_t is_index;
+} hfm__weights_name;
+
+/* Opens the first that exists of one kind of name; HFM_ERROR_NOT_FOUND with *error untouched if it doesn't. */
+HFM__PRIVATE hfm_result hfm__checkpoint_try(const hfm__context *ctx, const char *dir, const hfm__weights_name *kind,
+                                            const hfm_options *options, hfm__checkpoint *ckpt, hfm_error *error) {
+  const char *variant = options && options->variant ? options->variant : "";
+  char name[256], *path;
+  hfm__text t = hfm__text_to(name, sizeof name);
+  hfm__file probe;
+  hfm_error missing;
+  hfm_result result;
+  hfm__text_format(&t, "%s%s%s%s", kind->before, *variant ? "." : "", variant, kind->after);
+  if (t.length >= sizeof name)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "variant", 0, "options.variant is too long");
+  path = hfm__join_path(&ctx->mem, dir, name);
+  if (!path) return hfm__fail_memory(error, "a file name", 0);
+  result = hfm__file_open(ctx, path, 0, &probe, &missing);
+  if (result == HFM_OK) {
+    hfm__file_close(&probe);
+    result = kind->is_index ? hfm__checkpoint_open_index(ctx, dir, path, kind->extension, options, ckpt, error)
+                            : hfm__checkpoint_open_file(ctx, path, options, ckpt, error);
+    if (result == HFM_ERROR_NOT_FOUND) result = HFM_ERROR_IO; /* a shard is missing: nothing else may take its place */
+  } else if (result != HFM_ERROR_NOT_FOUND && error) {
+    *error = missing;
+  }
+  hfm__free_text(&ctx->mem, path);
+  return result;
+}
+
+/* The weights of a model's directory, in Transformers' order. On failure *ckpt is zero. */
+HFM__PRIVATE hfm_result hfm__checkpoint_open(const hfm__context *ctx, const char *dir, const hfm_options *options,
+                                             hfm__checkpoint *ckpt, hfm_error *error) {
+  static const hfm__weights_name kinds[] = {{"model", ".safetensors", ".safetensors", 0},
+                                            {"model.safetensors.index", ".json", ".safetensors", 1},
+                                            {"pytorch_model", ".bin", ".bin", 0},
+                                            {"pytorch_model.bin.index", ".json", ".bin", 1}};
+  const int32_t use_safetensors = options ? options->use_safetensors : 0;
+  const char *subfolder = options && options->subfolder ? options->subfolder : "";
+  char *full = hfm__join_path(&ctx->mem, dir, subfolder);
+  hfm_result result = HFM_ERROR_NOT_FOUND;
+  memset(ckpt, 0, sizeof *ckpt);
+  if (!full) return hfm__fail_memory(error, "a directory name", 0);
+  for (size_t i = 0; i < HFM__COUNT(kinds) && result == HFM_ERROR_NOT_FOUND; i++) {
+    const int32_t safe = kinds[i].extension[1] == 's';
+    if ((use_safetensors > 0 && !safe) || (use_safetensors < 0 && safe)) continue;
+    result = hfm__checkpoint_try(ctx, full, &kinds[i], options, ckpt, error);
+  }
+  if (result == HFM_ERROR_NOT_FOUND)
+    result = hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, NULL, NULL, 0, "no file named %s found in directory %q%s%s",
+                       use_safetensors > 0   ? "model.safetensors"
+                       : use_safetensors < 0 ? "pytorch_model.bin"
+                                             : "model.safetensors, or pytorch_model.bin,",
+                       full, options && options->variant ? " for variant " : "",
+                       options && options->variant ? options->variant : "");
+  hfm__free_text(&ctx->mem, full);
+  return result;
+}

@@ -1,0 +1,468 @@
+/* ==== formats/json_document (private): a JSON value that can be edited and written =============================
+   A flat array of 16-byte nodes over one text buffer; links are indices, strings are unescaped in place. Members of
+   an object are kept sorted by key, which is how Python's json.dumps(sort_keys=True) writes them. */
+
+enum { HFM__JSON_NUMERIC_KEYS = 1 }; /* node flag: an object whose keys are numbers, sorted as such (id2label) */
+
+typedef struct hfm__json_node {
+  uint32_t start; /* scalars: first byte in doc->text; containers: the first child, 0 if none */
+  uint32_t size;  /* scalars: bytes; containers: children */
+  uint32_t next;  /* the next child of the same container, 0 at the end */
+  uint16_t kind;  /* HFM__JSON_NULL ... HFM__JSON_OBJECT */
+  uint16_t flags; /* strings while parsing: escaped */
+} hfm__json_node;
+
+/* An object's children are its keys (strings); the value of key k is node k + 1. Node 0 is not used. */
+typedef struct hfm__json {
+  hfm_allocator mem;
+  char *text;
+  size_t text_size, text_capacity;
+  hfm__json_node *nodes;
+  size_t count, capacity;
+  uint32_t root;
+} hfm__json;
+
+HFM__PRIVATE void hfm__json_free(hfm__json *doc) {
+  hfm__free(&doc->mem, doc->text, doc->text_capacity);
+  hfm__free(&doc->mem, doc->nodes, (uint64_t)doc->capacity * sizeof *doc->nodes);
+  doc->text = NULL;
+  doc->nodes = NULL;
+  doc->text_size = doc->text_capacity = doc->count = doc->capacity = 0;
+  doc->root = 0;
+}
+
+/* A new node, or 0 when out of memory. */
+HFM__PRIVATE uint32_t hfm__json_add(hfm__json *doc, int32_t kind, uint32_t start, uint32_t size) {
+  hfm__json_node *node;
+  void *grown = hfm__grow(&doc->mem, doc->nodes, doc->count + 1, &doc->capacity, sizeof *doc->nodes);
+  if (!grown || doc->count >= UINT32_MAX - 2) return 0;
+  doc->nodes = (hfm__json_node *)grown;
+  if (doc->count == 0) memset(&doc->nodes[doc->count++], 0, sizeof *doc->nodes);
+  node = &doc->nodes[doc->count];
+  memset(node, 0, sizeof *node);
+  node->kind = (uint16_t)kind;
+  node->start = start;
+  node->size = size;
+  return (uint32_t)doc->count++;
+}
+
+/* Room for `size` more bytes of text and a NUL; their position, or UINT32_MAX. */
+HFM__PRIVATE uint32_t hfm__json_reserve(hfm__json *doc, size_t size) {
+  const uint64_t wanted = (uint64_t)doc->text_size + size + 1;
+  if (wanted >= UINT32_MAX) return UINT32_MAX;
+  if (wanted > doc->text_capacity) {
+    const uint64_t capacity = HFM__MAX(wanted, (uint64_t)doc->text_capacity * 2);
+    char *grown = (char *)hfm__realloc(&doc->mem, doc->text, doc->text_capacity, capacity);
+    if (!grown) return UINT32_MAX;
+    doc->text = grown;
+    doc->text_capacity = (size_t)capacity;
+  }
+  return (uint32_t)doc->text_size;
+}
+
+HFM__PRIVATE uint32_t hfm__json_store(hfm__json *doc, const char *text, size_t size) {
+  const uint32_t start = hfm__json_reserve(doc, size);
+  if (start == UINT32_MAX) return UINT32_MAX;
+  if (size) memcpy(doc->text + start, text, size);
+  doc->text[start + size] = 0;
+  doc->text_size += size + 1;
+  return start;
+}
+
+/* ---- Order of members ---- */
+
+HFM__PRIVATE int hfm__json_all_digits(const hfm__json *doc, const hfm__json_node *key) {
+  for (uint32_t i = 0; i < key->size; i++)
+    if (doc->text[key->start + i] < '0' || doc->text[key->start + i] > '9') return 0;
+  return key->size > 0;
+}
+
+/* Bytes of UTF-8 order as code points do, which is how Python compares strings. */
+HFM__PRIVATE int hfm__json_key_less(const hfm__json *doc, uint32_t a, uint32_t b, int numeric) {
+  const hfm__json_node *x = &doc->nodes[a], *y = &doc->nodes[b];
+  const uint32_t n = HFM__MIN(x->size, y->size);
+  int order;
+  if (numeric && x->size != y->size && hfm__json_all_digits(doc, x) && hfm__json_all_digits(doc, y))
+    return x->size < y->size; /* no leading zeros in a number that Python wrote */
+  order = n ? memcmp(doc->text + x->start, doc->text + y->start, n) : 0;
+  return order ? order < 0 : x->size < y->size;
+}
+
+/* Merge sort of the list of an object's keys, in place: runs of 1, 2, 4, ... are merged until one is left. */
+HFM__PRIVATE void hfm__json_sort_members(hfm__json *doc, uint32_t object, int numeric) {
+  hfm__json_node *nodes = doc->nodes;
+  uint32_t head = nodes[object].start;
+  for (uint32_t width = 1; width < nodes[object].size; width *= 2) {
+    uint32_t left = head, tail = 0;
+    head = 0;
+    while (left) {
+      uint32_t right = left, left_count = 0, right_count = width;
+      for (; left_count < width && right; left_count++) right = nodes[right].next;
+      while (left_count || (right_count && right)) {
+        uint32_t taken;
+        if (left_count && !(right_count && right && hfm__json_key_less(doc, right, left, numeric))) {
+          taken = left;
+          left = nodes[left].next;
+          left_count--;
+        } else {
+          taken = right;
+          right = nodes[right].next;
+          right_count--;
+        }
+        if (tail) nodes[tail].next = taken;
+        else head = taken;
+        tail = taken;
+      }
+      left = right;
+    }
+    nodes[tail].next = 0;
+  }
+  nodes[object].start = head;
+}
+
+HFM__PRIVATE int hfm__json_key_is(const hfm__json *doc, uint32_t key, const char *name, size_t size) {
+  const hfm__json_node *node = &doc->nodes[key];
+  return node->size == size && memcmp(doc->text + node->start, name, size) == 0;
+}
+
+/* Unescapes the strings of nodes first..count-1 and sorts the objects among them. */
+HFM__PRIVATE void hfm__json_finish(hfm__json *doc, size_t first) {
+  for (size_t i = first; i < doc->count; i++) {
+    hfm__json_node *node = &doc->nodes[i];
+    hfm__json_span span;
+    if (node->kind != HFM__JSON_STRING) continue;
+    span.text = doc->text + node->start;
+    span.size = node->size;
+    span.escaped = node->flags;
+    node->size = (uint32_t)hfm__json_unescape(&span, doc->text + node->start);
+    node->flags = 0;
+    doc->text[node->start + node->size] = 0; /* the closing quote was there */
+  }
+  for (size_t i = first; i < doc->count; i++) {
+    if (doc->nodes[i].kind != HFM__JSON_OBJECT) continue;
+    hfm__json_sort_members(doc, (uint32_t)i, 0);
+    for (uint32_t key = doc->nodes[i].start; key; key = doc->nodes[key].next) {
+      if (doc->nodes[key + 1].kind == HFM__JSON_OBJECT && hfm__json_key_is(doc, key, "id2label", 8))
+        doc->nodes[key + 1].flags = HFM__JSON_NUMERIC_KEYS;
+    }
+  }
+  for (size_t i = first; i < doc->count; i++)
+    if (doc->nodes[i].kind == HFM__JSON_OBJECT && (doc->nodes[i].flags & HFM__JSON_NUMERIC_KEYS))
+      hfm__json_sort_members(doc, (uint32_t)i, 1);
+}
+
+/* ---- Parsing ---- */
+
+/* Adds the value of a text that lies in doc->text at `start`; its node, or 0 on error. */
+HFM__PRIVATE uint32_t hfm__json_build(hfm__json *doc, const char *file, size_t start, size_t size, int32_t flags,
+                                      hfm_error *error, hfm_result *result) {
+  uint32_t open[HFM__JSON_MAX_DEPTH + 1], last[HFM__JSON_MAX_DEPTH + 1], root = 0;
+  const size_t first = doc->count;
+  int32_t depth = 0, kind;
+  hfm__json_reader reader;
+  hfm__json_begin(&reader, &doc->mem, file, doc->text + start, size, 0, flags, error);
+  while ((kind = hfm__json_next(&reader)) != HFM__JSON_FAILED && kind != HFM__JSON_DONE) {
+    uint32_t link = 0, node;
+    if (kind == HFM__JSON_END) {
+      depth--;
+      continue;
+    }
+    if (depth && doc->nodes[open[depth]].kind == HFM__JSON_OBJECT) {
+      link = hfm__json_add(doc, HFM__JSON_STRING, (uint32_t)(reader.key.text - doc->text), (uint32_t)reader.key.size);
+      if (!link) break;
+      doc->nodes[link].flags = (uint16_t)reader.key.escaped;
+    }
+    node = kind == HFM__JSON_ARRAY || kind == HFM__JSON_OBJECT
+               ? hfm__json_add(doc, kind, 0, 0)
+               : hfm__json_add(doc, kind, (uint32_t)(reader.value.text - doc->text), (uint32_t)reader.value.size);
+    if (!node) break;
+    if (kind == HFM__JSON_STRING) doc->nodes[node].flags = (uint16_t)reader.value.escaped;
+    if (!link) link = node;
+    if (depth) {
+      if (last[depth]) doc->nodes[last[depth]].next = link;
+      else doc->nodes[open[depth]].start = link;
+      last[depth] = link;
+      doc->nodes[open[depth]].size++;
+    } else {
+      root = node;
+    }
+    if (kind == HFM__JSON_ARRAY || kind == HFM__JSON_OBJECT) {
+      depth++;
+      open[depth] = node;
+      last[depth] = 0;
+    }
+  }
+  *result = reader.result;
+  hfm__json_end(&reader);
+  if (kind == HFM__JSON_DONE) {
+    hfm__json_finish(doc, first);
+    return root;
+  }
+  if (*result == HFM_OK) *result = hfm__fail_memory(error, "a JSON document", 0);
+  doc->count = first;
+  return 0;
+}
+
+/* Parses `size` bytes, which are copied. On failure *doc is empty. `flags`: HFM__JSON_NONFINITE. */
+HFM__PRIVATE hfm_result hfm__json_parse(hfm__json *doc, const hfm_allocator *mem, const char *file, const char *text,
+                                        size_t size, int32_t flags, hfm_error *error) {
+  hfm_result result = HFM_OK;
+  memset(doc, 0, sizeof *doc);
+  doc->mem = *mem;
+  if (size >= UINT32_MAX / 2)
+    return hfm__fail(error, HFM_E_FILE_TOO_LARGE, file, NULL, size, "a JSON document has less than 2 GiB; this has %u bytes",
+                     (uint64_t)size);
+  if (hfm__json_store(doc, text, size) == UINT32_MAX) return hfm__fail_memory(error, "a JSON document", (uint64_t)size + 1);
+  doc->root = hfm__json_build(doc, file, 0, size, flags, error, &result);
+  if (!doc->root) hfm__json_free(doc);
+  return result;
+}
+
+/* ---- Reading ---- */
+
+HFM__PRIVATE const hfm__json_node *hfm__json_at(const hfm__json *doc, uint32_t node) {
+  return node ? &doc->nodes[node] : NULL;
+}
+
+HFM__PRIVATE int32_t hfm__json_kind(const hfm__json *doc, uint32_t node) {
+  return node ? (int32_t)doc->nodes[node].kind : HFM__JSON_FAILED;
+}
+
+/* Key node of a member, or 0: its value is the next node. */
+HFM__PRIVATE uint32_t hfm__json_find_key(const hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  if (hfm__json_kind(doc, object) != HFM__JSON_OBJECT) return 0;
+  for (uint32_t key = doc->nodes[object].start; key; key = doc->nodes[key].next)
+    if (hfm__json_key_is(doc, key, name, size)) return key;
+  return 0;
+}
+
+/* Value of a member, or 0. */
+HFM__PRIVATE uint32_t hfm__json_member_of(const hfm__json *doc, uint32_t object, const char *name) {
+  const uint32_t key = hfm__json_find_key(doc, object, name, strlen(name));
+  return key ? key + 1 : 0;
+}
+
+/* First child (of an object: first key) and the one after; 0 at the end. */
+HFM__PRIVATE uint32_t hfm__json_first(const hfm__json *doc, uint32_t node) {
+  const int32_t kind = hfm__json_kind(doc, node);
+  return kind == HFM__JSON_ARRAY || kind == HFM__JSON_OBJECT ? doc->nodes[node].start : 0;
+}
+HFM__PRIVATE uint32_t hfm__json_following(const hfm__json *doc, uint32_t child) { return doc->nodes[child].next; }
+
+/* NUL-terminated; NULL if it is no string, or one with a NUL inside, which C text can't carry. */
+HFM__PRIVATE const char *hfm__json_text(const hfm__json *doc, uint32_t node) {
+  const char *text;
+  if (hfm__json_kind(doc, node) != HFM__JSON_STRING) return NULL;
+  text = doc->text + doc->nodes[node].start;
+  return strlen(text) == doc->nodes[node].size ? text : NULL;
+}
+
+HFM__PRIVATE int hfm__json_int(const hfm__json *doc, uint32_t node, int64_t *value) {
+  return hfm__json_kind(doc, node) == HFM__JSON_NUMBER &&
+         hfm__json_i64(doc->text + doc->nodes[node].start, doc->nodes[node].size, value);
+}
+
+/* Any number, integers too. NaN and the infinities are not numbers here. */
+HFM__PRIVATE int hfm__json_double(const hfm__json *doc, uint32_t node, double *value) {
+  double v;
+  if (hfm__json_kind(doc, node) != HFM__JSON_NUMBER) return 0;
+  if (!hfm__parse_double(doc->text + doc->nodes[node].start, doc->nodes[node].size, &v)) return 0;
+  if ((hfm__double_bits(v) >> 52 & 0x7ff) == 0x7ff) return 0;
+  *value = v;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__json_bool(const hfm__json *doc, uint32_t node, int32_t *value) {
+  if (hfm__json_kind(doc, node) != HFM__JSON_BOOL) return 0;
+  *value = doc->text[doc->nodes[node].start] == 't';
+  return 1;
+}
+
+/* ---- Editing ---- */
+
+/* Member `name` of an object, made (as null, in its place) if it isn't there; the value's node, or 0 when out of
+   memory. */
+HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  const int numeric = doc->nodes[object].flags & HFM__JSON_NUMERIC_KEYS;
+  uint32_t key = hfm__json_find_key(doc, object, name, size), before = 0, after, start;
+  if (key) return key + 1;
+  start = hfm__json_store(doc, name, size);
+  if (start == UINT32_MAX) return 0;
+  key = hfm__json_add(doc, HFM__JSON_STRING, start, (uint32_t)size);
+  if (!key) return 0;
+  if (!hfm__json_add(doc, HFM__JSON_NULL, 0, 0)) {
+    doc->count--;
+    return 0;
+  }
+  for (after = doc->nodes[object].start; after && hfm__json_key_less(doc, after, key, numeric);) {
+    before = after;
+    after = doc->nodes[after].next;
+  }
+  doc->nodes[key].next = after;
+  if (before) doc->nodes[before].next = key;
+  else doc->nodes[object].start = key;
+  doc->nodes[object].size++;
+  if (size == 8 && memcmp(name, "id2label", 8) == 0) doc->nodes[key + 1].flags = HFM__JSON_NUMERIC_KEYS;
+  return key + 1;
+}
+
+/* Makes `node` a scalar with this text (a string: unescaped). Text of the same kind is overwritten where it fits, so
+   that setting a value again and again does not grow the document. */
+HFM__PRIVATE int hfm__json_set_scalar(hfm__json *doc, uint32_t node, int32_t kind, const char *text, size_t size) {
+  hfm__json_node *value = &doc->nodes[node];
+  if (value->kind == kind && value->size >= size) {
+    if (size) memmove(doc->text + value->start, text, size);
+    if (kind == HFM__JSON_STRING) doc->text[value->start + size] = 0;
+  } else {
+    const uint32_t start = hfm__json_store(doc, text, size);
+    if (start == UINT32_MAX) return 0;
+    value->start = start;
+  }
+  value->size = (uint32_t)size;
+  value->kind = (uint16_t)kind;
+  value->flags = 0;
+  return 1;
+}
+
+HFM__PRIVATE void hfm__json_remove(hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  const uint32_t key = hfm__json_find_key(doc, object, name, size);
+  uint32_t before = doc->nodes[object].start;
+  if (!key) return;
+  if (before == key) {
+    doc->nodes[object].start = doc->nodes[key].next;
+  } else {
+    while (doc->nodes[before].next != key) before = doc->nodes[before].next;
+    doc->nodes[before].next = doc->nodes[key].next;
+  }
+  doc->nodes[object].size--;
+}
+
+/* Makes `node` the value of a JSON text. On failure it is unchanged. */
+HFM__PRIVATE hfm_result hfm__json_set_text(hfm__json *doc, uint32_t node, const char *text, size_t size, int32_t flags,
+                                           hfm_error *error) {
+  hfm_result result = HFM_OK;
+  const size_t old_size = doc->text_size;
+  const uint32_t start = hfm__json_store(doc, text, size);
+  uint32_t value;
+  if (start == UINT32_MAX) return hfm__fail_memory(error, "a JSON document", (uint64_t)size + 1);
+  value = hfm__json_build(doc, NULL, start, size, flags, error, &result);
+  if (!value) {
+    doc->text_size = old_size;
+    return result;
+  }
+  doc->nodes[value].next = doc->nodes[node].next;
+  if (doc->nodes[node].flags & HFM__JSON_NUMERIC_KEYS && doc->nodes[value].kind == HFM__JSON_OBJECT) {
+    doc->nodes[value].flags = HFM__JSON_NUMERIC_KEYS;
+    hfm__json_sort_members(doc, value, 1);
+  }
+  doc->nodes[node] = doc->nodes[value];
+  return HFM_OK;
+}
+
+/* ---- Writing ---- */
+
+HFM__PRIVATE void hfm__json_write_string(hfm__text *t, const char *s, size_t n) {
+  static const char hex[] = "0123456789abcdef", letters[] = "\"\\bfnrt", bytes[] = "\"\\\b\f\n\r\t";
+  hfm__text_char(t, '"');
+  for (size_t i = 0; i < n;) {
+    const size_t length = hfm__utf8_length(s + i, n - i);
+    uint32_t code = (uint8_t)s[i], units[2];
+    int32_t unit_count = 1;
+    const char *special = code && code < 0x80 ? strchr(bytes, (int)code) : NULL;
+    if (special) {
+      hfm__text_char(t, '\\');
+      hfm__text_char(t, letters[special - bytes]);
+    } else if (code >= 0x20 && code < 0x7f) {
+      hfm__text_char(t, s[i]);
+    } else {
+      if (length > 1) code &= length == 2 ? 0x1f : length == 3 ? 0x0f : 0x07;
+      for (size_t k = 1; k < length; k++) code = code << 6 | ((uint8_t)s[i + k] & 0x3f);
+      units[0] = code;
+      units[1] = 0;
+      if (code >= 0x10000) {
+        units[0] = 0xd800 + ((code - 0x10000) >> 10);
+        units[1] = 0xdc00 + ((code - 0x10000) & 0x3ff);
+        unit_count = 2;
+      }
+      if (code == 0x7f) {
+        hfm__text_char(t, (char)code);
+      } else {
+        for (int32_t k = 0; k < unit_count; k++) {
+          hfm__text_str(t, "\\u");
+          for (int32_t shift = 12; shift >= 0; shift -= 4) hfm__text_char(t, hex[units[k] >> shift & 15]);
+        }
+      }
+    }
+    i += length ? length : 1;
+  }
+  hfm__text_char(t, '"');
+}
+
+HFM__PRIVATE void hfm__json_indent(hfm__text *t, int32_t depth) {
+  hfm__text_char(t, '\n');
+  for (int32_t i = 0; i < depth; i++) hfm__text_str(t, "  ");
+}
+
+/* As Python reads a number and writes it again: integers in full, floats shortest. What has no JSON (NaN, the
+   infinities) becomes {"__float__": "Infinity"}, as Transformers writes it. */
+HFM__PRIVATE void hfm__json_write_number(hfm__text *t, const char *s, size_t n, int32_t depth) {
+  int32_t is_float = s[n - 1] == 'y' || s[n - 1] == 'N';
+  double value;
+  for (size_t i = 0; i < n; i++)
+    if (s[i] == '.' || s[i] == 'e' || s[i] == 'E') is_float = 1;
+  if (!is_float) {
+    if (n == 2 && s[0] == '-' && s[1] == '0') hfm__text_char(t, '0');
+    else hfm__text_bytes(t, s, n);
+    return;
+  }
+  if (hfm__parse_double(s, n, &value) && (hfm__double_bits(value) >> 52 & 0x7ff) != 0x7ff) {
+    hfm__text_double(t, value);
+    return;
+  }
+  hfm__text_char(t, '{');
+  hfm__json_indent(t, depth + 1);
+  hfm__text_str(t, "\"__float__\": ");
+  hfm__text_str(t, s[n - 1] == 'N' ? "\"NaN\"" : s[0] == '-' ? "\"-Infinity\"" : "\"Infinity\"");
+  hfm__json_indent(t, depth);
+  hfm__text_char(t, '}');
+}
+
+/* As Python's json.dumps(value, indent=2, sort_keys=True). */
+HFM__PRIVATE void hfm__json_write(const hfm__json *doc, uint32_t root, hfm__text *t) {
+  uint32_t open[HFM__JSON_MAX_DEPTH * 2 + 1], child[HFM__JSON_MAX_DEPTH * 2 + 1], at = root;
+  int32_t depth = 0;
+  for (;;) {
+    const hfm__json_node *node = &doc->nodes[at];
+    const char *text = doc->text + node->start;
+    if (node->kind == HFM__JSON_ARRAY || node->kind == HFM__JSON_OBJECT) {
+      hfm__text_char(t, node->kind == HFM__JSON_ARRAY ? '[' : '{');
+      depth++;
+      open[depth] = at;
+      child[depth] = node->start;
+    } else if (node->kind == HFM__JSON_STRING) {
+      hfm__json_write_string(t, text, node->size);
+    } else if (node->kind == HFM__JSON_NUMBER) {
+      hfm__json_write_number(t, text, node->size, depth);
+    } else if (node->kind == HFM__JSON_BOOL) {
+      hfm__text_str(t, *text == 't' ? "true" : "false");
+    } else {
+      hfm__text_str(t, "null");
+    }
+    while (depth && child[depth] == 0) { /* the innermost container is complete */
+      const hfm__json_node *container = &doc->nodes[open[depth]];
+      depth--;
+      if (container->size) hfm__json_indent(t, depth);
+      hfm__text_char(t, container->kind == HFM__JSON_ARRAY ? ']' : '}');
+    }
+    if (depth == 0) return;
+    at = child[depth];
+    child[depth] = doc->nodes[at].next;
+    if (at != doc->nodes[open[depth]].start) hfm__text_char(t, ',');
+    hfm__json_indent(t, depth);
+    if (doc->nodes[open[depth]].kind == HFM__JSON_OBJECT) {
+      hfm__json_write_string(t, doc->text + doc->nodes[at].start, doc->nodes[at].size);
+      hfm__text_str(t, ": ");
+      at++;
+    }
+  }
+}
