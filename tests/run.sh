@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds and runs every tests/*/test_*.c (one program each, with the committed hfmodel.h) and every tests/*/*.sh.
+# Builds and runs every tests/*/test_*.c, one program each, and runs every tests/*/test_*.sh and tests/compile/*.sh.
 #
 #   tests/run.sh [PATTERN...]     only those whose path contains one of the patterns: tests/run.sh json compile/
 #
@@ -19,7 +19,7 @@ mkdir "$run"
 limit=
 if command -v timeout >/dev/null 2>&1; then limit="timeout $TEST_TIMEOUT"; fi
 
-for path in tests/*/test_*.c tests/*/*.sh; do
+for path in tests/*/test_*.c tests/*/test_*.sh tests/compile/*.sh; do
   [ -f "$path" ] || continue
   wanted=${1:+no}
   for pattern in "$@"; do

@@ -1,0 +1,99 @@
+/* fuzz.h: what the fuzz targets share. A target is built in two ways:
+   - by run.sh, alone, with clang and libFuzzer: FUZZ_TARGET(name) becomes LLVMFuzzerTestOneInput
+   - by test_replay.c, all together, with any compiler: fuzz_name(data, size) is called on the seeds and on
+     thousands of their mutations, the same ones in each run
+
+   The invariant that every target checks: a call either succeeds, and everything that it returned can be read from end
+   to end; or it fails with a code, an item and a message. Never more memory than the cap, and nothing left over. */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#ifndef HFMODEL_IMPLEMENTATION
+#define HFMODEL_IMPLEMENTATION
+#endif
+#include "hfmodel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef FUZZ_REPLAY
+#define FUZZ_TARGET(name) static int fuzz_##name(const uint8_t *data, size_t size)
+#else
+#define FUZZ_TARGET(name) \
+  int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); \
+  int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+#endif
+
+/* A broken invariant stops the program: libFuzzer then keeps the input, the replay says which one it was. */
+static const char *fuzz_input = "";
+static void fuzz_require(int ok, const char *what, const char *message) {
+  if (ok) return;
+  fprintf(stderr, "fuzz: %s: %s (%s)\n", fuzz_input, what, message);
+  abort();
+}
+#define FUZZ_REQUIRE(condition, message) fuzz_require((condition) ? 1 : 0, #condition, message)
+
+/* An allocator with a cap: an input may not ask for more than a small model needs. */
+enum { FUZZ_MEMORY_CAP = 64 << 20 };
+typedef struct fuzz_memory {
+  size_t used;
+} fuzz_memory;
+
+static void *fuzz_alloc(void *ctx, size_t size) {
+  fuzz_memory *memory = (fuzz_memory *)ctx;
+  void *p;
+  if (size > FUZZ_MEMORY_CAP - memory->used) return NULL;
+  p = malloc(size);
+  if (p) memory->used += size;
+  return p;
+}
+static void fuzz_free(void *ctx, void *block, size_t size) {
+  if (block) ((fuzz_memory *)ctx)->used -= size;
+  free(block);
+}
+static void *fuzz_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
+  void *p = fuzz_alloc(ctx, new_size);
+  if (p) memcpy(p, block, old_size < new_size ? old_size : new_size);
+  if (p) fuzz_free(ctx, block, old_size);
+  return p;
+}
+
+static hfm_options fuzz_options(fuzz_memory *memory) {
+  hfm_options options;
+  memset(&options, 0, sizeof options);
+  memory->used = 0;
+  options.allocator.ctx = memory;
+  options.allocator.alloc = fuzz_alloc;
+  options.allocator.realloc = fuzz_realloc;
+  options.allocator.free = fuzz_free;
+  return options;
+}
+
+static void fuzz_verdict(hfm_result result, const hfm_error *error, const void *object) {
+  FUZZ_REQUIRE((result == HFM_OK) == (object != NULL), error->message);
+  FUZZ_REQUIRE(error->code == result, error->message);
+  if (result == HFM_OK) return;
+  FUZZ_REQUIRE(error->item != HFM_E_NONE, error->message);
+  FUZZ_REQUIRE(error->message[0] != 0, "no message");
+  FUZZ_REQUIRE(memchr(error->message, 0, sizeof error->message) != NULL, "message without an end");
+}
+
+/* Reads every byte of every tensor, so that a sanitizer sees one outside of its file. */
+static uint64_t fuzz_read_all(const hfm_model *model) {
+  uint64_t sum = 0;
+  const size_t count = hfm_state_dict_size(model);
+  size_t i;
+  for (i = 0; i < count; i++) {
+    hfm_named_tensor entry;
+    uint64_t elements = 1, bytes, b;
+    int32_t d;
+    FUZZ_REQUIRE(hfm_state_dict_at(model, i, &entry) == HFM_OK, "state_dict_at");
+    for (d = 0; d < entry.tensor.rank; d++) elements *= (uint64_t)entry.tensor.shape[d];
+    bytes = elements * (uint64_t)hfm_dtype_bits(entry.tensor.dtype) / 8;
+    for (b = 0; b < bytes; b++) sum += ((const uint8_t *)entry.tensor.data)[b];
+  }
+  return sum;
+}
+
+#endif
