@@ -1,0 +1,56 @@
+/* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
+
+/* Kept panels, shared by all sessions of a model: see cpu/panels.c. */
+typedef struct hfm__packing {
+  hfm_allocator mem;
+  int32_t policy;       /* HFM_PACK_... */
+  uint64_t limit;       /* bytes that panels may take */
+  uint64_t reserved;    /* bytes they take, under the lock */
+  hfm__lock lock;
+  hfm__atomic credit;   /* bytes that may be promoted now */
+} hfm__packing;
+
+typedef struct hfm__cpu {
+  const char *name;             /* "avx512" */
+  int32_t isa;                  /* HFM_ISA_... */
+  int32_t batch_invariant;      /* 1: one row is computed in the order of many */
+  const hfm__kernels *kernels;
+  hfm__packing *packing;        /* NULL: nothing is kept */
+} hfm__cpu;
+
+HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
+  switch (isa) {
+    case HFM_ISA_SCALAR: return &hfm__kernels_scalar;
+#if HFM__X86
+    case HFM_ISA_SSE2: return &hfm__kernels_sse2;
+#endif
+#if HFM__WITH_AVX2
+    case HFM_ISA_AVX2: return &hfm__kernels_avx2;
+#endif
+#if HFM__WITH_AVX512
+    case HFM_ISA_AVX512:
+    case HFM_ISA_AVX512_VNNI: return &hfm__kernels_avx512;
+#endif
+#if HFM__WITH_NEON
+    case HFM_ISA_NEON: return &hfm__kernels_neon;
+#endif
+#if HFM__WITH_WASM
+    case HFM_ISA_WASM_SIMD128: return &hfm__kernels_wasm;
+#endif
+    default: return NULL;
+  }
+}
+
+/* Fills *cpu for a tier, HFM_ISA_AUTO for the best. Tiers are ordered, and a machine has every lower one of its kind. */
+HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *error) {
+  const int32_t best = hfm__isa_best(), wanted = isa == HFM_ISA_AUTO ? best : isa;
+  memset(cpu, 0, sizeof *cpu);
+  cpu->kernels = wanted <= best ? hfm__kernels_of(wanted) : NULL;
+  if (!cpu->kernels)
+    return hfm__fail(error, HFM_E_ISA_MISSING, NULL, "isa", 0,
+                     "isa: '%s' was asked for, but the best that this machine and build have is '%s'; use HFM_ISA_AUTO",
+                     hfm__isa_name(isa), hfm__isa_name(best));
+  cpu->isa = wanted;
+  cpu->name = hfm__isa_name(wanted);
+  return HFM_OK;
+}

@@ -1,0 +1,122 @@
+/* ==== cpu/isa (private): what this machine can run ==============================================================
+   Own CPUID and XGETBV: __builtin_cpu_supports is missing on some compilers and does not know F16C on others. A tier
+   counts only if the operating system also saves its registers. */
+
+#if (defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)) && !defined(HFMODEL_NO_SIMD) && \
+    !defined(__CUDACC__) && (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
+#define HFM__X86 1
+#else
+#define HFM__X86 0
+#endif
+
+#if HFM__X86 && !defined(HFMODEL_NO_AVX2)
+#define HFM__WITH_AVX2 1
+#else
+#define HFM__WITH_AVX2 0
+#endif
+#if HFM__WITH_AVX2 && !defined(HFMODEL_NO_AVX512)
+#define HFM__WITH_AVX512 1
+#else
+#define HFM__WITH_AVX512 0
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(HFMODEL_NO_SIMD)
+#define HFM__WITH_NEON 1
+#else
+#define HFM__WITH_NEON 0
+#endif
+#if defined(__wasm_simd128__) && !defined(HFMODEL_NO_SIMD)
+#define HFM__WITH_WASM 1
+#else
+#define HFM__WITH_WASM 0
+#endif
+
+#if HFM__X86
+#if defined(__GNUC__) || defined(__clang__)
+#include <cpuid.h>
+#define HFM__ATTRIBUTE_TARGET(features) __attribute__((target(features)))
+#else
+#include <intrin.h>
+#define HFM__ATTRIBUTE_TARGET(features)
+#endif
+#include <immintrin.h>
+#if defined(__clang__) && defined(_MSC_VER) /* clang in MSVC's dress leaves these out of immintrin.h */
+#include <avxintrin.h>
+#include <avx2intrin.h>
+#include <fmaintrin.h>
+#include <f16cintrin.h>
+#include <avx512fintrin.h>
+#include <avx512vlintrin.h>
+#include <avx512bwintrin.h>
+#include <avx512vlbwintrin.h>
+#include <avx512dqintrin.h>
+#include <avx512vldqintrin.h>
+#endif
+
+HFM__PRIVATE void hfm__cpuid(uint32_t leaf, uint32_t sub, uint32_t regs[4]) {
+#if defined(__GNUC__) || defined(__clang__)
+  __cpuid_count(leaf, sub, regs[0], regs[1], regs[2], regs[3]);
+#else
+  int out[4];
+  int i;
+  __cpuidex(out, (int)leaf, (int)sub);
+  for (i = 0; i < 4; i++) regs[i] = (uint32_t)out[i];
+#endif
+}
+
+/* Which register files the operating system saves. */
+HFM__PRIVATE uint32_t hfm__xcr0(void) {
+#if defined(__GNUC__) || defined(__clang__)
+  uint32_t low, high;
+  __asm__ volatile(".byte 0x0f, 0x01, 0xd0" : "=a"(low), "=d"(high) : "c"(0)); /* xgetbv, spelled for any -march */
+  return low;
+#else
+  return (uint32_t)_xgetbv(0);
+#endif
+}
+#endif
+
+/* The best tier of this machine among those that this build has. */
+HFM__PRIVATE int32_t hfm__isa_best(void) {
+#if HFM__X86
+  uint32_t r[4], most, features, ymm, zmm;
+  hfm__cpuid(0, 0, r);
+  most = r[0];
+  if (most < 1) return HFM_ISA_SCALAR;
+  hfm__cpuid(1, 0, r);
+  features = r[2];
+  if (!(r[3] >> 26 & 1)) return HFM_ISA_SCALAR;
+  if (most < 7 || !(features >> 27 & 1)) return HFM_ISA_SSE2;
+  ymm = (hfm__xcr0() & 0x06) == 0x06;
+#if defined(__APPLE__)
+  zmm = ymm; /* macOS enables the wide registers at their first use */
+#else
+  zmm = (hfm__xcr0() & 0xe6) == 0xe6;
+#endif
+  hfm__cpuid(7, 0, r);
+  ymm = ymm && (features >> 28 & 1) && (features >> 12 & 1) && (features >> 29 & 1) && (r[1] >> 5 & 1);
+  zmm = zmm && ymm && (r[1] >> 16 & 1) && (r[1] >> 17 & 1) && (r[1] >> 30 & 1) && (r[1] >> 31 & 1);
+  if (zmm && HFM__WITH_AVX512) return r[2] >> 11 & 1 ? HFM_ISA_AVX512_VNNI : HFM_ISA_AVX512;
+  if (ymm && HFM__WITH_AVX2) return HFM_ISA_AVX2;
+  return HFM_ISA_SSE2;
+#elif HFM__WITH_NEON
+  return HFM_ISA_NEON;
+#elif HFM__WITH_WASM
+  return HFM_ISA_WASM_SIMD128;
+#else
+  return HFM_ISA_SCALAR;
+#endif
+}
+
+HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
+  switch (isa) {
+    case HFM_ISA_AUTO: return "auto";
+    case HFM_ISA_SCALAR: return "scalar";
+    case HFM_ISA_SSE2: return "sse2";
+    case HFM_ISA_AVX2: return "avx2";
+    case HFM_ISA_AVX512: return "avx512";
+    case HFM_ISA_AVX512_VNNI: return "avx512_vnni";
+    case HFM_ISA_NEON: return "neon";
+    case HFM_ISA_WASM_SIMD128: return "wasm_simd128";
+    default: return "unknown";
+  }
+}

@@ -1,0 +1,133 @@
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So a row's
+   bits depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* score * scale + mask for keys [from, to) of one row; -FLT_MAX elsewhere in [begin, end). Returns the maximum. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+                                                int64_t from, int64_t to) {
+  const hfm__vf scale = hfm__v_set1(a->scale);
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W) {
+    const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+    hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), scale, m));
+  }
+  if (j < to) {
+    const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), scale, m)); /* scores reach up to a whole panel */
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__FN(row_max)(x + begin, end - begin);
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by. */
+HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                 int64_t end) {
+  const float nothing = -1e38f; /* a maximum below it: every key that was seen is masked */
+  int64_t from, to, j;
+  float largest, before = a->maximum[r], factor;
+  HFM__FN(seen)(a, r, &from, &to);
+  if (a->eager) {
+    largest = HFM__FN(mask_row)(a, x, begin, end, from, to);
+    if (largest < nothing) {
+      for (j = begin; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+      a->total[r] = (float)a->keys;
+    } else {
+      a->total[r] = HFM__FN(row_exp)(x + begin, largest, x + begin, end - begin);
+    }
+    HFM__FN(row_scale)(x + begin, 1.0f / a->total[r], end - begin);
+    if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+    a->total[r] = 1.0f;
+    return 0.0f;
+  }
+  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to) : -FLT_MAX;
+  if (largest < nothing) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = before < nothing ? 0.0f : hfm__v_hmax(HFM__FN(exp)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, largest, x + begin, end - begin);
+  return factor;
+}
+
+/* out = out * factor + sums, or the sums alone for the first tile. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
+                                                 int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
+  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. */
+HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, r, j, d;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) return;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, HFM__NR, a->scores + j, lds,
+                       (const char *)panel, 0);
+  }
+  for (r = 0; r < rows; r++) factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, HFM__NR, sums, HFM__NR, (const char *)panel, 0);
+    for (r = 0; r < rows; r++)
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], a->eager, n);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == 0) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+  if (a->key0 + a->tile < a->keys || a->eager) return;
+  for (r = 0; r < a->rows; r++)
+    if (a->total[r] != 0.0f)
+      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+}

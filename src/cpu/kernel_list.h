@@ -1,0 +1,89 @@
+/* ==== cpu/kernel_list (private): what a tier's kernels are given, and the table of them =========================
+   One list gives the table's fields, each tier's table, and what tests and benchmarks walk over. Kernels know plain
+   memory only: no operands, no weights, no threads. */
+
+enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
+
+/* A block of rows of x times one panel, then activation(sum + bias) + residual. Panel: [k][ldb], NR columns used, zeros
+   after column n (or any readable floats: those columns are dropped). Each output is one chain of k fused (where the
+   tier has FMA) multiply-adds in the order of k, whatever rows, n or the panel's origin are. */
+typedef struct hfm__gemm {
+  int64_t rows, n, k;    /* n <= NR */
+  const float *a;        /* [rows][lda] */
+  int64_t lda;
+  const float *panel;
+  int64_t ldb;
+  const float *bias;     /* [n] or NULL */
+  const float *residual; /* [rows][ldr] or NULL */
+  int64_t ldr;
+  float *out;            /* [rows][ldo] */
+  int64_t ldo;
+  int32_t activation;
+  const float *next;     /* what will be read after this panel, to prefetch; or NULL */
+} hfm__gemm;
+
+/* One row of x times `rows` weight rows: a dot product each, in one order for every row. */
+typedef struct hfm__gemv {
+  int64_t rows, k;
+  const float *x;
+  const void *weight; /* [rows][k] */
+  int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
+  float *out;         /* [rows] */
+} hfm__gemv;
+
+/* Makes the panel [k][NR] of f32 from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
+typedef struct hfm__pack {
+  const void *weight;
+  int32_t dtype;
+  int32_t transposed;
+  int64_t ld, n, k;
+  float *panel;
+} hfm__pack;
+
+/* A block of query rows of one head against one tile of keys. The tile's scores become weights exp(score - maximum);
+   out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
+typedef struct hfm__attention {
+  int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
+  int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
+  int64_t head;           /* floats in a head */
+  int64_t key0, tile;     /* the tile's first key and how many */
+  int32_t causal;
+  int64_t window;         /* 0: no limit */
+  float scale;
+  const float *q;         /* [rows][ldq] */
+  int64_t ldq;
+  const float *k_panels;  /* [ceil(tile / NR)][head][NR] */
+  const float *v_panels;  /* [ceil(head / NR)][tile][NR] */
+  const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
+  int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
+  float *probabilities;   /* eager: [rows][keys] or NULL */
+  float *scores;          /* scratch: MR * round_up(tile, NR) */
+  float *maximum, *total; /* state between tiles: [rows] each */
+  float *out;             /* [rows][ldo] */
+  int64_t ldo;
+} hfm__attention;
+
+#define HFM__KERNEL_LIST(X) \
+  X(gemm, (const hfm__gemm *g)) \
+  X(gemv, (const hfm__gemv *g)) \
+  X(pack, (const hfm__pack *p)) \
+  X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
+  X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
+  X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
+  X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
+  X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
+  X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
+  X(softmax, (const float *x, float *y, int64_t n)) \
+  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)) \
+  X(attention, (const hfm__attention *a))
+
+typedef struct hfm__kernels {
+  int32_t mr, nr; /* rows and columns of a GEMM tile */
+#define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
+  HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
+#undef HFM__KERNEL_FIELD
+} hfm__kernels;
+
+#define HFM__JOIN_(a, b) a##b
+#define HFM__JOIN(a, b) HFM__JOIN_(a, b)
+#define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */

@@ -1,0 +1,86 @@
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors are against exact arithmetic, measured over all floats by tests/kernels. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
+  hfm__vf r = hfm__v_fma(n, HFM__SET(-0.693359375f), t), p;
+  r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), r);
+  p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* `activation` is a constant wherever this is inlined. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  switch (activation) {
+    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+    case HFM__ACT_gelu_new:
+    case HFM__ACT_gelu_pytorch_tanh:
+    case HFM__ACT_gelu_fast: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET

@@ -1,0 +1,51 @@
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#define HFM__NR (HFM__W * HFM__NV)
+
+#include "kernel_math.h"
+#include "kernel_rows.h"
+#include "kernel_gemm.h"
+#include "kernel_attention.h"
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+};
+
+#undef HFM__NR
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__SUFFIX
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_prefetch

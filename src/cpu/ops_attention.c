@@ -1,0 +1,160 @@
+/* ==== cpu/ops_attention (private): attention and rotary ===========================================================
+   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
+   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
+   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
+
+enum { HFM__FLASH_TILE = 512 };
+
+typedef struct hfm__attention_plan {
+  int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
+  int64_t tile, blocks;
+  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+} hfm__attention_plan;
+
+HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
+  const hfm__operand *q = &a->in[0], *k = &a->in[1];
+  const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
+  hfm__attention_plan p;
+  int64_t rows, padded;
+  p.batch = q->shape[0];
+  p.queries = q->shape[1];
+  p.heads = q->shape[2];
+  p.head = q->shape[3];
+  p.keys = k->shape[1];
+  p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
+  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, HFM__FLASH_TILE) : p.keys;
+  rows = 2500000 / (HFM__MAX(p.keys, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? 8 * mr : mr);
+  p.blocks = (p.queries + rows - 1) / rows;
+  padded = (p.tile + nr - 1) / nr * nr;
+  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
+  p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  return p.batch * p.heads * p.blocks;
+}
+
+HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  return hfm__aligned(3 * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
+}
+
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
+                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels, float *mask) {
+  const hfm__operand *k = &a->in[1], *v = &a->in[2], *keep = &a->in[3];
+  const int64_t nr = a->cpu->kernels->nr;
+  const float *keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
+  const float *values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
+  int64_t j;
+  hfm__pack job;
+  job.dtype = HFM_F32;
+  for (j = 0; j < tile; j += nr) {
+    job.weight = keys + j * k->stride[1];
+    job.transposed = 0;
+    job.ld = k->stride[1];
+    job.n = HFM__MIN(nr, tile - j);
+    job.k = p->head;
+    job.panel = k_panels + j * p->head;
+    a->cpu->kernels->pack(&job);
+  }
+  for (j = 0; j < p->head; j += nr) {
+    job.weight = values + j;
+    job.transposed = 1;
+    job.ld = v->stride[1];
+    job.n = HFM__MIN(nr, p->head - j);
+    job.k = tile;
+    job.panel = v_panels + j * tile;
+    a->cpu->kernels->pack(&job);
+  }
+  if (keep->data) {
+    const uint8_t *kept = (const uint8_t *)keep->data + batch * keep->stride[0] + key0 * keep->stride[1];
+    for (j = 0; j < tile; j++) mask[j] = kept[j * keep->stride[1]] ? 0.0f : -FLT_MAX;
+  }
+}
+
+HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  const hfm__operand *q = &a->in[0], *out = &a->out[0], *probabilities = &a->out[1];
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
+  const int64_t row0 = p.queries * block / p.blocks, rows = p.queries * (block + 1) / p.blocks - row0;
+  int64_t *held = (int64_t *)(void *)worker->scratch; /* batch, key head and first key of what is packed */
+  uint8_t *at = worker->scratch + hfm__aligned(3 * sizeof(int64_t));
+  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
+  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  hfm__attention t;
+  memset(&t, 0, sizeof t);
+  t.rows = rows;
+  t.row0 = row0;
+  t.queries = p.queries;
+  t.keys = p.keys;
+  t.head = p.head;
+  t.causal = a->attrs->causal;
+  t.window = a->attrs->window;
+  t.scale = a->attrs->scale;
+  t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
+  t.ldq = q->stride[1];
+  t.k_panels = k_panels;
+  t.v_panels = v_panels;
+  t.mask = a->in[3].data ? mask : NULL;
+  t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
+  if (probabilities->data)
+    t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
+  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.total = t.maximum + rows;
+  t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
+  t.ldo = out->stride[1];
+  if (p.keys == 0) {
+    int64_t r;
+    for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
+    return;
+  }
+  for (t.key0 = 0; t.key0 < p.keys; t.key0 += p.tile) {
+    t.tile = HFM__MIN(p.tile, p.keys - t.key0);
+    if (worker->tag != a->serial || held[0] != batch || held[1] != head / p.groups || held[2] != t.key0) {
+      hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels, mask);
+      worker->tag = a->serial;
+      held[0] = batch;
+      held[1] = head / p.groups;
+      held[2] = t.key0;
+    }
+    a->cpu->kernels->attention(&t);
+  }
+}
+
+/* ---- rotary: a chunk is some positions ---- */
+
+HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
+  const int64_t width = a->in[0].shape[2] * a->in[0].shape[3];
+  return HFM__MAX(1, 65536 / HFM__MAX(width, 1));
+}
+
+HFM__PRIVATE int64_t hfm__rotary_chunks(const hfm__op_args *a) {
+  const int64_t positions = hfm__rotary_positions(a);
+  return (a->in[0].shape[0] * a->in[0].shape[1] + positions - 1) / positions;
+}
+
+HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *x = &a->in[0], *angles = &a->in[1], *out = &a->out[0];
+  const int64_t step = hfm__rotary_positions(a), end = HFM__MIN((chunk + 1) * step, x->shape[0] * x->shape[1]);
+  const int64_t half = angles->shape[3], rest = x->shape[3] - 2 * half;
+  int64_t r, h;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t b = r / x->shape[1], s = r % x->shape[1];
+    const float *turn = (const float *)angles->data + (angles->shape[0] > 1 ? b * angles->stride[0] : 0) +
+                        s * angles->stride[1];
+    for (h = 0; h < x->shape[2]; h++) {
+      const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1] + h * x->stride[2];
+      float *to = (float *)out->data + b * out->stride[0] + s * out->stride[1] + h * out->stride[2];
+      a->cpu->kernels->rotary(from, turn, turn + angles->stride[2], to, half);
+      if (rest > 0) memcpy(to + 2 * half, from + 2 * half, (size_t)rest * sizeof(float));
+    }
+  }
+}

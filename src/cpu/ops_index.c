@@ -1,0 +1,152 @@
+/* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
+
+HFM__PRIVATE int64_t hfm__one_chunk(const hfm__op_args *a) {
+  (void)a;
+  return 1;
+}
+
+HFM__PRIVATE void hfm__iota_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  int64_t *to = (int64_t *)a->out[0].data, i;
+  (void)chunk;
+  (void)worker;
+  for (i = 0; i < a->out[0].shape[1]; i++) to[i] = a->dims[0] + i;
+}
+
+HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *ids = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < ids->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], count = 0;
+    for (s = 0; s < ids->shape[1]; s++) {
+      const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
+      count += real;
+      to[s] = count * real + a->attrs->pad;
+    }
+  }
+}
+
+HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *ids = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < ids->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
+    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] == a->attrs->pad; s--) {
+    }
+    ((int64_t *)a->out[0].data)[b] = s >= 0 ? s : HFM__MAX(ids->shape[1] - 1, 0);
+  }
+}
+
+/* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
+
+HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0], *frequencies = &a->in[1];
+  const int64_t half = frequencies->shape[0], length = positions->shape[1];
+  float scale = a->attrs->scale;
+  int64_t b, s, j;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < positions->shape[0]; b++) {
+    for (s = 0; s < length; s++) {
+      const int64_t *at = (const int64_t *)positions->data + b * positions->stride[0] + s * positions->stride[1];
+      float *to = (float *)a->out[0].data + (b * length + s) * 2 * half;
+      for (j = 0; j < half; j++) {
+        float frequency;
+        double angle;
+        hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
+        angle = (double)((float)*at * frequency);
+        to[j] = (float)cos(angle) * scale;
+        to[half + j] = (float)sin(angle) * scale;
+      }
+    }
+  }
+}
+
+/* Transformers' "dynamic": beyond the original length the base grows with the length. */
+HFM__PRIVATE void hfm__rope_dynamic_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const double *parameter = a->attrs->parameter;
+  const double factor = parameter[1], dimension = parameter[2], original = parameter[3];
+  const double length = HFM__MAX((double)a->dims[0], original);
+  const double stretch = factor * length / original - (factor - 1.0);
+  const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
+  float *to = (float *)a->out[0].data;
+  int64_t j;
+  (void)chunk;
+  (void)worker;
+  for (j = 0; j < a->out[0].shape[0]; j++) {
+    const float exponent = (float)(2 * j) / (float)dimension;
+    to[j] = 1.0f / (float)pow(base, (double)exponent);
+  }
+}
+
+/* ---- The table ---- */
+
+#define hfm__embedding_chunks hfm__row_chunks
+#define hfm__layer_norm_chunks hfm__row_chunks
+#define hfm__rms_norm_chunks hfm__row_chunks
+#define hfm__unary_chunks hfm__row_chunks
+#define hfm__add_chunks hfm__row_chunks
+#define hfm__mul_chunks hfm__row_chunks
+#define hfm__gather_rows_chunks hfm__row_chunks
+#define hfm__copy_chunks hfm__row_chunks
+#define hfm__concat_chunks hfm__row_chunks
+#define hfm__rope_angles_chunks hfm__one_chunk
+#define hfm__rope_dynamic_chunks hfm__one_chunk
+#define hfm__iota_chunks hfm__one_chunk
+#define hfm__padded_positions_chunks hfm__one_chunk
+#define hfm__last_token_chunks hfm__one_chunk
+#define hfm__layer_norm_scratch hfm__norm_scratch
+#define hfm__rms_norm_scratch hfm__norm_scratch
+#define hfm__embedding_scratch hfm__no_scratch
+#define hfm__unary_scratch hfm__no_scratch
+#define hfm__add_scratch hfm__no_scratch
+#define hfm__mul_scratch hfm__no_scratch
+#define hfm__rotary_scratch hfm__no_scratch
+#define hfm__rope_angles_scratch hfm__no_scratch
+#define hfm__rope_dynamic_scratch hfm__no_scratch
+#define hfm__iota_scratch hfm__no_scratch
+#define hfm__padded_positions_scratch hfm__no_scratch
+#define hfm__last_token_scratch hfm__no_scratch
+#define hfm__gather_rows_scratch hfm__no_scratch
+#define hfm__copy_scratch hfm__no_scratch
+#define hfm__concat_scratch hfm__no_scratch
+
+static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
+#define HFM__CPU_OP(name, fewest, most, outputs) {hfm__##name##_chunks, hfm__##name##_run, hfm__##name##_scratch},
+  HFM__OP_LIST(HFM__CPU_OP)
+#undef HFM__CPU_OP
+};
+
+#undef hfm__embedding_chunks
+#undef hfm__layer_norm_chunks
+#undef hfm__rms_norm_chunks
+#undef hfm__unary_chunks
+#undef hfm__add_chunks
+#undef hfm__mul_chunks
+#undef hfm__gather_rows_chunks
+#undef hfm__copy_chunks
+#undef hfm__concat_chunks
+#undef hfm__rope_angles_chunks
+#undef hfm__rope_dynamic_chunks
+#undef hfm__iota_chunks
+#undef hfm__padded_positions_chunks
+#undef hfm__last_token_chunks
+#undef hfm__layer_norm_scratch
+#undef hfm__rms_norm_scratch
+#undef hfm__embedding_scratch
+#undef hfm__unary_scratch
+#undef hfm__add_scratch
+#undef hfm__mul_scratch
+#undef hfm__rotary_scratch
+#undef hfm__rope_angles_scratch
+#undef hfm__rope_dynamic_scratch
+#undef hfm__iota_scratch
+#undef hfm__padded_positions_scratch
+#undef hfm__last_token_scratch
+#undef hfm__gather_rows_scratch
+#undef hfm__copy_scratch
+#undef hfm__concat_scratch

@@ -1,0 +1,148 @@
+/* ==== cpu/panels (private): packed weights that are kept ==========================================================
+   A product reads its weight as panels [K][NR]. Packing one costs about as much as using it for a few rows, and fresh
+   memory costs more than either. So at first a worker packs the panel it needs into its scratch; a weight that is used
+   again and again is promoted, panel by panel, by whoever needs the next one, as fast as a small share of the work that
+   is done pays for (`credit`). Each panel has a state word: empty, being packed, ready. No panel is ever waited for.
+   Panels keep the weight's type: f32 for f32, 16 bits for f16 and bf16, which are widened when used. */
+
+struct hfm__panels {
+  uint64_t bytes;      /* of this block */
+  int64_t n, k;
+  int32_t nr, dtype, transposed;
+  hfm__atomic uses;    /* nodes run, before promotion begins */
+  hfm__atomic *states; /* of each panel: HFM__PANEL_... */
+  uint8_t *data;
+};
+
+enum { HFM__PANEL_EMPTY = 0, HFM__PANEL_BUSY = 1, HFM__PANEL_READY = 2 };
+enum { HFM__PANEL_ALIGN = 64 };
+
+HFM__PRIVATE int64_t hfm__panel_count(int64_t n, int32_t nr) { return (n + nr - 1) / nr; }
+
+HFM__PRIVATE int64_t hfm__dtype_size(int32_t dtype) { return dtype == HFM_F32 ? 4 : 2; }
+
+HFM__PRIVATE void hfm__packing_init(hfm__packing *packing, const hfm_allocator *mem, int32_t policy, uint64_t limit) {
+  memset(packing, 0, sizeof *packing);
+  packing->mem = *mem;
+  packing->policy = policy;
+  packing->limit = limit;
+  hfm__lock_init(&packing->lock);
+}
+
+HFM__PRIVATE void hfm__packing_free(hfm__packing *packing) { hfm__lock_free(&packing->lock); }
+
+/* NULL weight and a weight without panels are fine. */
+HFM__PRIVATE void hfm__panels_free(const hfm_allocator *mem, hfm__weight *weight) {
+  if (!weight || !weight->panels) return;
+  hfm__free(mem, weight->panels, weight->panels->bytes);
+  weight->panels = NULL;
+}
+
+/* Makes room for the panels of a weight that products use, unless there is some, the policy is against it, or the limit
+   is reached; without room the weight is packed per use. Nothing is touched or packed yet. Thread-safe. */
+HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
+  hfm__packing *packing = cpu->packing;
+  const int32_t nr = cpu->kernels->nr;
+  struct hfm__panels *panels;
+  uint64_t bytes, head;
+  int64_t n, k, count;
+  if (!packing || packing->policy == HFM_PACK_NEVER || !weight || weight->rank != 2) return;
+  if (weight->dtype != HFM_F32 && weight->dtype != HFM_F16 && weight->dtype != HFM_BF16) return;
+  n = weight->shape[transposed ? 1 : 0];
+  k = weight->shape[transposed ? 0 : 1];
+  count = hfm__panel_count(n, nr);
+  if (count == 0 || k == 0) return;
+  head = (sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic) + HFM__PANEL_ALIGN - 1) / HFM__PANEL_ALIGN *
+             HFM__PANEL_ALIGN + HFM__PANEL_ALIGN;
+  bytes = head + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(weight->dtype));
+  hfm__lock_take(&packing->lock);
+  if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
+    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
+    if (panels) {
+      uintptr_t data = (uintptr_t)panels + head - HFM__PANEL_ALIGN;
+      memset(panels, 0, sizeof *panels + (size_t)count * sizeof(hfm__atomic));
+      panels->bytes = bytes;
+      panels->n = n;
+      panels->k = k;
+      panels->nr = nr;
+      panels->dtype = weight->dtype;
+      panels->transposed = transposed;
+      panels->states = (hfm__atomic *)(panels + 1);
+      panels->data = (uint8_t *)((data + HFM__PANEL_ALIGN - 1) / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
+      packing->reserved += bytes;
+      hfm__atomic_store_pointer((void **)&weight->panels, panels);
+    }
+  }
+  hfm__lock_give(&packing->lock);
+}
+
+/* The kept form of panel p: 16-bit types stay as they are. */
+HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight, int64_t p) {
+  const int64_t nr = panels->nr, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
+  const int64_t row = panels->transposed ? panels->n : 1, column = panels->transposed ? 1 : k;
+  if (panels->dtype == HFM_F32) {
+    hfm__pack job;
+    job.weight = (const float *)weight + n0 * column;
+    job.dtype = HFM_F32;
+    job.transposed = panels->transposed;
+    job.ld = panels->transposed ? panels->n : k;
+    job.n = n;
+    job.k = k;
+    job.panel = (float *)(void *)panels->data + n0 * k;
+    cpu->kernels->pack(&job);
+  } else {
+    const uint16_t *from = (const uint16_t *)weight + n0 * column;
+    uint16_t *to = (uint16_t *)(void *)panels->data + n0 * k;
+    int64_t i, j;
+    for (i = 0; i < k; i++)
+      for (j = 0; j < nr; j++) to[i * nr + j] = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
+  }
+}
+
+/* Earns credit: `work` is what the chunk cost, in bytes of fresh memory that the same time would have bought. */
+HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, int64_t work) {
+  const intptr_t share = (intptr_t)(work / 25);
+  if (cpu->packing && hfm__atomic_load(&cpu->packing->credit) < ((intptr_t)1 << 28))
+    hfm__atomic_add(&cpu->packing->credit, share);
+}
+
+/* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. */
+HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weight, const void *data,
+                                         int32_t transposed, int64_t p) {
+  struct hfm__panels *panels;
+  intptr_t state, bytes;
+  const uint8_t *at;
+  if (!cpu->packing || !weight) return NULL;
+  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  if (!panels || panels->nr != cpu->kernels->nr || panels->transposed != transposed) return NULL;
+  bytes = (intptr_t)(panels->nr * panels->k * hfm__dtype_size(panels->dtype));
+  at = panels->data + p * (int64_t)bytes;
+  state = hfm__atomic_load(&panels->states[p]);
+  if (state == HFM__PANEL_READY) return at;
+  if (state == HFM__PANEL_BUSY) return NULL;
+  if (cpu->packing->policy != HFM_PACK_EAGER) {
+    if (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) < bytes) return NULL;
+    hfm__atomic_add(&cpu->packing->credit, -bytes);
+  }
+  if (!hfm__atomic_swap_if(&panels->states[p], &state, HFM__PANEL_BUSY)) return NULL;
+  hfm__panel_fill(cpu, panels, data, p);
+  hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
+  return at;
+}
+
+/* A node that uses this weight begins. */
+HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
+  struct hfm__panels *panels;
+  if (!cpu->packing || !weight) return;
+  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
+}
+
+/* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */
+HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight, const void *data) {
+  struct hfm__panels *panels = weight->panels;
+  int64_t p;
+  if (!panels) return;
+  for (p = 0; p < hfm__panel_count(panels->n, panels->nr); p++)
+    (void)hfm__panel_kept(cpu, weight, data, panels->transposed, p);
+}

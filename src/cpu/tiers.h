@@ -1,0 +1,43 @@
+/* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
+
+#include <float.h>
+
+#define HFM__SUFFIX scalar
+#define HFM__TARGET
+#include "vec_scalar.h"
+#include "kernels.h"
+
+#if HFM__X86
+#define HFM__SUFFIX sse2
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("sse2")
+#include "vec_sse2.h"
+#include "kernels.h"
+#endif
+
+#if HFM__WITH_AVX2
+#define HFM__SUFFIX avx2
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx2,fma,f16c")
+#include "vec_avx2.h"
+#include "kernels.h"
+#endif
+
+#if HFM__WITH_AVX512
+#define HFM__SUFFIX avx512
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c")
+#include "vec_avx512.h"
+#include "kernels.h"
+#endif
+
+#if HFM__WITH_NEON
+#define HFM__SUFFIX neon
+#define HFM__TARGET
+#include "vec_neon.h"
+#include "kernels.h"
+#endif
+
+#if HFM__WITH_WASM
+#define HFM__SUFFIX wasm
+#define HFM__TARGET
+#include "vec_wasm.h"
+#include "kernels.h"
+#endif

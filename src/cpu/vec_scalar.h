@@ -1,0 +1,77 @@
+/* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
+   The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
+     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns
+     load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
+     max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
+     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must
+     select_lt(a, b, x, y) = a < b ? x : y
+     transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
+
+#define HFM__W 1
+#define HFM__NV 4
+#define HFM__MR 4
+#define hfm__vf float
+#define hfm__v_zero() 0.0f
+#define hfm__v_set1(x) (x)
+#define hfm__v_load(p) (*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0f) /* there is no tail at this width */
+#define hfm__v_load_f16(p) hfm__half_bits(hfm__load_u16(p))
+#define hfm__v_load_bf16(p) hfm__bf16_bits(hfm__load_u16(p))
+#define hfm__v_store(p, x) (void)(*(p) = (x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) ((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__v1_max(a, b)
+#define hfm__v_min(a, b) hfm__v1_min(a, b)
+#define hfm__v_round(x) hfm__v1_round(x)
+#define hfm__v_scale(x, n) hfm__v1_scale(x, n)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) (x)
+#define hfm__v_hmax(x) (x)
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */
+
+HFM__INLINE uint16_t hfm__load_u16(const uint16_t *p) {
+  uint16_t v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+HFM__INLINE float hfm__bf16_bits(uint16_t h) {
+  const uint32_t bits = (uint32_t)h << 16;
+  float f;
+  memcpy(&f, &bits, sizeof f);
+  return f;
+}
+/* Exact: the exponent is moved by a multiplication, which also makes subnormals normal. */
+HFM__INLINE float hfm__half_bits(uint16_t h) {
+  const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = (uint32_t)(h & 0x7fffu);
+  const uint32_t bits = sign | (rest << 13);
+  const uint32_t special = bits | 0x7f800000u; /* infinity and NaN keep their payload */
+  float f;
+  if (rest >= 0x7c00u) {
+    memcpy(&f, &special, sizeof f);
+    return f;
+  }
+  memcpy(&f, &bits, sizeof f);
+  return f * 5.192296858534828e33f; /* 2^112 */
+}
+
+HFM__INLINE float hfm__v1_max(float a, float b) { return a > b ? a : b; }
+HFM__INLINE float hfm__v1_min(float a, float b) { return a < b ? a : b; }
+/* Halves go up, which exp and its relatives don't mind. */
+HFM__INLINE float hfm__v1_round(float x) { return floorf(x + 0.5f); }
+/* In two steps, because 2^n alone may be out of range. n in [-200, 200]; a NaN passes through x. */
+HFM__INLINE float hfm__v1_scale(float x, float n) {
+  const int32_t whole = n > -200.0f ? (n < 200.0f ? (int32_t)n : 200) : -200;
+  const int32_t half = whole / 2;
+  const uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(whole - half + 127) << 23;
+  float a, b;
+  memcpy(&a, &first, sizeof a);
+  memcpy(&b, &second, sizeof b);
+  return x * a * b;
+}
