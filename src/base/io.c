@@ -101,7 +101,8 @@ HFM__PRIVATE uint64_t hfm__system_size(void *ctx, void *handle) {
   return failed ? 0 : (uint64_t)status.st_size;
 }
 
-HFM__PRIVATE hfm_result hfm__system_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size, size_t *got) {
+HFM__PRIVATE hfm_result hfm__system_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size,
+                                         size_t *got) {
   hfm__system_file *file = (hfm__system_file *)handle;
   const int saved = errno;
   hfm_result result = HFM_OK;
@@ -160,23 +161,7 @@ HFM__PRIVATE int hfm__system_exists(const char *name, int file_too) {
 /* ---- Windows ---- */
 
 #ifdef HFM__IO_WIN32
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#define HFM__LEAN
-#endif
-#ifndef NOMINMAX
-#define NOMINMAX
-#define HFM__NOMINMAX
-#endif
 #include <windows.h>
-#ifdef HFM__LEAN
-#undef WIN32_LEAN_AND_MEAN
-#undef HFM__LEAN
-#endif
-#ifdef HFM__NOMINMAX
-#undef NOMINMAX
-#undef HFM__NOMINMAX
-#endif
 
 typedef struct hfm__system_file {
   HANDLE handle;
@@ -227,7 +212,8 @@ HFM__PRIVATE uint64_t hfm__system_size(void *ctx, void *handle) {
   return GetFileSizeEx(((hfm__system_file *)handle)->handle, &size) ? (uint64_t)size.QuadPart : 0;
 }
 
-HFM__PRIVATE hfm_result hfm__system_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size, size_t *got) {
+HFM__PRIVATE hfm_result hfm__system_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size,
+                                         size_t *got) {
   OVERLAPPED at; /* an explicit offset: reads from several threads don't disturb each other */
   DWORD n = 0;
   (void)ctx;
@@ -309,7 +295,8 @@ HFM__PRIVATE uint64_t hfm__system_size(void *ctx, void *handle) {
   return ((hfm__system_file *)handle)->size;
 }
 
-HFM__PRIVATE hfm_result hfm__system_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size, size_t *got) {
+HFM__PRIVATE hfm_result hfm__system_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size,
+                                         size_t *got) {
   hfm__system_file *file = (hfm__system_file *)handle;
   hfm_result result = HFM_OK;
   (void)ctx;
@@ -426,8 +413,8 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
     const hfm_result result =
         file->ctx->io.read(hfm__io_ctx(file->ctx), file->handle, offset, out, (size_t)size, &got);
     if (result != HFM_OK)
-      return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset, "reading %u bytes at byte %u failed (result %d)",
-                       size, offset, (int)result);
+      return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset,
+                       "reading %u bytes at byte %u failed (result %d)", size, offset, (int)result);
     if (got == 0 || got > size)
       return hfm__fail(error, HFM_E_FILE_CHANGED, file->name, NULL, offset,
                        "the file ends at byte %u, but had %u bytes when it was opened", offset, file->size);
@@ -515,7 +502,8 @@ HFM__PRIVATE uint64_t hfm__memory_size(void *ctx, void *file) {
   return ((const hfm_memory_file *)file)->size;
 }
 
-HFM__PRIVATE hfm_result hfm__memory_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size, size_t *got) {
+HFM__PRIVATE hfm_result hfm__memory_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size,
+                                         size_t *got) {
   const hfm_memory_file *file = (const hfm_memory_file *)handle;
   (void)ctx;
   *got = offset >= file->size ? 0 : (size_t)HFM__MIN((uint64_t)size, file->size - offset);

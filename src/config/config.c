@@ -93,39 +93,54 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
   return hfm__config_create(&ctx, NULL, json, size, config, error);
 }
 
-/* config.json and, if there is one, generation_config.json of a directory. */
+/* Reads a JSON side file; *text is the caller's (*size + 1 bytes). */
+HFM__PRIVATE hfm_result hfm__config_text(const hfm__context *ctx, const char *folder, const char *name, char **path,
+                                         char **text, size_t *size, hfm_error *error) {
+  *text = NULL;
+  *size = 0;
+  *path = hfm__join_path(&ctx->mem, folder, name);
+  if (!*path) return hfm__fail_memory(error, "a file name", 0);
+  return hfm__file_load(ctx, *path, ctx->limits.max_config_bytes, text, size, error);
+}
+
+/* generation_config.json, if there is one. As in Transformers, a broken one does not stop a load: it is logged. */
+HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *folder, hfm_error *error) {
+  const hfm__context *ctx = &config->ctx;
+  hfm_error reason;
+  char *path, *text;
+  size_t size;
+  hfm_result result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
+  if (result == HFM_OK)
+    result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  hfm__free_text(&ctx->mem, path);
+  if (result == HFM_ERROR_MEMORY) {
+    if (error) *error = reason;
+    return result;
+  }
+  if (result != HFM_OK && result != HFM_ERROR_NOT_FOUND)
+    hfm__log(ctx, HFM_LOG_WARNING, reason.item, "ignored: %s", reason.message);
+  return HFM_OK;
+}
+
+/* config.json and generation_config.json of a directory. */
 HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *dir, const char *subfolder,
                                          hfm_config **config, hfm_error *error) {
-  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : "");
-  char *name = folder ? hfm__join_path(&ctx->mem, folder, "config.json") : NULL;
-  char *generation = folder ? hfm__join_path(&ctx->mem, folder, "generation_config.json") : NULL;
-  char *text = NULL;
+  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : ""), *path = NULL, *text = NULL;
   size_t size = 0;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   *config = NULL;
-  if (!name || !generation) result = hfm__fail_memory(error, "a file name", 0);
-  if (result == HFM_OK) result = hfm__file_load(ctx, name, ctx->limits.max_config_bytes, &text, &size, error);
-  if (result == HFM_OK) {
-    result = hfm__config_create(ctx, name, text, size, config, error);
-    hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  if (!folder) return hfm__fail_memory(error, "a directory name", 0);
+  result = hfm__config_text(ctx, folder, "config.json", &path, &text, &size, error);
+  if (result == HFM_OK) result = hfm__config_create(ctx, path, text, size, config, error);
+  if (result == HFM_OK) result = hfm__config_load_generation(*config, folder, error);
+  if (result != HFM_OK) {
+    hfm_config_free(*config);
+    *config = NULL;
   }
-  if (result == HFM_OK) {
-    result = hfm__file_load(ctx, generation, ctx->limits.max_config_bytes, &text, &size, error);
-    if (result == HFM_OK) {
-      result = hfm__json_parse(&(*config)->generation, &ctx->mem, generation, text, size, HFM__JSON_NONFINITE, error);
-      hfm__free(&ctx->mem, text, (uint64_t)size + 1);
-    } else if (result == HFM_ERROR_NOT_FOUND) {
-      hfm__clear_error(error);
-      result = HFM_OK;
-    }
-    if (result != HFM_OK) {
-      hfm_config_free(*config);
-      *config = NULL;
-    }
-  }
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  hfm__free_text(&ctx->mem, path);
   hfm__free_text(&ctx->mem, folder);
-  hfm__free_text(&ctx->mem, name);
-  hfm__free_text(&ctx->mem, generation);
   return result;
 }
 
@@ -174,6 +189,15 @@ HFM__PRIVATE const hfm__config_class *hfm__config_class_of(const hfm_config *con
   return model_type ? hfm__config_class_find(model_type) : NULL;
 }
 
+/* Element `index` (decimal digits) of a list, 0 where there is none. */
+HFM__PRIVATE uint32_t hfm__config_element(const hfm__json *doc, uint32_t list, const char *index, size_t size) {
+  uint32_t node = hfm__json_first(doc, list);
+  uint64_t n;
+  if (!hfm__json_u64(index, size, &n)) return 0;
+  while (node && n--) node = hfm__json_following(doc, node);
+  return node;
+}
+
 HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_config *config, const char *key) {
   hfm__config_value value;
   value.doc = doc;
@@ -182,25 +206,26 @@ HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_
     const size_t size = hfm__config_part(key);
     const hfm__config_class *known =
         doc == &config->document ? hfm__config_class_of(config, value.node) : config->class_known;
-    const uint32_t found = hfm__config_key(doc, value.node, known, key, size);
-    value.node = found ? found + 1 : 0;
+    if (hfm__json_kind(doc, value.node) == HFM__JSON_ARRAY) {
+      value.node = hfm__config_element(doc, value.node, key, size);
+    } else {
+      const uint32_t found = hfm__config_key(doc, value.node, known, key, size);
+      value.node = found ? found + 1 : 0;
+    }
     if (!value.node || !key[size]) return value;
     key += size + 1;
   }
 }
 
-/* The document's value; where it has none (or null), the model type's default. "generation_config.x" is x in
-   generation_config.json. */
+/* The document's value (which may be null); the model type's default where the key is absent. "generation_config.x" is
+   x in generation_config.json. */
 HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
   static const char generation[] = "generation_config.";
   hfm__config_value value;
   if (hfm__starts_with(key, generation))
     return hfm__config_walk(&config->generation, config, key + sizeof generation - 1);
   value = hfm__config_walk(&config->document, config, key);
-  if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL || !config->defaults.root) return value;
-  if (value.node) { /* null in the file is a value of its own: only what is absent has a default */
-    return value;
-  }
+  if (value.node || !config->defaults.root) return value;
   return hfm__config_walk(&config->defaults, config, key);
 }
 

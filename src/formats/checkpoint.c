@@ -59,7 +59,8 @@ HFM__PRIVATE void hfm__shard_index_free(hfm__shard_index *index) {
 }
 
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive, no "..", no stream, nothing that only looks like a name. */
+   POSIX's, on every host: no root, no drive or stream, no ".." (nor what Windows reads as that: it drops final dots and
+   spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
@@ -73,6 +74,7 @@ HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   for (size_t i = 0; i <= size; i++) {
     if (i < size && name[i] != '/' && name[i] != '\\') continue;
     if (i - part == 2 && name[part] == '.' && name[part + 1] == '.') return "leaves the model's directory (\"..\")";
+    if (i > part && (name[i - 1] == '.' || name[i - 1] == ' ')) return "has a part that ends in a dot or space";
     part = i + 1;
   }
   return NULL;
@@ -212,7 +214,8 @@ HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor
 }
 
 /* Every mapped tensor must be in the shard that the index says. */
-HFM__PRIVATE hfm_result hfm__check_mapped(const hfm__checkpoint *ckpt, const hfm__shard_index *index, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__check_mapped(const hfm__checkpoint *ckpt, const hfm__shard_index *index,
+                                          hfm_error *error) {
   for (size_t i = 0; i < index->count; i++) {
     const hfm__shard_entry *entry = &index->entries[i];
     size_t low = 0, high = ckpt->count;
@@ -331,58 +334,94 @@ typedef struct hfm__weights_name {
   int32_t is_index;
 } hfm__weights_name;
 
-/* Opens the first that exists of one kind of name; HFM_ERROR_NOT_FOUND with *error untouched if it doesn't. */
-HFM__PRIVATE hfm_result hfm__checkpoint_try(const hfm__context *ctx, const char *dir, const hfm__weights_name *kind,
-                                            const hfm_options *options, hfm__checkpoint *ckpt, hfm_error *error) {
-  const char *variant = options && options->variant ? options->variant : "";
-  char name[256], *path;
-  hfm__text t = hfm__text_to(name, sizeof name);
-  hfm__file probe;
-  hfm_error missing;
+/* Is there such a file? An error only where that can't be told, or where it isn't a regular file. */
+HFM__PRIVATE hfm_result hfm__file_probe(const hfm__context *ctx, const char *path, int32_t *found, hfm_error *error) {
+  hfm__file file;
+  hfm_error reason;
+  const hfm_result result = hfm__file_open(ctx, path, 0, &file, &reason);
+  *found = result == HFM_OK;
+  if (result == HFM_OK) hfm__file_close(&file);
+  if (result == HFM_OK || result == HFM_ERROR_NOT_FOUND) return HFM_OK;
+  if (error) *error = reason;
+  return result;
+}
+
+/* Opens dir/name, a weights file or an index of them; *found says whether it exists. */
+HFM__PRIVATE hfm_result hfm__checkpoint_try(const hfm__context *ctx, const char *dir, const char *name,
+                                            int32_t is_index, const char *extension, const hfm_options *options,
+                                            hfm__checkpoint *ckpt, int32_t *found, hfm_error *error) {
+  char *path = hfm__join_path(&ctx->mem, dir, name);
   hfm_result result;
-  hfm__text_format(&t, "%s%s%s%s", kind->before, *variant ? "." : "", variant, kind->after);
-  if (t.length >= sizeof name)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "variant", 0, "options.variant is too long");
-  path = hfm__join_path(&ctx->mem, dir, name);
+  *found = 0;
   if (!path) return hfm__fail_memory(error, "a file name", 0);
-  result = hfm__file_open(ctx, path, 0, &probe, &missing);
-  if (result == HFM_OK) {
-    hfm__file_close(&probe);
-    result = kind->is_index ? hfm__checkpoint_open_index(ctx, dir, path, kind->extension, options, ckpt, error)
-                            : hfm__checkpoint_open_file(ctx, path, options, ckpt, error);
-    if (result == HFM_ERROR_NOT_FOUND) result = HFM_ERROR_IO; /* a shard is missing: nothing else may take its place */
-  } else if (result != HFM_ERROR_NOT_FOUND && error) {
-    *error = missing;
-  }
+  result = hfm__file_probe(ctx, path, found, error);
+  if (*found)
+    result = is_index ? hfm__checkpoint_open_index(ctx, dir, path, extension, options, ckpt, error)
+                      : hfm__checkpoint_open_file(ctx, path, options, ckpt, error);
   hfm__free_text(&ctx->mem, path);
   return result;
 }
 
-/* The weights of a model's directory, in Transformers' order. On failure *ckpt is zero. */
-HFM__PRIVATE hfm_result hfm__checkpoint_open(const hfm__context *ctx, const char *dir, const hfm_options *options,
-                                             hfm__checkpoint *ckpt, hfm_error *error) {
+/* The weights of a directory, in Transformers' order: a variant's name stands before the extension. */
+HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const char *dir, const hfm_options *options,
+                                                hfm__checkpoint *ckpt, hfm_error *error) {
   static const hfm__weights_name kinds[] = {{"model", ".safetensors", ".safetensors", 0},
                                             {"model.safetensors.index", ".json", ".safetensors", 1},
                                             {"pytorch_model", ".bin", ".bin", 0},
                                             {"pytorch_model.bin.index", ".json", ".bin", 1}};
   const int32_t use_safetensors = options ? options->use_safetensors : 0;
-  const char *subfolder = options && options->subfolder ? options->subfolder : "";
-  char *full = hfm__join_path(&ctx->mem, dir, subfolder);
-  hfm_result result = HFM_ERROR_NOT_FOUND;
-  memset(ckpt, 0, sizeof *ckpt);
-  if (!full) return hfm__fail_memory(error, "a directory name", 0);
-  for (size_t i = 0; i < HFM__COUNT(kinds) && result == HFM_ERROR_NOT_FOUND; i++) {
+  const char *variant = options && options->variant ? options->variant : "", *dot = *variant ? "." : "";
+  char tried[512];
+  hfm__text list = hfm__text_to(tried, sizeof tried);
+  for (size_t i = 0; i < HFM__COUNT(kinds); i++) {
     const int32_t safe = kinds[i].extension[1] == 's';
+    char name[256];
+    hfm__text t = hfm__text_to(name, sizeof name);
+    int32_t found;
+    hfm_result result;
     if ((use_safetensors > 0 && !safe) || (use_safetensors < 0 && safe)) continue;
-    result = hfm__checkpoint_try(ctx, full, &kinds[i], options, ckpt, error);
+    hfm__text_format(&t, "%s%s%s%s", kinds[i].before, dot, variant, kinds[i].after);
+    if (t.length >= sizeof name || hfm__unsafe_name(name, t.length))
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "variant", 0, "variant %q can't be part of a file name",
+                       variant);
+    result = hfm__checkpoint_try(ctx, dir, name, kinds[i].is_index, kinds[i].extension, options, ckpt, &found, error);
+    if (found || result != HFM_OK) return result;
+    hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
   }
-  if (result == HFM_ERROR_NOT_FOUND)
-    result = hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, NULL, NULL, 0, "no file named %s found in directory %q%s%s",
-                       use_safetensors > 0   ? "model.safetensors"
-                       : use_safetensors < 0 ? "pytorch_model.bin"
-                                             : "model.safetensors, or pytorch_model.bin,",
-                       full, options && options->variant ? " for variant " : "",
-                       options && options->variant ? options->variant : "");
-  hfm__free_text(&ctx->mem, full);
+  return hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, dir, NULL, 0, "no weights in this directory: looked for %s", tried);
+}
+
+/* The weights of a model's directory (and options->subfolder). `explicit_name` is config.json's "transformers_weights",
+   a file of the directory to take instead, or NULL. On failure *ckpt is zero. */
+HFM__PRIVATE hfm_result hfm__checkpoint_open_named(const hfm__context *ctx, const char *dir, const char *explicit_name,
+                                                   const hfm_options *options, hfm__checkpoint *ckpt,
+                                                   hfm_error *error) {
+  char *folder = hfm__join_path(&ctx->mem, dir, options && options->subfolder ? options->subfolder : "");
+  hfm_result result = HFM_OK;
+  int32_t found;
+  memset(ckpt, 0, sizeof *ckpt);
+  if (!folder) return hfm__fail_memory(error, "a directory name", 0);
+  if (!explicit_name) {
+    result = hfm__checkpoint_resolve(ctx, folder, options, ckpt, error);
+  } else {
+    const int32_t is_index = hfm__ends_with(explicit_name, ".safetensors.index.json");
+    if ((!is_index && !hfm__ends_with(explicit_name, ".safetensors")) ||
+        hfm__unsafe_name(explicit_name, strlen(explicit_name)))
+      result = hfm__fail(error, HFM_E_CONFIG_VALUE, folder, "transformers_weights", 0,
+                         "\"transformers_weights\" must name a .safetensors file or its .index.json inside the "
+                         "directory, not %q",
+                         explicit_name);
+    else
+      result = hfm__checkpoint_try(ctx, folder, explicit_name, is_index, ".safetensors", options, ckpt, &found, error);
+    if (result == HFM_OK && !found)
+      result = hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, folder, "transformers_weights", 0,
+                         "no file named %q, which config.json's \"transformers_weights\" asks for", explicit_name);
+  }
+  hfm__free_text(&ctx->mem, folder);
   return result;
+}
+
+HFM__PRIVATE hfm_result hfm__checkpoint_open(const hfm__context *ctx, const char *dir, const hfm_options *options,
+                                             hfm__checkpoint *ckpt, hfm_error *error) {
+  return hfm__checkpoint_open_named(ctx, dir, NULL, options, ckpt, error);
 }

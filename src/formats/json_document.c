@@ -210,9 +210,10 @@ HFM__PRIVATE hfm_result hfm__json_parse(hfm__json *doc, const hfm_allocator *mem
   memset(doc, 0, sizeof *doc);
   doc->mem = *mem;
   if (size >= UINT32_MAX / 2)
-    return hfm__fail(error, HFM_E_FILE_TOO_LARGE, file, NULL, size, "a JSON document has less than 2 GiB; this has %u bytes",
+    return hfm__fail(error, HFM_E_FILE_TOO_LARGE, file, NULL, 0, "%u bytes; a JSON document has less than 2 GiB",
                      (uint64_t)size);
-  if (hfm__json_store(doc, text, size) == UINT32_MAX) return hfm__fail_memory(error, "a JSON document", (uint64_t)size + 1);
+  if (hfm__json_store(doc, text, size) == UINT32_MAX)
+    return hfm__fail_memory(error, "a JSON document", (uint64_t)size + 1);
   doc->root = hfm__json_build(doc, file, 0, size, flags, error, &result);
   if (!doc->root) hfm__json_free(doc);
   return result;

@@ -11,6 +11,7 @@ typedef struct hfm__file_tensor {
   int64_t stride[HFM_MAX_RANK]; /* in elements */
   uint32_t file;                /* index in the checkpoint's files */
   int32_t contiguous;           /* row-major without gaps: the strides say nothing new */
+  int32_t big_endian;           /* of the elements; only old .bin files are */
   uint64_t offset;              /* byte in the file of element 0 */
   uint64_t bytes;               /* of all elements */
 } hfm__file_tensor;
@@ -249,7 +250,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_coverage(const hfm__file *file, const h
   }
   if (result == HFM_OK && end != file->size)
     result = hfm__fail(error, HFM_E_SAFETENSORS_COVERAGE, file->name, NULL, end,
-                       "the tensors end at byte %u, but the file has %u bytes: nothing may follow them", end, file->size);
+                       "the tensors end at byte %u, but the file has %u bytes: nothing may follow them", end,
+                       file->size);
   return result;
 }
 
@@ -277,7 +279,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
                      cap);
   if (size > file->size - 8)
     return hfm__fail(error, HFM_E_SAFETENSORS_TRUNCATED, file->name, NULL, 0,
-                     "the header claims %u bytes, but the file has only %u after the first 8 (is the download complete?)",
+                     "the header claims %u bytes, but the file has only %u after the first 8 (is the download "
+                     "complete?)",
                      size, file->size - 8);
   if (file->map) {
     header = (const char *)file->map + 8;

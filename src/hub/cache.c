@@ -167,3 +167,20 @@ HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const c
   *dir = hfm__join_path(&ctx->mem, name, "");
   return *dir ? HFM_OK : hfm__fail_memory(error, "a directory name", 0);
 }
+
+HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_options *options, hfm_config **config,
+                                                  hfm_error *error) {
+  hfm__context ctx;
+  hfm_result result;
+  char *dir;
+  hfm__clear_error(error);
+  if (config) *config = NULL;
+  if (!path || !config)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "config" : "path", 0, "must not be NULL");
+  result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  result = hfm__resolve_model_path(&ctx, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__config_load(&ctx, dir, options ? options->subfolder : NULL, config, error);
+  hfm__free_text(&ctx.mem, dir);
+  return result;
+}
