@@ -22,7 +22,7 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.head = q->shape[3];
   p.keys = k->shape[1];
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
-  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, HFM__FLASH_TILE) : p.keys;
+  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, (int64_t)HFM__FLASH_TILE) : p.keys;
   rows = 2500000 / (HFM__MAX(p.keys, 1) * HFM__MAX(p.head, 1)) / mr * mr;
   rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? 8 * mr : mr);
   p.blocks = (p.queries + rows - 1) / rows;

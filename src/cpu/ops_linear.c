@@ -186,7 +186,7 @@ HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p,
   a->cpu->kernels->gemv(&g);
   if (a->in[2].data) {
     for (i = 0; i < n; i += HFM__MAX_NR) {
-      const int64_t part = HFM__MIN(HFM__MAX_NR, n - i);
+      const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
       hfm__parameter(a->cpu, &a->in[2], n0 + i, part, bias);
       a->cpu->kernels->add(out + i, bias, 0, out + i, part);
     }
