@@ -1,0 +1,52 @@
+#!/bin/sh
+# make bench: what this machine does. Models have real sizes and random weights, so nothing has to be downloaded.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+: "${CC:=cc}" "${CFLAGS:=-O2}" "${LDLIBS:=-lm}"
+work=build/bench
+mkdir -p $work
+
+echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(getconf _NPROCESSORS_ONLN) processors; compiler: $($CC --version | head -n 1), $CFLAGS"
+
+echo "forward, random weights (build/hfm bench):"
+bench() { # MODEL ARGUMENTS...
+  model=$1
+  shift
+  for threads in 1 0; do
+    build/hfm bench "tools/bench/$model" --random-weights --json --threads $threads "$@" >$work/json || return 1
+    field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" $work/json | head -n 1; }
+    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s tokens/s\n' "$model" "$*" "$(field threads)" \
+      "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field tokens_per_second)"
+  done
+}
+bench bert-base --length 16
+bench bert-base --length 128
+bench bert-base --length 512
+bench bert-base --length 128 --batch 8
+bench gpt2 --length 128
+bench qwen2.5-0.5b --length 128
+bench vit-base
+
+echo "a 2 ms budget, BERT-base (hfm_session_step):"
+$CC -std=c99 $CFLAGS -I. -o $work/slices tools/bench/slices.c -pthread $LDLIBS && $work/slices tools/bench/bert-base 1 &&
+  $work/slices tools/bench/bert-base
+
+for kernels in tests/kernels/bench_*.c; do
+  [ -f "$kernels" ] || continue
+  echo "kernels:"
+  $CC -std=c99 $CFLAGS -I. -Itests -o $work/kernels "$kernels" -pthread $LDLIBS && $work/kernels
+done
+
+echo "size of the code, -Os (text and data, bytes):"
+printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >$work/size.c
+size_of() { # WHAT FLAGS...
+  what=$1
+  shift
+  $CC -std=c99 -Os "$@" -I. -c -o $work/size.o $work/size.c &&
+    size $work/size.o | awk -v what="$what" 'NR == 2 { printf "  %-62s %7d\n", what, $1 + $2 }'
+}
+size_of "everything"
+size_of "without AVX-512" -DHFMODEL_NO_AVX512
+size_of "HFMODEL_ONLY_BERT, all instruction sets" -DHFMODEL_ONLY_BERT
+size_of "HFMODEL_ONLY_BERT, scalar and SSE2, no stdio" -DHFMODEL_ONLY_BERT -DHFMODEL_NO_AVX2 -DHFMODEL_NO_STDIO
+size_of "HFMODEL_ONLY_BERT, scalar, no stdio, no threads" -DHFMODEL_ONLY_BERT -DHFMODEL_NO_SIMD -DHFMODEL_NO_STDIO -DHFMODEL_NO_THREADS
