@@ -230,7 +230,7 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
 /* NULL is fine. */
 HFMODEL_API void hfm_config_free(hfm_config *config);
 
-/* Typed access. `key` may be a dotted path ("vision_config.hidden_size") and may use either name where
+/* Typed access. `key` may be a dotted path ("vision_config.hidden_size", "image_mean.0") and may use either name where
    Transformers has an alias (attribute_map: "hidden_size" is "n_embd" for gpt2). Where the file says nothing, the
    model type's own default counts; where that is absent too, or the value has another type, `fallback` is returned.
    Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
