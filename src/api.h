@@ -12,7 +12,9 @@
 #define HFM_VERSION "0.1.0"
 
 #ifndef HFMODEL_API
-#if defined(HFMODEL_STATIC)
+#if defined(HFMODEL_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#define HFMODEL_API static __attribute__((unused))
+#elif defined(HFMODEL_STATIC)
 #define HFMODEL_API static
 #elif defined(HFMODEL_DLL) && defined(_WIN32) && defined(HFMODEL_IMPLEMENTATION)
 #define HFMODEL_API __declspec(dllexport)

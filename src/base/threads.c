@@ -14,11 +14,21 @@
 #if defined(_WIN32)
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
+#define HFM__OWN_LEAN_AND_MEAN
 #endif
 #ifndef NOMINMAX
 #define NOMINMAX
+#define HFM__OWN_NOMINMAX
 #endif
 #include <windows.h>
+#ifdef HFM__OWN_LEAN_AND_MEAN /* whatever the user includes after us is not our business */
+#undef WIN32_LEAN_AND_MEAN
+#undef HFM__OWN_LEAN_AND_MEAN
+#endif
+#ifdef HFM__OWN_NOMINMAX
+#undef NOMINMAX
+#undef HFM__OWN_NOMINMAX
+#endif
 #elif HFM__THREADS
 #include <pthread.h>
 #include <sched.h>
