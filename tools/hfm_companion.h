@@ -1,5 +1,5 @@
-/* hfm_companion.h: the two things that the companions of hfmodel.h share: filling an hfm_error from a C program that
-   has stdio, and reading a whole file. Included by the companions; a program that wants only these can include it too. */
+/* hfm_companion.h: the two things that the companions of hfmodel.h share: filling an hfm_error by a printf format, and
+   reading a whole file. The companions include it; so can a program that wants only these. */
 #ifndef HFM_COMPANION_H
 #define HFM_COMPANION_H
 

@@ -170,8 +170,10 @@ typedef struct hfm_image_weights {
   int32_t *weight;         /* [size, width] */
 } hfm_image_weights;
 
+#define HFM_IMAGE_PI 3.14159265358979323846
+
 static double hfm_image_sinc(double x) {
-  const double angle = x * 3.14159265358979323846;
+  const double angle = x * HFM_IMAGE_PI;
   return x < 0 || x > 0 ? sin(angle) / angle : 1;
 }
 
@@ -179,7 +181,8 @@ static double hfm_image_filter(int32_t resample, double x) {
   const double a = x < 0 ? -x : x;
   switch (resample) {
     case HFM_IMAGE_BOX: return x > -0.5 && x <= 0.5 ? 1 : 0;
-    case HFM_IMAGE_HAMMING: return a < 1 ? hfm_image_sinc(a) * ((double)0.54f + (double)0.46f * cos(a * 3.14159265358979323846)) : 0;
+    case HFM_IMAGE_HAMMING:
+      return a < 1 ? hfm_image_sinc(a) * ((double)0.54f + (double)0.46f * cos(a * HFM_IMAGE_PI)) : 0;
     case HFM_IMAGE_BICUBIC: /* a = -0.5 */
       if (a < 1) return (1.5 * a - 2.5) * a * a + 1;
       return a < 2 ? (((a - 5) * a + 8) * a - 4) * -0.5 : 0;
@@ -244,6 +247,7 @@ static void hfm_image_resample(const hfm_image_weights *w, const unsigned char *
   }
 }
 #undef HFM_IMAGE_BITS
+#undef HFM_IMAGE_PI
 
 static void hfm_image_nearest(const hfm_image *image, hfm_image *out) {
   const double sx = (double)image->width / out->width, sy = (double)image->height / out->height;
@@ -330,7 +334,8 @@ hfm_result hfm_image_resize(const hfm_image *image, int32_t width, int32_t heigh
   return result;
 }
 
-/* Where a picture of `size` lies in one of `crop`: an odd rest goes to the far side of a cut, the near one of a border. */
+/* Where the crop begins in a picture of that size; negative: the border before it. An odd rest of a cut goes to the far
+   side, an odd rest of a border to the near one. */
 static int32_t hfm_image_crop_offset(int32_t size, int32_t crop) {
   return size >= crop ? (size - crop) / 2 : -((crop - size + 1) / 2);
 }

@@ -87,7 +87,7 @@ static uint64_t hfm_tensors_bytes(const hfm_tensor *tensor) {
   return bits % 8 ? UINT64_MAX : bits / 8;
 }
 
-/* Files are little-endian. `unit` is the size of the number to turn round, not of the element: a complex one has two. */
+/* Files are little-endian. `unit` is the size of a number to turn round, not of an element: a complex one has two. */
 static void hfm_tensors_copy_little_endian(void *to, const void *from, size_t bytes, size_t unit) {
   const uint16_t probe = 1;
   size_t i;
@@ -481,7 +481,8 @@ static size_t hfm_tensors_compose(char *text, const hfm_named_tensor *const *ite
     const uint64_t bytes = hfm_tensors_bytes(tensor);
     if (i) *to++ = ',';
     to = hfm_tensors_quote(to, items[i]->name);
-    to += sprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", hfm_tensors_dtypes[hfm_tensors_dtype_order(tensor->dtype)].name);
+    to += sprintf(to, ":{\"dtype\":\"%s\",\"shape\":[",
+                  hfm_tensors_dtypes[hfm_tensors_dtype_order(tensor->dtype)].name);
     for (d = 0; d < tensor->rank; d++) to += sprintf(to, "%s%" PRId64, d ? "," : "", tensor->shape[d]);
     to += sprintf(to, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", at, at + bytes);
     at += bytes;

@@ -1,0 +1,164 @@
+/* hfm: Hugging Face models from the command line; the tool of hfmodel.h, and its largest example: all it knows of the
+   library is the public API.
+
+     cc -O2 -I. -o build/hfm tools/hfm.c -lm        (in the repository's root; or just `make`)
+
+   `hfm help` says the rest. Exit codes: 0 it worked, 1 a model, a file or an input is bad, 2 the command line is. */
+
+#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L /* clock_gettime and isatty under -std=c99 */
+#endif
+
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+#define HFM_TENSORS_IMPLEMENTATION
+#include "hfm_tensors.h"
+#define HFM_IMAGE_IMPLEMENTATION
+#include "hfm_image.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PRINTF_LIKE(at) __attribute__((format(printf, at, (at) + 1)))
+#else
+#define PRINTF_LIKE(at)
+#endif
+
+#include "hfm/system.h"
+#include "hfm/say.h"
+#include "hfm/args.h"
+#include "hfm/load.h"
+#include "hfm/inputs.h"
+#include "hfm/show.h"
+#include "hfm/forward.h"
+#include "hfm/inspect.h"
+#include "hfm/bench.h"
+
+typedef struct command {
+  const char *name;
+  unsigned bit;
+  int (*run)(const arguments *args);
+  const char *operand;  /* NULL: none */
+  const char *summary;
+  const char *help;
+} command;
+
+static const command commands[] = {
+  { "forward", FOR_FORWARD, command_forward, "DIR", "run a model once and show what comes out",
+    "Runs a model once. Classes come with their probabilities, tokens with their labels, a question with\n"
+    "the span of its answer, a language model with the next token, anything else with its first values.\n"
+    "\n"
+    "  hfm forward distilbert-sst2 --ids \"101 2023 2003 2307 102\"\n"
+    "  hfm forward vit-base --image cat.ppm\n"
+    "  hfm forward bert-base --task base --inputs in.safetensors --output out.safetensors --hidden-states\n"
+    "  hfm forward org/name --ids \"101 2023 102\" --ids \"101 102\"      (a cached repository, two rows)\n" },
+  { "info", FOR_INFO, command_info, "DIR", "what a model is: class, parameters, memory, files",
+    "Says what a model is, under the names and with the numbers that Transformers gives.\n"
+    "\n"
+    "  hfm info bert-base\n"
+    "  hfm info bert-base --task sequence-classification --num-labels 3 --json\n"
+    "  hfm info llama --random-weights                              (config.json is enough)\n" },
+  { "print", FOR_PRINT, command_print, "DIR", "the text of print(model)",
+    "Prints the module tree, byte for byte as print(model) does in Python.\n"
+    "\n"
+    "  hfm print bert-base --task masked-lm\n" },
+  { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
+    "Validates a weights file, an index or a JSON file completely, or a whole model: every file of it is\n"
+    "read, and every weight is bound. Exit code 0 if it is sound; 1, and one line on stderr, if not.\n"
+    "\n"
+    "  hfm check model.safetensors\n"
+    "  hfm check bert-base && echo good\n" },
+  { "bench", FOR_BENCH, command_bench, "DIR", "how fast a model runs here",
+    "Measures forwards of random input: after a warm-up, for a second or --runs times.\n"
+    "\n"
+    "  hfm bench bert-base --length 128 --threads 4\n"
+    "  hfm bench bert-base --random-weights --dtype bfloat16 --json  (config.json is enough)\n"
+    "  hfm bench bert-base --budget-ms 2                             (in slices, for a frame's time budget)\n" },
+  { "registry", FOR_REGISTRY, command_registry, NULL, "the models and tasks that can be loaded",
+    "Lists every pair of model type and task that this build knows.\n"
+    "\n"
+    "  hfm registry\n" },
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const command *find_command(const char *name) {
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    if (strcmp(commands[i].name, name) == 0) return &commands[i];
+  }
+  return NULL;
+}
+
+static void help_overview(void) {
+  puts("hfm " HFM_VERSION ": runs Hugging Face models, unconverted, with the numbers that Transformers gives\n");
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    char usage[40];
+    snprintf(usage, sizeof usage, "hfm %s %s", commands[i].name, commands[i].operand ? commands[i].operand : "");
+    printf("  %-24s %s\n", usage, commands[i].summary);
+  }
+  puts("  hfm help COMMAND         its options, with examples\n"
+       "  hfm --version\n"
+       "\n"
+       "DIR is a model directory as the Hugging Face hub has it (config.json, *.safetensors), or the id of\n"
+       "a repository in the local hub cache, such as google/vit-base-patch16-224. Try:\n"
+       "\n"
+       "  hfm info examples/models/digits-vit\n"
+       "\n"
+       "Exit codes: 0 it worked; 1 a model, a file or an input is bad; 2 the command line is.");
+}
+
+static void help_command(const command *c) {
+  printf("hfm %s%s%s [OPTION ...]: %s\n\n%s\nOptions:\n", c->name, c->operand ? " " : "", c->operand ? c->operand : "",
+         c->summary, c->help);
+  print_options(c->bit);
+}
+
+static int run_command(const command *c, int argc, char **argv) {
+  const size_t room = ((size_t)argc + 1) * sizeof(const char *);
+  arguments args;
+  int status;
+  memset(&args, 0, sizeof args);
+  args.load.task = HFM_TASK_FROM_CONFIG;
+  args.mask_id = -1;
+  args.ids.items = (const char **)malloc(room);
+  args.images.items = (const char **)malloc(room);
+  status = args.ids.items && args.images.items ? parse_arguments(argc, argv, c->name, c->bit, &args) : out_of_memory();
+  if (!status && c->operand && !args.path) {
+    status = say_error(EXIT_USAGE, "hfm %s needs a %s: see 'hfm help %s'", c->name, c->operand, c->name);
+  }
+  if (!status && !c->operand && args.path) status = say_error(EXIT_USAGE, "hfm %s takes no '%s'", c->name, args.path);
+  if (!status) status = c->run(&args);
+  free(args.ids.items);
+  free(args.images.items);
+  return status;
+}
+
+/* help, --help, -h and --version, wherever they stand; -1 if it is none of these. */
+static int run_help(int argc, char **argv) {
+  const command *c = NULL;
+  int asked = argc == 1 || strcmp(argv[1], "help") == 0;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) asked = 1;
+    else if (strcmp(argv[i], "--version") == 0 && i == 1) return puts("hfm " HFM_VERSION), EXIT_OK;
+    else if (!c) c = find_command(argv[i]);
+  }
+  if (!asked) return -1;
+  if (argc > 2 && !c) return say_error(EXIT_USAGE, "there is no command '%s': see 'hfm help'", argv[2]);
+  if (c) help_command(c);
+  else help_overview();
+  return argc == 1 ? EXIT_USAGE : EXIT_OK;
+}
+
+int main(int argc, char **argv) {
+  int status = run_help(argc, argv);
+  if (status < 0) {
+    const command *c = find_command(argv[1]);
+    if (c) status = run_command(c, argc - 2, argv + 2);
+    else status = say_error(EXIT_USAGE, "there is no command '%s': see 'hfm help'", argv[1]);
+  }
+  if (fflush(stdout) || ferror(stdout)) { /* a full disk, a closed pipe */
+    say_error(EXIT_BAD_INPUT, "the output can't be written: %s", strerror(errno));
+    if (!status) status = EXIT_BAD_INPUT;
+  }
+  return status;
+}

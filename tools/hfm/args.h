@@ -1,0 +1,205 @@
+/* args.h: the command line. One table says which options there are, what they set, which commands take them, and what
+   the help says about them. */
+
+enum { /* commands, as bits */
+  FOR_FORWARD = 1, FOR_INFO = 2, FOR_PRINT = 4, FOR_CHECK = 8, FOR_BENCH = 16, FOR_REGISTRY = 32,
+  FOR_LOADING = FOR_FORWARD | FOR_INFO | FOR_PRINT | FOR_CHECK | FOR_BENCH,
+  FOR_RUNNING = FOR_FORWARD | FOR_BENCH
+};
+
+typedef struct string_list {
+  const char **items;
+  int count;
+} string_list;
+
+typedef struct arguments {
+  const char *path;             /* DIR or FILE */
+  hfm_options load;
+  hfm_session_options session;
+  string_list ids, images;
+  const char *inputs, *output;
+  int32_t hidden_states, attentions, json, markdown;
+  int64_t batch, length, runs, mask_id, top;
+  double budget_ms;
+} arguments;
+
+typedef struct choice {
+  const char *name;
+  int32_t value;
+} choice;
+
+static const choice attn_choices[] = { { "eager", HFM_ATTN_EAGER }, { "sdpa", HFM_ATTN_SDPA },
+                                       { "flash_attention_2", HFM_ATTN_FLASH_ATTENTION_2 }, { NULL, 0 } };
+static const choice isa_choices[] = { { "auto", HFM_ISA_AUTO }, { "scalar", HFM_ISA_SCALAR }, { "sse2", HFM_ISA_SSE2 },
+                                      { "avx2", HFM_ISA_AVX2 }, { "avx512", HFM_ISA_AVX512 },
+                                      { "avx512_vnni", HFM_ISA_AVX512_VNNI }, { "neon", HFM_ISA_NEON },
+                                      { "wasm_simd128", HFM_ISA_WASM_SIMD128 }, { NULL, 0 } };
+static const choice packing_choices[] = { { "lazy", HFM_PACK_LAZY }, { "never", HFM_PACK_NEVER },
+                                          { "eager", HFM_PACK_EAGER }, { NULL, 0 } };
+
+typedef enum option_kind { FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, NUMBER, SECONDS, TASK, DTYPE, CHOICE } option_kind;
+
+typedef struct option {
+  const char *name;
+  const char *value;     /* how the help calls its value; NULL: it has none */
+  unsigned commands;
+  option_kind kind;
+  size_t field;          /* offset in arguments */
+  const choice *choices; /* of a CHOICE */
+  const char *help;
+} option;
+
+#define FIELD(name) offsetof(arguments, name)
+static const option options_table[] = {
+  { "--task", "T", FOR_LOADING, TASK, FIELD(load.task), NULL,
+    "an Auto class, such as base or causal-lm (default: what config.json says)" },
+  { "--ids", "\"ID ...\"", FOR_FORWARD, LIST, FIELD(ids), NULL,
+    "token ids of one row; repeat it for a batch, which is padded and masked" },
+  { "--image", "FILE", FOR_FORWARD, LIST, FIELD(images), NULL,
+    "a PPM or PGM picture, prepared as preprocessor_config.json says; repeatable" },
+  { "--inputs", "FILE", FOR_FORWARD, TEXT, FIELD(inputs), NULL,
+    "a safetensors file with input_ids, attention_mask, pixel_values, ..." },
+  { "--output", "FILE", FOR_FORWARD, TEXT, FIELD(output), NULL,
+    "write logits, last_hidden_state, ... to a safetensors file" },
+  { "--hidden-states", NULL, FOR_FORWARD, FLAG, FIELD(hidden_states), NULL,
+    "also hidden_states.0, hidden_states.1, ..." },
+  { "--attentions", NULL, FOR_FORWARD, FLAG, FIELD(attentions), NULL,
+    "also attentions.0, attentions.1, ... (eager attention)" },
+  { "--top", "K", FOR_FORWARD, COUNT, FIELD(top), NULL,
+    "how many labels or tokens to show (default 5)" },
+  { "--mask-id", "ID", FOR_FORWARD, NUMBER, FIELD(mask_id), NULL,
+    "the [MASK] token (default: as tokenizer_config.json says)" },
+  { "--batch", "B", FOR_BENCH, COUNT, FIELD(batch), NULL,
+    "rows (default 1)" },
+  { "--length", "S", FOR_BENCH, COUNT, FIELD(length), NULL,
+    "tokens in a row (default 128, or as many as the model takes)" },
+  { "--runs", "N", FOR_BENCH, COUNT, FIELD(runs), NULL,
+    "forwards to measure (default: a second's worth, at least 10)" },
+  { "--budget-ms", "MS", FOR_BENCH, SECONDS, FIELD(budget_ms), NULL,
+    "run in slices of so many milliseconds and report the longest" },
+  { "--threads", "N", FOR_RUNNING, COUNT32, FIELD(session.threads), NULL,
+    "workers (default: the processors)" },
+  { "--json", NULL, FOR_INFO | FOR_BENCH, FLAG, FIELD(json), NULL,
+    "print one JSON object" },
+  { "--markdown", NULL, FOR_REGISTRY, FLAG, FIELD(markdown), NULL,
+    "as a table for a README" },
+  { "--dtype", "D", FOR_LOADING, DTYPE, FIELD(load.dtype), NULL,
+    "float32, float16 or bfloat16 (default: as stored)" },
+  { "--attn", "A", FOR_RUNNING, CHOICE, FIELD(load.attn_implementation), attn_choices,
+    "eager, sdpa (default) or flash_attention_2" },
+  { "--isa", "I", FOR_RUNNING, CHOICE, FIELD(load.isa), isa_choices,
+    "scalar, sse2, avx2, avx512, ... (default: the machine's best)" },
+  { "--packing", "P", FOR_RUNNING, CHOICE, FIELD(load.packing), packing_choices,
+    "lazy (default), never or eager: copies of weights in the kernels' order" },
+  { "--local-copy", NULL, FOR_LOADING, FLAG, FIELD(load.local_copy), NULL,
+    "read weights into memory instead of mapping the files" },
+  { "--batch-invariant", NULL, FOR_RUNNING, FLAG, FIELD(load.batch_invariant), NULL,
+    "the same bits for every batch size and padding" },
+  { "--num-labels", "N", FOR_LOADING, COUNT32, FIELD(load.num_labels), NULL,
+    "a head for so many labels" },
+  { "--ignore-mismatched-sizes", NULL, FOR_LOADING, FLAG, FIELD(load.ignore_mismatched_sizes), NULL,
+    "weights of another shape are initialised anew" },
+  { "--random-weights", NULL, FOR_LOADING & ~FOR_CHECK, FLAG, FIELD(load.random_weights), NULL,
+    "read only config.json" },
+  { "--seed", "N", FOR_LOADING, NUMBER, FIELD(load.seed), NULL,
+    "for whatever is initialised anew" },
+  { "--variant", "V", FOR_LOADING, TEXT, FIELD(load.variant), NULL,
+    "fp16: model.fp16.safetensors" },
+  { "--subfolder", "DIR", FOR_LOADING, TEXT, FIELD(load.subfolder), NULL,
+    "folder below DIR" },
+  { "--revision", "R", FOR_LOADING, TEXT, FIELD(load.revision), NULL,
+    "branch, tag or commit of a cached repository (default main)" },
+  { "--cache-dir", "DIR", FOR_LOADING, TEXT, FIELD(load.cache_dir), NULL,
+    "the hub cache (default: HF_HUB_CACHE, HF_HOME, ...)" },
+  { "--use-safetensors", NULL, FOR_LOADING, FLAG, FIELD(load.use_safetensors), NULL,
+    "nothing but *.safetensors" },
+  { "--no-use-safetensors", NULL, FOR_LOADING, MINUS, FIELD(load.use_safetensors), NULL,
+    "nothing but *.bin" },
+};
+#undef FIELD
+enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0] };
+
+static int parse_number(const char *text, int64_t low, int64_t *value) {
+  char *end;
+  errno = 0;
+  const long long number = strtoll(text, &end, 10);
+  if (errno || end == text || *end || number < low) return 0;
+  *value = number;
+  return 1;
+}
+
+/* Stores what an option says; 0 if its value can't be that. */
+static int set_option(arguments *args, const option *o, const char *value) {
+  void *field = (char *)args + o->field;
+  int64_t number = 0;
+  switch (o->kind) {
+    case FLAG: *(int32_t *)field = 1; return 1;
+    case MINUS: *(int32_t *)field = -1; return 1;
+    case TEXT: *(const char **)field = value; return 1;
+    case LIST: {
+      string_list *list = (string_list *)field;
+      list->items[list->count++] = value;
+      return 1;
+    }
+    case COUNT32:
+      if (!parse_number(value, 1, &number) || number > INT32_MAX) return 0;
+      *(int32_t *)field = (int32_t)number;
+      return 1;
+    case COUNT: return parse_number(value, 1, (int64_t *)field);
+    case NUMBER: return parse_number(value, 0, (int64_t *)field);
+    case SECONDS: {
+      char *end;
+      *(double *)field = strtod(value, &end);
+      return end != value && !*end && *(double *)field > 0;
+    }
+    case TASK:
+      *(hfm_task *)field = hfm_task_from_name(value);
+      return *(hfm_task *)field >= 0;
+    case DTYPE:
+      *(hfm_dtype *)field = hfm_dtype_from_name(value);
+      return *(hfm_dtype *)field != HFM_DTYPE_AUTO || strcmp(value, "auto") == 0;
+    case CHOICE:
+      for (const choice *c = o->choices; c->name; c++) {
+        if (strcmp(c->name, value) == 0) return *(int32_t *)field = c->value, 1;
+      }
+      return 0;
+  }
+  return 0;
+}
+
+/* Reads what stands behind the command's name. 0, or the exit code after a usage error. */
+static int parse_arguments(int argc, char **argv, const char *command, unsigned bit, arguments *args) {
+  for (int i = 0; i < argc; i++) {
+    const char *word = argv[i], *equals = strchr(word, '='), *value = NULL;
+    const size_t length = equals ? (size_t)(equals - word) : strlen(word);
+    const option *o = options_table, *end = options_table + OPTION_COUNT;
+    if (strncmp(word, "--", 2) != 0) {
+      if (args->path) return say_error(EXIT_USAGE, "'%s': only one of them, '%s' is there already", word, args->path);
+      args->path = word;
+      continue;
+    }
+    while (o < end && (strlen(o->name) != length || strncmp(o->name, word, length) != 0)) o++;
+    if (o == end || !(o->commands & bit)) {
+      return say_error(EXIT_USAGE, "'hfm %s' has no option '%.*s': see 'hfm help %s'", command, (int)length, word,
+                       command);
+    }
+    if (o->value) {
+      if (!equals && i + 1 == argc) return say_error(EXIT_USAGE, "%s needs a value: %s %s", o->name, o->name, o->value);
+      value = equals ? equals + 1 : argv[++i];
+    } else if (equals) {
+      return say_error(EXIT_USAGE, "%s takes no value", o->name);
+    }
+    if (!set_option(args, o, value)) return say_error(EXIT_USAGE, "%s '%s': expected %s", o->name, value, o->help);
+  }
+  return EXIT_OK;
+}
+
+static void print_options(unsigned bit) {
+  for (int i = 0; i < OPTION_COUNT; i++) {
+    const option *o = &options_table[i];
+    char name[48];
+    if (!(o->commands & bit)) continue;
+    snprintf(name, sizeof name, "%s %s", o->name, o->value ? o->value : "");
+    printf("  %-26s %s\n", name, o->help);
+  }
+}

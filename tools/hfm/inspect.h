@@ -1,0 +1,187 @@
+/* inspect.h: hfm info, print, check and registry: what a model is, without running it. */
+
+static void print_json_field(const char *name, const char *text) {
+  printf("  \"%s\": ", name);
+  print_json_text(text);
+  puts(",");
+}
+
+static void print_json_keys(const hfm_model *model, const char *name, int32_t status) {
+  const char *separator = "";
+  printf("  \"%s\": [", name);
+  for (size_t i = 0; i < hfm_load_report_size(model); i++) {
+    const hfm_load_entry *entry = hfm_load_report_at(model, i);
+    if (entry->status != status) continue;
+    printf("%s", separator);
+    print_json_text(entry->key);
+    separator = ", ";
+  }
+  puts("],");
+}
+
+static void info_as_json(const hfm_model *model) {
+  puts("{");
+  print_json_field("model_type", hfm_model_type(model));
+  print_json_field("architecture", hfm_model_architecture(model));
+  print_json_field("task", hfm_task_name(hfm_model_task(model)));
+  print_json_field("dtype", hfm_dtype_name(hfm_model_dtype(model)));
+  print_json_field("isa", hfm_model_isa(model));
+  printf("  \"num_parameters\": %" PRId64 ",\n", hfm_num_parameters(model, 0, 0));
+  printf("  \"num_parameters_without_embeddings\": %" PRId64 ",\n", hfm_num_parameters(model, 0, 1));
+  printf("  \"memory_footprint\": %" PRId64 ",\n", hfm_memory_footprint(model, 1));
+  printf("  \"memory_footprint_without_buffers\": %" PRId64 ",\n", hfm_memory_footprint(model, 0));
+  printf("  \"num_labels\": %" PRId64 ",\n", hfm_num_labels(model));
+  print_json_keys(model, "missing_keys", HFM_KEY_MISSING);
+  print_json_keys(model, "unexpected_keys", HFM_KEY_UNEXPECTED);
+  print_json_keys(model, "mismatched_keys", HFM_KEY_MISMATCHED);
+  printf("  \"files\": [");
+  for (size_t i = 0; hfm_model_file(model, i); i++) {
+    if (i) printf(", ");
+    print_json_text(base_name(hfm_model_file(model, i)));
+  }
+  puts("]\n}");
+}
+
+static void print_labels(const hfm_model *model) {
+  const int64_t count = hfm_num_labels(model);
+  printf("labels            %" PRId64 ":", count);
+  for (int64_t i = 0; i < count && i < 8; i++) {
+    char buffer[32];
+    printf(i ? ", " : " ");
+    print_text(label_of(model, i, buffer, sizeof buffer), 0);
+  }
+  puts(count > 8 ? ", ..." : "");
+}
+
+static void info_for_a_person(const arguments *args, const hfm_model *model) {
+  const hfm_task task = hfm_model_task(model);
+  hfm_memory_estimate need;
+  char a[40], b[40], c[40];
+  printf("model type        ");
+  print_text(hfm_model_type(model), 0);
+  printf("\narchitecture      %s\n", hfm_model_architecture(model));
+  printf("task              %s\n", hfm_task_name(task));
+  printf("dtype             %s\n", hfm_dtype_name(hfm_model_dtype(model)));
+  printf("parameters        %s (%s without embeddings)\n", with_commas(hfm_num_parameters(model, 0, 0), a, sizeof a),
+         with_commas(hfm_num_parameters(model, 0, 1), b, sizeof b));
+  printf("memory footprint  %s\n", human_bytes((uint64_t)hfm_memory_footprint(model, 1), a, sizeof a));
+  if (!hfm_estimate_memory(args->path, &args->load, 1, 128, &need, NULL)) {
+    printf("to run it         %s weights + %s activations (one row, %s) + at most %s packed copies\n",
+           human_bytes(need.weight_bytes, a, sizeof a), human_bytes(need.activation_bytes, b, sizeof b),
+           task == HFM_IMAGE_CLASSIFICATION ? "a picture" : "128 tokens", human_bytes(need.packed_bytes, c, sizeof c));
+  }
+  printf("instructions      %s\n", hfm_model_isa(model));
+  if (task == HFM_SEQUENCE_CLASSIFICATION || task == HFM_TOKEN_CLASSIFICATION || task == HFM_IMAGE_CLASSIFICATION) {
+    print_labels(model);
+  }
+  for (size_t i = 0; hfm_model_file(model, i); i++) {
+    printf("%s%s\n", i ? "                  " : "files             ", base_name(hfm_model_file(model, i)));
+  }
+}
+
+static int command_info(const arguments *args) {
+  hfm_model *model = NULL;
+  const int status = load_model(args, &model);
+  if (status) return status;
+  print_load_report(model, args->path);
+  if (args->json) info_as_json(model);
+  else info_for_a_person(args, model);
+  hfm_model_free(model);
+  return EXIT_OK;
+}
+
+static int command_print(const arguments *args) {
+  hfm_model *model = NULL;
+  int status = load_model(args, &model);
+  if (status) return status;
+  const size_t length = hfm_print(model, NULL, 0);
+  char *text = (char *)malloc(length + 1);
+  if (text) {
+    hfm_print(model, text, length + 1);
+    puts(text);
+  } else {
+    status = out_of_memory();
+  }
+  free(text);
+  hfm_model_free(model);
+  return status;
+}
+
+/* A directory is sound if it loads and the files hold every weight of the model, in the right shape. */
+static int check_directory(const arguments *args) {
+  hfm_model *model = NULL;
+  int status = load_model(args, &model);
+  if (status) return status;
+  for (size_t i = 0; !status && i < hfm_load_report_size(model); i++) {
+    const hfm_load_entry *entry = hfm_load_report_at(model, i);
+    if (entry->status == HFM_KEY_UNEXPECTED) continue;
+    status = say_error(EXIT_BAD_INPUT, "%s: '%s', a weight of %s, %s", args->path, entry->key,
+                       hfm_model_architecture(model),
+                       entry->status == HFM_KEY_MISSING ? "is in none of the files" : "has another shape in the files");
+  }
+  if (!status) {
+    printf("%s: sound, %s with %zu weights\n", args->path, hfm_model_architecture(model), hfm_state_dict_size(model));
+  }
+  hfm_model_free(model);
+  return status;
+}
+
+static int command_check(const arguments *args) {
+  hfm_error error;
+  if (!is_regular_file(args->path)) return check_directory(args);
+  if (hfm_check_file(args->path, &args->load, &error)) return say_library_error(&error);
+  printf("%s: sound\n", args->path);
+  return EXIT_OK;
+}
+
+/* ---- registry -------------------------------------------------------------------------------------------------- */
+
+static int registry_has(const char *model_type, hfm_task task) {
+  const hfm_registry_entry *entry;
+  for (size_t i = 0; (entry = hfm_registry(i)) != NULL; i++) {
+    if (entry->task == task && (!model_type || strcmp(entry->model_type, model_type) == 0)) return 1;
+  }
+  return 0;
+}
+
+/* Is this the first row of its model type? */
+static int registry_begins(size_t index) {
+  const char *model_type = hfm_registry(index)->model_type;
+  for (size_t i = 0; i < index; i++) {
+    if (strcmp(hfm_registry(i)->model_type, model_type) == 0) return 0;
+  }
+  return 1;
+}
+
+static void registry_as_markdown(void) {
+  hfm_task task;
+  printf("| model_type |");
+  for (task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
+    if (registry_has(NULL, task)) printf(" %s |", hfm_task_name(task));
+  }
+  printf("\n|---|");
+  for (task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
+    if (registry_has(NULL, task)) printf(":-:|");
+  }
+  for (size_t i = 0; hfm_registry(i); i++) {
+    if (!registry_begins(i)) continue;
+    printf("\n| %s |", hfm_registry(i)->model_type);
+    for (task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
+      if (registry_has(NULL, task)) printf(registry_has(hfm_registry(i)->model_type, task) ? " yes |" : " |");
+    }
+  }
+  putchar('\n');
+}
+
+static int command_registry(const arguments *args) {
+  const hfm_registry_entry *entry;
+  if (args->markdown) {
+    registry_as_markdown();
+    return EXIT_OK;
+  }
+  printf("%-14s  %-24s  %s\n", "model_type", "--task", "architecture");
+  for (size_t i = 0; (entry = hfm_registry(i)) != NULL; i++) {
+    printf("%-14s  %-24s  %s\n", entry->model_type, hfm_task_name(entry->task), entry->architecture);
+  }
+  return EXIT_OK;
+}

@@ -1,0 +1,143 @@
+/* say.h: what a person reads: errors with a hint, warnings, a progress bar, numbers, text that comes from files. */
+
+enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
+
+/* One line on stderr; returns `status`, the exit code to end with. */
+PRINTF_LIKE(2)
+static int say_error(int status, const char *format, ...) {
+  va_list args;
+  fputs("hfm: error: ", stderr);
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+  return status;
+}
+
+/* What to try next, in the tool's own words, where the library's message doesn't already say it. */
+static const char *hint_for(int32_t item) {
+  switch (item) {
+    case HFM_E_WEIGHT_MISMATCH: return "--ignore-mismatched-sizes initialises such weights anew";
+    case HFM_E_MODEL_TYPE_UNKNOWN:
+    case HFM_E_TASK_UNSUPPORTED: return "'hfm registry' lists what can be loaded; --task chooses among it";
+    case HFM_E_WEIGHTS_NOT_FOUND: return "--random-weights needs only a config.json";
+    case HFM_E_ISA_MISSING: return "without --isa the best that this machine has is taken";
+    case HFM_E_INPUT_MISSING: return "inputs come from --ids \"101 2023 102\", --image x.ppm or --inputs in.safetensors";
+    default: return NULL;
+  }
+}
+
+static int say_library_error(const hfm_error *error) {
+  const char *hint = hint_for(error->item);
+  say_error(EXIT_BAD_INPUT, "%s", error->message);
+  if (hint) fprintf(stderr, "hint: %s\n", hint);
+  return EXIT_BAD_INPUT;
+}
+
+static int out_of_memory(void) {
+  return say_error(EXIT_BAD_INPUT, "out of memory");
+}
+
+/* For hfm_log: notes are for debugging, warnings for everybody. */
+static void say_warning(void *ctx, int32_t level, int32_t item, const char *message) {
+  (void)ctx;
+  (void)item;
+  if (level >= HFM_LOG_WARNING) fprintf(stderr, "hfm: warning: %s\n", message);
+}
+
+/* ---- A progress bar, on a terminal only, and only for what takes a while ----------------------------------- */
+
+typedef struct progress_bar {
+  double started, shown; /* seconds; shown is 0 as long as nothing is on the screen */
+  int enabled;
+} progress_bar;
+
+static progress_bar progress_start(void) {
+  progress_bar bar;
+  bar.started = seconds();
+  bar.shown = 0;
+  bar.enabled = stderr_is_terminal();
+  return bar;
+}
+
+static int32_t progress_update(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit) {
+  static const char full[] = "##############################", rest[] = "..............................";
+  const int width = (int)sizeof full - 1;
+  progress_bar *bar = (progress_bar *)ctx;
+  const double now = seconds();
+  (void)unit;
+  if (bar->enabled && total && now - bar->started > 0.25 && now - bar->shown > 0.05) {
+    const double part = done < total ? (double)done / (double)total : 1;
+    const int filled = (int)(part * width);
+    fprintf(stderr, "\r  %-8s [%.*s%.*s] %3.0f %%", stage, filled, full, width - filled, rest, part * 100);
+    fflush(stderr);
+    bar->shown = now;
+  }
+  return 0;
+}
+
+static void progress_end(const progress_bar *bar) {
+  if (bar->shown > 0) fputs("\r\033[K", stderr);
+}
+
+/* ---- Text and numbers --------------------------------------------------------------------------------------- */
+
+/* Text from a file, padded to `width`: what could steer a terminal is shown as '?'. */
+static void print_text(const char *text, int width) {
+  int n = 0;
+  for (; *text; text++, n++) {
+    const unsigned char c = (unsigned char)*text;
+    putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    if ((c & 0xc0) == 0x80) n--; /* the further bytes of a UTF-8 character take no room */
+  }
+  for (; n < width; n++) putchar(' ');
+}
+
+static void print_json_text(const char *text) {
+  putchar('"');
+  for (; *text; text++) {
+    const unsigned char c = (unsigned char)*text;
+    if (c == '"' || c == '\\') printf("\\%c", c);
+    else if (c < 0x20) printf("\\u%04x", c);
+    else putchar(c);
+  }
+  putchar('"');
+}
+
+/* "109,483,778" */
+static const char *with_commas(int64_t value, char *buffer, size_t size) {
+  char digits[32];
+  const int n = snprintf(digits, sizeof digits, "%" PRId64, value);
+  size_t at = 0;
+  for (int i = 0; i < n && at + 2 < size; i++) {
+    buffer[at++] = digits[i];
+    if (digits[i] != '-' && i + 1 < n && (n - i - 1) % 3 == 0) buffer[at++] = ',';
+  }
+  buffer[at] = 0;
+  return buffer;
+}
+
+/* "437.9 MB": decimal, as Transformers counts. */
+static const char *human_bytes(uint64_t bytes, char *buffer, size_t size) {
+  static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };
+  double value = (double)bytes;
+  int unit = 0;
+  for (; value >= 1000 && unit < 4; unit++) value /= 1000;
+  snprintf(buffer, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+  return buffer;
+}
+
+static void print_shape(const hfm_tensor *tensor) {
+  putchar('[');
+  for (int32_t i = 0; i < tensor->rank; i++) printf("%s%" PRId64, i ? ", " : "", tensor->shape[i]);
+  putchar(']');
+}
+
+/* A name without its directories, on either kind of system. */
+static const char *base_name(const char *path) {
+  const char *name = path;
+  for (; *path; path++) {
+    if (*path == '/' || *path == '\\') name = path + 1;
+  }
+  return name;
+}
