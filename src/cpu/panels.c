@@ -59,7 +59,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
-      uintptr_t data = (uintptr_t)panels + head - HFM__PANEL_ALIGN;
+      uintptr_t data = (uintptr_t)panels + (uintptr_t)(head - HFM__PANEL_ALIGN);
       memset(panels, 0, sizeof *panels + (size_t)count * sizeof(hfm__atomic));
       panels->bytes = bytes;
       panels->n = n;
