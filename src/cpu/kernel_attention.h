@@ -34,34 +34,49 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
   return HFM__FN(row_max)(x + begin, end - begin);
 }
 
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, x, 0, end, from, to);
+  if (HFM__FN(all_masked)(x, largest, from, to)) {
+    total = (float)a->keys;
+    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+  } else {
+    total = HFM__FN(row_exp)(x, largest, x, end);
+  }
+  HFM__FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+}
+
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
-  const float nothing = -1e38f; /* a maximum below it: every key that was seen is masked */
-  int64_t from, to, j;
-  float largest, before = a->maximum[r], factor;
+  const float before = a->maximum[r];
+  float largest, factor;
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  if (a->eager) {
-    largest = HFM__FN(mask_row)(a, x, begin, end, from, to);
-    if (largest < nothing) {
-      for (j = begin; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
-      a->total[r] = (float)a->keys;
-    } else {
-      a->total[r] = HFM__FN(row_exp)(x + begin, largest, x + begin, end - begin);
-    }
-    HFM__FN(row_scale)(x + begin, 1.0f / a->total[r], end - begin);
-    if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
-    a->total[r] = 1.0f;
-    return 0.0f;
-  }
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to) : -FLT_MAX;
-  if (largest < nothing) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = before < nothing ? 0.0f : hfm__v_hmax(HFM__FN(exp)(hfm__v_set1(before - largest)));
+  factor = hfm__v_hmax(HFM__FN(exp)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, largest, x + begin, end - begin);
   return factor;
@@ -101,13 +116,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, HFM__NR, a->scores + j, lds,
                        (const char *)panel, 0);
   }
-  for (r = 0; r < rows; r++) factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
   for (d = 0; d < a->head; d += HFM__NR) {
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, HFM__NR, sums, HFM__NR, (const char *)panel, 0);
     for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], a->eager, n);
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
 }
 

@@ -1,0 +1,389 @@
+/* linear and conv2d on every tier: against sums in double, and the promise that an output's bits depend on nothing but
+   the operation, K, the weight's type, the tier, and whether M is 1. */
+#define _GNU_SOURCE
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+#include "check.h"
+
+#include "support.h"
+
+static const int32_t weight_types[] = {HFM_F32, HFM_F16, HFM_BF16};
+
+typedef struct linear_case {
+  int64_t m, n, k;
+  int32_t dtype, transposed, activation, with_bias, with_residual;
+} linear_case;
+
+typedef struct linear_data {
+  guarded x, weight, bias, residual, out;
+  float *exact_weight; /* [n][k], what the stored weight means */
+} linear_data;
+
+static linear_data make_linear(const linear_case *c, int at_start) {
+  const size_t element = c->dtype == HFM_F32 ? 4 : 2;
+  linear_data d;
+  int64_t n, k;
+  d.x = guarded_alloc((size_t)(c->m * c->k) * 4, at_start);
+  d.weight = guarded_alloc((size_t)(c->n * c->k) * element, at_start);
+  d.bias = guarded_alloc((size_t)c->n * element, at_start);
+  d.residual = guarded_alloc((size_t)(c->m * c->n) * 4, at_start);
+  d.out = guarded_alloc((size_t)(c->m * c->n) * 4, at_start);
+  d.exact_weight = (float *)malloc((size_t)(c->n * c->k) * 4 + 4);
+  random_fill((float *)d.x.data, c->m * c->k);
+  random_fill((float *)d.residual.data, c->m * c->n);
+  random_fill(d.exact_weight, c->n * c->k);
+  for (n = 0; n < c->n; n++) {
+    const float bias = random_float();
+    if (c->dtype == HFM_F32) ((float *)d.bias.data)[n] = bias;
+    else ((uint16_t *)d.bias.data)[n] = narrow(c->dtype, bias);
+    for (k = 0; k < c->k; k++) {
+      float *exact = &d.exact_weight[n * c->k + k];
+      const int64_t at = c->transposed ? k * c->n + n : n * c->k + k;
+      if (c->dtype == HFM_F32) {
+        ((float *)d.weight.data)[at] = *exact;
+      } else {
+        const uint16_t h = narrow(c->dtype, *exact);
+        ((uint16_t *)d.weight.data)[at] = h;
+        *exact = wide(c->dtype, h);
+      }
+    }
+  }
+  return d;
+}
+
+static void free_linear(linear_data *d) {
+  guarded_free(&d->x);
+  guarded_free(&d->weight);
+  guarded_free(&d->bias);
+  guarded_free(&d->residual);
+  guarded_free(&d->out);
+  free(d->exact_weight);
+}
+
+static void run_linear(const hfm__cpu *cpu, const linear_case *c, const linear_data *d, int32_t threads,
+                       hfm__weight *weight, float *out) {
+  hfm__op_args a;
+  hfm__attrs attrs;
+  memset(&a, 0, sizeof a);
+  memset(&attrs, 0, sizeof attrs);
+  attrs.activation = c->activation;
+  attrs.transposed = c->transposed;
+  a.cpu = cpu;
+  a.attrs = &attrs;
+  a.in[0] = operand(d->x.data, HFM_F32, 2, c->m, c->k, 0, 0);
+  a.in[1] = c->transposed ? operand(d->weight.data, c->dtype, 2, c->k, c->n, 0, 0)
+                          : operand(d->weight.data, c->dtype, 2, c->n, c->k, 0, 0);
+  a.in[1].weight = weight;
+  if (c->with_bias) a.in[2] = operand(d->bias.data, c->dtype, 1, c->n, 0, 0, 0);
+  if (c->with_residual) a.in[3] = operand(d->residual.data, HFM_F32, 2, c->m, c->n, 0, 0);
+  a.out[0] = operand(out, HFM_F32, 2, c->m, c->n, 0, 0);
+  run_op(HFM__OP_linear, &a, threads);
+}
+
+static double reference_activation(int32_t activation, double x) {
+  const double pi = 3.14159265358979323846;
+  switch (activation) {
+    case HFM__ACT_gelu: return 0.5 * x * (1 + erf(x / sqrt(2.0)));
+    case HFM__ACT_gelu_new: return 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
+    case HFM__ACT_relu: return x > 0 ? x : 0;
+    case HFM__ACT_silu: return x / (1 + exp(-x));
+    default: return x;
+  }
+}
+
+/* |error| <= (K + 8) * 2^-24 * sum |x w|, and a little for what follows. */
+static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int at_start) {
+  linear_data d = make_linear(c, at_start);
+  int64_t m, n, k, bad = 0;
+  double worst = 0;
+  run_linear(cpu, c, &d, 1, NULL, (float *)d.out.data);
+  for (m = 0; m < c->m; m++) {
+    for (n = 0; n < c->n; n++) {
+      double sum = 0, size = 0, off;
+      for (k = 0; k < c->k; k++) {
+        const double product = (double)((float *)d.x.data)[m * c->k + k] * (double)d.exact_weight[n * c->k + k];
+        sum += product;
+        size += fabs(product);
+      }
+      if (c->with_bias)
+        sum += c->dtype == HFM_F32 ? (double)((float *)d.bias.data)[n]
+                                   : (double)wide(c->dtype, ((uint16_t *)d.bias.data)[n]);
+      sum = reference_activation(c->activation, sum);
+      if (c->with_residual) sum += (double)((float *)d.residual.data)[m * c->n + n];
+      off = fabs(sum - (double)((float *)d.out.data)[m * c->n + n]);
+      if (!(off <= (double)(c->k + 8) * 5.96e-8 * (size + 1.0) + 1e-6)) bad++;
+      if (!(off <= worst)) worst = off;
+    }
+  }
+  if (!CHECK_INT(bad, 0))
+    printf("    %s dtype %d transposed %d M %d N %d K %d: off by %g\n", cpu->name, (int)c->dtype, (int)c->transposed,
+           (int)c->m, (int)c->n, (int)c->k, worst);
+  free_linear(&d);
+}
+
+static void linear_shapes(const hfm__cpu *cpu) {
+  const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
+  const int64_t ms[] = {1, 2, mr - 1, mr, mr + 1, 3 * mr + 2}, ns[] = {1, 3, nr - 1, nr, nr + 1, 2 * nr + 5};
+  const int64_t ks[] = {1, 2, 7, 16, 31, 33, 130};
+  linear_case c;
+  size_t i, j, l, t;
+  memset(&c, 0, sizeof c);
+  for (t = 0; t < HFM__COUNT(weight_types); t++) {
+    for (c.transposed = 0; c.transposed < 2; c.transposed++) {
+      for (i = 0; i < HFM__COUNT(ms); i++) {
+        for (j = 0; j < HFM__COUNT(ns); j++) {
+          for (l = 0; l < HFM__COUNT(ks); l++) {
+            const size_t mix = i + j + l;
+            c.dtype = weight_types[t];
+            c.m = ms[i];
+            c.n = ns[j];
+            c.k = ks[l];
+            c.with_bias = mix % 2 == 0;
+            c.with_residual = mix % 3 == 0;
+            c.activation = mix % 4 == 0 ? HFM__ACT_gelu : mix % 4 == 1 ? HFM__ACT_silu : HFM__ACT_none;
+            check_against_double(cpu, &c, mix % 5 == 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+static void linear_empty(const hfm__cpu *cpu) {
+  linear_case c;
+  memset(&c, 0, sizeof c);
+  c.dtype = HFM_F32;
+  c.m = 0;
+  c.n = 5;
+  c.k = 3;
+  check_against_double(cpu, &c, 0);
+  c.m = 3;
+  c.n = 0;
+  check_against_double(cpu, &c, 0);
+  c.n = 5;
+  c.k = 0;
+  c.with_bias = 1;
+  check_against_double(cpu, &c, 0);
+  c.m = 1;
+  check_against_double(cpu, &c, 0);
+}
+
+/* Whatever is computed beside it, however many threads, wherever the panel comes from: the same bits. */
+static void linear_one_order(const hfm__cpu *given) {
+  const int64_t k = 77, n = 2 * given->kernels->nr + 3, most = 5 * given->kernels->mr + 1;
+  size_t t;
+  for (t = 0; t < HFM__COUNT(weight_types); t++) {
+    linear_case c;
+    linear_data d;
+    hfm__packing packing;
+    hfm__weight weight;
+    hfm_allocator mem;
+    hfm__cpu cpu = *given;
+    float *first = (float *)malloc((size_t)(most * n) * 4);
+    int64_t m;
+    int32_t threads, round;
+    memset(&c, 0, sizeof c);
+    c.m = most;
+    c.n = n;
+    c.k = k;
+    c.dtype = weight_types[t];
+    c.with_bias = 1;
+    c.activation = HFM__ACT_gelu;
+    c.transposed = (int32_t)(t % 2);
+    d = make_linear(&c, 0);
+    run_linear(&cpu, &c, &d, 1, NULL, first);
+    for (threads = 1; threads <= 3; threads++) {
+      run_linear(&cpu, &c, &d, threads, NULL, (float *)d.out.data);
+      CHECK(memcmp(first, d.out.data, (size_t)(most * n) * 4) == 0);
+    }
+    for (m = 2; m < most; m++) {
+      c.m = m;
+      memset(d.out.data, 0, (size_t)(most * n) * 4);
+      run_linear(&cpu, &c, &d, 2, NULL, (float *)d.out.data);
+      CHECK(memcmp(first, d.out.data, (size_t)(m * n) * 4) == 0);
+    }
+    cpu.batch_invariant = 1;
+    c.m = 1;
+    run_linear(&cpu, &c, &d, 2, NULL, (float *)d.out.data);
+    CHECK(memcmp(first, d.out.data, (size_t)n * 4) == 0);
+    /* Kept panels, lazily and at once. */
+    c.m = most;
+    for (round = 0; round < 2; round++) {
+      int32_t use, ready = 0;
+      CHECK(hfm__resolve_allocator(NULL, &mem));
+      hfm__packing_init(&packing, &mem, round ? HFM_PACK_EAGER : HFM_PACK_LAZY, 1u << 30);
+      memset(&weight, 0, sizeof weight);
+      weight.dtype = c.dtype;
+      weight.rank = 2;
+      weight.shape[0] = c.transposed ? k : n;
+      weight.shape[1] = c.transposed ? n : k;
+      cpu.packing = &packing;
+      hfm__panels_reserve(&cpu, &weight, c.transposed);
+      if (CHECK(weight.panels != NULL)) {
+        for (use = 0; use < 8; use++) {
+          hfm__atomic_store(&packing.credit, 1 << 20);
+          run_linear(&cpu, &c, &d, 1 + use % 3, &weight, (float *)d.out.data);
+          CHECK(memcmp(first, d.out.data, (size_t)(most * n) * 4) == 0);
+        }
+        ready = hfm__atomic_load(&weight.panels->states[2]) == HFM__PANEL_READY;
+      }
+      CHECK(ready);
+      hfm__panels_free(&mem, &weight);
+      hfm__packing_free(&packing);
+    }
+    free_linear(&d);
+    free(first);
+  }
+}
+
+/* M = 1 has its own order, which the row's neighbours in N don't change either. */
+static void linear_one_row_order(const hfm__cpu *cpu) {
+  linear_case c;
+  linear_data d;
+  float *first;
+  int32_t threads;
+  memset(&c, 0, sizeof c);
+  c.m = 1;
+  c.n = 203;
+  c.k = 1001;
+  c.dtype = HFM_F32;
+  d = make_linear(&c, 0);
+  first = (float *)malloc((size_t)c.n * 4);
+  run_linear(cpu, &c, &d, 1, NULL, first);
+  for (threads = 2; threads <= 3; threads++) {
+    run_linear(cpu, &c, &d, threads, NULL, (float *)d.out.data);
+    CHECK(memcmp(first, d.out.data, (size_t)c.n * 4) == 0);
+  }
+  for (c.n = 1; c.n < 12; c.n++) {
+    run_linear(cpu, &c, &d, 1, NULL, (float *)d.out.data);
+    CHECK(memcmp(first, d.out.data, (size_t)c.n * 4) == 0);
+  }
+  free_linear(&d);
+  free(first);
+}
+
+/* A NaN or an infinity reaches exactly the outputs that it belongs to. */
+static void linear_special(const hfm__cpu *cpu) {
+  int64_t m;
+  for (m = 1; m <= 9; m += 4) {
+    linear_case c;
+    linear_data d;
+    int64_t i, row, column;
+    memset(&c, 0, sizeof c);
+    c.m = m;
+    c.n = 70;
+    c.k = 37;
+    c.dtype = HFM_F32;
+    d = make_linear(&c, 0);
+    ((float *)d.x.data)[(m - 1) * c.k + 36] = float_of(0x7fc00000u);
+    ((float *)d.weight.data)[69 * c.k + 3] = float_of(0x7f800000u);
+    run_linear(cpu, &c, &d, 1, NULL, (float *)d.out.data);
+    for (i = 0; i < m * c.n; i++) {
+      const float y = ((float *)d.out.data)[i];
+      row = i / c.n;
+      column = i % c.n;
+      if (row == m - 1) CHECK(is_nan(y));
+      else if (column == 69) CHECK((bits_of(y) & 0x7fffffffu) == 0x7f800000u);
+      else CHECK(!is_nan(y) && (bits_of(y) & 0x7f800000u) != 0x7f800000u);
+    }
+    free_linear(&d);
+  }
+}
+
+/* x as a slice of something larger with uneven rows, residual too. */
+static void linear_strided(const hfm__cpu *cpu) {
+  enum { B = 3, S = 4, K = 19, N = 23, WIDE = 31 };
+  float x[B * 7 * WIDE], weight[N * K], residual[B * 9 * N], out[B * S * N];
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t b, s, n, k;
+  random_fill(x, (int64_t)HFM__COUNT(x));
+  random_fill(weight, (int64_t)HFM__COUNT(weight));
+  random_fill(residual, (int64_t)HFM__COUNT(residual));
+  memset(&a, 0, sizeof a);
+  memset(&attrs, 0, sizeof attrs);
+  a.cpu = cpu;
+  a.attrs = &attrs;
+  a.in[0] = operand(x, HFM_F32, 3, B, S, K, 0);
+  a.in[0].stride[1] = WIDE;
+  a.in[0].stride[0] = 7 * WIDE;
+  a.in[1] = operand(weight, HFM_F32, 2, N, K, 0, 0);
+  a.in[3] = operand(residual, HFM_F32, 3, B, S, N, 0);
+  a.in[3].stride[0] = 9 * N;
+  a.out[0] = operand(out, HFM_F32, 3, B, S, N, 0);
+  run_op(HFM__OP_linear, &a, 2);
+  for (b = 0; b < B; b++) {
+    for (s = 0; s < S; s++) {
+      for (n = 0; n < N; n++) {
+        double sum = 0;
+        for (k = 0; k < K; k++) sum += (double)x[(b * 7 + s) * WIDE + k] * (double)weight[n * K + k];
+        sum += (double)residual[(b * 9 + s) * N + n];
+        CHECK_NEAR(out[(b * S + s) * N + n], sum, 1e-5);
+      }
+    }
+  }
+}
+
+static void conv_shapes(const hfm__cpu *cpu) {
+  static const int64_t cases[][9] = {
+    /* B, C, H, W, O, kernel, stride, padding, kernel width */
+    {2, 3, 8, 8, 10, 4, 4, 0, 4}, {1, 1, 5, 7, 3, 3, 1, 1, 3},  {2, 4, 9, 6, 70, 3, 2, 1, 2}, {1, 2, 1, 1, 5, 1, 1, 0, 1},
+    {1, 3, 16, 16, 65, 16, 16, 0, 16}, {3, 2, 4, 5, 6, 3, 1, 2, 5}};
+  size_t i;
+  for (i = 0; i < HFM__COUNT(cases); i++) {
+    const int64_t *c = cases[i], B = c[0], C = c[1], H = c[2], W = c[3], O = c[4], kh = c[5], kw = c[8];
+    const int64_t oh = (H + 2 * c[7] - kh) / c[6] + 1, ow = (W + 2 * c[7] - kw) / c[6] + 1;
+    guarded x = guarded_alloc((size_t)(B * C * H * W) * 4, 0), weight = guarded_alloc((size_t)(O * C * kh * kw) * 4, 0);
+    guarded out = guarded_alloc((size_t)(B * oh * ow * O) * 4, 0);
+    float bias[128];
+    hfm__op_args a;
+    hfm__attrs attrs;
+    int64_t b, o, y, z, j, p, q;
+    random_fill((float *)x.data, B * C * H * W);
+    random_fill((float *)weight.data, O * C * kh * kw);
+    random_fill(bias, O);
+    memset(&a, 0, sizeof a);
+    memset(&attrs, 0, sizeof attrs);
+    attrs.stride[0] = attrs.stride[1] = (int32_t)c[6];
+    attrs.padding[0] = attrs.padding[1] = (int32_t)c[7];
+    a.cpu = cpu;
+    a.attrs = &attrs;
+    a.in[0] = operand(x.data, HFM_F32, 4, B, C, H, W);
+    a.in[1] = operand(weight.data, HFM_F32, 4, O, C, kh, kw);
+    a.in[2] = operand(bias, HFM_F32, 1, O, 0, 0, 0);
+    a.out[0] = operand(out.data, HFM_F32, 4, B, oh, ow, O);
+    run_op(HFM__OP_conv2d, &a, 2);
+    for (b = 0; b < B; b++) for (y = 0; y < oh; y++) for (z = 0; z < ow; z++) for (o = 0; o < O; o++) {
+      double sum = (double)bias[o];
+      for (j = 0; j < C; j++) for (p = 0; p < kh; p++) for (q = 0; q < kw; q++) {
+        const int64_t r = y * c[6] - c[7] + p, s = z * c[6] - c[7] + q;
+        if (r < 0 || r >= H || s < 0 || s >= W) continue;
+        sum += (double)((float *)x.data)[((b * C + j) * H + r) * W + s] *
+               (double)((float *)weight.data)[((o * C + j) * kh + p) * kw + q];
+      }
+      CHECK_NEAR(((float *)out.data)[((b * oh + y) * ow + z) * O + o], sum, 5e-5);
+    }
+    guarded_free(&x);
+    guarded_free(&weight);
+    guarded_free(&out);
+  }
+}
+
+static void test_linear_shapes(void) { each_tier(linear_shapes); }
+static void test_linear_empty(void) { each_tier(linear_empty); }
+static void test_linear_one_order(void) { each_tier(linear_one_order); }
+static void test_linear_one_row_order(void) { each_tier(linear_one_row_order); }
+static void test_linear_special(void) { each_tier(linear_special); }
+static void test_linear_strided(void) { each_tier(linear_strided); }
+static void test_conv_shapes(void) { each_tier(conv_shapes); }
+
+int main(void) {
+  TEST(test_linear_shapes);
+  TEST(test_linear_empty);
+  TEST(test_linear_one_order);
+  TEST(test_linear_one_row_order);
+  TEST(test_linear_special);
+  TEST(test_linear_strided);
+  TEST(test_conv_shapes);
+  return check_report("test_linear");
+}
