@@ -1,0 +1,430 @@
+/* bench: how near the kernels are to what this machine can do.
+
+     cc -O2 -Isrc tools/bench.c -o build/bench -lm -pthread && build/bench [--quick] [--json] [--threads N] [--isa NAME]
+                                                                           [--rounds N] [FILTER...]
+
+   Peaks are measured in the same process and between the same rounds: FMA throughput of one core, and read bandwidth
+   with four streams. Every case is measured once a round, rounds are interleaved, and a line gives the best and the
+   median. Weights are cold: each call takes the next of many copies. FILTER: only cases whose name contains one. */
+#define _GNU_SOURCE
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+enum { MAX_CASES = 256, MAX_ROUNDS = 64, UNIT_FLOPS = 0, UNIT_BYTES = 1, UNIT_ELEMENTS = 2 };
+
+typedef struct bench_case {
+  char name[64];
+  int unit;
+  double work; /* of one call, in units */
+  void (*run)(struct bench_case *c);
+  int op;
+  hfm__op_args args;
+  hfm__attrs attrs;
+  int32_t kept; /* weights are kept panels */
+  uint64_t weight_bytes;
+  int64_t turn;
+  double rate[MAX_ROUNDS];
+} bench_case;
+
+static struct {
+  hfm__cpu cpu;
+  hfm__packing packing;
+  hfm__pool *pool;
+  hfm__worker workers[64];
+  int32_t threads;
+  uint8_t *arena; /* cold weights */
+  uint64_t arena_bytes;
+  uint64_t serial;
+  double fma[MAX_ROUNDS], read[MAX_ROUNDS];
+} bench;
+
+static bench_case cases[MAX_CASES];
+static int case_count;
+
+static double seconds(void) { return (double)hfm__clock_ns() * 1e-9; }
+
+/* ---- Peaks ---- */
+
+/* Flops per second of one core: independent multiply-adds in registers. */
+static double fma_peak(void) {
+  double best = 0;
+#if HFM__X86 && (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#define TIMES12(X) X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11")
+#define ZMM(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" i "\n"
+#define YMM(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" i "\n"
+#define XMM(i) "mulps %%xmm14, %%xmm13\naddps %%xmm13, %%xmm" i "\n"
+#define PEAK_LOOP(zero, body, end) \
+  __asm__ volatile(zero ".p2align 5\n1:\n" TIMES12(body) "dec %0\njnz 1b\n" end \
+                   : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+                     "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc")
+  int round;
+  for (round = 0; round < 3; round++) {
+    long n = 300000;
+    double width = 4, t = seconds();
+    if (bench.cpu.isa >= HFM_ISA_AVX512) {
+      width = 16;
+      PEAK_LOOP("vzeroall\n", ZMM, "vzeroupper\n");
+    } else if (bench.cpu.isa >= HFM_ISA_AVX2) {
+      width = 8;
+      PEAK_LOOP("vzeroall\n", YMM, "vzeroupper\n");
+    } else {
+      PEAK_LOOP("xorps %%xmm14, %%xmm14\nxorps %%xmm13, %%xmm13\n", XMM, "");
+    }
+    t = seconds() - t;
+    if (300000.0 * 24 * width / t > best) best = 300000.0 * 24 * width / t;
+  }
+#else
+  float a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  volatile float one = 1.0f;
+  long i;
+  int j;
+  double t = seconds();
+  for (i = 0; i < 3000000; i++)
+    for (j = 0; j < 8; j++) a[j] = a[j] * one + one;
+  t = seconds() - t;
+  best = 3000000.0 * 16 / t + (double)a[0] * 0;
+#endif
+  return best;
+}
+
+static volatile uint64_t read_sink;
+
+/* Reads its share of the window as four streams. */
+static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  const uint8_t *p = (const uint8_t *)ctx + chunk * (2 << 20);
+  const size_t quarter = (2 << 20) / 4;
+  size_t i;
+  uint64_t x = 0;
+  (void)worker;
+#if HFM__X86
+  __m128i a = _mm_setzero_si128(), b = a, c = a, d = a;
+  for (i = 0; i < quarter; i += 32) {
+    a = _mm_xor_si128(a, _mm_loadu_si128((const __m128i *)(const void *)(p + i)));
+    b = _mm_xor_si128(b, _mm_loadu_si128((const __m128i *)(const void *)(p + quarter + i)));
+    c = _mm_xor_si128(c, _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * quarter + i)));
+    d = _mm_xor_si128(d, _mm_loadu_si128((const __m128i *)(const void *)(p + 3 * quarter + i)));
+    a = _mm_xor_si128(a, _mm_loadu_si128((const __m128i *)(const void *)(p + i + 16)));
+    b = _mm_xor_si128(b, _mm_loadu_si128((const __m128i *)(const void *)(p + quarter + i + 16)));
+    c = _mm_xor_si128(c, _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * quarter + i + 16)));
+    d = _mm_xor_si128(d, _mm_loadu_si128((const __m128i *)(const void *)(p + 3 * quarter + i + 16)));
+  }
+  a = _mm_xor_si128(_mm_xor_si128(a, b), _mm_xor_si128(c, d));
+  memcpy(&x, &a, sizeof x);
+#else
+  for (i = 0; i < quarter; i += 8) {
+    x ^= *(const uint64_t *)(const void *)(p + i) ^ *(const uint64_t *)(const void *)(p + quarter + i);
+    x ^= *(const uint64_t *)(const void *)(p + 2 * quarter + i) ^ *(const uint64_t *)(const void *)(p + 3 * quarter + i);
+  }
+#endif
+  read_sink = read_sink ^ x;
+}
+
+/* Bytes per second of all threads together, over a window that moves so that no cache helps. */
+static double read_peak(void) {
+  static uint64_t at;
+  const uint64_t window = bench.arena_bytes / 4;
+  double t;
+  if (at + window > bench.arena_bytes) at = 0;
+  t = seconds();
+  (void)hfm__pool_run(bench.pool, read_chunk, bench.arena + at, 0, (int64_t)(window >> 21), 0);
+  t = seconds() - t;
+  at += window;
+  return (double)window / t;
+}
+
+/* ---- Running ops ---- */
+
+static void run_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  bench_case *c = (bench_case *)ctx;
+  hfm__cpu_ops[c->op].run(&c->args, chunk, &bench.workers[worker]);
+}
+
+static void run_op(bench_case *c) {
+  int32_t i;
+  c->args.serial = ++bench.serial;
+  for (i = 0; i < bench.threads; i++) bench.workers[i].tag = 0;
+  (void)hfm__pool_run(bench.pool, run_chunk, c, 0, hfm__cpu_ops[c->op].chunks(&c->args), 0);
+}
+
+/* One product with the next copy of the weight. */
+static void run_linear(bench_case *c) {
+  const uint64_t copies = (bench.arena_bytes - (1 << 20)) / c->weight_bytes;
+  uint8_t *weight = bench.arena + (uint64_t)(c->turn++) % copies * c->weight_bytes;
+  c->args.in[1].data = weight;
+  if (c->kept) c->args.in[1].weight->panels->data = weight;
+  run_op(c);
+}
+
+static hfm__operand operand(void *data, hfm_dtype dtype, int32_t rank, int64_t a, int64_t b, int64_t c, int64_t d) {
+  const int64_t shape[4] = {a, b, c, d};
+  hfm__operand x;
+  int64_t stride = 1;
+  int32_t i;
+  memset(&x, 0, sizeof x);
+  x.data = data;
+  x.dtype = dtype;
+  x.rank = rank;
+  for (i = rank - 1; i >= 0; i--) {
+    x.shape[i] = shape[i];
+    x.stride[i] = stride;
+    stride *= shape[i];
+  }
+  return x;
+}
+
+static float *floats(int64_t n) {
+  float *x = (float *)malloc((size_t)n * sizeof(float));
+  uint32_t r = 1;
+  int64_t i;
+  if (!x) exit(1);
+  for (i = 0; i < n; i++) {
+    r = r * 1664525u + 1013904223u;
+    x[i] = (float)(int32_t)r / 2147483648.0f;
+  }
+  return x;
+}
+
+static bench_case *add_case(int op, int unit, double work, void (*run)(bench_case *)) {
+  bench_case *c = &cases[case_count++];
+  if (case_count > MAX_CASES) exit(1);
+  c->op = op;
+  c->unit = unit;
+  c->work = work;
+  c->run = run;
+  c->args.cpu = &bench.cpu;
+  c->args.attrs = &c->attrs;
+  return c;
+}
+
+static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t kept, float *x, float *y) {
+  const double size = dtype == HFM_F32 ? 4 : 2;
+  const int32_t nr = bench.cpu.kernels->nr;
+  const double work = m == 1 ? (double)(n * k) * size : 2.0 * (double)(m * n * k);
+  bench_case *c = add_case(HFM__OP_linear, m == 1 ? UNIT_BYTES : UNIT_FLOPS, work, run_linear);
+  snprintf(c->name, sizeof c->name, "linear %s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), (long)n, (long)k, (long)m,
+           m == 1 ? "rows" : kept ? "kept" : "per call");
+  c->kept = kept;
+  c->weight_bytes = (uint64_t)((n + nr - 1) / nr * nr * k) * (uint64_t)size;
+  c->args.in[0] = operand(x, HFM_F32, 2, m, k, 0, 0);
+  c->args.in[1] = operand(bench.arena, dtype, 2, n, k, 0, 0);
+  c->args.out[0] = operand(y, HFM_F32, 2, m, n, 0, 0);
+  if (kept) { /* panels that are ready; run_linear points them at one copy after the other */
+    const int64_t count = hfm__panel_count(n, nr);
+    hfm__weight *weight = (hfm__weight *)calloc(1, sizeof *weight);
+    struct hfm__panels *panels = (struct hfm__panels *)calloc(1, sizeof *panels + (size_t)count * sizeof(hfm__atomic));
+    int64_t p;
+    if (!weight || !panels) exit(1);
+    panels->n = n;
+    panels->k = k;
+    panels->nr = nr;
+    panels->dtype = dtype;
+    panels->states = (hfm__atomic *)(panels + 1);
+    for (p = 0; p < count; p++) hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
+    weight->panels = panels;
+    c->args.in[1].weight = weight;
+  }
+}
+
+static void add_attention(int64_t length, int32_t implementation) {
+  const char *names[] = {"", "eager", "sdpa", "flash"};
+  const int64_t heads = 12, head = 64, n = length * heads * head;
+  bench_case *c = add_case(HFM__OP_attention, UNIT_FLOPS, 4.0 * (double)(length * length * head * heads), run_op);
+  snprintf(c->name, sizeof c->name, "attention %s S=%ld", names[implementation], (long)length);
+  c->attrs.implementation = implementation;
+  c->attrs.scale = 0.125f;
+  c->args.in[0] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
+  c->args.in[1] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
+  c->args.in[2] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
+  c->args.out[0] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
+}
+
+static void run_softmax(bench_case *c) {
+  const int64_t n = c->args.in[0].shape[1];
+  int64_t r;
+  for (r = 0; r < c->args.in[0].shape[0]; r++)
+    bench.cpu.kernels->softmax((float *)c->args.in[0].data + r * n, (float *)c->args.out[0].data + r * n, n);
+}
+
+static void add_rows(const char *name, int op, int32_t activation, int64_t rows, int64_t n) {
+  bench_case *c = add_case(op, UNIT_ELEMENTS, (double)(rows * n), op == HFM__OP_COUNT ? run_softmax : run_op);
+  snprintf(c->name, sizeof c->name, "%s %ldx%ld", name, (long)rows, (long)n);
+  c->attrs.activation = activation;
+  c->attrs.epsilon = 1e-12f;
+  c->args.in[0] = operand(floats(rows * n), HFM_F32, 2, rows, n, 0, 0);
+  c->args.in[1] = operand(floats(n), HFM_F32, 1, n, 0, 0, 0);
+  c->args.in[2] = operand(floats(n), HFM_F32, 1, n, 0, 0, 0);
+  c->args.out[0] = operand(floats(rows * n), HFM_F32, 2, rows, n, 0, 0);
+}
+
+static void add_all_cases(void) {
+  static const int64_t shapes[][2] = {{768, 768}, {3072, 768}, {768, 3072}};
+  static const int64_t ms[] = {1, 8, 16, 32, 128, 512};
+  static const int32_t types[] = {HFM_F32, HFM_BF16, HFM_F16};
+  float *x = floats(512 * 3072), *y = floats(512 * 3072);
+  size_t s, m, t;
+  int32_t kept;
+  for (t = 0; t < HFM__COUNT(types); t++)
+    for (m = 0; m < HFM__COUNT(ms); m++)
+      for (s = 0; s < HFM__COUNT(shapes); s++)
+        for (kept = ms[m] > 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, x, y);
+  add_attention(128, HFM_ATTN_SDPA);
+  add_attention(512, HFM_ATTN_SDPA);
+  add_attention(1500, HFM_ATTN_SDPA);
+  add_attention(512, HFM_ATTN_EAGER);
+  add_attention(1500, HFM_ATTN_FLASH_ATTENTION_2);
+  add_rows("softmax", HFM__OP_COUNT, 0, 128, 128);
+  add_rows("softmax", HFM__OP_COUNT, 0, 128, 1500);
+  add_rows("gelu", HFM__OP_unary, HFM__ACT_gelu, 128, 3072);
+  add_rows("gelu_new", HFM__OP_unary, HFM__ACT_gelu_new, 128, 3072);
+  add_rows("silu", HFM__OP_unary, HFM__ACT_silu, 128, 3072);
+  add_rows("layer_norm", HFM__OP_layer_norm, 0, 128, 768);
+  add_rows("rms_norm", HFM__OP_rms_norm, 0, 128, 768);
+}
+
+/* ---- Measuring and printing ---- */
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double sample(bench_case *c) {
+  double t, calls = 0, elapsed;
+  c->run(c);
+  t = seconds();
+  do {
+    c->run(c);
+    calls++;
+    elapsed = seconds() - t;
+  } while (elapsed < 0.006);
+  return c->work * calls / elapsed;
+}
+
+static int wanted(const char *name, char **filters, int count) {
+  int i;
+  for (i = 0; i < count; i++)
+    if (strstr(name, filters[i])) return 1;
+  return count == 0;
+}
+
+static void report(int rounds, int json) {
+  static const char *units[] = {"GF/s", "GB/s", "Gelem/s"};
+  double fma, read;
+  int i;
+  qsort(bench.fma, (size_t)rounds, sizeof(double), compare);
+  qsort(bench.read, (size_t)rounds, sizeof(double), compare);
+  fma = bench.fma[rounds - 1] * bench.threads;
+  read = bench.read[rounds - 1];
+  for (i = 0; i < case_count; i++) { /* a kernel that reads faster than the probe is the better probe */
+    qsort(cases[i].rate, (size_t)rounds, sizeof(double), compare);
+    if (cases[i].unit == UNIT_BYTES && cases[i].rate[rounds - 1] > read) read = cases[i].rate[rounds - 1];
+  }
+  if (json) printf("{\"isa\": \"%s\", \"threads\": %d, \"rounds\": %d, ", bench.cpu.name, (int)bench.threads, rounds);
+  if (json) printf("\"fma_gflops\": %.1f, \"read_gbytes\": %.1f, \"cases\": [", fma * 1e-9, read * 1e-9);
+  else printf("isa %s, threads %d, rounds %d: FMA peak %.1f GF/s (median %.1f), read %.1f GB/s (median %.1f)\n",
+              bench.cpu.name, (int)bench.threads, rounds, fma * 1e-9, bench.fma[rounds / 2] * bench.threads * 1e-9,
+              read * 1e-9, bench.read[rounds / 2] * 1e-9);
+  for (i = 0; i < case_count; i++) {
+    const bench_case *c = &cases[i];
+    const double best = c->rate[rounds - 1], median = c->rate[rounds / 2];
+    const double peak = c->unit == UNIT_FLOPS ? fma : c->unit == UNIT_BYTES ? read : 0;
+    if (json) {
+      printf("%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"best\": %.3f, \"median\": %.3f", i ? "," : "", c->name,
+             units[c->unit], best * 1e-9, median * 1e-9);
+      if (peak > 0) printf(", \"best_share\": %.3f, \"median_share\": %.3f", best / peak, median / peak);
+      printf("}");
+    } else if (peak > 0) {
+      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%\n", c->name, best * 1e-9, units[c->unit],
+             100 * best / peak, median * 1e-9, 100 * median / peak);
+    } else {
+      printf("%-40s best %8.2f %-7s           median %8.2f\n", c->name, best * 1e-9, units[c->unit], median * 1e-9);
+    }
+  }
+  if (json) printf("\n]}\n");
+}
+
+static uint8_t *cold_memory(uint64_t size) {
+  uint8_t *p;
+  uint64_t i, r = 88172645463325252u;
+#if defined(__linux__)
+  p = (uint8_t *)mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == (uint8_t *)MAP_FAILED) exit(1);
+  (void)madvise(p, (size_t)size, MADV_HUGEPAGE);
+#else
+  p = (uint8_t *)malloc((size_t)size);
+  if (!p) exit(1);
+#endif
+  for (i = 0; i < size; i += 4) { /* small normal numbers, as f32 and as two 16-bit floats */
+    uint32_t bits;
+    r ^= r << 13;
+    r ^= r >> 7;
+    r ^= r << 17;
+    bits = ((uint32_t)r & 0x83ff83ffu) | 0x3c003c00u;
+    memcpy(p + i, &bits, sizeof bits);
+  }
+  return p;
+}
+
+static int32_t isa_from_name(const char *name) {
+  int32_t isa;
+  for (isa = HFM_ISA_SCALAR; isa <= HFM_ISA_WASM_SIMD128; isa++)
+    if (strcmp(hfm__isa_name(isa), name) == 0) return isa;
+  return HFM_ISA_AUTO;
+}
+
+int main(int argc, char **argv) {
+  int rounds = 15, json = 0, filters = 0, i, round;
+  int32_t isa = HFM_ISA_AUTO;
+  hfm_allocator mem;
+  hfm_error error;
+  uint64_t scratch = 64;
+  bench.threads = 1;
+  for (i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--quick") == 0) rounds = 3;
+    else if (strcmp(argv[i], "--json") == 0) json = 1;
+    else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) bench.threads = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) rounds = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--isa") == 0 && i + 1 < argc) isa = isa_from_name(argv[++i]);
+    else argv[1 + filters++] = argv[i];
+  }
+  if (rounds < 1 || rounds > MAX_ROUNDS || bench.threads < 1 || bench.threads > 64) {
+    fprintf(stderr, "bench: rounds must be 1..%d and threads 1..64\n", MAX_ROUNDS);
+    return 2;
+  }
+  if (hfm__cpu_select(isa, &bench.cpu, &error) || !hfm__resolve_allocator(NULL, &mem)) {
+    fprintf(stderr, "bench: %s\n", error.message);
+    return 1;
+  }
+  hfm__packing_init(&bench.packing, &mem, HFM_PACK_LAZY, 0);
+  bench.cpu.packing = &bench.packing;
+  bench.pool = hfm__pool_create(&mem, bench.threads, 1, NULL);
+  bench.arena_bytes = (uint64_t)256 << 20;
+  bench.arena = cold_memory(bench.arena_bytes);
+  add_all_cases();
+  for (i = 0, round = 0; i < case_count; i++)
+    if (wanted(cases[i].name, argv + 1, filters)) cases[round++] = cases[i];
+  case_count = round;
+  for (i = 0; i < case_count; i++) {
+    cases[i].args.attrs = &cases[i].attrs;
+    if (cases[i].op < HFM__OP_COUNT) scratch = HFM__MAX(scratch, hfm__cpu_ops[cases[i].op].scratch(&cases[i].args));
+  }
+  for (i = 0; i < bench.threads; i++) {
+    bench.workers[i].index = i;
+    bench.workers[i].scratch = (uint8_t *)(((uintptr_t)malloc((size_t)scratch + 64) + 63) / 64 * 64);
+    memset(bench.workers[i].scratch, 0, (size_t)scratch);
+  }
+  for (round = 0; round < rounds; round++) {
+    bench.fma[round] = fma_peak();
+    bench.read[round] = read_peak();
+    for (i = 0; i < case_count; i++) cases[i].rate[round] = sample(&cases[i]);
+  }
+  report(rounds, json);
+  hfm__pool_free(bench.pool);
+  return 0;
+}
