@@ -293,11 +293,12 @@ HFM__PRIVATE int hfm__json_key_order(const void *a, const void *b) {
 /* Closes an object: none of its keys may repeat. */
 HFM__PRIVATE int hfm__json_check_keys(hfm__json_reader *r) {
   const size_t count = r->key_count - r->first_key[r->depth];
-  const hfm__json_key *first = r->keys + r->first_key[r->depth], *repeated = NULL;
+  const hfm__json_key *first, *repeated = NULL;
   const uint64_t bytes = (uint64_t)count * 2 * sizeof(void *);
   const void *few[16], **sorted = few;
   r->key_count -= count;
   if (count < 2) return 1;
+  first = r->keys + r->key_count;
   if (count * 2 > HFM__COUNT(few)) {
     sorted = (const void **)hfm__alloc(r->mem, bytes);
     if (!sorted) {

@@ -224,9 +224,11 @@ HFM__PRIVATE int hfm__tensor_offset_order(const void *a, const void *b) {
   return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
 }
 
-/* The tensors must tile [data, size) of the file without hole or overlap. */
-HFM__PRIVATE hfm_result hfm__safetensors_coverage(const hfm__file *file, const hfm__file_tensor *tensors, size_t count,
-                                                  uint64_t data, const hfm_allocator *mem, hfm_error *error) {
+/* The tensors of the list from `first` on must tile [data, size) of the file without hole or overlap. */
+HFM__PRIVATE hfm_result hfm__safetensors_coverage(const hfm__file *file, const hfm__tensor_list *list, size_t first,
+                                                  uint64_t data, hfm_error *error) {
+  const hfm_allocator *mem = &file->ctx->mem;
+  const size_t count = list->count - first;
   const uint64_t scratch_bytes = (uint64_t)count * 2 * sizeof(void *);
   const void **sorted;
   uint64_t end = data;
@@ -234,7 +236,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_coverage(const hfm__file *file, const h
   if (count) {
     sorted = (const void **)hfm__alloc(mem, scratch_bytes);
     if (!sorted) return hfm__fail_memory(error, "sorting tensors", scratch_bytes);
-    for (size_t i = 0; i < count; i++) sorted[i] = tensors + i;
+    for (size_t i = 0; i < count; i++) sorted[i] = list->items + first + i;
     hfm__sort(sorted, sorted + count, count, hfm__tensor_offset_order);
     for (size_t i = 0; i < count && result == HFM_OK; i++) {
       const hfm__file_tensor *tensor = (const hfm__file_tensor *)sorted[i];
@@ -297,5 +299,5 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   }
   hfm__free(mem, owned, size + 1);
   if (result != HFM_OK) return result;
-  return hfm__safetensors_coverage(file, list->items + first, list->count - first, 8 + size, mem, error);
+  return hfm__safetensors_coverage(file, list, first, 8 + size, error);
 }
