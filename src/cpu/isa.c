@@ -40,6 +40,7 @@
 #endif
 #include <immintrin.h>
 #if defined(__clang__) && defined(_MSC_VER) /* clang in MSVC's dress leaves these out of immintrin.h */
+#include <smmintrin.h>
 #include <avxintrin.h>
 #include <avx2intrin.h>
 #include <fmaintrin.h>
