@@ -22,7 +22,8 @@ static const char *hint_for(int32_t item) {
     case HFM_E_TASK_UNSUPPORTED: return "'hfm registry' lists what can be loaded; --task chooses among it";
     case HFM_E_WEIGHTS_NOT_FOUND: return "--random-weights needs only a config.json";
     case HFM_E_ISA_MISSING: return "without --isa the best that this machine has is taken";
-    case HFM_E_INPUT_MISSING: return "inputs come from --ids \"101 2023 102\", --image x.ppm or --inputs in.safetensors";
+    case HFM_E_INPUT_MISSING: 
+      return "--ids \"101 2023 102\", --image x.ppm or --inputs in.safetensors give a model inputs";
     default: return NULL;
   }
 }
