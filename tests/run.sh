@@ -34,7 +34,7 @@ build() { # SOURCE PROGRAM
     return 0
   fi
   # shellcheck disable=SC2086
-  $CC -std=c99 $TEST_CFLAGS $CFLAGS -DHFMODEL_STATIC -I. -Itests -o "$2" "$1" -pthread $LDLIBS
+  $CC -std=c99 $TEST_CFLAGS $CFLAGS -DHFMODEL_STATIC -I. -Itests -Itools -o "$2" "$1" -pthread $LDLIBS
 }
 
 one() { # PATH

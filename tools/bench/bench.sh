@@ -31,11 +31,8 @@ echo "a 2 ms budget, BERT-base (hfm_session_step):"
 $CC -std=c99 $CFLAGS -I. -o $work/slices tools/bench/slices.c -pthread $LDLIBS && $work/slices tools/bench/bert-base 1 &&
   $work/slices tools/bench/bert-base
 
-for kernels in tests/kernels/bench_*.c; do
-  [ -f "$kernels" ] || continue
-  echo "kernels:"
-  $CC -std=c99 $CFLAGS -I. -Itests -o $work/kernels "$kernels" -pthread $LDLIBS && $work/kernels
-done
+echo "kernels against this machine's peaks (tools/bench.c):"
+$CC -std=c99 $CFLAGS -I. -o $work/kernels tools/bench.c -pthread $LDLIBS && $work/kernels --quick
 
 echo "size of the code, -Os (text and data, bytes):"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >$work/size.c
