@@ -21,9 +21,7 @@ numbers=$(sed -n 's/^#define HFM_VERSION_[MP][A-Z]* \([0-9]*\)$/\1/p' src/api.h 
 check "HFM_VERSION agrees with its parts" [ "$version." = "$numbers" ]
 check "the CHANGELOG has $version on top" [ "$(sed -n 's/^## //p' CHANGELOG.md | head -n 1)" = "$version" ]
 
-if [ ! -x build/hfm ] || [ hfmodel.h -nt build/hfm ]; then
-  check "build/hfm" make build/hfm
-fi
+check "build/hfm" make -s build/hfm
 sed -n '/<!-- registry:begin/,/<!-- registry:end/p' README.md | sed '1d;$d' >"$work/readme"
 if build/hfm registry --markdown >"$work/registry" 2>"$work/log"; then
   check "the README's table of models is the registry's" diff "$work/registry" "$work/readme"

@@ -9,14 +9,14 @@ mkdir -p $work
 echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(getconf _NPROCESSORS_ONLN) processors; compiler: $($CC --version | head -n 1), $CFLAGS"
 
 echo "forward, random weights (build/hfm bench):"
+field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" $work/json | head -n 1; }
 bench() { # MODEL ARGUMENTS...
   model=$1
   shift
   for threads in 1 0; do
     build/hfm bench "tools/bench/$model" --random-weights --json --threads $threads "$@" >$work/json || return 1
-    field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" $work/json | head -n 1; }
-    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s tokens/s\n' "$model" "$*" "$(field threads)" \
-      "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field tokens_per_second)"
+    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s per second\n' "$model" "$*" "$(field threads)" \
+      "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field "[a-z]*_per_second")"
   done
 }
 bench bert-base --length 16
@@ -27,9 +27,14 @@ bench gpt2 --length 128
 bench qwen2.5-0.5b --length 128
 bench vit-base
 
-echo "a 2 ms budget, BERT-base (hfm_session_step):"
-$CC -std=c99 $CFLAGS -I. -o $work/slices tools/bench/slices.c -pthread $LDLIBS && $work/slices tools/bench/bert-base 1 &&
-  $work/slices tools/bench/bert-base
+echo "BERT-base in slices of 2 ms (hfm_session_step):"
+for length in 128 512; do
+  for threads in 1 0; do
+    build/hfm bench tools/bench/bert-base --random-weights --json --budget-ms 2 --length $length --threads $threads \
+      >$work/json && printf '  %3d tokens, %2s threads: %s slices, the longest %s ms; a forward %s ms\n' $length \
+      "$(field threads)" "$(field slices)" "$(field longest_slice_ms)" "$(field median_ms)"
+  done
+done
 
 echo "kernels against this machine's peaks (tools/bench.c):"
 $CC -std=c99 $CFLAGS -I. -o $work/kernels tools/bench.c -pthread $LDLIBS && $work/kernels --quick
