@@ -7,6 +7,7 @@ DROP = "<drop>"  # as a value in a config override: remove the key
 
 # ---- Sizes: nothing is a power of two that could hide a stride --------------------------------------------------
 
+ONE = {"num_hidden_layers": 1}
 LABELS1 = {"id2label": {0: "score"}}
 LABELS3 = {"id2label": {0: "no", 1: "yes", 2: "maybe"}}
 LABELS5 = {"id2label": {i: f"kind {i}" for i in range(5)}}
@@ -17,22 +18,28 @@ BERT_SMALL = dict(BERT, vocab_size=61, hidden_size=18, intermediate_size=26)
 ROBERTA = dict(vocab_size=97, hidden_size=30, num_hidden_layers=2, num_attention_heads=5, intermediate_size=44,
                max_position_embeddings=42, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5)
 ROBERTA_SMALL = dict(ROBERTA, vocab_size=61, hidden_size=18, num_attention_heads=3, intermediate_size=26)
+ROBERTA_ONE = dict(ROBERTA_SMALL, **ONE)
 DISTIL = dict(vocab_size=97, dim=30, n_layers=3, n_heads=5, hidden_dim=44, max_position_embeddings=40)
 DISTIL_SMALL = dict(DISTIL, vocab_size=61, dim=18, n_heads=3, n_layers=2, hidden_dim=26)
 GPT2 = dict(vocab_size=97, n_embd=36, n_layer=2, n_head=3, n_inner=52, n_positions=40, bos_token_id=96,
             eos_token_id=96, pad_token_id=0)
 GPT2_SMALL = dict(GPT2, vocab_size=61, bos_token_id=60, eos_token_id=60, n_embd=18, n_inner=None)
+GPT2_ONE = dict(GPT2_SMALL, n_layer=1)
 LLAMA = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
              intermediate_size=52, max_position_embeddings=24, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 LLAMA_SMALL = dict(LLAMA, vocab_size=61, hidden_size=20, num_attention_heads=5, num_key_value_heads=1, head_dim=6,
                    intermediate_size=28)
+LLAMA_ONE = dict(LLAMA_SMALL, **ONE)
 MISTRAL = dict(LLAMA, head_dim=6, sliding_window=5)
 MISTRAL_SMALL = dict(LLAMA_SMALL, sliding_window=5)
+MISTRAL_ONE = dict(MISTRAL_SMALL, **ONE)
 QWEN2 = dict(LLAMA, num_hidden_layers=3, use_sliding_window=False, sliding_window=5, max_window_layers=1)
 QWEN2_SMALL = dict(QWEN2, vocab_size=61, hidden_size=30, num_hidden_layers=2, num_attention_heads=5,
                    num_key_value_heads=1, intermediate_size=28)
+QWEN2_ONE = dict(QWEN2_SMALL, **ONE)
 QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
 QWEN3_SMALL = dict(QWEN3, vocab_size=61, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
+QWEN3_ONE = dict(QWEN3_SMALL, **ONE)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -65,6 +72,10 @@ model("bert_variant", "BertModel", BERT_SMALL, dtype="float16", variant="fp16")
 model("bert_variant_sharded", "BertModel", BERT_SMALL, dtype="float16", variant="fp16", shard="7KB")
 model("bert_subfolder", "BertModel", BERT_SMALL, subfolder="inner")
 model("bert_old_names", "BertForMaskedLM", BERT_SMALL, edit="bert_old_names")
+model("bert_wide", "BertModel", dict(BERT, vocab_size=61, hidden_size=99, num_hidden_layers=1, intermediate_size=260),
+      dtype="float16")
+model("bert_deep", "BertModel", dict(BERT, vocab_size=13, hidden_size=6, num_hidden_layers=12, intermediate_size=5,
+                                     max_position_embeddings=8))
 model("bert_tied_present", "BertForMaskedLM", BERT_SMALL, edit="tied_present")
 model("bert_tied_target_only", "BertForMaskedLM", BERT_SMALL, edit="tied_target_only")
 model("bert_tied_differs", "BertForMaskedLM", BERT_SMALL, edit="tied_differs")
@@ -74,16 +85,16 @@ model("roberta_sequence", "RobertaForSequenceClassification", dict(ROBERTA_SMALL
 model("roberta_token", "RobertaForTokenClassification", dict(ROBERTA_SMALL, **LABELS5))
 model("roberta_question", "RobertaForQuestionAnswering", ROBERTA_SMALL)
 model("roberta_masked", "RobertaForMaskedLM", ROBERTA_SMALL, edit="roberta_position_ids")
-model("xlm_roberta_base", "XLMRobertaModel", ROBERTA_SMALL)
-model("xlm_roberta_sequence", "XLMRobertaForSequenceClassification", dict(ROBERTA_SMALL, **LABELS1))
-model("xlm_roberta_token", "XLMRobertaForTokenClassification", dict(ROBERTA_SMALL, **LABELS3))
-model("xlm_roberta_question", "XLMRobertaForQuestionAnswering", ROBERTA_SMALL)
-model("xlm_roberta_masked", "XLMRobertaForMaskedLM", ROBERTA_SMALL)
-model("camembert_base", "CamembertModel", ROBERTA_SMALL)
-model("camembert_sequence", "CamembertForSequenceClassification", dict(ROBERTA_SMALL, **LABELS5))
-model("camembert_token", "CamembertForTokenClassification", dict(ROBERTA_SMALL, **LABELS3))
-model("camembert_question", "CamembertForQuestionAnswering", ROBERTA_SMALL)
-model("camembert_masked", "CamembertForMaskedLM", ROBERTA_SMALL)
+model("xlm_roberta_base", "XLMRobertaModel", ROBERTA_ONE)
+model("xlm_roberta_sequence", "XLMRobertaForSequenceClassification", dict(ROBERTA_ONE, **LABELS1))
+model("xlm_roberta_token", "XLMRobertaForTokenClassification", dict(ROBERTA_ONE, **LABELS3))
+model("xlm_roberta_question", "XLMRobertaForQuestionAnswering", ROBERTA_ONE)
+model("xlm_roberta_masked", "XLMRobertaForMaskedLM", ROBERTA_ONE)
+model("camembert_base", "CamembertModel", ROBERTA_ONE)
+model("camembert_sequence", "CamembertForSequenceClassification", dict(ROBERTA_ONE, **LABELS5))
+model("camembert_token", "CamembertForTokenClassification", dict(ROBERTA_ONE, **LABELS3))
+model("camembert_question", "CamembertForQuestionAnswering", ROBERTA_ONE)
+model("camembert_masked", "CamembertForMaskedLM", ROBERTA_ONE)
 
 model("distilbert_base", "DistilBertModel", DISTIL)
 model("distilbert_sequence", "DistilBertForSequenceClassification", dict(DISTIL_SMALL, **LABELS3))
@@ -95,36 +106,39 @@ model("gpt2_base", "GPT2Model", GPT2)
 model("gpt2_causal", "GPT2LMHeadModel", GPT2_SMALL)
 model("gpt2_causal_untied", "GPT2LMHeadModel", dict(GPT2_SMALL, tie_word_embeddings=False))
 model("gpt2_sequence", "GPT2ForSequenceClassification", dict(GPT2_SMALL, **LABELS3))
-model("gpt2_token", "GPT2ForTokenClassification", dict(GPT2_SMALL, **LABELS5))
-model("gpt2_question", "GPT2ForQuestionAnswering", GPT2_SMALL)
+model("gpt2_token", "GPT2ForTokenClassification", dict(GPT2_ONE, **LABELS5))
+model("gpt2_question", "GPT2ForQuestionAnswering", GPT2_ONE)
 model("gpt2_old_names", "GPT2LMHeadModel", GPT2_SMALL, edit="gpt2_old_names")
 
 model("llama_base", "LlamaModel", LLAMA)
 model("llama_causal", "LlamaForCausalLM", LLAMA_SMALL)
 model("llama_causal_tied", "LlamaForCausalLM", dict(LLAMA_SMALL, tie_word_embeddings=True))
 model("llama_sequence", "LlamaForSequenceClassification", dict(LLAMA_SMALL, **LABELS3))
-model("llama_token", "LlamaForTokenClassification", dict(LLAMA_SMALL, **LABELS5))
-model("llama_question", "LlamaForQuestionAnswering", LLAMA_SMALL)
+model("llama_token", "LlamaForTokenClassification", dict(LLAMA_ONE, **LABELS5))
+model("llama_question", "LlamaForQuestionAnswering", LLAMA_ONE)
 model("llama_biases", "LlamaModel", dict(LLAMA_SMALL, hidden_size=21, attention_bias=True, mlp_bias=True, head_dim=10,
                                          num_attention_heads=3))
 model("llama_no_gqa", "LlamaModel", dict(LLAMA_SMALL, hidden_size=18, num_attention_heads=3, num_key_value_heads=3))
 model("llama_bf16_sharded", "LlamaForCausalLM", dict(LLAMA_SMALL, tie_word_embeddings=True), dtype="bfloat16",
       shard="9KB", edit="llama_inv_freq")
+model("llama_wide", "LlamaModel", dict(LLAMA, vocab_size=61, hidden_size=102, num_hidden_layers=1,
+                                       num_attention_heads=3, num_key_value_heads=1, intermediate_size=250),
+      dtype="bfloat16")
 model("mistral_base", "MistralModel", MISTRAL)
 model("mistral_causal", "MistralForCausalLM", MISTRAL_SMALL)
 model("mistral_sequence", "MistralForSequenceClassification", dict(MISTRAL_SMALL, **LABELS3))
-model("mistral_token", "MistralForTokenClassification", dict(MISTRAL_SMALL, **LABELS5))
-model("mistral_question", "MistralForQuestionAnswering", MISTRAL_SMALL)
+model("mistral_token", "MistralForTokenClassification", dict(MISTRAL_ONE, **LABELS5))
+model("mistral_question", "MistralForQuestionAnswering", MISTRAL_ONE)
 model("qwen2_base", "Qwen2Model", QWEN2)
 model("qwen2_causal", "Qwen2ForCausalLM", dict(QWEN2_SMALL, tie_word_embeddings=True))
 model("qwen2_sequence", "Qwen2ForSequenceClassification", dict(QWEN2_SMALL, **LABELS3))
-model("qwen2_token", "Qwen2ForTokenClassification", dict(QWEN2_SMALL, **LABELS5))
-model("qwen2_question", "Qwen2ForQuestionAnswering", QWEN2_SMALL)
+model("qwen2_token", "Qwen2ForTokenClassification", dict(QWEN2_ONE, **LABELS5))
+model("qwen2_question", "Qwen2ForQuestionAnswering", QWEN2_ONE)
 model("qwen3_base", "Qwen3Model", QWEN3)
 model("qwen3_causal", "Qwen3ForCausalLM", dict(QWEN3_SMALL, tie_word_embeddings=True))
 model("qwen3_sequence", "Qwen3ForSequenceClassification", dict(QWEN3_SMALL, **LABELS1))
-model("qwen3_token", "Qwen3ForTokenClassification", dict(QWEN3_SMALL, **LABELS5))
-model("qwen3_question", "Qwen3ForQuestionAnswering", QWEN3_SMALL)
+model("qwen3_token", "Qwen3ForTokenClassification", dict(QWEN3_ONE, **LABELS5))
+model("qwen3_question", "Qwen3ForQuestionAnswering", QWEN3_ONE)
 model("qwen3_biases", "Qwen3Model", dict(QWEN3_SMALL, attention_bias=True))
 model("qwen3_head_dim_default", "Qwen3Model", dict(QWEN3_SMALL, num_hidden_layers=1, num_attention_heads=2,
                                                    num_key_value_heads=1, head_dim=128))
@@ -142,8 +156,8 @@ model("deit_teacher", "DeiTForImageClassificationWithTeacher", dict(VIT_SMALL, *
 
 # ---- CASES: name -> directory, task, inputs, and how it is loaded -----------------------------------------------
 # inputs: a function inputs_* below. full: hidden states and attentions are asked for and stored. config: changes to
-# config.json, written as config_<case>.json and given to from_pretrained(config=). The other options are those of
-# from_pretrained. fails: loading must fail, with that reason.
+# config.json, written as config_<case>.json and given to from_pretrained(config=). color: the load report as a terminal
+# gets it. The other options are those of from_pretrained. fails: loading must fail, with that reason.
 
 CASES = {}
 
@@ -159,7 +173,8 @@ def cases(directory, task, *inputs, **how):
         case(f"{directory}_{kind}", directory, task, kind, **dict(how, full=how.get("full", i == 0)))
 
 
-cases("bert_base", "base", "right7", "types7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+cases("bert_base", "base", "right7", "types7", "left7", "one", "plain7", "long33", "positions7", "positions_row7",
+      "embeds7")
 for act in ("relu", "gelu_new", "gelu_pytorch_tanh", "silu", "gelu_fast", "quick_gelu"):
     case(f"bert_act_{act}", "bert_base", "base", "types7", config={"hidden_act": act})
 case("bert_eps", "bert_base", "base", "types7", config={"layer_norm_eps": 0.125})
@@ -185,6 +200,10 @@ cases("bert_subfolder", "base", "types7", subfolder="inner")
 cases("bert_old_names", "masked-lm", "types7")
 case("bert_old_names_as_base", "bert_old_names", "base", "types7", full=True)
 case("bert_old_names_as_sequence", "bert_old_names", "sequence-classification", "types7", full=True)
+cases("bert_wide", "base", "right33", full=False)
+cases("bert_deep", "base", "right7", full=False)
+for layers in (1, 3, 14):  # the report folds the numbers of layers that the file has too many of, or too few
+    case(f"bert_deep_{layers}_layers", "bert_deep", "base", "right7", config={"num_hidden_layers": layers}, full=True)
 cases("bert_tied_present", "masked-lm", "types7")
 cases("bert_tied_target_only", "masked-lm", "types7")
 cases("bert_tied_differs", "masked-lm", "types7")
@@ -195,6 +214,9 @@ case("bert_base_as_masked", "bert_base", "masked-lm", "types7", full=True)
 case("bert_sequence_as_token", "bert_sequence", "token-classification", "types7", full=True)
 case("bert_sequence_5_labels", "bert_sequence", "sequence-classification", "types7", full=True, num_labels=5,
      ignore_mismatched_sizes=True)
+case("bert_sequence_5_labels_color", "bert_sequence", "sequence-classification", "types7", full=True, num_labels=5,
+     ignore_mismatched_sizes=True, color=True)
+case("bert_old_names_color", "bert_old_names", "sequence-classification", "types7", full=True, color=True)
 case("bert_sequence_5_labels_refused", "bert_sequence", "sequence-classification", None, num_labels=5,
      fails="WEIGHT_MISMATCH")
 case("bert_sequence_num_labels_key", "bert_sequence", "sequence-classification", "types7",
@@ -228,7 +250,8 @@ cases("distilbert_question", "question-answering", "right7")
 cases("distilbert_masked", "masked-lm", "right7")
 case("distilbert_masked_as_sequence", "distilbert_masked", "sequence-classification", "right7", full=True)
 
-cases("gpt2_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7", "types7")
+cases("gpt2_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "positions_row7", "embeds7",
+      "types7")
 case("gpt2_inverse_layer", "gpt2_base", "base", "right7", config={"scale_attn_by_inverse_layer_idx": True})
 case("gpt2_unscaled", "gpt2_base", "base", "right7", config={"scale_attn_weights": False})
 case("gpt2_upcast", "gpt2_base", "base", "right7",
@@ -276,7 +299,8 @@ ROPES = {
                     "original_max_position_embeddings": 96}},
     "old_null": {"rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": None},
 }
-cases("llama_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "packed7", "embeds7")
+cases("llama_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "positions_row7", "packed7",
+      "embeds7")
 for kind, override in ROPES.items():
     for length in ("right7", "long33"):
         case(f"llama_rope_{kind}_{length}", "llama_base", "base", length, config=override)
@@ -301,6 +325,7 @@ case("llama_causal_as_base", "llama_causal", "base", "right7", full=True)
 case("llama_base_as_causal", "llama_base", "causal-lm", "right7", full=True)
 case("llama_base_as_tied_causal", "llama_base", "causal-lm", "right7", config={"tie_word_embeddings": True})
 case("llama_base_as_sequence", "llama_base", "sequence-classification", "right7", full=True)
+cases("llama_wide", "base", "right33", full=False)
 
 cases("mistral_base", "base", "right7", "long33", "left7", "one", "packed7")
 case("mistral_no_window", "mistral_base", "base", "long33", config={"sliding_window": None})

@@ -59,6 +59,10 @@ def inputs_right7(c, g):
     return ids(c, g, 3, 7, [7, 4, 1])
 
 
+def inputs_right33(c, g):
+    return ids(c, g, 3, 33, [33, 20, 31])
+
+
 def inputs_left7(c, g):
     return ids(c, g, 3, 7, [5, 7, 2], left=True)
 
@@ -96,6 +100,11 @@ def inputs_long13(c, g):
 def inputs_positions7(c, g):  # a row for each sequence, not ascending; the mask keeps them from looking packed
     out = ids(c, g, 3, 7, [7, 4, 6])
     return dict(out, position_ids=torch.randint(0, 24, (3, 7), generator=g))
+
+
+def inputs_positions_row7(c, g):  # one row for the whole batch
+    out = ids(c, g, 3, 7, [7, 5, 6])
+    return dict(out, position_ids=torch.randint(0, 24, (1, 7), generator=g))
 
 
 def inputs_packed7(c, g):  # positions that start again mean several texts in one row: they don't see each other
@@ -277,12 +286,15 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
         kwargs["config"] = transformers.AutoConfig.from_pretrained(os.path.join(directory, how["config_file"]))
     log, root = Log(), logging.getLogger("transformers")
     handlers, root.handlers = root.handlers, [log]
+    plain = loading_report._style
+    if how.get("color"):
+        loading_report._style = lambda s, color: loading_report.PALETTE[color] + s + loading_report.PALETTE["reset"]
     torch.manual_seed(seed)
     try:
         loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
             directory, dtype=dtype, attn_implementation=attention, output_loading_info=True, **kwargs)
     finally:
-        root.handlers = handlers
+        root.handlers, loading_report._style = handlers, plain
     return loaded, info, log.lines
 
 
@@ -382,8 +394,9 @@ def write_case(name):
     for key in ("dtype", "num_labels", "variant", "subfolder"):
         if key in how:
             line.append((key, how[key]))
-    if how.get("ignore_mismatched_sizes"):
-        line.append(("ignore_mismatched_sizes", 1))
+    for key in ("ignore_mismatched_sizes", "color"):
+        if how.get(key):
+            line.append((key, 1))
     if "fails" in how:
         try:
             load(directory, task, how, "auto")
@@ -433,6 +446,7 @@ HEADER = """\
 #   task=T      as hfm --task
 #   config=F    give this file as the configuration instead of D's config.json
 #   dtype=D num_labels=N ignore_mismatched_sizes=1 variant=V subfolder=S    options of the load; absent: default
+#   color=1     report is the text with colours, as a terminal gets it
 #   inputs=F    arguments of the forward, by name
 #   expected=F  float32 outputs, by name. hidden_states.N or attentions.N among them: ask for these
 #   print=F     print(model); info=F: counts, state_dict and load findings; report=F: the load report.
