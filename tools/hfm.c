@@ -99,6 +99,12 @@ static void help_overview(void) {
   puts("  hfm help COMMAND         its options, with examples\n"
        "  hfm --version\n"
        "\n"
+       "Tasks (--task), the Auto classes of Transformers:");
+  for (hfm_task task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
+    const char *end = task + 1 == HFM_TASK_FROM_CONFIG ? "" : task % 4 == 3 ? "\n" : " ";
+    printf("%s%s%s", task % 4 ? "" : "  ", hfm_task_name(task), end);
+  }
+  puts("\n\n"
        "DIR is a model directory as the Hugging Face hub has it (config.json, *.safetensors), or the id of\n"
        "a repository in the local hub cache, such as google/vit-base-patch16-224. Try:\n"
        "\n"

@@ -91,7 +91,9 @@ static void test_processors(void) {
     CHECK_INT(hfm_image_preprocess(&processor, &image, &pixels, &error), HFM_OK);
     if (CHECK(pixels.rank == 4 && memcmp(pixels.shape, want->shape, sizeof pixels.shape) == 0)) {
       const size_t count = (size_t)(want->shape[1] * want->shape[2] * want->shape[3]);
-      if (!CHECK_ALL_NEAR((const float *)pixels.data, (const float *)want->data, count, 0, 1e-7)) printf("  %s\n", name);
+      if (!CHECK_ALL_NEAR((const float *)pixels.data, (const float *)want->data, count, 0, 1e-7)) {
+        printf("  %s\n", name);
+      }
     }
     free((void *)pixels.data);
     hfm_image_free(&image);

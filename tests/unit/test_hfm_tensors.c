@@ -69,8 +69,8 @@ static void test_read(void) {
   hfm_tensors file;
   hfm_error error;
   memset(&error, -1, sizeof error);
-  put(" { \"__metadata__\" : {\"format\":\"pt\"},\n\"i\\u0064s\\ud83d\\ude00\":{\"shape\":[1, 2],\"data_offsets\":[1,17],"
-      "\"dtype\":\"I64\"}, \"b\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}} \t",
+  put(" { \"__metadata__\" : {\"format\":\"pt\"},\n\"i\\u0064s\\ud83d\\ude00\":{\"shape\":[1, 2],"
+      "\"data_offsets\":[1,17],\"dtype\":\"I64\"}, \"b\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}} \t",
       "\1\7\0\0\0\0\0\0\0\376\377\377\377\377\377\377\377", 17);
   if (!CHECK_INT(hfm_tensors_read(path, &file, &error), HFM_OK)) {
     printf("  %s\n", error.message);

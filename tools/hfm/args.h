@@ -52,7 +52,7 @@ typedef struct option {
 #define FIELD(name) offsetof(arguments, name)
 static const option options_table[] = {
   { "--task", "T", FOR_LOADING, TASK, FIELD(load.task), NULL,
-    "an Auto class, such as base or causal-lm (default: what config.json says)" },
+    "an Auto class, such as base or causal-lm; 'hfm help' lists them (default: config.json's)" },
   { "--ids", "\"ID ...\"", FOR_FORWARD, LIST, FIELD(ids), NULL,
     "token ids of one row; repeat it for a batch, which is padded and masked" },
   { "--image", "FILE", FOR_FORWARD, LIST, FIELD(images), NULL,
@@ -141,8 +141,8 @@ static int set_option(arguments *args, const option *o, const char *value) {
       list->items[list->count++] = value;
       return 1;
     }
-    case COUNT32:
-      if (!parse_number(value, 1, &number) || number > INT32_MAX) return 0;
+    case COUNT32: /* 0 is the library's default */
+      if (!parse_number(value, 0, &number) || number > INT32_MAX) return 0;
       *(int32_t *)field = (int32_t)number;
       return 1;
     case COUNT: return parse_number(value, 1, (int64_t *)field);
@@ -189,7 +189,9 @@ static int parse_arguments(int argc, char **argv, const char *command, unsigned 
     } else if (equals) {
       return say_error(EXIT_USAGE, "%s takes no value", o->name);
     }
-    if (!set_option(args, o, value)) return say_error(EXIT_USAGE, "%s '%s': expected %s", o->name, value, o->help);
+    if (!set_option(args, o, value)) {
+      return say_error(EXIT_USAGE, "'%s' is no value for %s: %s", value, o->name, o->help);
+    }
   }
   return EXIT_OK;
 }

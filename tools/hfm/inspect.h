@@ -27,10 +27,17 @@ static void info_as_json(const hfm_model *model) {
   print_json_field("dtype", hfm_dtype_name(hfm_model_dtype(model)));
   print_json_field("isa", hfm_model_isa(model));
   printf("  \"num_parameters\": %" PRId64 ",\n", hfm_num_parameters(model, 0, 0));
-  printf("  \"num_parameters_without_embeddings\": %" PRId64 ",\n", hfm_num_parameters(model, 0, 1));
+  printf("  \"num_parameters_no_embeddings\": %" PRId64 ",\n", hfm_num_parameters(model, 0, 1));
   printf("  \"memory_footprint\": %" PRId64 ",\n", hfm_memory_footprint(model, 1));
-  printf("  \"memory_footprint_without_buffers\": %" PRId64 ",\n", hfm_memory_footprint(model, 0));
+  printf("  \"memory_footprint_no_buffers\": %" PRId64 ",\n", hfm_memory_footprint(model, 0));
   printf("  \"num_labels\": %" PRId64 ",\n", hfm_num_labels(model));
+  printf("  \"id2label\": [");
+  for (int64_t i = 0; i < hfm_num_labels(model); i++) {
+    char buffer[32];
+    if (i) printf(", ");
+    print_json_text(label_of(model, i, buffer, sizeof buffer));
+  }
+  puts("],");
   print_json_keys(model, "missing_keys", HFM_KEY_MISSING);
   print_json_keys(model, "unexpected_keys", HFM_KEY_UNEXPECTED);
   print_json_keys(model, "mismatched_keys", HFM_KEY_MISMATCHED);

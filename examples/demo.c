@@ -1,0 +1,155 @@
+/* Two small trained models, saved by Transformers and run as they are: one reads handwriting, one knows languages.
+   make demo, or: cc -O2 -I. examples/demo.c -lm && ./a.out "your own words"     (in the repository's root) */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+#define HFM_TENSORS_IMPLEMENTATION
+#include "tools/hfm_tensors.h"
+#include <time.h>
+
+enum { ACROSS = 5, SIDE = 8, PIXELS = SIDE * SIDE };
+
+static void check(hfm_result result, const hfm_error *error) {
+  if (!result) return;
+  fprintf(stderr, "%s\n", error->message);
+  exit(1);
+}
+
+static hfm_model *load(const char *dir, hfm_session **session) {
+  hfm_options options = {0};
+  hfm_session_options one_thread = {0}; /* these models are too small to share out */
+  hfm_model *model;
+  hfm_error error;
+  options.task = HFM_TASK_FROM_CONFIG;
+  one_thread.threads = 1;
+  check(hfm_from_pretrained(dir, &options, &model, &error), &error);
+  check(hfm_session_create(model, &one_thread, session, &error), &error);
+  printf("\n%s: %s, %lld parameters\n\n", dir, hfm_model_architecture(model),
+         (long long)hfm_num_parameters(model, 0, 0));
+  return model;
+}
+
+/* The most probable label of a row of logits. */
+static int64_t decide(const hfm_model *model, const float *logits, double *percent) {
+  const int64_t count = hfm_num_labels(model), best = hfm_argmax(logits, count);
+  float probabilities[64];
+  hfm_softmax(logits, count < 64 ? count : 64, probabilities);
+  *percent = best < 64 ? (double)probabilities[best] * 100 : 0;
+  return best;
+}
+
+/* ---- Handwriting ----------------------------------------------------------------------------------------- */
+
+/* Pictures side by side, two pixels to a character, what the model says below. */
+static void draw(const hfm_model *model, const float *pixels, const float *logits, const int *which, int count) {
+  static const char *const shades[] = { " ", "\xe2\x96\x91", "\xe2\x96\x92", "\xe2\x96\x93", "\xe2\x96\x88" };
+  for (int y = 0; y < SIDE; y++) {
+    for (int i = 0; i < count; i++) {
+      for (int x = 0; x < SIDE; x++) {
+        const float ink = pixels[which[i] * PIXELS + y * SIDE + x]; /* -1 paper, 1 ink */
+        const char *shade = shades[(int)((ink + 1) * 2.2f)];
+        printf("%s%s", shade, shade);
+      }
+      printf(i + 1 < count ? "   " : "\n");
+    }
+  }
+  for (int i = 0; i < count; i++) {
+    double percent;
+    const int64_t label = decide(model, logits + which[i] * 10, &percent);
+    char text[32];
+    snprintf(text, sizeof text, "%s, %.0f %%", hfm_label(model, label), percent);
+    printf("%-*s", 2 * SIDE + 3, text);
+  }
+  printf("\n\n");
+}
+
+static void read_digits(void) {
+  hfm_session *session;
+  hfm_model *model = load("examples/models/digits-vit", &session);
+  hfm_tensors heldout;
+  hfm_inputs inputs = {0};
+  hfm_outputs outputs;
+  hfm_error error;
+  int shown[ACROSS], wrong[ACROSS], wrongs = 0;
+  check(hfm_tensors_read("examples/models/digits-vit/heldout.safetensors", &heldout, &error), &error);
+  inputs.pixel_values = *hfm_tensors_find(&heldout, "pixel_values"); /* [360, 1, 8, 8] */
+  const int64_t *labels = (const int64_t *)hfm_tensors_find(&heldout, "labels")->data;
+  const float *pixels = (const float *)inputs.pixel_values.data;
+  const int count = (int)inputs.pixel_values.shape[0];
+
+  clock_t time = clock();
+  check(hfm_forward(session, &inputs, &outputs, &error), &error);
+  time = clock() - time;
+
+  const float *logits = (const float *)outputs.logits.data; /* [360, 10] */
+  for (int i = 0; i < count; i++) {
+    if (hfm_argmax(logits + i * 10, 10) == labels[i]) continue;
+    if (wrongs < ACROSS) wrong[wrongs] = i;
+    wrongs++;
+  }
+  for (int i = 0; i < ACROSS; i++) shown[i] = (int)(clock() + i * 73) % count; /* others each time */
+  draw(model, pixels, logits, shown, ACROSS);
+  printf("%d of %d digits that it never saw are right, %.3f ms each. These are the ones that it got wrong:\n\n",
+         count - wrongs, count, (double)time * 1000 / CLOCKS_PER_SEC / count);
+  draw(model, pixels, logits, wrong, wrongs < ACROSS ? wrongs : ACROSS);
+
+  hfm_tensors_free(&heldout);
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
+/* ---- Languages -------------------------------------------------------------------------------------------- */
+
+/* The model reads bytes: 1, then 3 + each byte, then 2. */
+static const char *language_of(const hfm_model *model, hfm_session *session, const char *text, double *percent) {
+  const int64_t most = hfm_config_get_int(hfm_model_config(model), "max_position_embeddings", 0) - 2;
+  int64_t ids[512], n = 0;
+  hfm_inputs inputs = {0};
+  hfm_outputs outputs;
+  hfm_error error;
+  ids[n++] = 1;
+  while (*text && n <= most && n < 511) ids[n++] = 3 + (unsigned char)*text++;
+  ids[n++] = 2;
+  inputs.input_ids = hfm_tensor_i64(ids, 1, n);
+  check(hfm_forward(session, &inputs, &outputs, &error), &error);
+  return hfm_label(model, decide(model, (const float *)outputs.logits.data, percent));
+}
+
+/* Lines "code, tab, text": how many are recognised? Shows one line in `show`. */
+static void try_lines(const hfm_model *model, hfm_session *session, const char *path, int show) {
+  FILE *file = fopen(path, "r");
+  char line[2048];
+  int lines = 0, right = 0;
+  while (file && fgets(line, sizeof line, file)) {
+    char *text = strchr(line, '\t');
+    double percent;
+    if (!text) continue;
+    *text++ = 0;
+    text[strcspn(text, "\n")] = 0;
+    const char *language = language_of(model, session, text, &percent);
+    const int ok = strcmp(language, line) == 0;
+    if (lines++ % show == 0) printf("  %-3s %3.0f %%  %s%s\n", language, percent, text, ok ? "" : "   <- wrong");
+    right += ok;
+  }
+  if (file) fclose(file);
+  printf("\n%s: %d of %d right\n\n", path, right, lines);
+}
+
+static void know_languages(char **texts, int count) {
+  hfm_session *session;
+  hfm_model *model = load("examples/models/langid-bert", &session);
+  try_lines(model, session, "examples/models/langid-bert/everyday.txt", 2);
+  for (int i = 0; i < count; i++) {
+    double percent;
+    const char *language = language_of(model, session, texts[i], &percent);
+    printf("  %-3s %3.0f %%  %s\n", language, percent, texts[i]);
+  }
+  if (!count) puts("Yours: build/demo \"Hvor er biblioteket?\" \"Où est la bibliothèque ?\"");
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 1) read_digits();
+  know_languages(argv + 1, argc - 1);
+  return 0;
+}

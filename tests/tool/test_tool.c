@@ -1,0 +1,325 @@
+/* build/hfm from outside: exit codes, what goes to stdout and what to stderr, JSON that parses, tensors that come out,
+   files that must be refused. Runs in the repository's root. */
+#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L /* mkfifo */
+#endif
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+#define HFM_TENSORS_IMPLEMENTATION
+#include "tools/hfm_tensors.h"
+#include "check.h"
+
+#include <sys/stat.h>
+
+#define MODELS "tests/models/"
+#define WORK "build/test_tool."
+
+static char *out_text, *err_text; /* of the last run */
+
+static char *slurp(const char *path) {
+  unsigned char *bytes;
+  size_t size;
+  return hfm_companion_load(path, &bytes, &size, NULL) ? NULL : (char *)bytes;
+}
+
+/* Runs build/hfm with these words and returns its exit code. */
+static int hfm(const char *words) {
+  char command[1024];
+  snprintf(command, sizeof command, "build/hfm %s >" WORK "out 2>" WORK "err </dev/null", words);
+  const int status = system(command);
+  free(out_text);
+  free(err_text);
+  out_text = slurp(WORK "out");
+  err_text = slurp(WORK "err");
+  return status < 0 ? -1 : status >> 8 & 255;
+}
+
+static int lines_of(const char *text) {
+  int lines = 0;
+  for (; text && *text; text++) lines += *text == '\n';
+  return lines;
+}
+
+/* An error is one line that begins so, on stderr; nothing is on stdout. A hint may follow it. */
+static void check_error(const char *words, int code, const char *part) {
+  if (!CHECK_INT(hfm(words), code)) printf("  hfm %s\n", words);
+  CHECK(err_text && strncmp(err_text, "hfm: error: ", 12) == 0);
+  CHECK(lines_of(err_text) == 1 || (lines_of(err_text) == 2 && strstr(err_text, "\nhint: ")));
+  CHECK_CONTAINS(err_text, part);
+  CHECK_STR(out_text, "");
+}
+
+static void check_good(const char *words, const char *part) {
+  if (!CHECK_INT(hfm(words), 0)) printf("  hfm %s\n  %s\n", words, err_text);
+  CHECK_CONTAINS(out_text, part);
+}
+
+/* ---- The command line ---------------------------------------------------------------------------------------- */
+
+static void test_help(void) {
+  CHECK_INT(hfm(""), 2);
+  CHECK_CONTAINS(out_text, "hfm forward DIR");
+  check_good("help", "hfm forward DIR");
+  check_good("--help", "Exit codes: 0");
+  check_good("help bench", "--random-weights");
+  check_good("bench --help", "hfm bench DIR");
+  check_good("forward -h", "--hidden-states");
+  check_good("--version", HFM_VERSION);
+  CHECK(hfm("help print") == 0 && !strstr(out_text, "--threads"));
+}
+
+static void test_usage(void) {
+  check_error("fly", 2, "fly");
+  check_error("help fly", 2, "fly");
+  check_error("info", 2, "DIR");
+  check_error("info a b", 2, "'b'");
+  check_error("info . --fly", 2, "--fly");
+  check_error("info . --threads 2", 2, "--threads");
+  check_error("info . --task", 2, "--task");
+  check_error("info . --task fly", 2, "fly");
+  check_error("info . --dtype float3", 2, "float3");
+  check_error("info . --json=1", 2, "--json");
+  check_error("bench . --threads -1", 2, "--threads");
+  check_error("bench . --threads two", 2, "two");
+  check_error("bench . --batch 0", 2, "--batch");
+  check_error("bench . --attn flash", 2, "flash");
+  check_error("bench . --isa=sse9", 2, "sse9");
+  check_error("bench . --budget-ms nan0", 2, "nan0");
+  check_error("registry here", 2, "here");
+  check_error("forward " MODELS "bert_base", 2, "--ids");
+  check_error("forward " MODELS "bert_base --ids 1 --image x.ppm", 2, "one of");
+  check_error("forward " MODELS "bert_base --ids \"5 x\"", 2, "5 x");
+  check_error("forward " MODELS "bert_base --ids \"\"", 2, "no token");
+}
+
+static void test_registry(void) {
+  check_good("registry", "BertForSequenceClassification");
+  check_good("registry --markdown", "| model_type | base |");
+  CHECK_CONTAINS(out_text, "\n| gpt2 | yes |");
+}
+
+/* ---- What a model is -------------------------------------------------------------------------------------------- */
+
+static hfm_config *json_of(const char *text) {
+  hfm_config *config = NULL;
+  hfm_error error;
+  if (text && hfm_config_parse(text, strlen(text), NULL, &config, &error)) printf("  %s\n", error.message);
+  CHECK(config != NULL);
+  return config;
+}
+
+static void check_info(const char *words, const char *expected) {
+  static const char *const numbers[] = { "num_parameters", "num_parameters_no_embeddings", "memory_footprint",
+                                         "memory_footprint_no_buffers", "num_labels" };
+  static const char *const texts[] = { "architecture", "model_type", "task", "dtype", "id2label.0", "missing_keys.0",
+                                       "unexpected_keys.0", "unexpected_keys.1" };
+  char *want_text = slurp(expected);
+  check_good(words, "{");
+  hfm_config *got = json_of(out_text), *want = json_of(want_text);
+  for (size_t i = 0; got && want && i < sizeof numbers / sizeof numbers[0]; i++) {
+    if (!CHECK_INT(hfm_config_get_int(got, numbers[i], -1), hfm_config_get_int(want, numbers[i], -2))) {
+      printf("  %s\n", numbers[i]);
+    }
+  }
+  for (size_t i = 0; got && want && i < sizeof texts / sizeof texts[0]; i++) {
+    CHECK_STR(hfm_config_get_string(got, texts[i], "none"), hfm_config_get_string(want, texts[i], "none"));
+  }
+  if (got) CHECK_CONTAINS(hfm_config_get_string(got, "files.0", ""), "model");
+  hfm_config_free(got);
+  hfm_config_free(want);
+  free(want_text);
+}
+
+static void test_info(void) {
+  check_info("info " MODELS "bert_sequence --json", MODELS "bert_sequence/info.json");
+  CHECK_STR(err_text, "");
+  check_info("info --task base " MODELS "bert_sequence --json", MODELS "bert_sequence/info_as_base.json");
+  check_info("info " MODELS "llama_causal --json", MODELS "llama_causal/info.json");
+  check_info("info " MODELS "bert_sharded --json", MODELS "bert_sharded/info.json");
+  check_good("info " MODELS "bert_sequence", "7,129");
+  CHECK_CONTAINS(out_text, "no, yes, maybe");
+  CHECK_CONTAINS(out_text, "model.safetensors");
+}
+
+static void test_print(void) {
+  char *want = slurp(MODELS "bert_sequence/print.txt");
+  check_good("print " MODELS "bert_sequence", "BertForSequenceClassification(");
+  CHECK_STR(out_text, want);
+  free(want);
+}
+
+static void test_load_report(void) {
+  check_good("info " MODELS "bert_sequence --task token-classification", "BertForTokenClassification");
+  CHECK_CONTAINS(err_text, "BertForTokenClassification LOAD REPORT");
+  CHECK_CONTAINS(err_text, "UNEXPECTED");
+  check_error("info " MODELS "bert_sequence --num-labels 5", 1, "classifier");
+  CHECK_CONTAINS(err_text, "--ignore-mismatched-sizes");
+  check_good("info " MODELS "bert_sequence --num-labels 5 --ignore-mismatched-sizes", "5: ");
+  CHECK_CONTAINS(err_text, "MISMATCH");
+}
+
+static void test_bad_models(void) {
+  check_error("info build/absent", 1, "absent");
+  check_error("info " MODELS "bert_base --task image-classification", 1, "image-classification");
+  check_error("info " MODELS "bert_base --variant fp16", 1, "fp16");
+  check_error("print tests", 1, "config.json");
+  check_error("forward " MODELS "bert_base --ids \"1 99999 2\"", 1, "99999");
+  check_error("forward " MODELS "bert_base --image build/absent.ppm", 1, "absent.ppm");
+  check_error("forward " MODELS "bert_base --inputs " MODELS "bert_base/config.json", 1, "config.json");
+  check_error("forward " MODELS "bert_base --inputs " MODELS "bert_base/model.safetensors", 1, "no input");
+  check_error("forward " MODELS "bert_base --ids 5 --output build/no/such/file", 1, "build/no/such/file");
+}
+
+/* ---- What a model says ------------------------------------------------------------------------------------------ */
+
+/* Every expected tensor came out, within the tolerance. */
+static void check_outputs(const char *words, const char *expected, double tolerance) {
+  hfm_tensors got, want;
+  hfm_error error;
+  check_good(words, "");
+  if (!CHECK_INT(hfm_tensors_read(WORK "safetensors", &got, &error), HFM_OK)) return;
+  if (CHECK_INT(hfm_tensors_read(expected, &want, &error), HFM_OK)) {
+    CHECK(want.count > 0);
+    for (size_t i = 0; i < want.count; i++) {
+      const hfm_tensor *w = &want.items[i].tensor, *g = hfm_tensors_find(&got, want.items[i].name);
+      if (!CHECK(g && g->dtype == HFM_F32 && g->rank == w->rank)) {
+        printf("  %s\n", want.items[i].name);
+        continue;
+      }
+      CHECK(memcmp(g->shape, w->shape, sizeof w->shape) == 0);
+      CHECK_ALL_NEAR((const float *)g->data, (const float *)w->data, hfm_tensors_bytes(w) / 4, tolerance, 1e-5);
+    }
+    hfm_tensors_free(&want);
+  }
+  hfm_tensors_free(&got);
+  remove(WORK "safetensors");
+}
+#define OUTPUT " --output " WORK "safetensors "
+
+static void test_outputs(void) {
+  check_outputs("forward " MODELS "bert_base --inputs " MODELS "bert_base/inputs_right7.safetensors "
+                "--hidden-states --attentions" OUTPUT, MODELS "bert_base/expected_right7.safetensors", 1e-5);
+  check_outputs("forward " MODELS "llama_causal --inputs " MODELS "llama_causal/inputs_right7.safetensors "
+                "--hidden-states --attentions --threads 1" OUTPUT,
+                MODELS "llama_causal/expected_right7.safetensors", 2e-5);
+  check_outputs("forward " MODELS "vit_image --inputs " MODELS "vit_image/inputs_image3.safetensors "
+                "--hidden-states --attentions --isa scalar" OUTPUT,
+                MODELS "vit_image/expected_image3.safetensors", 2e-5);
+}
+
+/* Two rows of different length are padded and masked: the shorter one gives what it gives alone. */
+static void test_batch(void) {
+  hfm_tensors batch, alone;
+  check_good("forward " MODELS "bert_sequence --ids \"2 40 17 3\" --ids \"[2, 9]\"" OUTPUT, "row 1\n");
+  if (!CHECK_INT(hfm_tensors_read(WORK "safetensors", &batch, NULL), HFM_OK)) return;
+  check_good("forward " MODELS "bert_sequence --ids \"2 9\"" OUTPUT, "%");
+  if (CHECK_INT(hfm_tensors_read(WORK "safetensors", &alone, NULL), HFM_OK)) {
+    const hfm_tensor *a = hfm_tensors_find(&batch, "logits"), *b = hfm_tensors_find(&alone, "logits");
+    if (CHECK(a && b && a->shape[0] == 2 && b->shape[0] == 1 && b->shape[1] == 3)) {
+      CHECK_ALL_NEAR((const float *)a->data + 3, (const float *)b->data, 3, 1e-5, 1e-5);
+    }
+    hfm_tensors_free(&alone);
+  }
+  hfm_tensors_free(&batch);
+  remove(WORK "safetensors");
+}
+
+static void test_readable(void) {
+  check_good("forward " MODELS "bert_sequence --ids \"2 40 17 3\"", "maybe");
+  check_good("forward " MODELS "bert_sequence1 --ids \"2 40 17 3\"", "score");
+  check_good("forward " MODELS "bert_token --ids \"2 40 17 3\"", "      40  ");
+  check_good("forward " MODELS "bert_question --ids \"2 40 17 3\"", "answer: positions");
+  check_good("forward " MODELS "bert_masked --ids \"2 40 17 3\" --mask-id 17 --top 2", "position 2:");
+  CHECK_INT(lines_of(out_text), 1);
+  check_good("forward " MODELS "llama_causal --ids \"2 40 17 3\"", "next token:");
+  check_good("forward " MODELS "bert_base --ids \"2 40 17 3\"", "last_hidden_state  [1, 4, 18]");
+  check_good("forward examples/models/digits-vit --image examples/models/digits-vit/seven.pgm --top 3", "  seven ");
+  CHECK_INT(lines_of(out_text), 3);
+}
+
+static void test_bench(void) {
+  check_good("bench " MODELS "bert_base --random-weights --length 9 --batch 2 --runs 5 --threads 1 --json", "{");
+  hfm_config *json = json_of(out_text);
+  if (json) {
+    CHECK_INT(hfm_config_get_int(json, "runs", 0), 5);
+    CHECK_INT(hfm_config_get_int(json, "threads", 0), 1);
+    CHECK(*hfm_config_get_string(json, "isa", ""));
+    CHECK(hfm_config_get_float(json, "min_ms", 0) > 0);
+    CHECK(hfm_config_get_float(json, "median_ms", 0) >= hfm_config_get_float(json, "min_ms", 0));
+    const double tokens_per_ms = hfm_config_get_float(json, "tokens_per_second", 0) / 1000;
+    CHECK_NEAR(tokens_per_ms * hfm_config_get_float(json, "median_ms", 0), 18, 1);
+  }
+  hfm_config_free(json);
+  check_good("bench " MODELS "vit_image --runs 2 --budget-ms 0.001 --json", "\"images_per_second\"");
+  CHECK_CONTAINS(out_text, "\"longest_slice_ms\"");
+  check_good("bench " MODELS "vit_image --runs 2", "pictures per second");
+}
+
+/* ---- check ------------------------------------------------------------------------------------------------------- */
+
+static void put_file(const char *path, const char *bytes, size_t size) {
+  FILE *file = fopen(path, "wb");
+  if (CHECK(file != NULL)) {
+    fwrite(bytes, 1, size, file);
+    fclose(file);
+  }
+}
+
+static void test_check(void) {
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  check_good("check " MODELS "bert_base", "sound");
+  check_good("check " MODELS "bert_sharded", "sound");
+  check_good("check " MODELS "bert_base/model.safetensors", "sound");
+  check_good("check " MODELS "bert_base/config.json", "sound");
+  check_error("check build/absent", 1, "absent");
+  check_error("check tests", 1, "config.json");
+  check_error("check " MODELS "bert_base --task masked-lm", 1, "in none of the files");
+  if (!CHECK_INT(hfm_companion_load(MODELS "bert_base/model.safetensors", &bytes, &size, NULL), HFM_OK)) return;
+  put_file(WORK "cut.safetensors", (const char *)bytes, size - 1);
+  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
+  put_file(WORK "cut.safetensors", (const char *)bytes, 7);
+  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
+  put_file(WORK "cut.safetensors", "", 0);
+  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
+  bytes[8] = '[';
+  put_file(WORK "cut.safetensors", (const char *)bytes, size);
+  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
+  put_file(WORK "cut.json", "{\"a\": 1,}", 9);
+  check_error("check " WORK "cut.json", 1, "cut.json");
+  free(bytes);
+  remove(WORK "cut.safetensors");
+  remove(WORK "cut.json");
+#if !defined(_WIN32)
+  remove(WORK "fifo.safetensors");
+  if (CHECK_INT(mkfifo(WORK "fifo.safetensors", 0600), 0)) check_error("check " WORK "fifo.safetensors", 1, "fifo");
+  remove(WORK "fifo.safetensors");
+  if (fopen("/dev/full", "w")) CHECK_INT(system("build/hfm registry >/dev/full 2>/dev/null") >> 8 & 255, 1);
+#endif
+}
+
+int main(void) {
+  FILE *tool = fopen("build/hfm", "rb");
+  if (!tool) {
+    SKIP("build/hfm is not built");
+    return check_report("test_tool");
+  }
+  fclose(tool);
+  TEST(test_help);
+  TEST(test_usage);
+  TEST(test_registry);
+  TEST(test_info);
+  TEST(test_print);
+  TEST(test_load_report);
+  TEST(test_bad_models);
+  TEST(test_outputs);
+  TEST(test_batch);
+  TEST(test_readable);
+  TEST(test_bench);
+  TEST(test_check);
+  free(out_text);
+  free(err_text);
+  remove(WORK "out");
+  remove(WORK "err");
+  return check_report("test_tool");
+}
