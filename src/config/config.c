@@ -249,11 +249,12 @@ HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
   return hfm__json_int(value.doc, value.node, &count) ? count : 2;
 }
 
-/* id2label[id], NULL where it has no such label (then Transformers calls it LABEL_id). */
+/* id2label[id]; NULL where Transformers would call it LABEL_id: there is none, or "num_labels" overruled the list. */
 HFM__PRIVATE const char *hfm__config_label(const hfm_config *config, int64_t id) {
   const hfm__config_value labels = hfm__config_find(config, "id2label");
   char name[24];
   hfm__text t = hfm__text_to(name, sizeof name);
+  if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return NULL;
   hfm__text_i64(&t, id);
   return hfm__json_text(labels.doc, hfm__json_member_of(labels.doc, labels.node, name));
 }
@@ -420,7 +421,7 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   return 0;
 }
 
-/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id. */
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. */
 HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
   static const char *const names[2] = {"id2label", "label2id"};
   hfm__json *doc = &config->document;
@@ -429,6 +430,8 @@ HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count
                      "num_labels is %i, but must be from 1 to %d", count, (int)HFM__CONFIG_MAX_LABELS);
   hfm__json_remove(doc, doc->root, "num_labels", 10);
   if (hfm__config_label_count(config) == count) return HFM_OK;
+  for (int32_t i = 0; i < 2; i++) hfm__json_remove(doc, doc->root, names[i], 8);
+  if (hfm__config_num_labels(config) == count) return HFM_OK;
   for (int32_t reverse = 0; reverse < 2; reverse++) {
     const uint64_t room = (uint64_t)count * 40 + 3;
     char *json = (char *)hfm__alloc(&config->ctx.mem, room);

@@ -1,0 +1,414 @@
+/* config.json: typed access with aliases and defaults, labels, RoPE in both spellings, editing, writing (C3, J7). */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include "check.h"
+#include "failing_alloc.h"
+
+static hfm_config *config_of(const char *json) {
+  hfm_config *config = NULL;
+  hfm_error error;
+  if (!CHECK_INT(hfm_config_parse(json, strlen(json), NULL, &config, &error), HFM_OK))
+    printf("    %s\n", error.message);
+  return config;
+}
+
+/* What hfm_config_to_json gives; checks snprintf's rule on the way. */
+static const char *written(const hfm_config *config, char buffer[4096]) {
+  const size_t length = hfm_config_to_json(config, NULL, 0);
+  char small[5] = "????";
+  CHECK(length < 4096);
+  CHECK_INT(hfm_config_to_json(config, buffer, 4096), length);
+  CHECK_INT(strlen(buffer), length);
+  CHECK_INT(hfm_config_to_json(config, small, sizeof small), length);
+  CHECK(strlen(small) < sizeof small && strncmp(small, buffer, 4) == 0);
+  return buffer;
+}
+
+static void test_getters(void) {
+  hfm_config *c = config_of("{\"i\": 7, \"f\": 1.5, \"b\": true, \"s\": \"text\", \"n\": null, \"big\": 1e30, \"o\": "
+                            "{\"x\": {\"y\": -3}}, \"huge\": 1000000000000000019884624838656, \"inf\": Infinity}");
+  if (!c) return;
+  CHECK_INT(hfm_config_get_int(c, "i", 1), 7);
+  CHECK_INT(hfm_config_get_int(c, "f", 1), 1); /* another type: the fallback */
+  CHECK_INT(hfm_config_get_int(c, "s", 1), 1);
+  CHECK_INT(hfm_config_get_int(c, "n", 1), 1);
+  CHECK_INT(hfm_config_get_int(c, "absent", 1), 1);
+  CHECK_INT(hfm_config_get_int(c, "huge", 1), 1); /* int(1e30), "no limit" */
+  CHECK_INT(hfm_config_get_int(c, "o.x.y", 1), -3);
+  CHECK_INT(hfm_config_get_int(c, "o.z.y", 1), 1);
+  CHECK_INT(hfm_config_get_int(c, "i.x", 1), 1);
+  CHECK(hfm_config_get_float(c, "f", 0) == 1.5 && hfm_config_get_float(c, "i", 0) == 7);
+  CHECK(hfm_config_get_float(c, "huge", 0) == 1e30);
+  CHECK(hfm_config_get_float(c, "inf", 2) == 2); /* C3: only finite numbers are numbers */
+  CHECK_INT(hfm_config_get_bool(c, "b", 0), 1);
+  CHECK_INT(hfm_config_get_bool(c, "i", 0), 0);
+  CHECK_STR(hfm_config_get_string(c, "s", "?"), "text");
+  CHECK_STR(hfm_config_get_string(c, "i", "?"), "?");
+  CHECK(hfm_config_get_string(c, "absent", NULL) == NULL);
+  CHECK(hfm_config_has(c, "i") && hfm_config_has(c, "o.x") && !hfm_config_has(c, "n") && !hfm_config_has(c, "absent"));
+  CHECK_INT(hfm_config_get_int(NULL, "i", 5), 5);
+  CHECK_INT(hfm_config_get_int(c, NULL, 5), 5);
+  CHECK_INT(hfm_config_get_int(c, "", 5), 5);
+  hfm_config_free(c);
+  hfm_config_free(NULL);
+}
+
+/* attribute_map: either name finds either name; the model type's defaults fill what is absent. */
+static void test_aliases_and_defaults(void) {
+  hfm_config *c = config_of("{\"model_type\": \"gpt2\", \"n_embd\": 48, \"num_hidden_layers\": 3, \"n_inner\": null, "
+                            "\"activation_function\": null}");
+  hfm_error error;
+  char json[4096];
+  if (!c) return;
+  CHECK_INT(hfm_config_get_int(c, "n_embd", 0), 48);
+  CHECK_INT(hfm_config_get_int(c, "hidden_size", 0), 48);
+  CHECK_INT(hfm_config_get_int(c, "n_layer", 0), 3);
+  CHECK_INT(hfm_config_get_int(c, "num_hidden_layers", 0), 3);
+  CHECK_INT(hfm_config_get_int(c, "num_attention_heads", 0), 12); /* GPT2Config's own */
+  CHECK_INT(hfm_config_get_int(c, "n_head", 0), 12);
+  CHECK(hfm_config_get_float(c, "layer_norm_epsilon", 0) == 1e-5);
+  CHECK_STR(hfm_config_get_string(c, "activation_function", "none"), "none"); /* null is said, not absent */
+  CHECK(hfm_config_has(c, "hidden_size") && !hfm_config_has(c, "n_head"));
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 60, &error), HFM_OK); /* under the file's name */
+  CHECK_INT(hfm_config_set_int(c, "num_attention_heads", 4, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "n_head", 0), 4);
+  CHECK_STR(written(c, json), "{\n  \"activation_function\": null,\n  \"model_type\": \"gpt2\",\n  \"n_embd\": 60,\n"
+                              "  \"n_head\": 4,\n  \"n_inner\": null,\n  \"num_hidden_layers\": 3\n}\n");
+  CHECK_INT(hfm_config_set_string(c, "model_type", "no-such-model", &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "hidden_size", 0), 0); /* neither alias nor default any more */
+  hfm_config_free(c);
+}
+
+/* A nested configuration has its own model type's names. */
+static void test_nested(void) {
+  hfm_config *c = config_of("{\"model_type\": \"x\", \"hidden_size\": 1, "
+                            "\"decoder\": {\"model_type\": \"gpt2\", \"n_embd\": 48}}");
+  if (!c) return;
+  CHECK_INT(hfm_config_get_int(c, "decoder.hidden_size", 0), 48);
+  CHECK_INT(hfm_config_get_int(c, "n_embd", 0), 0);
+  hfm_config_free(c);
+}
+
+/* Both spellings of the dtype; the new one wins. */
+static void test_dtype(void) {
+  hfm_config *c = config_of("{\"torch_dtype\": \"float16\"}");
+  hfm_error error;
+  if (!c) return;
+  CHECK_STR(hfm_config_get_string(c, "dtype", ""), "float16");
+  CHECK_STR(hfm_config_get_string(c, "torch_dtype", ""), "float16");
+  CHECK_INT(hfm_config_set_json(c, "new", "null", &error), HFM_OK);
+  hfm_config_free(c);
+  c = config_of("{\"torch_dtype\": \"float16\", \"dtype\": \"bfloat16\"}");
+  if (!c) return;
+  CHECK_STR(hfm_config_get_string(c, "dtype", ""), "bfloat16");
+  hfm_config_free(c);
+}
+
+/* JSON's num_labels beats id2label; two labels where there is neither. */
+static void test_labels(void) {
+  static const struct {
+    const char *json;
+    int count;
+    const char *first; /* NULL: LABEL_0 */
+  } cases[] = {
+      {"{}", 2, NULL},
+      {"{\"id2label\": {\"0\": \"NEG\", \"1\": \"POS\", \"2\": \"?\"}}", 3, "NEG"},
+      {"{\"num_labels\": 5}", 5, NULL},
+      {"{\"num_labels\": 5, \"id2label\": {\"0\": \"NEG\"}}", 5, NULL},
+      {"{\"num_labels\": 1, \"id2label\": {\"0\": \"NEG\"}}", 1, "NEG"},
+      {"{\"id2label\": null}", 2, NULL},
+      {"{\"num_labels\": \"3\"}", 2, NULL},
+  };
+  char json[4096];
+  hfm_error error;
+  hfm_config *c;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    c = config_of(cases[i].json);
+    if (!c) continue;
+    CHECK_INT(hfm_config_get_int(c, "num_labels", 0), cases[i].count);
+    CHECK_STR(hfm__config_label(c, 0), cases[i].first);
+    CHECK(hfm__config_label(c, 99) == NULL && hfm__config_label(c, -1) == NULL);
+    hfm_config_free(c);
+  }
+  c = config_of("{\"id2label\": {\"0\": \"A\", \"1\": \"B\"}, \"label2id\": {\"A\": 0, \"B\": 1}}");
+  if (!c) return;
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 2, &error), HFM_OK); /* as many as there are: nothing changes */
+  CHECK_STR(hfm__config_label(c, 1), "B");
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 3, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "num_labels", 0), 3);
+  CHECK_STR(written(c, json),
+            "{\n  \"id2label\": {\n    \"0\": \"LABEL_0\",\n    \"1\": \"LABEL_1\",\n    \"2\": \"LABEL_2\"\n  },\n"
+            "  \"label2id\": {\n    \"LABEL_0\": 0,\n    \"LABEL_1\": 1,\n    \"LABEL_2\": 2\n  }\n}\n");
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 12, &error), HFM_OK);
+  CHECK_CONTAINS(written(c, json), "\"9\": \"LABEL_9\",\n    \"10\": \"LABEL_10\""); /* numerically, as Python */
+  CHECK_CONTAINS(written(c, json), "\"LABEL_1\": 1,\n    \"LABEL_10\": 10,");        /* and as text */
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 2, &error), HFM_OK);
+  CHECK_STR(written(c, json), "{}\n"); /* Transformers does not write the default */
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 0, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_set_int(c, "num_labels", INT64_MAX, &error), HFM_ERROR_ARGUMENT);
+  hfm_config_free(c);
+}
+
+static void test_rope(void) {
+  static const struct {
+    const char *json, *layer, *type;
+    double theta, factor;
+  } cases[] = {
+      {"{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}", NULL, "llama3",
+       500000, 8},
+      {"{\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}", NULL, "linear", 10000, 2},
+      {"{\"rope_theta\": 10000, \"rope_scaling\": null}", NULL, "default", 10000, -1},
+      {"{\"rope_parameters\": {\"rope_theta\": 1000.0, \"rope_type\": \"yarn\", \"factor\": 4.0}, \"rope_theta\": 5}",
+       NULL, "yarn", 1000, 4},
+      {"{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e6, \"rope_type\": \"default\"}, "
+       "\"sliding_attention\": {\"rope_theta\": 1e4, \"rope_type\": \"linear\", \"factor\": 8}}}",
+       "sliding_attention", "linear", 10000, 8},
+      {"{}", NULL, "default", -1, -1},
+  };
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_config *c = config_of(cases[i].json);
+    if (!c) continue;
+    CHECK_STR(hfm__config_rope_type(c, cases[i].layer), cases[i].type);
+    CHECK_NEAR(hfm__config_rope_float(c, cases[i].layer, "rope_theta", -1), cases[i].theta, 0);
+    CHECK_NEAR(hfm__config_rope_float(c, cases[i].layer, "factor", -1), cases[i].factor, 0);
+    hfm_config_free(c);
+  }
+}
+
+/* Getters that insist name file, key, what was expected and what was found. */
+static void test_needed(void) {
+  hfm_config *c =
+      config_of("{\"a\": 5, \"b\": 4.0, \"c\": null, \"d\": 0, \"e\": 1e-12, \"f\": Infinity, \"g\": \"x\"}");
+  static const struct {
+    const char *key;
+    int32_t item;
+  } ints[] = {{"a", HFM_E_NONE},        {"b", HFM_E_CONFIG_TYPE}, {"c", HFM_E_CONFIG_MISSING},
+              {"d", HFM_E_CONFIG_RANGE}, {"g", HFM_E_CONFIG_TYPE}, {"absent", HFM_E_CONFIG_MISSING}},
+    floats[] = {{"a", HFM_E_NONE},        {"b", HFM_E_NONE},        {"c", HFM_E_CONFIG_MISSING},
+                {"d", HFM_E_CONFIG_RANGE}, {"e", HFM_E_NONE},       {"f", HFM_E_CONFIG_TYPE},
+                {"g", HFM_E_CONFIG_TYPE}};
+  if (!c) return;
+  for (size_t i = 0; i < HFM__COUNT(ints); i++) {
+    hfm_error error;
+    int64_t value = 77;
+    memset(&error, 0, sizeof error);
+    (void)hfm__config_need_int(c, ints[i].key, 1, INT32_MAX, &value, &error);
+    CHECK_INT(error.item, ints[i].item);
+    CHECK_INT(value, ints[i].item == HFM_E_NONE ? 5 : 0);
+    if (error.item) CHECK_STR(error.what, ints[i].key);
+  }
+  for (size_t i = 0; i < HFM__COUNT(floats); i++) {
+    hfm_error error;
+    double value = 77;
+    memset(&error, 0, sizeof error);
+    (void)hfm__config_need_float(c, floats[i].key, 1e-30, 1e30, &value, &error);
+    CHECK_INT(error.item, floats[i].item);
+    if (error.item) CHECK_CONTAINS(error.message, "1e-30 to 1e+30");
+  }
+  hfm_config_free(c);
+}
+
+static void test_editing(void) {
+  hfm_config *c = config_of("{\"a\": {\"b\": [1, 2]}, \"s\": \"long text\"}");
+  hfm_error error;
+  char json[4096];
+  if (!c) return;
+  CHECK_INT(hfm_config_set_int(c, "a.c", INT64_MIN, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "a.c", 0), INT64_MIN);
+  CHECK_INT(hfm_config_set_float(c, "eps", 1e-12, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_bool(c, "flag", 7, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_string(c, "s", "sh\"ort\n\xc3\xa9", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_json(c, "a.b", " {\"z\": [], \"y\": 0.10} ", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(c, "new.deep.path", 3, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "new.deep.path", 0), 3);
+  CHECK_STR(hfm_config_get_string(c, "s", ""), "sh\"ort\n\xc3\xa9");
+  CHECK_STR(written(c, json),
+            "{\n  \"a\": {\n    \"b\": {\n      \"y\": 0.1,\n      \"z\": []\n    },\n"
+            "    \"c\": -9223372036854775808\n  },\n"
+            "  \"eps\": 1e-12,\n  \"flag\": true,\n  \"new\": {\n    \"deep\": {\n      \"path\": 3\n    }\n  },\n"
+            "  \"s\": \"sh\\\"ort\\n\\u00e9\"\n}\n");
+  CHECK_INT(hfm_config_remove(c, "a.b", &error), HFM_OK);
+  CHECK_INT(hfm_config_remove(c, "new", &error), HFM_OK);
+  CHECK_INT(hfm_config_remove(c, "absent.key", &error), HFM_OK);
+  CHECK(!hfm_config_has(c, "a.b") && !hfm_config_has(c, "new.deep") && hfm_config_has(c, "a.c"));
+  /* refused, and nothing changes */
+  CHECK_INT(hfm_config_set_int(c, "s.x", 1, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_set_string(c, "s", "\xff", &error), HFM_ERROR_FORMAT);
+  CHECK_INT(hfm_config_set_json(c, "s", "{", &error), HFM_ERROR_FORMAT);
+  CHECK_INT(error.item, HFM_E_JSON_SYNTAX);
+  CHECK_INT(error.offset, 1);
+  CHECK_STR(hfm_config_get_string(c, "s", ""), "sh\"ort\n\xc3\xa9");
+  CHECK_INT(hfm_config_set_string(c, "s", NULL, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_set_int(c, NULL, 1, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_set_int(NULL, "s", 1, NULL), HFM_ERROR_ARGUMENT);
+  hfm_config_free(c);
+}
+
+/* Setting a value again and again does not grow the document; a path of any depth is bounded. */
+static void test_editing_is_bounded(void) {
+  hfm_config *c = config_of("{}");
+  hfm_error error;
+  char path[2048];
+  size_t size = 0;
+  if (!c) return;
+  for (int i = 0; i < 1000; i++) {
+    CHECK_INT(hfm_config_set_int(c, "k", 1000 + i, &error), HFM_OK);
+    CHECK_INT(hfm_config_set_string(c, "s", i % 2 ? "aa" : "bb", &error), HFM_OK);
+    if (i == 0) size = c->document.text_size;
+  }
+  CHECK_INT(c->document.text_size, size);
+  for (int i = 0; i < 1023; i++) memcpy(path + 2 * i, "a.", 2);
+  memcpy(path + 2046, "a", 2);
+  CHECK_INT(hfm_config_set_int(c, path, 1, &error), HFM_ERROR_ARGUMENT);
+  CHECK(hfm_config_to_json(c, NULL, 0) > 0);
+  hfm_config_free(c);
+}
+
+/* J7: Python's NaN and infinities are read, and written as Transformers writes them. */
+static void test_nonfinite(void) {
+  hfm_config *c = config_of("{\"time_step_limit\": [0.0, Infinity], \"x\": NaN}");
+  char json[4096];
+  hfm_error error;
+  if (!c) return;
+  CHECK_INT(hfm_config_set_float(c, "y", -HUGE_VAL, &error), HFM_OK);
+  CHECK_STR(written(c, json),
+            "{\n  \"time_step_limit\": [\n    0.0,\n    {\n      \"__float__\": \"Infinity\"\n    }\n  ],\n  \"x\": {\n"
+            "    \"__float__\": \"NaN\"\n  },\n  \"y\": {\n    \"__float__\": \"-Infinity\"\n  }\n}\n");
+  hfm_config_free(c);
+}
+
+static void test_refused(void) {
+  static const struct {
+    const char *json;
+    int32_t item;
+  } cases[] = {{"[]", HFM_E_JSON_TYPE}, {"3", HFM_E_JSON_TYPE}, {"", HFM_E_JSON_SYNTAX},
+               {"{\"a\":1,\"a\":1}", HFM_E_JSON_DUPLICATE_KEY}, {"{} x", HFM_E_JSON_TRAILING}};
+  hfm_config *config;
+  hfm_options options;
+  hfm_error error;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    config = (hfm_config *)&error;
+    CHECK(hfm_config_parse(cases[i].json, strlen(cases[i].json), NULL, &config, &error) != HFM_OK);
+    CHECK_INT(error.item, cases[i].item);
+    CHECK(config == NULL);
+  }
+  CHECK_INT(hfm_config_parse(NULL, 0, NULL, &config, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_parse("{}", 2, NULL, NULL, &error), HFM_ERROR_ARGUMENT);
+  memset(&options, 0, sizeof options);
+  options.limits.max_config_bytes = 4;
+  CHECK_INT(hfm_config_parse("{   }", 5, &options, &config, &error), HFM_ERROR_LIMIT);
+}
+
+static const char *logged;
+static char log_line[640];
+static void write_log(void *ctx, int32_t level, int32_t item, const char *message) {
+  hfm__text t = hfm__text_to(log_line, sizeof log_line);
+  (void)ctx;
+  CHECK_INT(level, HFM_LOG_WARNING);
+  CHECK(item != 0);
+  hfm__text_str(&t, message);
+  logged = log_line;
+}
+
+/* A directory with config.json and generation_config.json; the second is optional, and only logged when broken. */
+static void test_from_pretrained(void) {
+  static const char config_json[] = "{\"a\": 1}", generation_json[] = "{\"max_length\": 20, \"nested\": {\"x\": 2}}";
+  hfm_memory_file list[2];
+  hfm__memory_files files;
+  hfm_options options;
+  hfm_config *c;
+  hfm_error error;
+  list[0].name = "dir/sub/config.json";
+  list[0].data = config_json;
+  list[0].size = sizeof config_json - 1;
+  list[1].name = "dir/sub/generation_config.json";
+  list[1].data = generation_json;
+  list[1].size = sizeof generation_json - 1;
+  files.files = list;
+  memset(&options, 0, sizeof options);
+  options.io = hfm__memory_io(&files);
+  options.subfolder = "sub";
+  options.log.write = write_log;
+  for (size_t count = 0; count <= 2; count++) {
+    files.count = count;
+    c = (hfm_config *)&error;
+    if (count == 0) {
+      CHECK_INT(hfm_config_from_pretrained("dir", &options, &c, &error), HFM_ERROR_NOT_FOUND);
+      CHECK_INT(error.item, HFM_E_FILE_NOT_FOUND);
+      CHECK_STR(error.file, "dir/sub/config.json");
+      CHECK(c == NULL);
+    } else if (CHECK_INT(hfm_config_from_pretrained("dir", &options, &c, &error), HFM_OK)) {
+      CHECK_INT(error.item, HFM_E_NONE);
+      CHECK_INT(hfm_config_get_int(c, "a", 0), 1);
+      CHECK_INT(hfm_config_get_int(c, "generation_config.max_length", 0), count == 2 ? 20 : 0);
+      CHECK_INT(hfm_config_get_int(c, "generation_config.nested.x", 0), count == 2 ? 2 : 0);
+      hfm_config_free(c);
+    }
+  }
+  CHECK(logged == NULL);
+  list[1].size--;
+  if (CHECK_INT(hfm_config_from_pretrained("dir", &options, &c, &error), HFM_OK)) hfm_config_free(c);
+  CHECK(logged != NULL);
+  CHECK_CONTAINS(logged, "generation_config.json");
+  options.subfolder = NULL;
+  CHECK_INT(hfm_config_from_pretrained("dir", &options, &c, &error), HFM_ERROR_NOT_FOUND);
+}
+
+static void test_copy(void) {
+  hfm_config *c = config_of("{\"b\": {\"x\": [1, \"\\u00e9\", Infinity]}, \"a\": 0.1}"), *copy = NULL;
+  char one[4096], two[4096];
+  hfm_error error;
+  if (!c) return;
+  if (CHECK_INT(hfm__config_copy(c, &c->ctx, &copy, &error), HFM_OK)) CHECK_STR(written(copy, two), written(c, one));
+  hfm_config_free(copy);
+  hfm_config_free(c);
+}
+
+static void test_every_allocation(void) {
+  static const char json[] = "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"id2label\": {\"0\": \"x\"}}";
+  failing_alloc memory;
+  for (int64_t n = 0;; n++) {
+    hfm_options options;
+    hfm_config *c = NULL;
+    hfm_error error;
+    memset(&options, 0, sizeof options);
+    failing_alloc_begin(&memory, n);
+    options.allocator = memory.allocator;
+    if (hfm_config_parse(json, sizeof json - 1, &options, &c, &error) == HFM_OK) {
+      hfm_config *copy = NULL;
+      const hfm_result results[] = {hfm_config_set_int(c, "num_labels", 9, &error),
+                                    hfm_config_set_string(c, "a.b.c", "some text", &error),
+                                    hfm_config_set_json(c, "d", "[1, 2, {\"x\": 3}]", &error),
+                                    hfm__config_copy(c, &c->ctx, &copy, &error)};
+      for (size_t i = 0; i < HFM__COUNT(results); i++) CHECK(results[i] == HFM_OK || results[i] == HFM_ERROR_MEMORY);
+      CHECK(hfm_config_to_json(c, NULL, 0) > 0);
+      hfm_config_free(copy);
+    } else {
+      CHECK_INT(error.item, HFM_E_OUT_OF_MEMORY);
+      CHECK(c == NULL);
+    }
+    hfm_config_free(c);
+    CHECK(failing_alloc_clean(&memory));
+    if (!memory.failed) break;
+  }
+  CHECK(memory.calls > 8);
+}
+
+int main(void) {
+  TEST(test_getters);
+  TEST(test_aliases_and_defaults);
+  TEST(test_nested);
+  TEST(test_dtype);
+  TEST(test_labels);
+  TEST(test_rope);
+  TEST(test_needed);
+  TEST(test_editing);
+  TEST(test_editing_is_bounded);
+  TEST(test_nonfinite);
+  TEST(test_refused);
+  TEST(test_from_pretrained);
+  TEST(test_copy);
+  TEST(test_every_allocation);
+  return check_report("test_config");
+}
