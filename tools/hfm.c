@@ -101,8 +101,7 @@ static void help_overview(void) {
        "\n"
        "Tasks (--task), the Auto classes of Transformers:");
   for (hfm_task task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
-    const char *end = task + 1 == HFM_TASK_FROM_CONFIG ? "" : task % 4 == 3 ? "\n" : " ";
-    printf("%s%s%s", task % 4 ? "" : "  ", hfm_task_name(task), end);
+    printf("  %s%s", hfm_task_name(task), task % 4 == 3 ? "\n" : "");
   }
   puts("\n\n"
        "DIR is a model directory as the Hugging Face hub has it (config.json, *.safetensors), or the id of\n"
