@@ -39,7 +39,7 @@ static void test_getters(void) {
   CHECK_INT(hfm_config_get_int(c, "o.z.y", 1), 1);
   CHECK_INT(hfm_config_get_int(c, "i.x", 1), 1);
   CHECK(hfm_config_get_float(c, "f", 0) == 1.5 && hfm_config_get_float(c, "i", 0) == 7);
-  CHECK(hfm_config_get_float(c, "huge", 0) == 1e30);
+  CHECK_NEAR(hfm_config_get_float(c, "huge", 0), 1e30, 0);
   CHECK(hfm_config_get_float(c, "inf", 2) == 2); /* C3: only finite numbers are numbers */
   CHECK_INT(hfm_config_get_bool(c, "b", 0), 1);
   CHECK_INT(hfm_config_get_bool(c, "i", 0), 0);
@@ -67,7 +67,7 @@ static void test_aliases_and_defaults(void) {
   CHECK_INT(hfm_config_get_int(c, "num_hidden_layers", 0), 3);
   CHECK_INT(hfm_config_get_int(c, "num_attention_heads", 0), 12); /* GPT2Config's own */
   CHECK_INT(hfm_config_get_int(c, "n_head", 0), 12);
-  CHECK(hfm_config_get_float(c, "layer_norm_epsilon", 0) == 1e-5);
+  CHECK_NEAR(hfm_config_get_float(c, "layer_norm_epsilon", 0), 1e-5, 0);
   CHECK_STR(hfm_config_get_string(c, "activation_function", "none"), "none"); /* null is said, not absent */
   CHECK(hfm_config_has(c, "hidden_size") && !hfm_config_has(c, "n_head"));
   CHECK_INT(hfm_config_set_int(c, "hidden_size", 60, &error), HFM_OK); /* under the file's name */

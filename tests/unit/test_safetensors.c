@@ -15,27 +15,31 @@ static size_t make(uint8_t *file, uint64_t claimed, const char *header, size_t h
   return 8 + header_size + data;
 }
 
-/* Opens bytes as a weights file. HFM_E_NONE: *ckpt is the caller's, and so is *ctx until it is closed. `copied` hides
-   the map, so that everything is read. */
-static int32_t open_bytes(const void *bytes, size_t size, int copied, const hfm_allocator *mem, hfm__context *ctx,
-                          hfm__checkpoint *ckpt, hfm_error *error) {
+/* What an open checkpoint leans on. */
+typedef struct source {
   hfm_memory_file file;
   hfm__memory_files files;
+  hfm__context ctx;
+} source;
+
+/* Opens bytes as a weights file. HFM_E_NONE: *ckpt is the caller's. `copied` does without the map: all is read. */
+static int32_t open_bytes(const void *bytes, size_t size, int copied, const hfm_allocator *mem, source *s,
+                          hfm__checkpoint *ckpt, hfm_error *error) {
   hfm_options options;
   hfm_result result;
-  file.name = "x.safetensors";
-  file.data = bytes;
-  file.size = size;
-  files.files = &file;
-  files.count = 1;
+  s->file.name = "x.safetensors";
+  s->file.data = bytes;
+  s->file.size = size;
+  s->files.files = &s->file;
+  s->files.count = 1;
   memset(&options, 0, sizeof options);
   memset(error, -1, sizeof *error);
   memset(ckpt, -1, sizeof *ckpt);
-  options.io = hfm__memory_io(&files);
+  options.io = hfm__memory_io(&s->files);
   options.local_copy = copied;
   if (mem) options.allocator = *mem;
-  if (hfm__context_init(&options, ctx, error) != HFM_OK) return error->item;
-  result = hfm__checkpoint_open_file(ctx, "x.safetensors", &options, ckpt, error);
+  if (hfm__context_init(&options, &s->ctx, error) != HFM_OK) return error->item;
+  result = hfm__checkpoint_open_file(&s->ctx, "x.safetensors", &options, ckpt, error);
   if (result == HFM_OK) return HFM_E_NONE;
   CHECK_INT(result, error->code);
   CHECK(ckpt->tensors == NULL && ckpt->files == NULL && ckpt->arena.blocks == NULL);
@@ -46,9 +50,9 @@ static int32_t open_bytes(const void *bytes, size_t size, int copied, const hfm_
 static int32_t judge(const char *header, size_t data, hfm_error *error) {
   uint8_t file[ROOM];
   const size_t size = make(file, strlen(header), header, strlen(header), data);
-  hfm__context ctx;
+  source s;
   hfm__checkpoint ckpt;
-  const int32_t item = open_bytes(file, size, 0, NULL, &ctx, &ckpt, error);
+  const int32_t item = open_bytes(file, size, 0, NULL, &s, &ckpt, error);
   if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
   return item;
 }
@@ -76,25 +80,25 @@ static void check_accepted(const char *header, size_t data) {
 /* S1: eight bytes at least. S2: a header of at most 100,000,000 bytes. S3: the header lies in the file. */
 static void test_length(void) {
   uint8_t file[ROOM];
-  hfm__context ctx;
+  source s;
   hfm__checkpoint ckpt;
   hfm_error error;
   memset(file, 0, sizeof file);
   for (size_t size = 0; size < 8; size++) {
-    CHECK_INT(open_bytes(file, size, 0, NULL, &ctx, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
+    CHECK_INT(open_bytes(file, size, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
     CHECK_INT(error.offset, size);
   }
   make(file, 100000001, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &ctx, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
+  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
   CHECK_INT(error.code, HFM_ERROR_LIMIT);
   make(file, UINT64_MAX, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &ctx, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
+  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
   make(file, 3, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &ctx, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
+  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
   make(file, 0, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 8, 0, NULL, &ctx, &ckpt, &error), HFM_E_JSON_SYNTAX);
+  CHECK_INT(open_bytes(file, 8, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_SYNTAX);
   make(file, 1, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &ctx, &ckpt, &error), HFM_E_JSON_SYNTAX);
+  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_SYNTAX);
 }
 
 /* S4: UTF-8, one JSON object; white space before and after it. */
@@ -172,12 +176,12 @@ static void test_dtypes(void) {
     uint8_t file[ROOM];
     char header[256];
     hfm__text t = hfm__text_to(header, sizeof header);
-    hfm__context ctx;
+    source s;
     hfm__checkpoint ckpt;
     hfm_error error;
     hfm__text_format(&t, "{\"a\":{\"dtype\":\"%s\",\"shape\":[8,1],\"data_offsets\":[0,%d]}}", all[i].name,
                      all[i].bits);
-    if (!CHECK_INT(open_bytes(file, make(file, t.length, header, t.length, (size_t)all[i].bits), 0, NULL, &ctx, &ckpt,
+    if (!CHECK_INT(open_bytes(file, make(file, t.length, header, t.length, (size_t)all[i].bits), 0, NULL, &s, &ckpt,
                               &error),
                    HFM_E_NONE))
       continue;
@@ -273,12 +277,12 @@ static void test_table(void) {
   uint8_t file[ROOM];
   const size_t size = make(file, sizeof header - 1, header, sizeof header - 1, 25);
   for (int copied = 0; copied < 2; copied++) {
-    hfm__context ctx;
+    source s;
     hfm__checkpoint ckpt;
     hfm_error error;
     uint8_t data[24];
     const hfm__file_tensor *tensor;
-    if (!CHECK_INT(open_bytes(file, size, copied, NULL, &ctx, &ckpt, &error), HFM_E_NONE)) return;
+    if (!CHECK_INT(open_bytes(file, size, copied, NULL, &s, &ckpt, &error), HFM_E_NONE)) return;
     CHECK_INT(ckpt.count, 2);
     CHECK_INT(ckpt.files[0].map == NULL, copied);
     CHECK_STR(ckpt.tensors[0].name, "a");
@@ -302,7 +306,7 @@ static void test_table(void) {
 static void test_many(void) {
   enum { MANY = 50000, EACH = 128 };
   uint8_t *file = (uint8_t *)malloc((size_t)MANY * EACH);
-  hfm__context ctx;
+  source s;
   hfm__checkpoint ckpt;
   hfm_error error;
   hfm__text t;
@@ -320,13 +324,13 @@ static void test_many(void) {
     for (int i = 0; i < 8; i++) file[i] = (uint8_t)((uint64_t)t.length >> 8 * i);
     start = hfm__clock_ns();
     if (!repeated) {
-      if (CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &ctx, &ckpt, &error), HFM_E_NONE)) {
+      if (CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_NONE)) {
         CHECK_INT(ckpt.count, MANY);
         CHECK(hfm__checkpoint_find(&ckpt, "model.layers.4711.self_attn.q_proj.weight") != NULL);
         hfm__checkpoint_close(&ckpt);
       }
     } else {
-      CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &ctx, &ckpt, &error), HFM_E_JSON_DUPLICATE_KEY);
+      CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_DUPLICATE_KEY);
     }
     CHECK((double)(hfm__clock_ns() - start) * 1e-9 < 2.0); /* far above what it takes, sanitizers included */
   }
@@ -347,21 +351,21 @@ static void check_inside(const hfm__checkpoint *ckpt, size_t size) {
 static void test_every_prefix_and_byte(void) {
   uint8_t good[ROOM], file[ROOM];
   const size_t size = make(good, sizeof sample - 1, sample, sizeof sample - 1, 11);
-  hfm__context ctx;
+  source s;
   hfm__checkpoint ckpt;
   hfm_error error;
   for (size_t n = 0; n < size; n++) {
     uint8_t *exact = (uint8_t *)malloc(n ? n : 1); /* so that a sanitizer sees a read past the end */
     if (!exact) return;
     memcpy(exact, good, n);
-    CHECK(open_bytes(exact, n, (int)(n & 1), NULL, &ctx, &ckpt, &error) != HFM_E_NONE);
+    CHECK(open_bytes(exact, n, (int)(n & 1), NULL, &s, &ckpt, &error) != HFM_E_NONE);
     free(exact);
   }
   for (size_t i = 0; i < size; i++) {
     for (int value = 0; value < 256; value++) {
       memcpy(file, good, size);
       file[i] = (uint8_t)value;
-      if (open_bytes(file, size, value & 1, NULL, &ctx, &ckpt, &error) == HFM_E_NONE) {
+      if (open_bytes(file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
         check_inside(&ckpt, size);
         hfm__checkpoint_close(&ckpt);
       } else {
@@ -377,12 +381,12 @@ static void test_every_allocation(void) {
   const size_t size = make(file, sizeof sample - 1, sample, sizeof sample - 1, 11);
   failing_alloc memory;
   for (int64_t n = 0;; n++) {
-    hfm__context ctx;
+    source s;
     hfm__checkpoint ckpt;
     hfm_error error;
     int32_t item;
     failing_alloc_begin(&memory, n);
-    item = open_bytes(file, size, 1, &memory.allocator, &ctx, &ckpt, &error);
+    item = open_bytes(file, size, 1, &memory.allocator, &s, &ckpt, &error);
     if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
     else CHECK_INT(item, HFM_E_OUT_OF_MEMORY);
     CHECK(failing_alloc_clean(&memory));
@@ -394,13 +398,13 @@ static void test_every_allocation(void) {
 /* No allocation is sized by a number that the file does not back with bytes. */
 static void test_memory_bounded(void) {
   uint8_t file[ROOM];
-  hfm__context ctx;
+  source s;
   hfm__checkpoint ckpt;
   hfm_error error;
   failing_alloc memory;
   failing_alloc_begin(&memory, -1);
   make(file, 99999999, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 1, &memory.allocator, &ctx, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
+  CHECK_INT(open_bytes(file, 10, 1, &memory.allocator, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
   CHECK(memory.peak_bytes < 4096);
   CHECK(failing_alloc_clean(&memory));
 }
