@@ -52,7 +52,7 @@ bench: build/hfm
 bench-peers: build/hfm
 	@$(PYTHON) tools/bench/peers.py
 
-sanitize: hfmodel.h
+sanitize: build/hfm
 	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh /test_
 	@BUILD=build/tsan TEST_CFLAGS="$(TSAN)" tests/run.sh /test_thread /test_session
 
