@@ -121,6 +121,7 @@ CHECK_UNUSED static void check_run(const char *name, void (*test)(void)) {
   check_state.test = name;
   check_state.failures_here = check_state.skipped_here = check_state.printed = 0;
   test();
+  fflush(stdout); /* a later crash then does not take this test's messages with it */
   if (check_state.failures_here) check_state.failed++;
   else if (check_state.skipped_here) check_state.skipped++;
   else check_state.passed++;

@@ -25,7 +25,7 @@ expect fails 'TEST(test); TEST(bad); return check_report("p");' "1 passed, 1 fai
 expect nan 'TEST(nan_passes); return check_report("p");' "0 passed, 1 failed, 0 skipped" 1
 expect skips 'TEST(test); TEST(unfit); return check_report("p");' "1 passed, 0 failed, 1 skipped" 0
 expect crashes 'TEST(test); return *(volatile int *)0;' "0 passed, 1 failed, 0 skipped" 1
-expect crashes_late 'TEST(test); check_report("p"); return *(volatile int *)0;' "1 passed, 1 failed, 0 skipped" 1
+expect crashes_late 'TEST(test); check_report("p"); fflush(stdout); return *(volatile int *)0;' "1 passed, 1 failed, 0 skipped" 1
 expect tests_nothing 'return check_report("p");' "0 passed, 1 failed, 0 skipped" 1
 expect says_nothing 'TEST(test); return 0;' "0 passed, 1 failed, 0 skipped" 1
 expect does_not_compile 'return no_such_name;' "0 passed, 1 failed, 0 skipped" 1
