@@ -16,22 +16,27 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* score * scale + mask for keys [from, to) of one row; -FLT_MAX elsewhere in [begin, end). Returns the maximum. */
+/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
+   are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to) {
-  const hfm__vf scale = hfm__v_set1(a->scale);
+                                                int64_t from, int64_t to, float *scale) {
+  const hfm__vf f = hfm__v_set1(a->scale);
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W) {
-    const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
-    hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), scale, m));
-  }
-  if (j < to) {
-    const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), scale, m)); /* scores reach up to a whole panel */
+  *scale = a->scale;
+  if (a->mask || !(a->scale > 1e-6f)) {
+    *scale = 1.0f;
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin);
+  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -48,15 +53,15 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, i
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total;
+  float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to);
-  if (HFM__FN(all_masked)(x, largest, from, to)) {
+  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, largest, x, end);
+    total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
@@ -67,18 +72,18 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
-  float largest, factor;
+  float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp)(hfm__v_set1(before - largest)));
+  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, largest, x + begin, end - begin);
+  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
   return factor;
 }
 
@@ -97,6 +102,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.far = 0;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -113,8 +120,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, HFM__NR, a->scores + j, lds,
-                       (const char *)panel, 0);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -123,7 +130,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (d = 0; d < a->head; d += HFM__NR) {
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, HFM__NR, sums, HFM__NR, (const char *)panel, 0);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }

@@ -17,9 +17,11 @@
 #define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 #endif
 
-/* c[rows][ldc] = a[rows][lda] * b[k][ldb]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE void HFM__FN(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           int64_t ldb, float *c, int64_t ldc, const char *next, int64_t step) {
+                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, far = ahead->far;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
@@ -32,9 +34,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(tile)(const int rows, int64_t k, const floa
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    next += step;
+    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + far);
+    next += bytes;
     HFM__ROWS(HFM__STEP)
-    b += ldb;
+    b += HFM__NR;
   }
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
@@ -48,8 +51,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(tile)(const int rows, int64_t k, const floa
 
 /* The same for a number of rows known only now. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  int64_t ldb, float *c, int64_t ldc, const char *next, int64_t step) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__FN(tile)(r + 1, k, a, lda, b, ldb, c, ldc, next, step); break;
+                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__FN(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -81,38 +84,44 @@ HFM__TARGET HFM__INLINE void HFM__FN(finish_row)(const int32_t activation, const
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(finish_as)(const int32_t activation, const hfm__gemm *g, const float *sums,
-                                                int64_t first, int64_t rows) {
+                                                int64_t row, int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
   int64_t r;
   for (r = 0; r < rows; r++)
-    HFM__FN(finish_row)(activation, sums + r * HFM__NR, g->bias,
-                        g->residual ? g->residual + (first + r) * g->ldr : NULL, g->out + (first + r) * g->ldo, g->n);
+    HFM__FN(finish_row)(activation, sums + r * HFM__NR, g->bias ? g->bias + column : NULL,
+                        g->residual ? g->residual + (row + r) * g->ldr + column : NULL,
+                        g->out + (row + r) * g->ldo + column, n);
 }
 
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, const float *sums, int64_t first, int64_t rows) {
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, const float *sums, int64_t row, int64_t rows,
+                                               int64_t column) {
   switch (g->activation) {
 #define HFM__FINISH_CASE(name, config, torch) \
-  case HFM__ACT_##name: HFM__FN(finish_as)(HFM__ACT_##name, g, sums, first, rows); break;
+  case HFM__ACT_##name: HFM__FN(finish_as)(HFM__ACT_##name, g, sums, row, rows, column); break;
     HFM__ACTIVATION_LIST(HFM__FINISH_CASE)
 #undef HFM__FINISH_CASE
-    default: HFM__FN(finish_as)(HFM__ACT_none, g, sums, first, rows); break;
+    default: HFM__FN(finish_as)(HFM__ACT_none, g, sums, row, rows, column); break;
   }
 }
 
+/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemm)(const hfm__gemm *g) {
   float sums[HFM__MR * HFM__NR];
   const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const char *next = (const char *)(g->next ? g->next : g->panel);
-  int64_t s, first = 0, step = 0;
-  if (g->next && g->k > 0) {
-    const int64_t bytes = g->k * HFM__NR * (int64_t)sizeof(float);
-    step = HFM__MIN((bytes / steps + g->k - 1) / g->k, 64); /* bytes of the next panel for each k */
-  }
+  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  int64_t s, row = 0, column;
+  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
+  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.far = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - first + steps - s - 1) / (steps - s);
-    HFM__FN(tile_rows)(rows, g->k, g->a + first * g->lda, g->lda, g->panel, g->ldb, sums, HFM__NR, next, step);
-    HFM__FN(finish)(g, sums, first, rows);
-    next += step * g->k;
-    first += rows;
+    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    for (column = 0; column < g->n; column += HFM__NR) {
+      HFM__FN(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
+      HFM__FN(finish)(g, sums, row, rows, column);
+      ahead.at += ahead.bytes * g->k;
+    }
+    row += rows;
   }
 }
 
@@ -136,8 +145,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
+      HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
+      HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
     }
     for (; k < p->k; k++)
@@ -174,28 +185,34 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- One row ---- */
 
-/* Two sums of W lanes for each of `rows` (1 or 4) weight rows, `apart` rows from each other: four streams of memory keep
-   a core busier than one. */
+/* Dot products of `rows` (1 or 4) weight rows, `apart` from each other: four streams of memory keep a core busier than
+   one. Each row sums in two vectors, or in one where that is 16 wide. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row,
                                               int64_t apart) {
-  const int64_t k = g->k, end = k / (2 * HFM__W) * (2 * HFM__W);
+  const int two = HFM__W < 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += 2 * HFM__W) {
-    const hfm__vf p = hfm__v_load(x + i), q = hfm__v_load(x + i + HFM__W);
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
     a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
     if (rows == 4) {
       a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
       a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
       a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-      b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));

@@ -4,23 +4,29 @@
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 
-/* A block of rows of x times one panel, then activation(sum + bias) + residual. Panel: [k][ldb], NR columns used, zeros
-   after column n (or any readable floats: those columns are dropped). Each output is one chain of k fused (where the
-   tier has FMA) multiply-adds in the order of k, whatever rows, n or the panel's origin are. */
+/* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)][k][NR], with
+   anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
+   in the order of k, whatever rows, n or the panels' origin are. */
 typedef struct hfm__gemm {
-  int64_t rows, n, k;    /* n <= NR */
+  int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
   int64_t lda;
-  const float *panel;
-  int64_t ldb;
+  const float *panels;
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
   float *out;            /* [rows][ldo] */
   int64_t ldo;
   int32_t activation;
-  const float *next;     /* what will be read after this panel, to prefetch; or NULL */
+  const void *next;      /* memory that will be read after this, to prefetch, and how much of it; or 0 bytes */
+  int64_t next_bytes;
 } hfm__gemm;
+
+/* What a tile fetches for later while it computes: `bytes` for each k, from `at` on, and as much from `at + far` on. */
+typedef struct hfm__ahead {
+  const char *at;
+  int64_t bytes, far;
+} hfm__ahead;
 
 /* One row of x times `rows` weight rows: a dot product each, in one order for every row. */
 typedef struct hfm__gemv {
@@ -83,6 +89,13 @@ typedef struct hfm__kernels {
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
 } hfm__kernels;
+
+/* For loops over the registers of an array, which must be unrolled for it to stay in registers. */
+#if defined(__GNUC__) && !defined(__INTEL_COMPILER)
+#define HFM__UNROLL _Pragma("GCC unroll 16")
+#else
+#define HFM__UNROLL
+#endif
 
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)

@@ -139,29 +139,29 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   return largest;
 }
 
-/* y = exp(x - largest), and its sum */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float largest, float *y, int64_t n) {
-  const hfm__vf m = hfm__v_set1(largest);
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
   float sum;
   for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
-    const hfm__vf a = HFM__FN(exp)(hfm__v_sub(hfm__v_load(x + i), m));
-    const hfm__vf b = HFM__FN(exp)(hfm__v_sub(hfm__v_load(x + i + HFM__W), m));
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
     hfm__v_store(y + i, a);
     hfm__v_store(y + i + HFM__W, b);
     s0 = hfm__v_add(s0, a);
     s1 = hfm__v_add(s1, b);
   }
   if (i + HFM__W <= n) {
-    const hfm__vf a = HFM__FN(exp)(hfm__v_sub(hfm__v_load(x + i), m));
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
     hfm__v_store(y + i, a);
     s0 = hfm__v_add(s0, a);
     i += HFM__W;
   }
   sum = hfm__v_sum(hfm__v_add(s0, s1));
   if (i < n) {
-    hfm__v_store_n(y + i, HFM__FN(exp)(hfm__v_sub(hfm__v_load_n(x + i, n - i), m)), n - i);
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
     for (j = i; j < n; j++) sum += y[j];
   }
   return sum;
@@ -177,7 +177,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t 
 /* In place allowed. */
 HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
   if (n <= 0) return;
-  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, HFM__FN(row_max)(x, n), y, n), n);
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
 }
 
 /* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */

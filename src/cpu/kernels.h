@@ -44,6 +44,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_min
 #undef hfm__v_round
 #undef hfm__v_scale
+#undef hfm__v_scale_down
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax

@@ -3,7 +3,7 @@
    stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
    keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
 
-enum { HFM__FLASH_TILE = 512 };
+enum { HFM__FLASH_TILE = 2048 };
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
@@ -24,7 +24,7 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
   p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, (int64_t)HFM__FLASH_TILE) : p.keys;
   rows = 2500000 / (HFM__MAX(p.keys, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? 8 * mr : mr);
+  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && p.keys > p.tile ? 16 * mr : mr);
   p.blocks = (p.queries + rows - 1) / rows;
   padded = (p.tile + nr - 1) / nr * nr;
   p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));

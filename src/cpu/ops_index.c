@@ -37,7 +37,7 @@ HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm_
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
     for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] == a->attrs->pad; s--) {
     }
-    ((int64_t *)a->out[0].data)[b] = s >= 0 ? s : HFM__MAX(ids->shape[1] - 1, 0);
+    ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
   }
 }
 
@@ -66,20 +66,30 @@ HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm
   }
 }
 
-/* Transformers' "dynamic": beyond the original length the base grows with the length. */
-HFM__PRIVATE void hfm__rope_dynamic_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+/* How far the positions reach decides: longrope takes the other list beyond the original length, "dynamic" lets the
+   base grow with the length. */
+HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0], *longer = &a->in[2];
   const double *parameter = a->attrs->parameter;
   const double factor = parameter[1], dimension = parameter[2], original = parameter[3];
-  const double length = HFM__MAX((double)a->dims[0], original);
-  const double stretch = factor * length / original - (factor - 1.0);
-  const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
+  const int64_t half = a->out[0].shape[0];
   float *to = (float *)a->out[0].data;
-  int64_t j;
+  int64_t length = 0, b, s, j;
   (void)chunk;
   (void)worker;
-  for (j = 0; j < a->out[0].shape[0]; j++) {
-    const float exponent = (float)(2 * j) / (float)dimension;
-    to[j] = 1.0f / (float)pow(base, (double)exponent);
+  for (b = 0; b < positions->shape[0]; b++)
+    for (s = 0; s < positions->shape[1]; s++)
+      length = HFM__MAX(length, ((const int64_t *)positions->data)[b * positions->stride[0] + s * positions->stride[1]] + 1);
+  if (longer->data || (double)length <= original) {
+    const hfm__operand *from = longer->data && (double)length > original ? longer : &a->in[1];
+    memcpy(to, from->data, (size_t)half * sizeof(float));
+  } else {
+    const double stretch = factor * (double)length / original - (factor - 1.0);
+    const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
+    for (j = 0; j < half; j++) {
+      const float exponent = (float)(2 * j) / (float)dimension;
+      to[j] = 1.0f / (float)pow(base, (double)exponent);
+    }
   }
 }
 
@@ -95,7 +105,7 @@ HFM__PRIVATE void hfm__rope_dynamic_run(const hfm__op_args *a, int64_t chunk, hf
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
 #define hfm__rope_angles_chunks hfm__one_chunk
-#define hfm__rope_dynamic_chunks hfm__one_chunk
+#define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
@@ -107,7 +117,7 @@ HFM__PRIVATE void hfm__rope_dynamic_run(const hfm__op_args *a, int64_t chunk, hf
 #define hfm__mul_scratch hfm__no_scratch
 #define hfm__rotary_scratch hfm__no_scratch
 #define hfm__rope_angles_scratch hfm__no_scratch
-#define hfm__rope_dynamic_scratch hfm__no_scratch
+#define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
@@ -131,7 +141,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
 #undef hfm__rope_angles_chunks
-#undef hfm__rope_dynamic_chunks
+#undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
 #undef hfm__last_token_chunks
@@ -143,7 +153,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__mul_scratch
 #undef hfm__rotary_scratch
 #undef hfm__rope_angles_scratch
-#undef hfm__rope_dynamic_scratch
+#undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
 #undef hfm__last_token_scratch

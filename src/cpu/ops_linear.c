@@ -3,14 +3,16 @@
    times some rows; the grid depends on the shapes alone. A worker keeps in its scratch the panel that it packed and the
    rows that it gathered, and finds them again if its next chunk needs them. */
 
-enum { HFM__ALIGN = 64 };
+enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 512 };
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 
 typedef struct hfm__product {
   int64_t m, n, k;
   int32_t dtype, transposed;
+  int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: chunk = group * row_blocks + block */
+  int64_t at_once;                    /* panels that are used together: what fits into half of a second-level cache */
   int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` ranges of rows */
 } hfm__product;
 
@@ -54,40 +56,87 @@ HFM__PRIVATE void hfm__parameter(const hfm__cpu *cpu, const hfm__operand *x, int
   else cpu->kernels->widen(x->dtype, (const uint16_t *)x->data + first, out, n);
 }
 
-/* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 16 pieces of at least 10 us
+/* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
    for what is small, so that several threads have something to share. */
 HFM__PRIVATE int64_t hfm__pieces(int64_t flops, int64_t bytes) {
   const int64_t us = 1 + flops / 80000 + bytes / 20000;
-  return HFM__MAX(us / 100, HFM__MIN(16, us / 10));
+  return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
 }
 
-HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
+HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
   const int64_t pieces = hfm__pieces(2 * p->m * p->n * p->k, p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
-  p->row_blocks = 1;
+  p->gathered = gathered;
+  p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
+  p->row_blocks = gathered ? (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS : 1;
   p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
   p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? (p->n + 3) / 4 : p->panels));
   if (!p->one_row && pieces > p->panels)
-    p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
+    p->row_blocks = HFM__MAX(p->row_blocks, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
   if (p->m == 0 || p->n == 0) p->groups = 0;
 }
 
 /* Where a worker's scratch holds what. */
 typedef struct hfm__product_scratch {
-  uint64_t serial;   /* the node that the rest belongs to */
-  int64_t panel;     /* which is packed, or -1 */
-  int64_t block;     /* whose rows are gathered, or -1 */
+  int64_t panel, count; /* which panels are packed */
+  int64_t block;        /* whose rows are gathered, or -1 */
 } hfm__product_scratch;
 
-HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p, int gathered) {
-  const uint64_t panel = hfm__aligned((uint64_t)(p->k * cpu->kernels->nr) * sizeof(float));
-  const uint64_t rows = gathered ? hfm__aligned((uint64_t)(p->m * p->k) * sizeof(float)) : 0;
-  return hfm__aligned(sizeof(hfm__product_scratch)) + panel + rows;
+/* Panels, then the bias as f32, then gathered rows. */
+HFM__PRIVATE uint64_t hfm__product_panel_bytes(const hfm__cpu *cpu, const hfm__product *p) {
+  return hfm__aligned((uint64_t)HFM__MAX(p->k * cpu->kernels->nr, (int64_t)HFM__PANELS_AT_ONCE) * sizeof(float));
+}
+
+HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p) {
+  const uint64_t rows = p->gathered ? (uint64_t)(HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS) * p->k) * sizeof(float) : 0;
+  return hfm__aligned(sizeof(hfm__product_scratch)) + hfm__product_panel_bytes(cpu, p) +
+         hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__aligned(rows);
 }
 
 /* Rows first .. first + count - 1 of x, made contiguous. */
 typedef void (*hfm__gather_fn)(const hfm__op_args *a, int64_t first, int64_t count, float *rows);
+
+/* One panel into scratch: widened from its kept form, or packed from the weight. */
+HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p, const void *kept, int64_t panel,
+                                    float *to) {
+  const int64_t nr = a->cpu->kernels->nr, n0 = panel * nr;
+  hfm__pack job;
+  if (kept) {
+    a->cpu->kernels->widen(p->dtype, kept, to, nr * p->k);
+    return;
+  }
+  job.weight = (const uint8_t *)a->in[1].data + n0 * (p->transposed ? 1 : p->k) * hfm__dtype_size(p->dtype);
+  job.dtype = p->dtype;
+  job.transposed = p->transposed;
+  job.ld = p->transposed ? p->n : p->k;
+  job.n = HFM__MIN(nr, p->n - n0);
+  job.k = p->k;
+  job.panel = to;
+  a->cpu->kernels->pack(&job);
+}
+
+/* Panels [panel, *end) of one origin, at most `at_once`: kept f32 panels where they lie, or all of them in scratch. */
+HFM__PRIVATE const float *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t panel, int64_t *end,
+                                           hfm__product_scratch *held, float *scratch) {
+  const int64_t size = a->cpu->kernels->nr * p->k, last = HFM__MIN(*end, panel + p->at_once);
+  const float *first = NULL;
+  int64_t i;
+  for (i = panel; i < last; i++) {
+    const void *kept = hfm__panel_kept(a->cpu, a->in[1].weight, a->in[1].data, p->transposed, i);
+    const int in_place = kept && p->dtype == HFM_F32;
+    if (in_place != (first != NULL) && i > panel) break;
+    if (in_place) {
+      if (!first) first = (const float *)kept;
+    } else if (panel != held->panel || i >= panel + held->count) {
+      hfm__unpack_panel(a, p, kept, i, scratch + (i - panel) * size);
+      held->panel = panel;
+      held->count = i - panel + 1;
+    }
+  }
+  *end = i;
+  return first ? first : scratch;
+}
 
 /* in[1] is the weight, in[2] the bias, in[3] the residual. `gather` is NULL where x can be read as it lies, at `lda`. */
 HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p, hfm__gather_fn gather, int64_t lda,
@@ -95,20 +144,20 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr, group = chunk / p->row_blocks, block = chunk % p->row_blocks;
   const int64_t row0 = p->m * block / p->row_blocks, rows = p->m * (block + 1) / p->row_blocks - row0;
-  const hfm__operand *weight = &a->in[1], *bias = &a->in[2], *residual = &a->in[3];
+  const int64_t panel1 = p->panels * (group + 1) / p->groups;
+  const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
-  float *gathered = (float *)(void *)((uint8_t *)scratch + hfm__aligned((uint64_t)(p->k * nr) * sizeof(float)));
-  const int64_t panel1 = p->panels * (group + 1) / p->groups;
-  int64_t panel = p->panels * group / p->groups, ldr = 0;
-  float bias_part[HFM__MAX_NR];
+  float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
+  float *gathered = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
+  int64_t panel = p->panels * group / p->groups, end, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
-    held->panel = held->block = -1;
+    held->panel = held->count = 0;
+    held->block = -1;
   }
-  g.rows = rows;
   g.k = p->k;
   g.a = (const float *)a->in[0].data + row0 * lda;
   g.lda = lda;
@@ -122,52 +171,39 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   g.ldr = ldr;
   g.ldo = p->n;
   g.activation = a->attrs->activation;
-  for (; panel < panel1; panel++) {
+  for (; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
-    const void *kept = hfm__panel_kept(cpu, weight->weight, weight->data, p->transposed, panel);
-    g.n = HFM__MIN(nr, p->n - n0);
-    g.ldb = nr;
-    g.panel = scratch;
-    g.next = NULL;
-    if (kept && p->dtype == HFM_F32) {
-      g.panel = (const float *)kept;
-      g.next = panel + 1 < p->panels ? g.panel + nr * p->k : NULL;
-    } else if (held->panel != panel) {
-      if (kept) {
-        cpu->kernels->widen(p->dtype, kept, scratch, nr * p->k);
-      } else {
-        hfm__pack job;
-        job.weight = (const uint8_t *)weight->data + n0 * (p->transposed ? 1 : p->k) * hfm__dtype_size(p->dtype);
-        job.dtype = p->dtype;
-        job.transposed = p->transposed;
-        job.ld = p->transposed ? p->n : p->k;
-        job.n = g.n;
-        job.k = p->k;
-        job.panel = scratch;
-        cpu->kernels->pack(&job);
-      }
-      held->panel = panel;
+    hfm__gemm part = g;
+    end = panel1;
+    part.panels = hfm__take_panels(a, p, panel, &end, held, scratch);
+    part.n = HFM__MIN(end * nr, p->n) - n0;
+    part.rows = rows;
+    part.out = (float *)a->out[0].data + row0 * p->n + n0;
+    if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
+    if (bias->data && bias->dtype != HFM_F32) {
+      cpu->kernels->widen(bias->dtype, (const uint16_t *)bias->data + n0, wide_bias, part.n);
+      part.bias = wide_bias;
     }
-    if (bias->data) {
-      hfm__parameter(cpu, bias, n0, g.n, bias_part);
-      g.bias = bias_part;
+    if (end < p->panels && (end < panel1 || block + 1 == p->row_blocks)) {
+      const int64_t ahead = HFM__MIN(end + (end - panel), p->panels) - end, size = hfm__dtype_size(p->dtype);
+      const int raw = part.panels == scratch && !p->transposed;
+      if (part.panels != scratch) part.next = part.panels + (end - panel) * nr * p->k;
+      else if (raw) part.next = (const uint8_t *)a->in[1].data + end * nr * p->k * size;
+      if (part.next) part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
     }
-    g.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (residual->data && ldr < 0) {
-      hfm__gemm one = g;
-      int64_t r;
-      one.rows = 1;
+      part.rows = 1;
       for (r = 0; r < rows; r++) {
-        one.a = g.a + r * g.lda;
-        one.out = g.out + r * g.ldo;
-        one.residual = (const float *)residual->data + hfm__row_offset(residual, row0 + r) + n0;
-        cpu->kernels->gemm(&one);
+        part.residual = (const float *)residual->data + hfm__row_offset(residual, row0 + r) + n0;
+        cpu->kernels->gemm(&part);
+        part.a += g.lda;
+        part.out += p->n;
       }
     } else {
-      g.residual = residual->data ? (const float *)residual->data + row0 * ldr + n0 : NULL;
-      cpu->kernels->gemm(&g);
+      if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
+      cpu->kernels->gemm(&part);
     }
-    hfm__panels_earn(cpu, rows * p->k * nr / 100); /* 2 flops each at 100 Gflop/s against 0.5 GB/s */
+    hfm__panels_earn(cpu, rows * p->k * part.n / 100); /* 2 flops each at 100 Gflop/s against 0.5 GB/s */
   }
 }
 
@@ -197,7 +233,7 @@ HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p,
 
 /* ---- linear ---- */
 
-HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a) {
+HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *lda) {
   hfm__product p;
   memset(&p, 0, sizeof p);
   p.m = hfm__rows(&a->in[0]);
@@ -205,12 +241,13 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a) {
   p.n = a->out[0].shape[a->out[0].rank - 1];
   p.dtype = a->in[1].dtype;
   p.transposed = a->attrs->transposed;
-  hfm__plan_product(a->cpu, &p);
+  hfm__plan_product(a->cpu, &p, !hfm__rows_even(&a->in[0], lda));
   return p;
 }
 
 HFM__PRIVATE int64_t hfm__linear_chunks(const hfm__op_args *a) {
-  const hfm__product p = hfm__linear_product(a);
+  int64_t lda;
+  const hfm__product p = hfm__linear_product(a, &lda);
   hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
@@ -224,21 +261,16 @@ HFM__PRIVATE void hfm__linear_gather(const hfm__op_args *a, int64_t first, int64
 }
 
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__product p = hfm__linear_product(a);
-  int64_t lda = 0;
-  if (p.one_row) {
-    hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
-  } else if (hfm__rows_even(&a->in[0], &lda)) {
-    hfm__run_product(a, &p, NULL, lda, chunk, worker);
-  } else {
-    hfm__run_product(a, &p, hfm__linear_gather, 0, chunk, worker);
-  }
+  int64_t lda;
+  const hfm__product p = hfm__linear_product(a, &lda);
+  if (p.one_row) hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
+  else hfm__run_product(a, &p, p.gathered ? hfm__linear_gather : NULL, lda, chunk, worker);
 }
 
 HFM__PRIVATE uint64_t hfm__linear_scratch(const hfm__op_args *a) {
-  const hfm__product p = hfm__linear_product(a);
   int64_t lda;
-  return hfm__product_scratch_bytes(a->cpu, &p, !hfm__rows_even(&a->in[0], &lda));
+  const hfm__product p = hfm__linear_product(a, &lda);
+  return hfm__product_scratch_bytes(a->cpu, &p);
 }
 
 /* ---- conv2d: row = one output position, K = channels * kernel height * kernel width ---- */
@@ -251,7 +283,7 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
   p.k = weight->shape[1] * weight->shape[2] * weight->shape[3];
   p.n = weight->shape[0];
   p.dtype = weight->dtype;
-  hfm__plan_product(a->cpu, &p);
+  hfm__plan_product(a->cpu, &p, 1);
   return p;
 }
 
@@ -301,5 +333,5 @@ HFM__PRIVATE void hfm__conv2d_run(const hfm__op_args *a, int64_t chunk, hfm__wor
 
 HFM__PRIVATE uint64_t hfm__conv2d_scratch(const hfm__op_args *a) {
   const hfm__product p = hfm__conv2d_product(a);
-  return hfm__product_scratch_bytes(a->cpu, &p, 1);
+  return hfm__product_scratch_bytes(a->cpu, &p);
 }

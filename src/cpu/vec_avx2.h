@@ -21,6 +21,7 @@
 #define hfm__v_min(a, b) _mm256_min_ps(a, b)
 #define hfm__v_round(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define hfm__v_scale(x, n) hfm__v8_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__v8_scale_down(x, n)
 #define hfm__v_select_lt(a, b, x, y) _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))
 #define hfm__v_sum(x) hfm__v8_sum(x)
 #define hfm__v_hmax(x) hfm__v8_hmax(x)
@@ -41,6 +42,10 @@ HFM__TARGET HFM__INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
   const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
   const __m256 second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, first), second);
+}
+HFM__TARGET HFM__INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
+  const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
 }
 HFM__TARGET HFM__INLINE float hfm__v8_sum(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -21,8 +21,9 @@
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))
+#define hfm__v_round(x) _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
+#define hfm__v_scale_down(x, n) hfm__v_scale(x, n)
 #define hfm__v_select_lt(a, b, x, y) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x)
 #define hfm__v_sum(x) hfm__v16_sum(x)
 #define hfm__v_hmax(x) hfm__v16_hmax(x)
@@ -50,6 +51,7 @@ HFM__TARGET HFM__INLINE float hfm__v16_hmax(__m512 v) {
 HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
   __m512 t[16];
   int i;
+  HFM__UNROLL
   for (i = 0; i < 16; i += 4) {
     const __m512 a = _mm512_maskz_unpacklo_ps(0xffff, r[i], r[i + 1]);
     const __m512 b = _mm512_maskz_unpackhi_ps(0xffff, r[i], r[i + 1]);
@@ -60,6 +62,7 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
     t[i + 2] = _mm512_maskz_shuffle_ps(0xffff, b, d, 0x44);
     t[i + 3] = _mm512_maskz_shuffle_ps(0xffff, b, d, 0xee);
   }
+  HFM__UNROLL
   for (i = 0; i < 4; i++) {
     const __m512 a = _mm512_maskz_shuffle_f32x4(0xffff, t[i], t[i + 4], 0x88);
     const __m512 b = _mm512_maskz_shuffle_f32x4(0xffff, t[i], t[i + 4], 0xdd);

@@ -3,7 +3,7 @@
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
-     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must
+     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in -126..0
      select_lt(a, b, x, y) = a < b ? x : y
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
@@ -28,6 +28,7 @@
 #define hfm__v_min(a, b) hfm__v1_min(a, b)
 #define hfm__v_round(x) hfm__v1_round(x)
 #define hfm__v_scale(x, n) hfm__v1_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__v1_scale(x, n)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) (x)
 #define hfm__v_hmax(x) (x)

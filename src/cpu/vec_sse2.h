@@ -21,6 +21,7 @@
 #define hfm__v_min(a, b) _mm_min_ps(a, b)
 #define hfm__v_round(x) _mm_cvtepi32_ps(_mm_cvtps_epi32(x))
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
 #define hfm__v_select_lt(a, b, x, y) hfm__v4_select(_mm_cmplt_ps(a, b), x, y)
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
@@ -58,6 +59,10 @@ HFM__TARGET HFM__INLINE __m128 hfm__v4_scale(__m128 x, __m128 n) {
   const __m128 first = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(half, bias), 23));
   const __m128 second = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(rest, bias), 23));
   return _mm_mul_ps(_mm_mul_ps(x, first), second);
+}
+HFM__TARGET HFM__INLINE __m128 hfm__v4_scale_down(__m128 x, __m128 n) {
+  const __m128i power = _mm_slli_epi32(_mm_add_epi32(_mm_cvtps_epi32(n), _mm_set1_epi32(127)), 23);
+  return _mm_mul_ps(x, _mm_castsi128_ps(power));
 }
 HFM__TARGET HFM__INLINE __m128 hfm__v4_select(__m128 mask, __m128 x, __m128 y) {
   return _mm_or_ps(_mm_and_ps(mask, x), _mm_andnot_ps(mask, y));
