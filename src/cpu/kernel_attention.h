@@ -103,7 +103,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
   hfm__ahead ahead;
-  ahead.bytes = ahead.far = 0;
+  ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);

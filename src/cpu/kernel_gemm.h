@@ -21,7 +21,7 @@
 HFM__TARGET HFM__INLINE void HFM__FN(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
                                            float *c, int64_t ldc, const hfm__ahead *ahead) {
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, far = ahead->far;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
@@ -34,7 +34,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(tile)(const int rows, int64_t k, const floa
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + far);
+    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
     HFM__ROWS(HFM__STEP)
     b += HFM__NR;
@@ -113,7 +113,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemm)(const hfm__gemm *g) {
   int64_t s, row = 0, column;
   ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
   ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.far = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
+  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
     const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
     for (column = 0; column < g->n; column += HFM__NR) {

@@ -22,10 +22,10 @@ typedef struct hfm__gemm {
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: `bytes` for each k, from `at` on, and as much from `at + far` on. */
+/* What a tile fetches for later while it computes: `bytes` for each k, from `at` on, and as much from `at + gap` on. */
 typedef struct hfm__ahead {
   const char *at;
-  int64_t bytes, far;
+  int64_t bytes, gap;
 } hfm__ahead;
 
 /* One row of x times `rows` weight rows: a dot product each, in one order for every row. */

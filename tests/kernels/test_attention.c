@@ -137,11 +137,11 @@ static void attention_shapes(const hfm__cpu *cpu) {
       c.head = heads[j];
       c.groups = (int64_t)1 << (i + j) % 3;
       for (c.implementation = HFM_ATTN_EAGER; c.implementation <= HFM_ATTN_FLASH_ATTENTION_2; c.implementation++)
-        for (c.causal = 0; c.causal < 2; c.causal++)
-          for (c.masked = 0; c.masked < 4; c.masked++) {
-            c.window = (i + j) % 2 ? 0 : 1 + (int64_t)j;
-            check_attention(cpu, &c);
-          }
+        for (c.causal = 0; c.causal < 2; c.causal++) {
+          c.masked = (int32_t)(i + 2 * j + (size_t)c.causal) % 4;
+          c.window = (i + j) % 2 ? 0 : 1 + (int64_t)j;
+          check_attention(cpu, &c);
+        }
     }
   }
 }
@@ -154,7 +154,7 @@ static void attention_tiles(const hfm__cpu *cpu) {
   c.heads = 2;
   c.groups = 2;
   c.head = 8;
-  c.queries = 40;
+  c.queries = 19;
   c.keys = 2 * HFM__FLASH_TILE + 77;
   for (c.implementation = HFM_ATTN_EAGER; c.implementation <= HFM_ATTN_FLASH_ATTENTION_2; c.implementation++)
     for (c.causal = 0; c.causal < 2; c.causal++)
@@ -257,7 +257,13 @@ static void rotary_shapes(const hfm__cpu *cpu) {
 static void test_attention_shapes(void) { each_tier(attention_shapes); }
 static void test_attention_tiles(void) { each_tier(attention_tiles); }
 static void test_attention_one_order(void) { each_tier(attention_one_order); }
-static void test_attention_nan(void) { each_tier(attention_nan); }
+static void test_attention_nan(void) {
+#ifdef __FAST_MATH__
+  SKIP("-ffast-math says that there is no NaN");
+#else
+  each_tier(attention_nan);
+#endif
+}
 static void test_rotary_shapes(void) { each_tier(rotary_shapes); }
 
 int main(void) {

@@ -355,14 +355,14 @@ static void frequencies(const hfm__cpu *cpu) {
   a.in[1] = operand(given, HFM_F32, 1, 2, 0, 0, 0);
   a.out[0] = operand(out, HFM_F32, 1, 2, 0, 0, 0);
   run_op(HFM__OP_rope_frequencies, &a, 1); /* up to the original length */
-  CHECK(out[0] == 1.0f && out[1] == 0.01f);
+  CHECK(bits_of(out[0]) == bits_of(1.0f) && bits_of(out[1]) == bits_of(0.01f));
   positions[3] = 199; /* base * (2 * 200 / 100 - 1)^2 = 90000 */
   run_op(HFM__OP_rope_frequencies, &a, 1);
   CHECK_NEAR(out[0], 1, 0);
   CHECK_NEAR(out[1], 1.0 / 300, 1e-8);
   a.in[2] = operand(beyond, HFM_F32, 1, 2, 0, 0, 0);
   run_op(HFM__OP_rope_frequencies, &a, 1);
-  CHECK(out[0] == 0.5f && out[1] == 0.25f);
+  CHECK(bits_of(out[0]) == bits_of(0.5f) && bits_of(out[1]) == bits_of(0.25f));
 }
 
 static void test_activations(void) { each_tier(activations_everywhere); }
