@@ -105,6 +105,11 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
+  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
+  HFMODEL_ONLY_VIT        these families and no others; several may be given
+  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
+                          deit)
 
 
 MEMORY AND OWNERSHIP
@@ -162,8 +167,9 @@ NUMBERS
 INSTRUCTION SETS
 
   x86: SSE2, AVX2 with FMA and F16C, AVX-512, each compiled into the same binary and chosen by CPUID when a model is
-  loaded. Everything else runs the portable kernels, which are the specification that the others are tested against.
-  Big-endian machines and 32-bit machines work (weights are swapped into a copy on the former).
+  loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is told so (-msimd128). Everything else runs the
+  portable kernels, which are the specification that the others are tested against. 32-bit and big-endian machines
+  work; on the latter weights are swapped into a copy.
 
 
 LIMITS
