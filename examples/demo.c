@@ -76,9 +76,9 @@ static void read_digits(void) {
   const float *pixels = (const float *)inputs.pixel_values.data;
   const int count = (int)inputs.pixel_values.shape[0];
 
-  clock_t time = clock();
+  clock_t taken = clock();
   check(hfm_forward(session, &inputs, &outputs, &error), &error);
-  time = clock() - time;
+  taken = clock() - taken;
 
   const float *logits = (const float *)outputs.logits.data; /* [360, 10] */
   for (int i = 0; i < count; i++) {
@@ -86,10 +86,10 @@ static void read_digits(void) {
     if (wrongs < ACROSS) wrong[wrongs] = i;
     wrongs++;
   }
-  for (int i = 0; i < ACROSS; i++) shown[i] = (int)(clock() + i * 73) % count; /* others each time */
+  for (int i = 0; i < ACROSS; i++) shown[i] = (int)((time_t)i * 73 + time(NULL)) % count; /* others each time */
   draw(model, pixels, logits, shown, ACROSS);
   printf("%d of %d digits that it never saw are right, %.3f ms each. These are the ones that it got wrong:\n\n",
-         count - wrongs, count, (double)time * 1000 / CLOCKS_PER_SEC / count);
+         count - wrongs, count, (double)taken * 1000 / CLOCKS_PER_SEC / count);
   draw(model, pixels, logits, wrong, wrongs < ACROSS ? wrongs : ACROSS);
 
   hfm_tensors_free(&heldout);
@@ -114,8 +114,8 @@ static const char *language_of(const hfm_model *model, hfm_session *session, con
   return hfm_label(model, decide(model, (const float *)outputs.logits.data, percent));
 }
 
-/* Lines "code, tab, text": how many are recognised? Shows one line in `show`. */
-static void try_lines(const hfm_model *model, hfm_session *session, const char *path, int show) {
+/* Lines "code, tab, text": how many are recognised? Shows the first so many of them. */
+static void try_lines(const hfm_model *model, hfm_session *session, const char *path, int64_t shown) {
   FILE *file = fopen(path, "r");
   char line[2048];
   int lines = 0, right = 0;
@@ -127,23 +127,26 @@ static void try_lines(const hfm_model *model, hfm_session *session, const char *
     text[strcspn(text, "\n")] = 0;
     const char *language = language_of(model, session, text, &percent);
     const int ok = strcmp(language, line) == 0;
-    if (lines++ % show == 0) printf("  %-3s %3.0f %%  %s%s\n", language, percent, text, ok ? "" : "   <- wrong");
+    if (lines++ < shown) printf("  %-3s %3.0f %%  %s%s\n", language, percent, text, ok ? "" : "   <- wrong");
     right += ok;
   }
   if (file) fclose(file);
-  printf("\n%s: %d of %d right\n\n", path, right, lines);
+  printf("%s%d of %d sentences in %s are right.\n", shown ? "\n" : "", right, lines, path);
 }
 
 static void know_languages(char **texts, int count) {
   hfm_session *session;
   hfm_model *model = load("examples/models/langid-bert", &session);
-  try_lines(model, session, "examples/models/langid-bert/everyday.txt", 2);
+  if (!count) {
+    try_lines(model, session, "examples/models/langid-bert/everyday.txt", hfm_num_labels(model)); /* one of each */
+    try_lines(model, session, "examples/models/langid-bert/heldout.txt", 0);
+    puts("Try your own: build/demo \"Hvor er biblioteket?\" \"O\xc3\xb9 est la biblioth\xc3\xa8que ?\"");
+  }
   for (int i = 0; i < count; i++) {
     double percent;
     const char *language = language_of(model, session, texts[i], &percent);
     printf("  %-3s %3.0f %%  %s\n", language, percent, texts[i]);
   }
-  if (!count) puts("Yours: build/demo \"Hvor er biblioteket?\" \"Où est la bibliothèque ?\"");
   hfm_session_free(session);
   hfm_model_free(model);
 }
