@@ -41,7 +41,7 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   }
 }
 
-/* Fills *cpu for a tier, HFM_ISA_AUTO for the best. Tiers are ordered, and a machine has every lower one of its kind. */
+/* Fills *cpu for a tier, HFM_ISA_AUTO for the best. A machine has every tier below its best, of its own kind. */
 HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *error) {
   const int32_t best = hfm__isa_best(), wanted = isa == HFM_ISA_AUTO ? best : isa;
   memset(cpu, 0, sizeof *cpu);

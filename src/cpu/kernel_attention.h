@@ -1,8 +1,8 @@
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
    Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
-   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So a row's
-   bits depend only on where the tiles begin, never on its neighbours. */
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {

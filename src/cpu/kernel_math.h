@@ -1,11 +1,11 @@
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
-   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu and
-   its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2) where that is in [-0.35, 0.35]; ln 2 in two parts, the first of few bits so that n times it is exact. */
+/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
   const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
   hfm__vf p = HFM__SET(1.9875691500e-4f);

@@ -3,7 +3,7 @@
    times some rows; the grid depends on the shapes alone. A worker keeps in its scratch the panel that it packed and the
    rows that it gathered, and finds them again if its next chunk needs them. */
 
-enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 512 };
+enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 256 };
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 
@@ -11,7 +11,7 @@ typedef struct hfm__product {
   int64_t m, n, k;
   int32_t dtype, transposed;
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
-  int64_t panels, row_blocks, groups; /* of the grid: chunk = group * row_blocks + block */
+  int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what fits into half of a second-level cache */
   int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` ranges of rows */
 } hfm__product;
@@ -69,12 +69,19 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
-  p->row_blocks = gathered ? (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS : 1;
   p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
   p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? (p->n + 3) / 4 : p->panels));
-  if (!p->one_row && pieces > p->panels)
-    p->row_blocks = HFM__MAX(p->row_blocks, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
+  p->row_blocks = 1;
+  if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
+  else if (!p->one_row && pieces > p->panels)
+    p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
   if (p->m == 0 || p->n == 0) p->groups = 0;
+}
+
+/* Neighbouring chunks share what is dearer to make: the gathered rows, or else the panels. */
+HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64_t *group, int64_t *block) {
+  *group = p->gathered ? chunk % p->groups : chunk / p->row_blocks;
+  *block = p->gathered ? chunk / p->groups : chunk % p->row_blocks;
 }
 
 /* Where a worker's scratch holds what. */
@@ -89,7 +96,8 @@ HFM__PRIVATE uint64_t hfm__product_panel_bytes(const hfm__cpu *cpu, const hfm__p
 }
 
 HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p) {
-  const uint64_t rows = p->gathered ? (uint64_t)(HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS) * p->k) * sizeof(float) : 0;
+  const uint64_t most = (uint64_t)HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS);
+  const uint64_t rows = p->gathered ? most * (uint64_t)p->k * sizeof(float) : 0;
   return hfm__aligned(sizeof(hfm__product_scratch)) + hfm__product_panel_bytes(cpu, p) +
          hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__aligned(rows);
 }
@@ -138,21 +146,23 @@ HFM__PRIVATE const float *hfm__take_panels(const hfm__op_args *a, const hfm__pro
   return first ? first : scratch;
 }
 
-/* in[1] is the weight, in[2] the bias, in[3] the residual. `gather` is NULL where x can be read as it lies, at `lda`. */
+/* in[1] is the weight, in[2] the bias, in[3] the residual. `gather` is NULL where x is read as it lies, at `lda`. */
 HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p, hfm__gather_fn gather, int64_t lda,
                                    int64_t chunk, hfm__worker *worker) {
   const hfm__cpu *cpu = a->cpu;
-  const int64_t nr = cpu->kernels->nr, group = chunk / p->row_blocks, block = chunk % p->row_blocks;
-  const int64_t row0 = p->m * block / p->row_blocks, rows = p->m * (block + 1) / p->row_blocks - row0;
-  const int64_t panel1 = p->panels * (group + 1) / p->groups;
+  const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
   float *gathered = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
-  int64_t panel = p->panels * group / p->groups, end, ldr = 0, r;
+  int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
+  hfm__product_chunk(p, chunk, &group, &block);
+  row0 = p->m * block / p->row_blocks;
+  rows = p->m * (block + 1) / p->row_blocks - row0;
+  panel1 = p->panels * (group + 1) / p->groups;
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -171,7 +181,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   g.ldr = ldr;
   g.ldo = p->n;
   g.activation = a->attrs->activation;
-  for (; panel < panel1; panel = end) {
+  for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
     end = panel1;

@@ -52,9 +52,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
   k = weight->shape[transposed ? 0 : 1];
   count = hfm__panel_count(n, nr);
   if (count == 0 || k == 0) return;
-  head = (sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic) + HFM__PANEL_ALIGN - 1) / HFM__PANEL_ALIGN *
-             HFM__PANEL_ALIGN + HFM__PANEL_ALIGN;
-  bytes = head + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(weight->dtype));
+  head = sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic);
+  bytes = head + HFM__PANEL_ALIGN + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(weight->dtype));
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
@@ -99,11 +98,11 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
   }
 }
 
-/* Earns credit: `work` is what the chunk cost, in bytes of fresh memory that the same time would have bought. */
+/* Earns credit: `work` is what the chunk cost, in bytes of fresh memory that the same time would have bought. A twenty-
+   fifth of it is spent on promotion; little is saved up, so that no single forward pays for many. */
 HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, int64_t work) {
-  const intptr_t share = (intptr_t)(work / 25);
-  if (cpu->packing && hfm__atomic_load(&cpu->packing->credit) < ((intptr_t)1 << 28))
-    hfm__atomic_add(&cpu->packing->credit, share);
+  if (cpu->packing && hfm__atomic_load(&cpu->packing->credit) < (2 << 20))
+    (void)hfm__atomic_add(&cpu->packing->credit, (intptr_t)(work / 25));
 }
 
 /* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. */
@@ -121,8 +120,8 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   if (state == HFM__PANEL_READY) return at;
   if (state == HFM__PANEL_BUSY) return NULL;
   if (cpu->packing->policy != HFM_PACK_EAGER) {
-    if (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) < bytes) return NULL;
-    hfm__atomic_add(&cpu->packing->credit, -bytes);
+    if (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0) return NULL;
+    (void)hfm__atomic_add(&cpu->packing->credit, -bytes);
   }
   if (!hfm__atomic_swap_if(&panels->states[p], &state, HFM__PANEL_BUSY)) return NULL;
   hfm__panel_fill(cpu, panels, data, p);
