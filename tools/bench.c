@@ -118,8 +118,9 @@ static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
   memcpy(&x, &a, sizeof x);
 #else
   for (i = 0; i < quarter; i += 8) {
-    x ^= *(const uint64_t *)(const void *)(p + i) ^ *(const uint64_t *)(const void *)(p + quarter + i);
-    x ^= *(const uint64_t *)(const void *)(p + 2 * quarter + i) ^ *(const uint64_t *)(const void *)(p + 3 * quarter + i);
+    const uint8_t *q = p + i;
+    x ^= *(const uint64_t *)(const void *)q ^ *(const uint64_t *)(const void *)(q + quarter);
+    x ^= *(const uint64_t *)(const void *)(q + 2 * quarter) ^ *(const uint64_t *)(const void *)(q + 3 * quarter);
   }
 #endif
   read_sink = read_sink ^ x;

@@ -1,7 +1,7 @@
 /* ==== base/threads (private): clock, atomics, lock, and the pool that runs chunks ==============================
-   The only file that knows about threads. A pool's workers persist; the caller is worker 0. Which worker runs a chunk is
-   dynamic (one shared counter), what a chunk computes is fixed, so results never depend on any of this.
-   Under HFMODEL_NO_THREADS everything works on the calling thread, or on the caller's hfm_jobs. */
+   The only file that knows about threads. A pool's workers persist; the caller is worker 0. Which worker runs a chunk
+   is dynamic (one shared counter), what a chunk computes is fixed, so results never depend on any of this. Under
+   HFMODEL_NO_THREADS everything works on the calling thread, or on the caller's hfm_jobs. */
 
 #if !defined(HFMODEL_NO_THREADS) && defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
 #define HFM__THREADS 0
@@ -368,7 +368,8 @@ HFM__PRIVATE void hfm__pool_free(hfm__pool *pool) {
 /* A pool of `threads` workers (0: one for each processor, at most 64), the caller included. spin: 1 poll for long, -1
    park at once, 0 poll for about 50 us. Where `jobs` has a run function, no thread is started. NULL when out of memory;
    fewer workers than asked for (pool->threads says how many) where the system refuses threads. */
-HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threads, int32_t spin, const hfm_jobs *jobs) {
+HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threads, int32_t spin,
+                                         const hfm_jobs *jobs) {
   hfm__pool *pool = (hfm__pool *)hfm__alloc_zero(mem, sizeof(hfm__pool));
   if (!pool) return NULL;
   pool->mem = *mem;

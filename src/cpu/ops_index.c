@@ -77,9 +77,12 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
   int64_t length = 0, b, s, j;
   (void)chunk;
   (void)worker;
-  for (b = 0; b < positions->shape[0]; b++)
-    for (s = 0; s < positions->shape[1]; s++)
-      length = HFM__MAX(length, ((const int64_t *)positions->data)[b * positions->stride[0] + s * positions->stride[1]] + 1);
+  for (b = 0; b < positions->shape[0]; b++) {
+    for (s = 0; s < positions->shape[1]; s++) {
+      const int64_t *at = (const int64_t *)positions->data + b * positions->stride[0] + s * positions->stride[1];
+      length = HFM__MAX(length, *at + 1);
+    }
+  }
   if (longer->data || (double)length <= original) {
     const hfm__operand *from = longer->data && (double)length > original ? longer : &a->in[1];
     memcpy(to, from->data, (size_t)half * sizeof(float));

@@ -58,8 +58,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
-      uintptr_t data = (uintptr_t)panels + (uintptr_t)(head - HFM__PANEL_ALIGN);
-      memset(panels, 0, sizeof *panels + (size_t)count * sizeof(hfm__atomic));
+      const uintptr_t data = (uintptr_t)panels + (uintptr_t)head + HFM__PANEL_ALIGN - 1;
+      memset(panels, 0, (size_t)head);
       panels->bytes = bytes;
       panels->n = n;
       panels->k = k;
@@ -67,7 +67,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->dtype = weight->dtype;
       panels->transposed = transposed;
       panels->states = (hfm__atomic *)(panels + 1);
-      panels->data = (uint8_t *)((data + HFM__PANEL_ALIGN - 1) / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
+      panels->data = (uint8_t *)(data / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -76,7 +76,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
 }
 
 /* The kept form of panel p: 16-bit types stay as they are. */
-HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight, int64_t p) {
+HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight,
+                                  int64_t p) {
   const int64_t nr = panels->nr, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
   const int64_t row = panels->transposed ? panels->n : 1, column = panels->transposed ? 1 : k;
   if (panels->dtype == HFM_F32) {

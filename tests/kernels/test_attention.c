@@ -100,8 +100,8 @@ static void check_attention(const hfm__cpu *cpu, const attention_case *c) {
       sum += p[j];
     }
     for (j = 0; j < c->keys && with_probabilities; j++) {
-      const double off = fabs(p[j] / sum - (double)((float *)d.probabilities.data)[((b * c->heads + h) * c->queries + i) *
-                                                                                       c->keys + j]);
+      const int64_t row = (b * c->heads + h) * c->queries + i;
+      const double off = fabs(p[j] / sum - (double)((float *)d.probabilities.data)[row * c->keys + j]);
       if (!(off <= 1e-6)) bad++;
     }
     for (e = 0; e < c->head; e++) {

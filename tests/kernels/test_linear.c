@@ -327,8 +327,9 @@ static void linear_strided(const hfm__cpu *cpu) {
 static void conv_shapes(const hfm__cpu *cpu) {
   static const int64_t cases[][9] = {
     /* B, C, H, W, O, kernel, stride, padding, kernel width */
-    {2, 3, 8, 8, 10, 4, 4, 0, 4}, {1, 1, 5, 7, 3, 3, 1, 1, 3},  {2, 4, 9, 6, 70, 3, 2, 1, 2}, {1, 2, 1, 1, 5, 1, 1, 0, 1},
-    {1, 3, 16, 16, 65, 16, 16, 0, 16}, {3, 2, 4, 5, 6, 3, 1, 2, 5}};
+    {2, 3, 8, 8, 10, 4, 4, 0, 4}, {1, 1, 5, 7, 3, 3, 1, 1, 3}, {2, 4, 9, 6, 70, 3, 2, 1, 2},
+    {1, 2, 1, 1, 5, 1, 1, 0, 1}, {3, 2, 4, 5, 6, 3, 1, 2, 5}, {1, 3, 16, 16, 65, 16, 16, 0, 16},
+    {3, 3, 40, 40, 17, 4, 4, 0, 4}};
   size_t i;
   for (i = 0; i < HFM__COUNT(cases); i++) {
     const int64_t *c = cases[i], B = c[0], C = c[1], H = c[2], W = c[3], O = c[4], kh = c[5], kw = c[8];
