@@ -134,7 +134,7 @@ typedef struct hfm_log {
 } hfm_log;
 
 /* Progress and cancellation. `stage` is "load", "init", "pack" or "forward"; done and total in `unit`s
-   ("bytes", "chunks"). A non-zero return asks to stop: the call ends with HFM_ERROR_CANCELLED. */
+   ("tensors", "chunks"). A non-zero return asks to stop: the call ends with HFM_ERROR_CANCELLED. */
 typedef struct hfm_progress {
   void *ctx;
   int32_t (*update)(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit);

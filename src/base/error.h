@@ -1,0 +1,55 @@
+/* ==== base/error (private): filling an hfm_error ============================================================== */
+
+HFM__PRIVATE hfm_result hfm__item_result(int32_t item) {
+  switch (item) {
+#define HFM__ERROR_CASE(name, number, result) case number: return result;
+    HFM_ERROR_ITEMS(HFM__ERROR_CASE)
+#undef HFM__ERROR_CASE
+    default: return HFM_ERROR_ARGUMENT;
+  }
+}
+
+HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
+  if (error) memset(error, 0, sizeof *error);
+}
+
+/* A long path keeps its end: that is where the file's name is. */
+HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
+  const size_t n = strlen(text);
+  hfm__text t = hfm__text_to(dst, size);
+  size_t i = 0;
+  if (n >= size) {
+    hfm__text_str(&t, "...");
+    i = n - (size - 4);
+  }
+  for (; i < n; i++) hfm__text_char(&t, (uint8_t)text[i] < 0x20 || (uint8_t)text[i] == 0x7f ? '?' : text[i]);
+}
+
+/* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
+   The message is "file: text", or "text" where no file is involved. */
+HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *file, const char *what, uint64_t offset,
+                                  const char *format, ...) {
+  const hfm_result result = hfm__item_result(item);
+  if (error) {
+    hfm__text t;
+    va_list args;
+    hfm__clear_error(error);
+    error->code = result;
+    error->item = item;
+    error->offset = offset;
+    if (file) hfm__copy_tail(error->file, sizeof error->file, file);
+    if (what) hfm__copy_tail(error->what, sizeof error->what, what);
+    t = hfm__text_to(error->message, sizeof error->message);
+    if (file) hfm__text_format(&t, "%s: ", error->file);
+    va_start(args, format);
+    hfm__text_vformat(&t, format, args);
+    va_end(args);
+  }
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__fail_memory(hfm_error *error, const char *what, uint64_t bytes) {
+  if (bytes)
+    return hfm__fail(error, HFM_E_OUT_OF_MEMORY, NULL, what, 0, "out of memory: %s needs %u bytes", what, bytes);
+  return hfm__fail(error, HFM_E_OUT_OF_MEMORY, NULL, what, 0, "out of memory: %s", what);
+}

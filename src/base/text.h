@@ -1,0 +1,130 @@
+/* ==== base/text (private): bounded, locale-free text ===========================================================
+   The library formats its own text: snprintf needs stdio, follows the user's locale, and can't escape. */
+
+typedef struct hfm__text {
+  char *data;     /* may be NULL with size 0: then only the length is counted */
+  size_t size;    /* room in data, the NUL included */
+  size_t length;  /* of the full text, also where it did not fit */
+} hfm__text;
+
+HFM__PRIVATE void hfm__text_char(hfm__text *t, char c) {
+  if (t->length + 1 < t->size) {
+    t->data[t->length] = c;
+    t->data[t->length + 1] = 0;
+  } else if (t->size && t->length < t->size) {
+    t->data[t->length] = 0;
+  }
+  t->length++;
+}
+
+HFM__PRIVATE void hfm__text_bytes(hfm__text *t, const char *s, size_t n) {
+  size_t i;
+  for (i = 0; i < n; i++) hfm__text_char(t, s[i]);
+}
+
+HFM__PRIVATE void hfm__text_str(hfm__text *t, const char *s) {
+  hfm__text_bytes(t, s, strlen(s));
+}
+
+HFM__PRIVATE void hfm__text_u64(hfm__text *t, uint64_t v) {
+  char digits[24];
+  size_t n = 0;
+  do {
+    digits[n++] = (char)('0' + v % 10);
+    v /= 10;
+  } while (v);
+  while (n) hfm__text_char(t, digits[--n]);
+}
+
+HFM__PRIVATE void hfm__text_i64(hfm__text *t, int64_t v) {
+  if (v < 0) hfm__text_char(t, '-');
+  hfm__text_u64(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+/* Bytes from a file: quoted, control and non-ASCII bytes as \xNN, at most 128 of them. */
+HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
+  static const char hex[] = "0123456789abcdef";
+  const size_t shown = n > 128 ? 125 : n;
+  size_t i;
+  hfm__text_char(t, '\'');
+  for (i = 0; i < shown; i++) {
+    const uint8_t c = (uint8_t)s[i];
+    if (c >= 0x20 && c < 0x7f && c != '\\') {
+      hfm__text_char(t, (char)c);
+    } else {
+      hfm__text_str(t, "\\x");
+      hfm__text_char(t, hex[c >> 4]);
+      hfm__text_char(t, hex[c & 15]);
+    }
+  }
+  if (shown < n) hfm__text_str(t, "...");
+  hfm__text_char(t, '\'');
+}
+
+/* "[2, 128, 768]" */
+HFM__PRIVATE void hfm__text_shape(hfm__text *t, const int64_t *shape, int32_t rank) {
+  int32_t i;
+  hfm__text_char(t, '[');
+  for (i = 0; i < rank; i++) {
+    if (i) hfm__text_str(t, ", ");
+    hfm__text_i64(t, shape[i]);
+  }
+  hfm__text_char(t, ']');
+}
+
+/* The conversions: %s text of our own, %q NUL-terminated text from outside (quoted, escaped), %d int, %i int64_t,
+   %u uint64_t, %g double (as Python's repr), %t (const int64_t *shape, int rank), %%. Arguments must have exactly
+   these types. */
+HFM__PRIVATE void hfm__text_double(hfm__text *t, double number); /* base/decimal.c */
+
+HFM__PRIVATE void hfm__text_vformat(hfm__text *t, const char *format, va_list args) {
+  for (; *format; format++) {
+    if (*format != '%') {
+      hfm__text_char(t, *format);
+      continue;
+    }
+    format++;
+    if (*format == 's') {
+      hfm__text_str(t, va_arg(args, const char *));
+    } else if (*format == 'q') {
+      const char *s = va_arg(args, const char *);
+      hfm__text_quoted(t, s, strlen(s));
+    } else if (*format == 'd') {
+      hfm__text_i64(t, va_arg(args, int));
+    } else if (*format == 'i') {
+      hfm__text_i64(t, va_arg(args, int64_t));
+    } else if (*format == 'u') {
+      hfm__text_u64(t, va_arg(args, uint64_t));
+    } else if (*format == 'g') {
+      hfm__text_double(t, va_arg(args, double));
+    } else if (*format == 't') {
+      const int64_t *shape = va_arg(args, const int64_t *);
+      hfm__text_shape(t, shape, va_arg(args, int));
+    } else {
+      hfm__text_char(t, '%');
+    }
+  }
+}
+
+HFM__PRIVATE void hfm__text_format(hfm__text *t, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(t, format, args);
+  va_end(args);
+}
+
+HFM__PRIVATE hfm__text hfm__text_to(char *data, size_t size) {
+  hfm__text t;
+  t.data = data;
+  t.size = size;
+  t.length = 0;
+  if (size) data[0] = 0;
+  return t;
+}
+
+HFM__INLINE int hfm__equal(const char *a, const char *b) { return strcmp(a, b) == 0; }
+HFM__PRIVATE int hfm__starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+HFM__PRIVATE int hfm__ends_with(const char *s, const char *suffix) {
+  const size_t n = strlen(s), m = strlen(suffix);
+  return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}

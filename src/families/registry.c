@@ -1,0 +1,144 @@
+/* ==== families/registry (private): which model types there are ====================================================
+   One line makes a model type: its torch class prefix, its family and what sets it apart there. The public table, the
+   lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X cut families. */
+
+typedef struct hfm__arch {
+  const char *model_type, *prefix;
+  const hfm__family *family;
+  const void *traits;
+} hfm__arch;
+
+static const hfm__arch hfm__archs[] = {
+#ifdef HFM__WITH_BERT
+  {"bert", "Bert", &hfm__bert_family, NULL},
+#endif
+#ifdef HFM__WITH_ROBERTA
+  {"roberta", "Roberta", &hfm__roberta_family, NULL},
+  {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, NULL},
+  {"camembert", "Camembert", &hfm__roberta_family, NULL},
+#endif
+#ifdef HFM__WITH_DISTILBERT
+  {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
+#endif
+#ifdef HFM__WITH_GPT2
+  {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
+#endif
+#ifdef HFM__WITH_LLAMA
+  {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
+  {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
+  {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
+  {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
+#endif
+#ifdef HFM__WITH_VIT
+  {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
+  {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
+#endif
+  {NULL, NULL, NULL, NULL}};
+
+/* ---- Tasks ---- */
+
+typedef struct hfm__task_row {
+  const char *name, *auto_class;
+} hfm__task_row;
+
+static const hfm__task_row hfm__tasks[] = {
+  {"base", "AutoModel"},
+  {"sequence-classification", "AutoModelForSequenceClassification"},
+  {"token-classification", "AutoModelForTokenClassification"},
+  {"question-answering", "AutoModelForQuestionAnswering"},
+  {"causal-lm", "AutoModelForCausalLM"},
+  {"masked-lm", "AutoModelForMaskedLM"},
+  {"seq2seq-lm", "AutoModelForSeq2SeqLM"},
+  {"image-classification", "AutoModelForImageClassification"},
+  {"object-detection", "AutoModelForObjectDetection"},
+  {"image-segmentation", "AutoModelForImageSegmentation"},
+  {"audio-classification", "AutoModelForAudioClassification"},
+  {"ctc", "AutoModelForCTC"},
+  {"speech-seq2seq", "AutoModelForSpeechSeq2Seq"},
+  {"vision2seq", "AutoModelForVision2Seq"}};
+
+HFMODEL_API const char *hfm_task_name(hfm_task task) {
+  return task >= 0 && (size_t)task < HFM__COUNT(hfm__tasks) ? hfm__tasks[task].name : NULL;
+}
+
+HFMODEL_API hfm_task hfm_task_from_name(const char *name) {
+  for (size_t i = 0; name && i < HFM__COUNT(hfm__tasks); i++)
+    if (hfm__equal(name, hfm__tasks[i].name) || hfm__equal(name, hfm__tasks[i].auto_class)) return (hfm_task)i;
+  return name && hfm__equal(name, "image-text-to-text") ? HFM_VISION2SEQ : -1;
+}
+
+/* ---- Finding an architecture ---- */
+
+/* "Bert" + "ForMaskedLM". */
+HFM__PRIVATE void hfm__text_class(hfm__text *t, const hfm__arch *arch, const hfm__head *head) {
+  hfm__text_str(t, arch->prefix);
+  hfm__text_str(t, head->suffix);
+}
+
+HFM__PRIVATE int hfm__is_class(const hfm__arch *arch, const hfm__head *head, const char *name) {
+  const size_t n = strlen(arch->prefix);
+  return strncmp(name, arch->prefix, n) == 0 && hfm__equal(name + n, head->suffix);
+}
+
+HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
+  for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++)
+    if (hfm__equal(arch->model_type, model_type)) return arch;
+  return NULL;
+}
+
+/* The head for a task. HFM_TASK_FROM_CONFIG, and the choice between two of one task, go by the class in
+   `architectures` (NULL: none is named). NULL if there is none. */
+HFM__PRIVATE const hfm__head *hfm__head_find(const hfm__arch *arch, hfm_task task, const char *architecture) {
+  const hfm__head *first = NULL;
+  for (const hfm__head *head = arch->family->heads; head->suffix; head++) {
+    const int named = architecture && hfm__is_class(arch, head, architecture);
+    if (task == HFM_TASK_FROM_CONFIG ? named : named && head->task == task) return head;
+    if (!first && head->task == (task == HFM_TASK_FROM_CONFIG ? HFM_BASE : task)) first = head;
+  }
+  return task == HFM_TASK_FROM_CONFIG && architecture ? NULL : first;
+}
+
+/* ", "-separated: all model types, or those that have a task. */
+HFM__PRIVATE void hfm__text_model_types(hfm__text *t, hfm_task task) {
+  const char *comma = "";
+  for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++) {
+    if (task >= 0 && !hfm__head_find(arch, task, NULL)) continue;
+    hfm__text_format(t, "%s%s", comma, arch->model_type);
+    comma = ", ";
+  }
+  if (!*comma) hfm__text_str(t, "none in this build");
+}
+
+/* Finds architecture and head, or says what is supported. */
+HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task task, const hfm__arch **arch,
+                                          const hfm__head **head, hfm_error *error) {
+  const char *type = hfm_config_get_string(config, "model_type", NULL);
+  const char *architecture = hfm_config_get_string(config, "architectures.0", NULL);
+  char list[400];
+  hfm__text t = hfm__text_to(list, sizeof list);
+  if (!type)
+    return hfm__fail(error, HFM_E_CONFIG_NO_MODEL_TYPE, config->file, "model_type", 0,
+                     "unrecognized model: it should have a `model_type` key in its config.json");
+  *arch = hfm__arch_find(type);
+  if (!*arch) {
+    hfm__text_model_types(&t, -1);
+    return hfm__fail(error, HFM_E_MODEL_TYPE_UNKNOWN, config->file, "model_type", 0,
+                     "model type %q is not supported; supported are: %s", type, list);
+  }
+  if (task < 0 || task > HFM_TASK_FROM_CONFIG)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task", (int)task);
+  *head = hfm__head_find(*arch, task, architecture);
+  if (*head) return HFM_OK;
+  if (task == HFM_TASK_FROM_CONFIG) {
+    for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {
+      if (t.length) hfm__text_str(&t, ", ");
+      hfm__text_class(&t, *arch, h);
+    }
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "architectures", 0,
+                     "architecture %q is not supported; for model type '%s' there are: %s", architecture, type, list);
+  }
+  hfm__text_model_types(&t, task);
+  return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
+                   "model type '%s' has no %s (%s); model type should be one of: %s", type, hfm__tasks[task].auto_class,
+                   hfm__tasks[task].name, list);
+}

@@ -1,0 +1,149 @@
+/* ==== families/roberta (private): RoBERTa, XLM-RoBERTa, CamemBERT =================================================
+   After models/roberta/modeling_roberta.py: BERT's encoder; positions are counted over tokens that are not padding, and
+   the heads differ. */
+
+typedef struct hfm__roberta {
+  hfm__bert bert;
+  hfm__mod head_dense, head_dropout, head_out; /* classifier; lm_head: dense, layer_norm, decoder */
+} hfm__roberta;
+
+HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
+  hfm__begin(b, "embeddings", "*Embeddings");
+  self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
+  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
+  self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
+  self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
+  self->position_embeddings = hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, c->pad_token_id);
+  hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
+  hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int pooler) {
+  hfm__roberta_embeddings_init(b, &self->embeddings, &self->config);
+  hfm__bert_encoder_init(b, self);
+  if (pooler) hfm__bert_pooler_init(b, self);
+}
+
+/* Positions from the padding of input_ids; from inputs_embeds, where no padding can be seen, as if there were none. */
+HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_config *c) {
+  const int64_t pad = c->pad_token_id;
+  hfm__val ids;
+  if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
+    return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
+  ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
+  hfm__require(b, hfm__symbol(b, HFM__SYM_LENGTH), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
+               "max_position_embeddings - pad_token_id - 1");
+  return hfm__padded_positions(b, ids, pad);
+}
+
+HFM__PRIVATE hfm__val hfm__roberta_model_forward(hfm__builder *b, const hfm__bert *self) {
+  const hfm__bert_config *c = &self->config;
+  const hfm__val words = hfm__word_embeddings(b, self->embeddings.word_embeddings, c->vocab_size, c->hidden_size);
+  return hfm__bert_encode(b, self, hfm__bert_embed(b, &self->embeddings, c, words, hfm__roberta_positions(b, c)));
+}
+
+HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
+  hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
+  if (!self) return NULL;
+  hfm__bert_configure(b, &self->bert.config);
+  if (hfm__ok(b) && self->bert.config.pad_token_id < 0)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                          "'pad_token_id' must be 0 or more: positions are counted from it");
+  return self;
+}
+
+HFM__PRIVATE hfm__roberta *hfm__roberta_with_base(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__roberta_model_init(b, &self->bert, HFM__WITHOUT_POOLER);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__roberta_base_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_new(b);
+  if (self) hfm__roberta_model_init(b, &self->bert, HFM__WITH_POOLER);
+  return self;
+}
+HFM__PRIVATE void hfm__roberta_base_forward(hfm__builder *b, const void *model) {
+  const hfm__bert *self = &((const hfm__roberta *)model)->bert;
+  const hfm__val x = hfm__roberta_model_forward(b, self);
+  hfm__output(b, HFM__OUT_last_hidden_state, x);
+  hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
+}
+
+HFM__PRIVATE void *hfm__roberta_sequence_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_base(b);
+  if (!self) return NULL;
+  hfm__begin(b, "classifier", "*ClassificationHead");
+  self->head_dense = hfm__linear(b, "dense", self->bert.config.hidden_size, self->bert.config.hidden_size, 1);
+  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
+  self->head_out = hfm__linear(b, "out_proj", self->bert.config.hidden_size, hfm__labels(b), 1);
+  hfm__end(b);
+  return self;
+}
+HFM__PRIVATE void hfm__roberta_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__roberta *self = (const hfm__roberta *)model;
+  hfm__val x = hfm__select_row(b, hfm__roberta_model_forward(b, &self->bert), 0);
+  x = hfm__call(b, self->head_dense, hfm__call(b, self->head_dropout, x));
+  x = hfm__call(b, self->head_dropout, hfm__activate(b, HFM__ACT_tanh, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
+}
+
+HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_base(b);
+  if (!self) return NULL;
+  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
+  self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
+  return self;
+}
+HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
+  const hfm__roberta *self = (const hfm__roberta *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
+}
+
+HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_base(b);
+  if (self) self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
+  const hfm__roberta *self = (const hfm__roberta *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
+}
+
+HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_base(b);
+  const hfm__bert_config *c;
+  hfm__par bias;
+  if (!self) return NULL;
+  c = &self->bert.config;
+  hfm__begin(b, "lm_head", "*LMHead");
+  bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
+  self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
+  self->bert.transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
+  self->bert.decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder), hfm__weight_of(b, self->bert.embeddings.word_embeddings));
+  hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
+  hfm__end(b);
+  return self;
+}
+HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
+  const hfm__roberta *self = (const hfm__roberta *)model;
+  hfm__val x = hfm__call(b, self->head_dense, hfm__roberta_model_forward(b, &self->bert));
+  x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
+}
+
+static const hfm__head hfm__roberta_heads[] = {
+  {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
+  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init, hfm__roberta_sequence_forward},
+  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
+  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
+  {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+  {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};

@@ -1,0 +1,120 @@
+/* ==== graph/builder (private): what a family file talks to =======================================================
+   One builder serves both halves of a description: while modules are registered it has a tree and a scope; while a
+   forward is traced it has a graph. Errors stick: after the first one every call does nothing, so that families need no
+   checks, only loops that end when hfm__ok says no. */
+
+typedef struct hfm__builder {
+  hfm_allocator mem;
+  hfm_error *error;
+  hfm_result result;        /* the first failure */
+  const hfm_config *config;
+  const char *prefix;       /* of torch class names: "Bert" for "*Layer" */
+  const char *base;         /* attribute that holds the base model in models with a head: "bert" */
+  const void *traits;       /* the registry line's own: what sets this model type apart in its family */
+  hfm__tree *tree;
+  /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
+  int32_t scope;
+  uint64_t parameter_budget, element_budget;
+  double initializer_range;
+  /* Tracing. */
+  hfm__graph *graph;
+  uint32_t present;             /* bit HFM__IN_...: inputs that the caller gives */
+  int32_t attention;            /* HFM_ATTN_... */
+  int32_t wants_hidden_states, wants_attentions;
+  const int64_t *binding;       /* of the symbols, for guards */
+  int32_t module;               /* whose forward runs */
+} hfm__builder;
+
+HFM__PRIVATE int hfm__ok(const hfm__builder *b) { return b->result == HFM_OK; }
+
+HFM__PRIVATE void hfm__builder_memory(hfm__builder *b) {
+  if (hfm__ok(b)) b->result = hfm__fail_memory(b->error, "the description of a model", 0);
+}
+
+/* Memory that lives as long as the model, zeroed. Never NULL while hfm__ok. */
+HFM__PRIVATE void *hfm__new(hfm__builder *b, uint64_t count, uint64_t size) {
+  uint64_t bytes = 0;
+  void *p = hfm__ok(b) && hfm__mul64(count, size, &bytes) ? hfm__arena_alloc(&b->tree->arena, bytes) : NULL;
+  if (!p) hfm__builder_memory(b);
+  return p;
+}
+#define HFM__NEW(b, type, count) ((type *)hfm__new(b, (uint64_t)(count), sizeof(type)))
+
+/* ---- What the configuration says ---- */
+
+/* A size: an integer of at least 1. */
+HFM__PRIVATE int64_t hfm__size(hfm__builder *b, const char *key) {
+  int64_t value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 1, INT32_MAX, &value, b->error);
+  return hfm__ok(b) ? value : 1;
+}
+
+HFM__PRIVATE int hfm__is_null(const hfm__builder *b, const char *key) {
+  const hfm__config_value value = hfm__config_find(b->config, key);
+  return hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL;
+}
+
+/* The same, where null or nothing stands for something else. */
+HFM__PRIVATE int64_t hfm__size_or(hfm__builder *b, const char *key, int64_t fallback) {
+  return hfm__is_null(b, key) ? fallback : hfm__size(b, key);
+}
+
+HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
+  double value = 1;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1e-300, 1e300, &value, b->error);
+  return hfm__ok(b) ? value : 1;
+}
+
+HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return value;
+}
+
+HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) { return hfm_config_get_bool(b->config, key, 0) != 0; }
+
+/* Refuses what would change results if it were ignored. */
+HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *value, const char *advice) {
+  if (hfm__ok(b))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, key, 0, "%q is %q, which is not supported: %s",
+                          key, value, advice);
+}
+
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  static const char *const names[] = {
+#define HFM__ACTIVATION_NAME(name, config, torch) config,
+    HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
+#undef HFM__ACTIVATION_NAME
+  };
+  const char *name = hfm_config_get_string(b->config, key, "");
+  for (size_t i = 0; i < HFM__COUNT(names); i++)
+    if (hfm__equal(name, names[i])) return (int32_t)i + 1;
+  if (hfm__equal(name, "swish")) return HFM__ACT_silu;
+  hfm__refuse(b, key, name, "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
+  return HFM__ACT_gelu;
+}
+
+/* A number of layers, checked against what the files hold before anything is sized by it. */
+HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
+  int64_t layers = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
+  if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
+                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+  return hfm__ok(b) ? layers : 0;
+}
+
+HFM__PRIVATE int64_t hfm__labels(hfm__builder *b) {
+  const int64_t labels = hfm__config_num_labels(b->config);
+  if (hfm__ok(b) && (labels < 1 || labels > INT32_MAX))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_labels", 0,
+                          "num_labels is %i, but must be at least 1", labels);
+  return hfm__ok(b) ? labels : 1;
+}
+
+/* `whole` must be a multiple of `part`. */
+HFM__PRIVATE void hfm__divides(hfm__builder *b, const char *part_key, int64_t part, const char *whole_key, int64_t whole) {
+  if (hfm__ok(b) && whole % part)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, whole_key, 0,
+                          "%q is %i, but must be a multiple of %q, which is %i", whole_key, whole, part_key, part);
+}

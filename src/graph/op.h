@@ -1,0 +1,145 @@
+/* ==== graph/op (private): the op list ==========================================================================
+   An op is one row: X(name, fewest inputs, most inputs, outputs). cpu/ (and later cuda/ and export/) each expand the
+   same list into their own table; nothing else switches on op kinds. Values are f32 unless said otherwise; `ids` are
+   i64. "rows" of a tensor are all its dimensions but the last, flattened.
+
+   Compute:
+     linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
+                 activation(x W^T + bias) + residual; weight in its storage dtype
+     embedding   ids [...], table [V, D] -> [..., D]
+     layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
+     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
+     unary       x -> activation(x)
+     add, mul    a, b -> numpy broadcasting
+     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8? -> context [B, S, H, D], probabilities [B, H, S, T]
+                 (the second output only where it is used). Key j is seen by query i if keep[j], and with `causal`
+                 j <= i + T - S, and with `window` > 0 also j > i + T - S - window.
+     rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
+     conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
+     rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     rope_frequencies  positions i64, frequencies [R/2], long frequencies [R/2]? -> frequencies [R/2]: the long ones
+                 where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
+   Indices:
+     iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
+     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
+     gather_rows x [B, S, D], index i64 [B] -> [B, D]
+   Movement:
+     copy        x (any strides, any float dtype) -> contiguous f32
+     concat      a, b -> joined along attrs.axis
+   Views (no work; the result aliases its first input):
+     reshape, permute, slice, expand */
+
+#define HFM__OP_LIST(X) \
+  X(linear, 2, 4, 1) \
+  X(embedding, 2, 2, 1) \
+  X(layer_norm, 1, 3, 1) \
+  X(rms_norm, 2, 2, 1) \
+  X(unary, 1, 1, 1) \
+  X(add, 2, 2, 1) \
+  X(mul, 2, 2, 1) \
+  X(attention, 3, 4, 2) \
+  X(rotary, 2, 2, 1) \
+  X(conv2d, 2, 3, 1) \
+  X(rope_angles, 2, 2, 1) \
+  X(rope_frequencies, 2, 3, 1) \
+  X(iota, 0, 0, 1) \
+  X(padded_positions, 1, 1, 1) \
+  X(last_token, 1, 1, 1) \
+  X(gather_rows, 2, 2, 1) \
+  X(copy, 1, 1, 1) \
+  X(concat, 2, 2, 1)
+
+#define HFM__VIEW_LIST(X) \
+  X(reshape) \
+  X(permute) \
+  X(slice) \
+  X(expand)
+
+#define HFM__OP_ENUM(name, fewest, most, outputs) HFM__OP_##name,
+#define HFM__VIEW_ENUM(name) HFM__VIEW_##name,
+enum { HFM__OP_LIST(HFM__OP_ENUM) HFM__OP_COUNT, HFM__VIEW_FIRST = HFM__OP_COUNT - 1, HFM__VIEW_LIST(HFM__VIEW_ENUM) HFM__OP_END };
+#undef HFM__OP_ENUM
+#undef HFM__VIEW_ENUM
+
+enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2 };
+
+/* Activations by config name: X(name, config name, torch class as printed). */
+#define HFM__ACTIVATION_LIST(X) \
+  X(gelu, "gelu", "GELUActivation") \
+  X(gelu_new, "gelu_new", "NewGELUActivation") \
+  X(gelu_pytorch_tanh, "gelu_pytorch_tanh", "GELUTanh") \
+  X(gelu_fast, "gelu_fast", "FastGELUActivation") \
+  X(quick_gelu, "quick_gelu", "QuickGELUActivation") \
+  X(relu, "relu", "ReLU") \
+  X(silu, "silu", "SiLUActivation") \
+  X(tanh, "tanh", "Tanh") \
+  X(sigmoid, "sigmoid", "Sigmoid")
+
+#define HFM__ACTIVATION_ENUM(name, config, torch) HFM__ACT_##name,
+enum { HFM__ACT_none = 0, HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACT_COUNT };
+#undef HFM__ACTIVATION_ENUM
+
+/* What an op knows besides its inputs. Each op reads the fields that its row names. */
+typedef struct hfm__attrs {
+  int32_t activation;     /* linear, unary: HFM__ACT_... */
+  int32_t transposed;     /* linear: weight is [K, N] (Conv1D) */
+  int32_t causal;         /* attention */
+  int32_t implementation; /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
+  int32_t axis;           /* concat, slice */
+  int32_t pad;            /* padded_positions, last_token: the padding id */
+  int32_t permutation[HFM_MAX_RANK]; /* permute: input axis of each output axis */
+  int32_t stride[2];      /* conv2d: vertical, horizontal */
+  int32_t padding[2];     /* conv2d: on both sides of each axis */
+  int64_t window;         /* attention: 0 is unlimited */
+  float epsilon;          /* layer_norm, rms_norm */
+  float scale;            /* attention: of the scores; rope_angles: of cosines and sines */
+  double parameter[4];    /* rope_frequencies: base, factor, dimension, original length */
+} hfm__attrs;
+
+/* ---- What an op's implementation sees when it runs ---- */
+
+struct hfm__weight; /* weights/weight.h */
+
+/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous. */
+typedef struct hfm__operand {
+  void *data; /* NULL: this optional input is absent, or nobody uses this output */
+  hfm_dtype dtype;
+  int32_t rank;
+  int64_t shape[HFM_MAX_RANK];
+  int64_t stride[HFM_MAX_RANK];
+  struct hfm__weight *weight; /* the parameter behind it, for kept panels; NULL for activations */
+} hfm__operand;
+
+/* One thread's share of a session. */
+typedef struct hfm__worker {
+  int32_t index;
+  uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
+  uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 at the start of a node */
+} hfm__worker;
+
+struct hfm__cpu; /* cpu/cpu.h: kernel table and policy */
+
+typedef struct hfm__op_args {
+  const struct hfm__cpu *cpu;
+  const hfm__attrs *attrs;
+  const int64_t *dims;       /* values of the node's dimension attributes */
+  uint64_t serial;           /* unique for (forward, node): for tags */
+  hfm__operand in[HFM__MAX_OP_INPUTS];
+  hfm__operand out[HFM__MAX_OP_OUTPUTS];
+} hfm__op_args;
+
+/* An op on a device. Chunks are independent, about 0.1 ms each, fixed by the shapes alone; chunk c computes the same
+   bits whoever runs it. */
+typedef struct hfm__op_impl {
+  int64_t (*chunks)(const hfm__op_args *a);
+  void (*run)(const hfm__op_args *a, int64_t chunk, hfm__worker *worker);
+  uint64_t (*scratch)(const hfm__op_args *a); /* bytes for each worker; monotonic in every dimension */
+} hfm__op_impl;
+
+HFM__PRIVATE int64_t hfm__elements(const int64_t *shape, int32_t rank) {
+  int64_t n = 1;
+  int32_t i;
+  for (i = 0; i < rank; i++) n *= shape[i];
+  return n;
+}

@@ -1,0 +1,99 @@
+/* ==== graph/tree (private): the module tree =====================================================================
+   What __init__ registers, in the order in which it does: names, torch class names, shapes, initialisers. print(model),
+   state_dict, counts, loading and initialisation read this table and know no family. Plain data with indices. */
+
+/* Handles are small indices with types of their own, so that a module can't be taken for a value. 0 is "none". */
+typedef struct hfm__mod { int32_t id; } hfm__mod;
+typedef struct hfm__par { int32_t id; } hfm__par;
+typedef struct hfm__val { int32_t id; } hfm__val;
+typedef struct hfm__dim { int32_t id; } hfm__dim;
+
+enum {
+  HFM__MODULE_CONTAINER, /* has children, computes nothing by itself */
+  HFM__MODULE_LIST,      /* ModuleList: equal neighbours are printed as one */
+  HFM__MODULE_LINEAR,
+  HFM__MODULE_CONV1D,    /* GPT-2's: weight [in, out] */
+  HFM__MODULE_CONV2D,
+  HFM__MODULE_EMBEDDING,
+  HFM__MODULE_LAYER_NORM,
+  HFM__MODULE_RMS_NORM,
+  HFM__MODULE_ACTIVATION,
+  HFM__MODULE_DROPOUT
+};
+
+typedef struct hfm__module {
+  const char *name, *torch_class;
+  const char *repr; /* what stands between the parentheses; NULL: the children do */
+  int32_t kind;
+  int32_t parent, next, first_child, last_child;
+  int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
+  hfm__par weight, bias;                   /* of the kinds that compute */
+  hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
+} hfm__module;
+
+enum { HFM__INIT_ZEROS, HFM__INIT_ONES, HFM__INIT_NORMAL };
+
+typedef struct hfm__parameter {
+  const char *name;
+  int32_t module, next; /* next of the same module */
+  int32_t rank;
+  int64_t shape[HFM_MAX_RANK];
+  int32_t init;       /* HFM__INIT_... */
+  float deviation;    /* of HFM__INIT_NORMAL */
+  int32_t padding;    /* row that is initialised to zero, or -1 */
+  int32_t tied_to;    /* the parameter that this is another name of, or 0 */
+  int32_t is_embedding; /* belongs to an Embedding */
+  hfm_dtype dtype;    /* as Transformers would hold it */
+} hfm__parameter;
+
+/* A tensor that is computed, not learned: counted in the memory footprint, and ignored where old files hold it. */
+typedef struct hfm__buffer {
+  const char *name;
+  int32_t module;
+  hfm_dtype dtype;
+  int64_t elements;
+} hfm__buffer;
+
+typedef struct hfm__tree {
+  hfm__arena arena; /* strings, and the family's own handles */
+  hfm__module *modules;       /* [0] is unused, [1] the root */
+  hfm__parameter *parameters; /* [0] is unused */
+  hfm__buffer *buffers;
+  size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
+} hfm__tree;
+
+HFM__PRIVATE void hfm__tree_free(hfm__tree *tree) {
+  const hfm_allocator mem = tree->arena.mem;
+  hfm__free(&mem, tree->modules, (uint64_t)tree->module_capacity * sizeof *tree->modules);
+  hfm__free(&mem, tree->parameters, (uint64_t)tree->parameter_capacity * sizeof *tree->parameters);
+  hfm__free(&mem, tree->buffers, (uint64_t)tree->buffer_capacity * sizeof *tree->buffers);
+  hfm__arena_free(&tree->arena);
+}
+
+/* The module after `module` in a walk of the whole tree, parents first; 0 at the end. */
+HFM__PRIVATE int32_t hfm__tree_next(const hfm__tree *tree, int32_t module) {
+  if (tree->modules[module].first_child) return tree->modules[module].first_child;
+  while (module && !tree->modules[module].next) module = tree->modules[module].parent;
+  return module ? tree->modules[module].next : 0;
+}
+
+/* "encoder.layer.0.attention": the dotted path below the root, "" for the root. */
+HFM__PRIVATE void hfm__text_path(hfm__text *t, const hfm__tree *tree, int32_t module) {
+  int32_t path[64], depth = 0;
+  for (; module > 1 && depth < 64; module = tree->modules[module].parent) path[depth++] = module;
+  while (depth--) {
+    hfm__text_str(t, tree->modules[path[depth]].name);
+    if (depth) hfm__text_char(t, '.');
+  }
+}
+
+/* The name of a module's parameter or buffer in state_dict(). */
+HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t module, const char *name) {
+  if (module > 1) {
+    hfm__text_path(t, tree, module);
+    hfm__text_char(t, '.');
+  }
+  hfm__text_str(t, name);
+}
+
+HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }

@@ -1,0 +1,57 @@
+/* hfmodel.h: the unity header. Developers compile this file; tools/amalgamate.py replaces each quoted include by the
+   file's text and writes the product, ../hfmodel.h. The order below is the architecture: each section uses only those
+   above it. */
+#ifndef HFMODEL_H
+#define HFMODEL_H
+#include "manual.h"
+#include "error_items.h"
+#include "api.h"
+#endif /* HFMODEL_H */
+
+/* Stop here if you only want the API. Below is the implementation. */
+
+#if (defined(HFMODEL_IMPLEMENTATION) || defined(__INTELLISENSE__)) && !defined(HFM__IMPLEMENTED)
+#define HFM__IMPLEMENTED
+
+#include "base/platform.h"
+#include "base/alloc.h"
+#include "base/text.h"
+#include "base/error.h"
+#include "base/sort.c"
+#include "base/threads.c"
+#include "base/decimal.c"
+#include "base/context.h"
+#include "base/io.c"
+
+#include "tensor/dtype.c"
+#include "tensor/convert.c"
+
+#include "formats/json.c"
+#include "formats/json_document.c"
+#include "formats/safetensors.c"
+#ifndef HFMODEL_NO_PICKLE
+#include "formats/zip.c"
+#include "formats/pickle.c"
+#include "formats/torch_bin.c"
+#endif
+#include "formats/checkpoint.c"
+
+#include "config/config.c"
+
+#include "hub/cache.c"
+
+#include "graph/op.h"
+
+#include "weights/weight.h"
+
+#include "cpu/isa.c"
+#include "cpu/kernel_list.h"
+#include "cpu/tiers.h"
+#include "cpu/cpu.h"
+#include "cpu/panels.c"
+#include "cpu/ops_linear.c"
+#include "cpu/ops_attention.c"
+#include "cpu/ops_rows.c"
+#include "cpu/ops_index.c"
+
+#endif /* HFMODEL_IMPLEMENTATION */

@@ -1,0 +1,207 @@
+/* ==== nn/rope (private): rotary position embeddings ===============================================================
+   Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
+   "dynamic" and "longrope" depend on how far a call reaches. */
+
+typedef struct hfm__rope {
+  int64_t dimension;      /* rotated elements of a head */
+  const float *frequency; /* [dimension / 2] */
+  const float *long_frequency; /* longrope beyond the original length, else NULL */
+  int64_t original_length;
+  float scale;            /* of cosines and sines: attention_factor */
+  int32_t dynamic;
+  double base, factor;
+} hfm__rope;
+
+/* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
+HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
+  const float exponent = (float)(2 * i) / (float)dimension;
+  return 1.0f / (float)pow(base, (double)exponent);
+}
+
+HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
+  const double value = hfm__config_rope_float(b->config, NULL, key, -1);
+  if (hfm__ok(b) && !(value > 0))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q must be a number greater than 0", key);
+  return hfm__ok(b) ? value : 1;
+}
+
+/* The length that the model was pretrained with: beside the rope parameters (Phi-3), among them, or the maximum. */
+HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
+  const char *key = "original_max_position_embeddings";
+  const double value = hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
+  if (hfm__ok(b) && !(value >= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be at least 1", key);
+  return hfm__ok(b) ? value : 1;
+}
+
+/* Wave lengths beyond a threshold are stretched by `factor`, shorter ones kept, with a smooth transition. */
+HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t half, double factor, int64_t max_positions) {
+  const double low = hfm__rope_needed(b, "low_freq_factor"), high = hfm__rope_needed(b, "high_freq_factor");
+  const double original = hfm__rope_original(b, max_positions);
+  const float pi2 = 6.283185307179586f;
+  if (!(high > low)) return;
+  for (int64_t i = 0; i < half; i++) {
+    const float wave = pi2 / frequency[i];
+    if ((double)wave > original / low) {
+      frequency[i] = frequency[i] / (float)factor;
+    } else if (!((double)wave < original / high)) {
+      const float smooth = ((float)original / wave - (float)low) / (float)(high - low);
+      frequency[i] = (1.0f - smooth) * (frequency[i] / (float)factor) + smooth * frequency[i];
+    }
+  }
+}
+
+/* The dimension that turns `rotations` times over `length` positions. */
+HFM__PRIVATE double hfm__yarn_dimension(double rotations, int64_t dimension, double base, double length) {
+  return (double)dimension * log(length / (rotations * 6.283185307179586)) / (2.0 * log(base));
+}
+
+HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
+  return factor <= 1 ? 1.0 : 0.1 * mscale * log(factor) + 1.0;
+}
+
+HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
+  const int64_t half = rope->dimension / 2;
+  const double original = hfm__rope_original(b, max_positions);
+  const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
+  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32), slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
+  const double mscale = hfm__config_rope_float(b->config, NULL, "mscale", 0);
+  const double mscale_all = hfm__config_rope_float(b->config, NULL, "mscale_all_dim", 0);
+  const hfm__config_value truncate = hfm__config_rope_member(b->config, NULL, "truncate");
+  int32_t truncates = 1;
+  double low = hfm__yarn_dimension(fast, rope->dimension, rope->base, original);
+  double high = hfm__yarn_dimension(slow, rope->dimension, rope->base, original);
+  const double given = hfm__config_rope_float(b->config, NULL, "attention_factor", -1);
+  (void)hfm__json_bool(truncate.doc, truncate.node, &truncates);
+  if (truncates) {
+    low = floor(low);
+    high = ceil(high);
+  }
+  low = HFM__MAX(low, 0.0);
+  high = HFM__MIN(high, (double)rope->dimension - 1);
+  if (low == high) high += 0.001;
+  for (int64_t i = 0; i < half; i++) {
+    float ramp = (float)(((float)i - (float)low) / (float)(high - low)), keep;
+    ramp = HFM__MIN(HFM__MAX(ramp, 0.0f), 1.0f);
+    keep = 1.0f - ramp;
+    frequency[i] = (1.0f / ((float)factor * (1.0f / frequency[i]))) * (1.0f - keep) + frequency[i] * keep;
+  }
+  if (given > 0) rope->scale = (float)given;
+  else if (mscale > 0 && mscale_all > 0)
+    rope->scale = (float)(hfm__yarn_scale(factor, mscale) / hfm__yarn_scale(factor, mscale_all));
+  else rope->scale = (float)hfm__yarn_scale(factor, 1);
+}
+
+/* Frequencies divided by a list of factors, one for each. */
+HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
+  const int64_t half = rope->dimension / 2;
+  const hfm__config_value list = hfm__config_rope_member(b->config, NULL, key);
+  float *frequency = HFM__NEW(b, float, half);
+  uint32_t node = hfm__json_first(list.doc, list.node);
+  int64_t i = 0;
+  for (; hfm__ok(b) && node && i < half; node = hfm__json_following(list.doc, node), i++) {
+    const float exponent = (float)(2 * i) / (float)rope->dimension;
+    double factor = 0;
+    if (!hfm__json_double(list.doc, node, &factor) || !(factor > 0)) break;
+    frequency[i] = 1.0f / ((float)factor * (float)pow(rope->base, (double)exponent));
+  }
+  if (hfm__ok(b) && (i != half || node))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q must list %i numbers greater than 0", key, half);
+  return frequency;
+}
+
+HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_positions) {
+  const double original = hfm__rope_original(b, max_positions);
+  const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
+  const double given = hfm__config_rope_float(b->config, NULL, "attention_factor", -1);
+  rope->frequency = hfm__rope_divided(b, rope, "short_factor");
+  rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
+  rope->original_length = (int64_t)original;
+  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + log(factor) / log(original));
+}
+
+/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim, int64_t max_positions) {
+  const char *type = hfm__config_rope_type(b->config, NULL);
+  const double partial = hfm__config_rope_float(b->config, NULL, "partial_rotary_factor", 1.0);
+  float *frequency;
+  double factor = 1;
+  memset(rope, 0, sizeof *rope);
+  rope->dimension = (int64_t)((double)head_dim * (partial > 0 && partial <= 1 ? partial : 1.0));
+  rope->base = hfm__config_rope_float(b->config, NULL, "rope_theta", 10000.0);
+  rope->scale = 1;
+  rope->factor = 1;
+  rope->original_length = max_positions;
+  if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
+                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0", rope->dimension);
+  frequency = HFM__NEW(b, float, rope->dimension / 2);
+  if (!hfm__ok(b)) return;
+  for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
+  rope->frequency = frequency;
+  if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
+    factor = hfm__rope_needed(b, "factor");
+  if (hfm__equal(type, "linear")) {
+    for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] /= (float)factor;
+  } else if (hfm__equal(type, "dynamic")) {
+    rope->dynamic = 1;
+    rope->factor = factor;
+  } else if (hfm__equal(type, "llama3")) {
+    hfm__rope_llama3(b, frequency, rope->dimension / 2, factor, max_positions);
+  } else if (hfm__equal(type, "yarn")) {
+    hfm__rope_yarn(b, rope, frequency, max_positions);
+  } else if (hfm__equal(type, "longrope")) {
+    hfm__rope_long(b, rope, max_positions);
+  } else if (!hfm__equal(type, "default")) {
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+  }
+  hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
+  hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
+  hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
+  hfm__end(b);
+}
+
+/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position; where
+   positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
+HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
+  const int64_t half = rope->dimension / 2;
+  const int on_data = hfm__given(b, HFM__IN_position_ids);
+  hfm__val shorter, longer;
+  hfm__dim shape;
+  hfm__attrs attrs;
+  if (rope->long_frequency && !on_data) {
+    const int beyond = hfm__dim_less(b, hfm__fixed(b, rope->original_length), hfm__symbol(b, HFM__SYM_LENGTH));
+    return hfm__vector(b, beyond ? rope->long_frequency : rope->frequency, half);
+  }
+  shorter = hfm__vector(b, rope->frequency, half);
+  if (!rope->long_frequency && !rope->dynamic) return shorter;
+  longer = rope->long_frequency ? hfm__vector(b, rope->long_frequency, half) : hfm__no_value;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parameter[0] = rope->base;
+  attrs.parameter[1] = rope->factor;
+  attrs.parameter[2] = (double)rope->dimension;
+  attrs.parameter[3] = (double)rope->original_length;
+  shape = hfm__fixed(b, half);
+  return hfm__emit(b, HFM__OP_rope_frequencies, &attrs, HFM_F32, 1, &shape, positions, shorter, longer, hfm__no_value);
+}
+
+/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, dimension / 2]. */
+HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  shape[2] = hfm__fixed(b, 2);
+  shape[3] = hfm__fixed(b, rope->dimension / 2);
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = rope->scale;
+  return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions, hfm__rope_frequencies(b, rope, positions),
+                   hfm__no_value, hfm__no_value);
+}
+
+/* Rotates every head of x [batch, length, heads, head_dim]. */
+HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) {
+  return hfm__same_shape(b, HFM__OP_rotary, NULL, x, angles, hfm__no_value);
+}

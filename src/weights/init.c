@@ -1,0 +1,52 @@
+/* ==== weights/init (private): newly initialised parameters ========================================================
+   By the family's own rule (modeling_utils.py, _init_weights), from the caller's seed. Each parameter has a stream of
+   its own, so its values depend on the seed and its name only. */
+
+typedef struct hfm__random {
+  uint64_t state;
+} hfm__random;
+
+/* splitmix64 (Steele, Lea, Flood 2014) */
+HFM__PRIVATE uint64_t hfm__random_next(hfm__random *r) {
+  uint64_t z = (r->state += 0x9e3779b97f4a7c15u);
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+HFM__PRIVATE hfm__random hfm__random_for(uint64_t seed, const char *name) {
+  hfm__random r;
+  r.state = seed;
+  for (; *name; name++) {
+    r.state ^= (uint8_t)*name;
+    (void)hfm__random_next(&r);
+  }
+  return r;
+}
+
+/* Two numbers from the standard normal distribution (Box and Muller 1958). */
+HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
+  const uint64_t bits = hfm__random_next(r);
+  const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
+  const float v = (float)(uint32_t)(bits & 0xffffff) * (6.2831853f / 16777216.0f);
+  const float radius = (float)sqrt(-2.0 * log((double)u));
+  pair[0] = radius * (float)cos((double)v);
+  pair[1] = radius * (float)sin((double)v);
+}
+
+/* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
+HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype, void *data) {
+  const int64_t elements = hfm__parameter_elements(p);
+  hfm__random random = hfm__random_for(seed, name);
+  float pair[2] = {0, 0};
+  if (p->init != HFM__INIT_NORMAL) {
+    for (int64_t i = 0; i < elements; i++) hfm__store(data, dtype, i, p->init == HFM__INIT_ONES ? 1.0 : 0.0);
+    return;
+  }
+  for (int64_t i = 0; i < elements; i++) {
+    if (!(i & 1)) hfm__random_normal(&random, pair);
+    hfm__store(data, dtype, i, (double)(pair[i & 1] * p->deviation));
+  }
+  if (p->padding >= 0)
+    for (int64_t i = 0; i < p->shape[1]; i++) hfm__store(data, dtype, p->padding * p->shape[1] + i, 0.0);
+}

@@ -1,0 +1,260 @@
+/* ==== weights/load (private): file tensors become parameters ======================================================
+   Each tensor finds its parameter by name; ties are settled; what is left over or absent goes into the report. Weights
+   are used where they lie in the file unless another type is asked for, or they can't be read there. */
+
+typedef struct hfm__loader {
+  hfm_model *model;
+  const hfm_options *options;
+  hfm_error *error;
+  hfm__arena arena;                 /* names, gone after the load */
+  hfm__name_table names;
+  const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  uint64_t new_bytes, done, total;  /* of progress, in parameters */
+} hfm__loader;
+
+HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
+  return model->checkpoint.file_count ? model->checkpoint.files[0].name : NULL;
+}
+
+/* ---- Which tensor is which parameter ---- */
+
+HFM__PRIVATE int hfm__is_ignored(const hfm__family *family, const char *name) {
+  for (const char *const *part = family->ignored; part && *part; part++)
+    if (strstr(name, *part)) return 1;
+  return 0;
+}
+
+HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__parameter *p) {
+  return tensor->rank == p->rank && memcmp(tensor->shape, p->shape, (size_t)p->rank * sizeof *p->shape) == 0;
+}
+
+HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
+  hfm_model *model = l->model;
+  hfm_result result = HFM_OK;
+  for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
+    const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
+    char renamed[HFM__NAME_MAX];
+    const hfm__name_entry *found = hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
+    if (!found) {
+      if (!hfm__is_ignored(model->arch->family, renamed))
+        result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
+    } else if (found->parameter) {
+      const hfm__parameter *p = &model->tree.parameters[found->parameter];
+      if (hfm__same_shape_as(tensor, p)) {
+        l->tensors[found->parameter] = tensor;
+      } else if (l->options && l->options->ignore_mismatched_sizes) {
+        result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
+      } else {
+        result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
+                           tensor->offset,
+                           "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
+                           "(options.ignore_mismatched_sizes initialises such weights anew)",
+                           tensor->name, tensor->shape, (int)tensor->rank, found->name, p->shape, (int)p->rank);
+      }
+    }
+  }
+  return result;
+}
+
+/* ---- Bytes ---- */
+
+/* The tensor's bytes in memory, or NULL where they must be read. */
+HFM__PRIVATE const uint8_t *hfm__tensor_mapped(const hfm_model *model, const hfm__file_tensor *tensor) {
+  const hfm__file *file = &model->checkpoint.files[tensor->file];
+  return file->map ? file->map + tensor->offset : NULL;
+}
+
+/* Do two tensors hold the same bytes? Unreadable ones don't. */
+HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  uint8_t piece[2][1024];
+  if (a->dtype != b->dtype || a->bytes != b->bytes || !a->contiguous || !b->contiguous) return 0;
+  if (a->file == b->file && a->offset == b->offset) return 1;
+  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
+    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
+    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
+        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)n) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a warning. */
+HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
+  hfm__tree *tree = &l->model->tree;
+  for (size_t i = 1; i < tree->parameter_count; i++) {
+    const int32_t source = tree->parameters[i].tied_to;
+    if (!source || !l->tensors[i]) continue;
+    if (!l->tensors[source]) {
+      l->tensors[source] = l->tensors[i];
+    } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
+      tree->parameters[i].tied_to = 0;
+      hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+               "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
+               "checkpoints with different values, so we will NOT tie them.",
+               l->tensors[source]->name, l->tensors[i]->name);
+    }
+  }
+}
+
+/* ---- One parameter ---- */
+
+HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
+  weight->storage = &hfm__storage_owned;
+  weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
+  return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
+}
+
+/* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
+HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor, const char *name) {
+  const hfm_model *model = l->model;
+  const hfm__file *file = &model->checkpoint.files[tensor->file];
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
+  const int plain = tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  uint8_t *out;
+  hfm_result result = hfm__weight_allocate(l, weight, name);
+  if (result != HFM_OK) return result;
+  out = (uint8_t *)weight->data;
+  if (plain) return hfm__file_read(file, tensor->offset, out, weight->bytes, l->error);
+  if (tensor->contiguous) {
+    uint8_t piece[4096];
+    const int64_t step = (int64_t)sizeof piece / size;
+    for (int64_t at = 0; at < elements && result == HFM_OK; at += step) {
+      const int64_t n = HFM__MIN(step, elements - at);
+      result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
+      for (int64_t i = 0; i < n && result == HFM_OK; i++)
+        hfm__store(out, weight->dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
+    }
+    return result;
+  }
+  for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
+    uint8_t element[8];
+    int64_t offset = 0, rest = i;
+    for (int32_t d = tensor->rank - 1; d >= 0; d--) {
+      offset += rest % tensor->shape[d] * tensor->stride[d];
+      rest /= tensor->shape[d];
+    }
+    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
+    if (result == HFM_OK) hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+  }
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
+                                              const hfm__file_tensor *tensor, const char *name) {
+  const hfm_dtype asked = l->options ? l->options->dtype : HFM_DTYPE_AUTO;
+  const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
+  if (!hfm__convertible(tensor->dtype))
+    return hfm__fail(l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+                     "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+                     tensor->name, hfm_dtype_name(tensor->dtype));
+  p->dtype = asked ? asked : hfm__is_float(tensor->dtype) ? tensor->dtype : HFM_F32;
+  weight->dtype = hfm__is_native(p->dtype) ? p->dtype : HFM_F32;
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
+      (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
+    weight->storage = &hfm__storage_mapped;
+    weight->data = mapped;
+    return HFM_OK;
+  }
+  return hfm__weight_convert(l, weight, tensor, name);
+}
+
+/* The dtype of what no file holds: as asked for, as config.json says, or float32. */
+HFM__PRIVATE hfm_dtype hfm__new_dtype(const hfm_model *model, const hfm_options *options) {
+  const hfm_dtype stated = hfm_dtype_from_name(hfm_config_get_string(model->config, "dtype", ""));
+  if (options && options->dtype) return options->dtype;
+  return hfm__is_native(stated) ? stated : HFM_F32;
+}
+
+HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
+  const int32_t random = l->options && l->options->random_weights;
+  hfm_result result;
+  p->dtype = weight->dtype = hfm__new_dtype(l->model, l->options);
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
+  if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
+    return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
+                     "the files lack %q and others: newly initialised weights would take more than %u bytes "
+                     "(limits.max_new_bytes)",
+                     name, l->model->ctx.limits.max_new_bytes);
+  result = hfm__weight_allocate(l, weight, name);
+  if (result == HFM_OK) hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)weight->data);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, const char *name) {
+  for (size_t i = 0; i < l->model->report_count; i++)
+    if (l->model->report[i].status == HFM_KEY_MISMATCHED && hfm__equal(l->model->report[i].key, name)) return HFM_OK;
+  return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
+}
+
+HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
+  hfm_model *model = l->model;
+  hfm__parameter *p = &model->tree.parameters[parameter];
+  hfm__weight *weight = &model->weights[parameter];
+  const char *name;
+  hfm_result result = HFM_OK;
+  if (p->tied_to) return HFM_OK;
+  weight->rank = p->rank;
+  memcpy(weight->shape, p->shape, sizeof weight->shape);
+  name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
+  if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, name);
+  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+}
+
+/* ---- All of them ---- */
+
+HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
+  const hfm_load_entry *x = (const hfm_load_entry *)a, *y = (const hfm_load_entry *)b;
+  return x->status != y->status ? x->status - y->status : strcmp(x->key, y->key);
+}
+
+/* By status, then by name; Transformers' own order within a status is random. */
+HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
+  hfm_model *model = l->model;
+  const size_t count = model->report_count;
+  const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
+  hfm_load_entry *sorted = (hfm_load_entry *)hfm__arena_alloc(&l->arena, (uint64_t)count * sizeof *sorted);
+  if (!pointers || !sorted) return hfm__fail_memory(l->error, "the load report", 0);
+  for (size_t i = 0; i < count; i++) pointers[i] = &model->report[i];
+  hfm__sort(pointers, pointers + count, count, hfm__report_order);
+  for (size_t i = 0; i < count; i++) sorted[i] = *(const hfm_load_entry *)pointers[i];
+  if (count) memcpy(model->report, sorted, count * sizeof *sorted);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__progress(const hfm__context *ctx, const char *stage, uint64_t done, uint64_t total,
+                                      const char *unit, hfm_error *error) {
+  if (!ctx->progress.update || !ctx->progress.update(ctx->progress.ctx, stage, done, total, unit)) return HFM_OK;
+  return hfm__fail(error, HFM_E_CANCELLED, NULL, stage, 0, "cancelled by the caller at %u of %u %s (%s)", done, total, unit, stage);
+}
+
+/* Fills model->weights and the report. */
+HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *options, hfm_error *error) {
+  hfm__tree *tree = &model->tree;
+  hfm__loader l;
+  hfm_result result;
+  memset(&l, 0, sizeof l);
+  l.model = model;
+  l.options = options;
+  l.error = error;
+  l.arena.mem = model->ctx.mem;
+  l.tensors = (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  model->weights = (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
+  result = l.tensors && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
+                                       : hfm__fail_memory(error, "a table of weights", 0);
+  if (result == HFM_OK) result = hfm__match_tensors(&l);
+  if (result == HFM_OK) hfm__settle_ties(&l);
+  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
+    result = hfm__load_parameter(&l, (int32_t)i);
+    if (result == HFM_OK)
+      result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i, tree->parameter_count - 1,
+                             "tensors", error);
+  }
+  if (result == HFM_OK) result = hfm__report_sort(&l);
+  hfm__arena_free(&l.arena);
+  return result;
+}

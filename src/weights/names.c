@@ -1,0 +1,138 @@
+/* ==== weights/names (private): a file's names as the model's ======================================================
+   In Transformers' order: the family's renames and the legacy ones, then the prefix of the base model is added or
+   stripped where that makes the name known; a name that was known before it was renamed is kept. */
+
+enum { HFM__NAME_MAX = 512 };
+
+/* Length of the text at `s` that `pattern` matches ("*": digits), or 0. */
+HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const char **number, size_t *digits) {
+  size_t i = 0;
+  for (; *pattern; pattern++) {
+    if (*pattern == '*') {
+      *number = s + i;
+      for (*digits = 0; s[i] >= '0' && s[i] <= '9'; i++) ++*digits;
+      if (!*digits) return 0;
+    } else if (s[i++] != *pattern) {
+      return 0;
+    }
+  }
+  return s[i] == 0 || s[i] == '.' ? i : 0;
+}
+
+/* Replaces the first occurrence of rule->file that stands between dots (or the ends). */
+HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule) {
+  for (size_t at = 0; name[at]; at++) {
+    const char *number = "";
+    size_t digits = 0, length;
+    char result[HFM__NAME_MAX];
+    hfm__text t;
+    if (at && name[at - 1] != '.') continue;
+    length = hfm__rename_match(name + at, rule->file, &number, &digits);
+    if (!length) continue;
+    t = hfm__text_to(result, sizeof result);
+    hfm__text_bytes(&t, name, at);
+    for (const char *p = rule->module; *p; p++) {
+      if (*p == '*') hfm__text_bytes(&t, number, digits);
+      else hfm__text_char(&t, *p);
+    }
+    hfm__text_str(&t, name + at + length);
+    if (t.length < sizeof result) memcpy(name, result, t.length + 1);
+    return;
+  }
+}
+
+static const hfm__rename hfm__legacy_renames[] = {
+  {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+
+/* ---- The model's names, sorted ---- */
+
+typedef struct hfm__name_entry {
+  const char *name;
+  int32_t parameter; /* 0: a buffer */
+} hfm__name_entry;
+
+typedef struct hfm__name_table {
+  const hfm__name_entry **entries;
+  size_t count;
+} hfm__name_table;
+
+HFM__PRIVATE int hfm__name_entry_order(const void *a, const void *b) {
+  return strcmp(((const hfm__name_entry *)a)->name, ((const hfm__name_entry *)b)->name);
+}
+
+/* The name of a parameter or buffer in an arena; NULL when out of memory. */
+HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree, int32_t module, const char *leaf) {
+  hfm__text t = hfm__text_to(NULL, 0);
+  char *name;
+  hfm__text_member(&t, tree, module, leaf);
+  name = (char *)hfm__arena_alloc(arena, (uint64_t)t.length + 1);
+  if (!name) return NULL;
+  t = hfm__text_to(name, t.length + 1);
+  hfm__text_member(&t, tree, module, leaf);
+  return name;
+}
+
+HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table, hfm_error *error) {
+  const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
+  const size_t count = parameters + tree->buffer_count;
+  hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
+  const void **pointers = (const void **)hfm__arena_alloc(arena, (uint64_t)count * 2 * sizeof *pointers);
+  if (!entries || !pointers) return hfm__fail_memory(error, "names of parameters", 0);
+  for (size_t i = 0; i < count; i++) {
+    hfm__name_entry *entry = &entries[i];
+    pointers[i] = entry;
+    if (i < parameters) {
+      const hfm__parameter *p = &tree->parameters[i + 1];
+      entry->name = hfm__path_text(arena, tree, p->module, p->name);
+      entry->parameter = (int32_t)i + 1;
+    } else {
+      const hfm__buffer *buffer = &tree->buffers[i - parameters];
+      entry->name = hfm__path_text(arena, tree, buffer->module, buffer->name);
+    }
+    if (!entry->name) return hfm__fail_memory(error, "names of parameters", 0);
+  }
+  hfm__sort(pointers, pointers + count, count, hfm__name_entry_order);
+  table->entries = (const hfm__name_entry **)pointers;
+  table->count = count;
+  return HFM_OK;
+}
+
+HFM__PRIVATE const hfm__name_entry *hfm__name_find(const hfm__name_table *table, const char *name) {
+  size_t low = 0, high = table->count;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const int order = strcmp(table->entries[middle]->name, name);
+    if (order == 0) return table->entries[middle];
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return NULL;
+}
+
+/* Stripping or adding "base." where that makes the name known. */
+HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_table *table, const char *name, const char *base) {
+  const size_t n = strlen(base);
+  const hfm__name_entry *found = NULL;
+  char prefixed[HFM__NAME_MAX];
+  hfm__text t = hfm__text_to(prefixed, sizeof prefixed);
+  if (hfm__starts_with(name, base) && name[n] == '.') found = hfm__name_find(table, name + n + 1);
+  if (found) return found;
+  hfm__text_format(&t, "%s.%s", base, name);
+  return t.length < sizeof prefixed ? hfm__name_find(table, prefixed) : NULL;
+}
+
+/* What a file's tensor is in the model, or NULL; `renamed` is its name there, or what reports call it. */
+HFM__PRIVATE const hfm__name_entry *hfm__name_resolve(const hfm__name_table *table, const hfm__family *family,
+                                                      const char *base, const char *name, char renamed[HFM__NAME_MAX]) {
+  const hfm__name_entry *found;
+  hfm__text t = hfm__text_to(renamed, HFM__NAME_MAX);
+  hfm__text_str(&t, name);
+  if (t.length >= HFM__NAME_MAX) return NULL;
+  for (const hfm__rename *rule = family->renames; rule && rule->file; rule++) hfm__rename_apply(renamed, rule);
+  for (const hfm__rename *rule = hfm__legacy_renames; rule->file; rule++) hfm__rename_apply(renamed, rule);
+  found = hfm__name_find(table, renamed);
+  if (!found) found = hfm__name_find_prefixed(table, renamed, base);
+  if (!found) found = hfm__name_find(table, name);
+  if (!found) found = hfm__name_find_prefixed(table, name, base);
+  return found;
+}
