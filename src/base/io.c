@@ -425,6 +425,31 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   return HFM_OK;
 }
 
+/* `size` bytes at `offset` as memory: in the map, or in *owned, which the caller frees (size bytes; NULL if mapped). */
+HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, uint64_t size, const uint8_t **bytes,
+                                        uint8_t **owned, hfm_error *error) {
+  hfm_result result;
+  *owned = NULL;
+  *bytes = NULL;
+  if (offset > file->size || size > file->size - offset)
+    return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset,
+                     "%u bytes wanted at byte %u, but the file has only %u", size, offset, file->size);
+  if (file->map || size == 0) {
+    *bytes = file->map ? file->map + offset : (const uint8_t *)"";
+    return HFM_OK;
+  }
+  *owned = (uint8_t *)hfm__alloc(&file->ctx->mem, size);
+  if (!*owned) return hfm__fail_memory(error, "a part of a file", size);
+  result = hfm__file_read(file, offset, *owned, size, error);
+  if (result == HFM_OK) {
+    *bytes = *owned;
+  } else {
+    hfm__free(&file->ctx->mem, *owned, size);
+    *owned = NULL;
+  }
+  return result;
+}
+
 /* An error if the file no longer has the size that all its checks were made against. */
 HFM__PRIVATE hfm_result hfm__file_unchanged(const hfm__file *file, hfm_error *error) {
   const uint64_t now = file->ctx->io.size(hfm__io_ctx(file->ctx), file->handle);

@@ -250,11 +250,15 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   uint8_t magic[4] = {0, 0, 0, 0};
   const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
   if (result != HFM_OK) return result;
-  if (!hfm__ends_with(file->name, ".safetensors") &&
-      (hfm__ends_with(file->name, ".bin") || (magic[0] == 'P' && magic[1] == 'K') || magic[0] == 0x80))
-    return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
-                     "PyTorch .bin files are not read yet: convert to safetensors");
-  return hfm__safetensors_read(file, index, list, error);
+  if (hfm__ends_with(file->name, ".safetensors") ||
+      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80))
+    return hfm__safetensors_read(file, index, list, error);
+#ifndef HFMODEL_NO_PICKLE
+  return hfm__torch_read(file, index, list, error);
+#else
+  return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
+                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE)");
+#endif
 }
 
 /* Opens files[0..count-1] (full names) and builds the table; `index` is NULL for a single file. On failure the

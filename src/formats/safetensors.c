@@ -265,10 +265,9 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   const size_t first = list->count;
   hfm__json_reader reader;
   hfm_result result;
-  uint8_t prefix[8];
+  uint8_t prefix[8], *owned;
+  const uint8_t *header;
   uint64_t size;
-  char *owned = NULL;
-  const char *header;
   if (file->size < 8)
     return hfm__fail(error, HFM_E_SAFETENSORS_TRUNCATED, file->name, NULL, file->size,
                      "a safetensors file begins with 8 bytes of header length, but this has %u bytes", file->size);
@@ -284,20 +283,12 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
                      "the header claims %u bytes, but the file has only %u after the first 8 (is the download "
                      "complete?)",
                      size, file->size - 8);
-  if (file->map) {
-    header = (const char *)file->map + 8;
-  } else {
-    owned = (char *)hfm__alloc(mem, size + 1);
-    if (!owned) return hfm__fail_memory(error, "a safetensors header", size + 1);
-    result = hfm__file_read(file, 8, owned, size, error);
-    header = owned;
-  }
-  if (result == HFM_OK) {
-    hfm__json_begin(&reader, mem, file->name, header, (size_t)size, 8, 0, error);
-    result = hfm__safetensors_header(&reader, index, 8 + size, file->size - 8 - size, list);
-    hfm__json_end(&reader);
-  }
-  hfm__free(mem, owned, size + 1);
+  result = hfm__file_bytes(file, 8, size, &header, &owned, error);
+  if (result != HFM_OK) return result;
+  hfm__json_begin(&reader, mem, file->name, (const char *)header, (size_t)size, 8, 0, error);
+  result = hfm__safetensors_header(&reader, index, 8 + size, file->size - 8 - size, list);
+  hfm__json_end(&reader);
+  hfm__free(mem, owned, size);
   if (result != HFM_OK) return result;
   return hfm__safetensors_coverage(file, list, first, 8 + size, error);
 }

@@ -1,0 +1,724 @@
+/* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
+   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
+   by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
+   says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
+   memory is bounded by the stream; objects refer to each other by index, so sharing and cycles cost nothing. */
+
+enum {
+  HFM__PK_NONE,
+  HFM__PK_BOOL,    /* integer: 0 or 1 */
+  HFM__PK_INT,     /* integer */
+  HFM__PK_OPAQUE,  /* floats, bytes, long integers, sets: a, b: where in the stream, 0 where that says nothing */
+  HFM__PK_STRING,  /* a: first byte in the stream, b: length */
+  HFM__PK_TUPLE,   /* these three: a: first cell, b: last cell, count */
+  HFM__PK_LIST,
+  HFM__PK_DICT,
+  HFM__PK_GLOBAL,  /* a: index in hfm__pickle_globals */
+  HFM__PK_STORAGE, /* a: its persistent id, a tuple */
+  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_... */
+};
+
+typedef struct hfm__pickle_object {
+  uint8_t kind;
+  uint8_t ordered; /* dict: an OrderedDict */
+  uint8_t listed;  /* dict: it was made of the list of pairs `a`, which is looked at when somebody asks */
+  uint32_t a, b;
+  union {
+    int64_t integer;
+    uint64_t count;
+  } u;
+} hfm__pickle_object;
+
+/* One element of a container. */
+typedef struct hfm__pickle_cell {
+  uint32_t key; /* dict only */
+  uint32_t value;
+  uint32_t next; /* 0 at the end */
+} hfm__pickle_cell;
+
+/* What may be done with a global. */
+enum {
+  HFM__PK_CALL_ORDERED_DICT,
+  HFM__PK_CALL_TENSOR,    /* _rebuild_tensor: storage, offset, size, stride */
+  HFM__PK_CALL_TENSOR_V2, /* ..., requires_grad, hooks[, metadata] */
+  HFM__PK_CALL_TENSOR_V3, /* ..., requires_grad, hooks, dtype[, metadata] */
+  HFM__PK_CALL_PARAMETER, /* tensor, requires_grad, hooks */
+  HFM__PK_CALL_PARAMETER_STATE, /* the same and a state */
+  HFM__PK_CALL_OPAQUE,    /* makes something that no tensor needs */
+  HFM__PK_CLASS_STORAGE,  /* a value: dtype of its elements; 0: of bytes, the tensor says what they are */
+  HFM__PK_VALUE_DTYPE     /* a value: a dtype */
+};
+
+enum { HFM__PK_NO_DTYPE = -1 }; /* known to torch, but nothing that a tensor here can have */
+
+typedef struct hfm__pickle_global {
+  const char *module, *name;
+  int32_t role;
+  hfm_dtype dtype;
+} hfm__pickle_global;
+
+#define HFM__STORAGES(module) \
+  {module, "FloatStorage", HFM__PK_CLASS_STORAGE, HFM_F32}, {module, "DoubleStorage", HFM__PK_CLASS_STORAGE, HFM_F64}, \
+  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
+  {module, "LongStorage", HFM__PK_CLASS_STORAGE, HFM_I64}, {module, "IntStorage", HFM__PK_CLASS_STORAGE, HFM_I32}, \
+  {module, "ShortStorage", HFM__PK_CLASS_STORAGE, HFM_I16}, {module, "CharStorage", HFM__PK_CLASS_STORAGE, HFM_I8}, \
+  {module, "ByteStorage", HFM__PK_CLASS_STORAGE, HFM_U8}, {module, "BoolStorage", HFM__PK_CLASS_STORAGE, HFM_BOOL}, \
+  {module, "ComplexFloatStorage", HFM__PK_CLASS_STORAGE, HFM_C64}, \
+  {module, "ComplexDoubleStorage", HFM__PK_CLASS_STORAGE, HFM__PK_NO_DTYPE}
+#define HFM__DTYPE(name, dtype) {"torch", name, HFM__PK_VALUE_DTYPE, dtype}
+
+static const hfm__pickle_global hfm__pickle_globals[] = {
+    {"collections", "OrderedDict", HFM__PK_CALL_ORDERED_DICT, 0},
+    {"torch._utils", "_rebuild_tensor", HFM__PK_CALL_TENSOR, 0},
+    {"torch._utils", "_rebuild_tensor_v2", HFM__PK_CALL_TENSOR_V2, 0},
+    {"torch._utils", "_rebuild_tensor_v3", HFM__PK_CALL_TENSOR_V3, 0},
+    {"torch._utils", "_rebuild_parameter", HFM__PK_CALL_PARAMETER, 0},
+    {"torch._utils", "_rebuild_parameter_with_state", HFM__PK_CALL_PARAMETER_STATE, 0},
+    {"torch", "Size", HFM__PK_CALL_OPAQUE, 0},
+    {"torch", "device", HFM__PK_CALL_OPAQUE, 0},
+    {"_codecs", "encode", HFM__PK_CALL_OPAQUE, 0},
+    {"builtins", "set", HFM__PK_CALL_OPAQUE, 0},
+    {"__builtin__", "set", HFM__PK_CALL_OPAQUE, 0},
+    HFM__STORAGES("torch"),
+    HFM__STORAGES("torch.cuda"),
+    {"torch.storage", "UntypedStorage", HFM__PK_CLASS_STORAGE, 0},
+    {"torch.storage", "_UntypedStorage", HFM__PK_CLASS_STORAGE, 0},
+    {"torch.storage", "TypedStorage", HFM__PK_CLASS_STORAGE, 0},
+    HFM__DTYPE("float8_e4m3fn", HFM_F8_E4M3),
+    HFM__DTYPE("float8_e5m2", HFM_F8_E5M2),
+    HFM__DTYPE("float8_e4m3fnuz", HFM_F8_E4M3FNUZ),
+    HFM__DTYPE("float8_e5m2fnuz", HFM_F8_E5M2FNUZ),
+    HFM__DTYPE("float8_e8m0fnu", HFM_F8_E8M0),
+    HFM__DTYPE("float4_e2m1fn_x2", HFM__PK_NO_DTYPE),
+    HFM__DTYPE("uint16", HFM_U16),
+    HFM__DTYPE("uint32", HFM_U32),
+    HFM__DTYPE("uint64", HFM_U64),
+    HFM__DTYPE("float32", HFM_F32),
+    HFM__DTYPE("float16", HFM_F16),
+    HFM__DTYPE("bfloat16", HFM_BF16),
+    HFM__DTYPE("float64", HFM_F64),
+    HFM__DTYPE("int8", HFM_I8),
+    HFM__DTYPE("int16", HFM_I16),
+    HFM__DTYPE("int32", HFM_I32),
+    HFM__DTYPE("int64", HFM_I64),
+    HFM__DTYPE("uint8", HFM_U8),
+    HFM__DTYPE("bool", HFM_BOOL),
+};
+#undef HFM__STORAGES
+#undef HFM__DTYPE
+
+enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
+
+typedef struct hfm__pickle {
+  const hfm_allocator *mem;
+  const char *file;   /* for errors */
+  const uint8_t *data;
+  size_t size, pos;
+  uint64_t base;      /* of data[0] in the file */
+  size_t op;          /* where the running instruction began */
+  hfm__pickle_object *objects; /* objects[0] is None, for everybody */
+  size_t object_count, object_capacity;
+  hfm__pickle_cell *cells; /* cells[0] is not used */
+  size_t cell_count, cell_capacity;
+  uint32_t *stack;
+  size_t stack_count, stack_capacity;
+  uint32_t *marks;    /* heights of the stack */
+  size_t mark_count, mark_capacity;
+  uint32_t *memo;     /* object + 1; 0: not set */
+  size_t memo_capacity;
+  uint64_t memo_used; /* slots that are set: MEMOIZE takes the one with this number */
+  hfm_error *error;
+  hfm_result result;  /* of the first error */
+} hfm__pickle;
+
+HFM__PRIVATE void hfm__pickle_begin(hfm__pickle *p, const hfm_allocator *mem, const char *file, const uint8_t *data,
+                                    size_t size, uint64_t base, hfm_error *error) {
+  memset(p, 0, sizeof *p);
+  p->mem = mem;
+  p->file = file;
+  p->data = data;
+  p->size = size;
+  p->base = base;
+  p->error = error;
+}
+
+HFM__PRIVATE void hfm__pickle_end(hfm__pickle *p) {
+  hfm__free(p->mem, p->objects, (uint64_t)p->object_capacity * sizeof *p->objects);
+  hfm__free(p->mem, p->cells, (uint64_t)p->cell_capacity * sizeof *p->cells);
+  hfm__free(p->mem, p->stack, (uint64_t)p->stack_capacity * sizeof *p->stack);
+  hfm__free(p->mem, p->marks, (uint64_t)p->mark_capacity * sizeof *p->marks);
+  hfm__free(p->mem, p->memo, (uint64_t)p->memo_capacity * sizeof *p->memo);
+  memset(p, 0, sizeof *p);
+}
+
+/* Always 0, so that an instruction can return it. */
+HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *problem) {
+  const uint64_t offset = p->base + p->op;
+  if (p->result == HFM_OK)
+    p->result = hfm__fail(p->error, item, p->file, NULL, offset, "byte %u: pickle: %s", offset, problem);
+  return 0;
+}
+
+HFM__PRIVATE int hfm__pickle_memory(hfm__pickle *p) {
+  if (p->result == HFM_OK) p->result = hfm__fail_memory(p->error, "a pickle's objects", 0);
+  return 0;
+}
+
+/* ---- Stack, objects, cells ---- */
+
+HFM__PRIVATE int hfm__pickle_push(hfm__pickle *p, uint32_t object) {
+  void *grown = hfm__grow(p->mem, p->stack, p->stack_count, &p->stack_capacity, sizeof *p->stack);
+  if (!grown) return hfm__pickle_memory(p);
+  p->stack = (uint32_t *)grown;
+  p->stack[p->stack_count++] = object;
+  return 1;
+}
+
+/* No instruction reaches below the innermost mark. */
+HFM__PRIVATE size_t hfm__pickle_height(const hfm__pickle *p) {
+  return p->stack_count - (p->mark_count ? p->marks[p->mark_count - 1] : 0);
+}
+
+HFM__PRIVATE int hfm__pickle_pop(hfm__pickle *p, uint32_t *object) {
+  if (hfm__pickle_height(p) == 0) return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds the stack empty");
+  *object = p->stack[--p->stack_count];
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_top(hfm__pickle *p, uint32_t *object) {
+  if (!hfm__pickle_pop(p, object)) return 0;
+  p->stack_count++;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_mark(hfm__pickle *p) {
+  void *grown = hfm__grow(p->mem, p->marks, p->mark_count, &p->mark_capacity, sizeof *p->marks);
+  if (!grown) return hfm__pickle_memory(p);
+  p->marks = (uint32_t *)grown;
+  p->marks[p->mark_count++] = (uint32_t)p->stack_count;
+  return 1;
+}
+
+/* Removes the innermost mark; *first: the stack's height there. What lies above is still in its place. */
+HFM__PRIVATE int hfm__pickle_to_mark(hfm__pickle *p, size_t *first) {
+  if (p->mark_count == 0) return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds no mark");
+  *first = p->marks[--p->mark_count];
+  return 1;
+}
+
+HFM__PRIVATE hfm__pickle_object *hfm__pickle_new(hfm__pickle *p, int32_t kind) {
+  void *grown = hfm__grow(p->mem, p->objects, p->object_count, &p->object_capacity, sizeof *p->objects);
+  hfm__pickle_object *object;
+  if (!grown || p->object_count >= UINT32_MAX - 1) {
+    (void)hfm__pickle_memory(p);
+    return NULL;
+  }
+  p->objects = (hfm__pickle_object *)grown;
+  object = &p->objects[p->object_count++];
+  memset(object, 0, sizeof *object);
+  object->kind = (uint8_t)kind;
+  return object;
+}
+
+/* A new object on the stack. */
+HFM__PRIVATE hfm__pickle_object *hfm__pickle_make(hfm__pickle *p, int32_t kind) {
+  hfm__pickle_object *object = hfm__pickle_new(p, kind);
+  return object && hfm__pickle_push(p, (uint32_t)(p->object_count - 1)) ? object : NULL;
+}
+
+HFM__PRIVATE int hfm__pickle_make_int(hfm__pickle *p, int32_t kind, int64_t value) {
+  hfm__pickle_object *object = hfm__pickle_make(p, kind);
+  if (object) object->u.integer = value;
+  return object != NULL;
+}
+
+/* Appends to a container. */
+HFM__PRIVATE int hfm__pickle_append(hfm__pickle *p, uint32_t container, uint32_t key, uint32_t value) {
+  void *grown = hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells);
+  hfm__pickle_object *object = &p->objects[container];
+  hfm__pickle_cell *cell;
+  if (!grown || p->cell_count >= UINT32_MAX - 2) return hfm__pickle_memory(p);
+  p->cells = (hfm__pickle_cell *)grown;
+  if (p->cell_count == 0) p->cell_count = 1;
+  cell = &p->cells[p->cell_count];
+  cell->key = key;
+  cell->value = value;
+  cell->next = 0;
+  if (object->b) p->cells[object->b].next = (uint32_t)p->cell_count;
+  else object->a = (uint32_t)p->cell_count;
+  object->b = (uint32_t)p->cell_count++;
+  object->u.count++;
+  return 1;
+}
+
+/* A tuple or list of what lies on the stack from `first` on, in its place. */
+HFM__PRIVATE int hfm__pickle_collect(hfm__pickle *p, int32_t kind, size_t first) {
+  const uint32_t container = (uint32_t)p->object_count;
+  if (!hfm__pickle_new(p, kind)) return 0;
+  for (size_t i = first; i < p->stack_count; i++)
+    if (!hfm__pickle_append(p, container, 0, p->stack[i])) return 0;
+  p->stack_count = first;
+  return hfm__pickle_push(p, container);
+}
+
+HFM__PRIVATE int hfm__pickle_collect_top(hfm__pickle *p, int32_t kind, size_t count) {
+  if (hfm__pickle_height(p) < count)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction needs more than lies on the stack");
+  return hfm__pickle_collect(p, kind, p->stack_count - count);
+}
+
+/* Key and value pairs from `first` on go into a dict. */
+HFM__PRIVATE int hfm__pickle_set_items(hfm__pickle *p, uint32_t dict, size_t first) {
+  if ((p->stack_count - first) % 2)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a key without a value");
+  if (p->objects[dict].kind != HFM__PK_DICT || p->objects[dict].listed)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "items can only be set in a dict that was made empty");
+  for (size_t i = first; i < p->stack_count; i += 2)
+    if (!hfm__pickle_append(p, dict, p->stack[i], p->stack[i + 1])) return 0;
+  p->stack_count = first;
+  return 1;
+}
+
+/* ---- What lies in objects ---- */
+
+/* Element `index` of a tuple or list, which must have it. */
+HFM__PRIVATE uint32_t hfm__pickle_element(const hfm__pickle *p, uint32_t container, uint64_t index) {
+  uint32_t cell = p->objects[container].a;
+  for (; index; index--) cell = p->cells[cell].next;
+  return p->cells[cell].value;
+}
+
+HFM__PRIVATE int hfm__pickle_is(const hfm__pickle *p, uint32_t object, int32_t kind) {
+  return p->objects[object].kind == kind;
+}
+
+HFM__PRIVATE int hfm__pickle_text_is(const hfm__pickle *p, uint32_t object, const char *text) {
+  const hfm__pickle_object *o = &p->objects[object];
+  return o->kind == HFM__PK_STRING && o->b == strlen(text) && memcmp(p->data + o->a, text, o->b) == 0;
+}
+
+HFM__PRIVATE int hfm__pickle_is_global(const hfm__pickle *p, uint32_t object, int32_t role) {
+  return p->objects[object].kind == HFM__PK_GLOBAL && hfm__pickle_globals[p->objects[object].a].role == role;
+}
+
+/* ---- Memo ---- */
+
+/* Slots are numbered by the pickler, one after the other: a number beyond the stream's size can't be one of them. */
+HFM__PRIVATE int hfm__pickle_put(hfm__pickle *p, uint64_t slot) {
+  uint32_t object;
+  if (!hfm__pickle_top(p, &object)) return 0;
+  if (slot > p->size) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that this stream could use");
+  while (slot >= p->memo_capacity) {
+    const size_t old = p->memo_capacity;
+    void *grown = hfm__grow(p->mem, p->memo, old, &p->memo_capacity, sizeof *p->memo);
+    if (!grown) return hfm__pickle_memory(p);
+    p->memo = (uint32_t *)grown;
+    memset(p->memo + old, 0, (p->memo_capacity - old) * sizeof *p->memo);
+  }
+  if (!p->memo[slot]) p->memo_used++;
+  p->memo[slot] = object + 1;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_get(hfm__pickle *p, uint64_t slot) {
+  if (slot >= p->memo_capacity || !p->memo[slot])
+    return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot that was never filled");
+  return hfm__pickle_push(p, p->memo[slot] - 1);
+}
+
+/* ---- Globals ---- */
+
+HFM__PRIVATE int hfm__pickle_push_global(hfm__pickle *p, const char *module, size_t module_size, const char *name,
+                                         size_t name_size) {
+  char shown[300];
+  hfm__text t = hfm__text_to(shown, sizeof shown);
+  const uint64_t offset = p->base + p->op;
+  for (uint32_t i = 0; i < HFM__COUNT(hfm__pickle_globals); i++) {
+    const hfm__pickle_global *known = &hfm__pickle_globals[i];
+    hfm__pickle_object *object;
+    if (strlen(known->module) != module_size || memcmp(known->module, module, module_size) != 0) continue;
+    if (strlen(known->name) != name_size || memcmp(known->name, name, name_size) != 0) continue;
+    object = hfm__pickle_make(p, HFM__PK_GLOBAL);
+    if (object) object->a = i;
+    return object != NULL;
+  }
+  hfm__text_quoted(&t, module, module_size);
+  hfm__text_char(&t, ' ');
+  hfm__text_quoted(&t, name, name_size);
+  p->result = hfm__fail(p->error, HFM_E_PICKLE_GLOBAL, p->file, shown, offset,
+                        "byte %u: pickle: global %s is not allowed: only tensors and plain containers are read, and "
+                        "nothing is executed",
+                        offset, shown);
+  return 0;
+}
+
+HFM__PRIVATE int hfm__pickle_line(hfm__pickle *p, const char **line, size_t *size) {
+  const uint8_t *end = (const uint8_t *)memchr(p->data + p->pos, '\n', p->size - p->pos);
+  if (!end) return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a global's name does not end");
+  *line = (const char *)p->data + p->pos;
+  *size = (size_t)(end - p->data) - p->pos;
+  p->pos += *size + 1;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
+  uint32_t name, module;
+  const hfm__pickle_object *n, *m;
+  if (!hfm__pickle_pop(p, &name) || !hfm__pickle_pop(p, &module)) return 0;
+  n = &p->objects[name];
+  m = &p->objects[module];
+  if (n->kind != HFM__PK_STRING || m->kind != HFM__PK_STRING)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a global's name must be two strings");
+  return hfm__pickle_push_global(p, (const char *)p->data + m->a, m->b, (const char *)p->data + n->a, n->b);
+}
+
+/* ---- Calls ---- */
+
+/* A storage: ('storage', class, key, location, numel[, view]); view: None or (key, offset, numel). */
+HFM__PRIVATE int hfm__pickle_persistent(hfm__pickle *p) {
+  static const char problem[] = "a persistent id must be ('storage', class, key, location, numel)";
+  uint32_t id, e[HFM__PK_PERSISTENT_MAX];
+  hfm__pickle_object *object;
+  if (!hfm__pickle_pop(p, &id)) return 0;
+  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count < HFM__PK_PERSISTENT_MAX - 1 ||
+      p->objects[id].u.count > HFM__PK_PERSISTENT_MAX)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
+  for (uint64_t i = 0; i < p->objects[id].u.count; i++) e[i] = hfm__pickle_element(p, id, i);
+  if (!hfm__pickle_text_is(p, e[0], "storage") || !hfm__pickle_is_global(p, e[1], HFM__PK_CLASS_STORAGE) ||
+      !hfm__pickle_is(p, e[2], HFM__PK_STRING) || !hfm__pickle_is(p, e[3], HFM__PK_STRING) ||
+      !hfm__pickle_is(p, e[4], HFM__PK_INT) || p->objects[e[4]].u.integer < 0)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
+  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
+    if (!hfm__pickle_is(p, e[5], HFM__PK_TUPLE) || p->objects[e[5]].u.count != 3 ||
+        !hfm__pickle_is(p, hfm__pickle_element(p, e[5], 0), HFM__PK_STRING))
+      return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage's view must be None or (key, offset, numel)");
+    for (uint64_t i = 1; i < 3; i++) {
+      const hfm__pickle_object *number = &p->objects[hfm__pickle_element(p, e[5], i)];
+      if (number->kind != HFM__PK_INT || number->u.integer < 0)
+        return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage's view must be None or (key, offset, numel)");
+    }
+  }
+  object = hfm__pickle_make(p, HFM__PK_STORAGE);
+  if (object) object->a = id;
+  return object != NULL;
+}
+
+HFM__PRIVATE int hfm__pickle_is_dims(const hfm__pickle *p, uint32_t tuple) {
+  if (!hfm__pickle_is(p, tuple, HFM__PK_TUPLE) || p->objects[tuple].u.count > HFM_MAX_RANK) return 0;
+  for (uint32_t cell = p->objects[tuple].a; cell; cell = p->cells[cell].next) {
+    const hfm__pickle_object *dim = &p->objects[p->cells[cell].value];
+    if (dim->kind != HFM__PK_INT || dim->u.integer < 0) return 0;
+  }
+  return 1;
+}
+
+/* The types of a rebuild function's arguments; the numbers are checked where the storage's size is known. */
+HFM__PRIVATE int hfm__pickle_rebuild(hfm__pickle *p, uint32_t args, int32_t role) {
+  const uint64_t count = p->objects[args].u.count;
+  const uint64_t least = role == HFM__PK_CALL_TENSOR ? 4 : role == HFM__PK_CALL_TENSOR_V2 ? 6 : 7;
+  const uint64_t most = least + (role == HFM__PK_CALL_TENSOR ? 0 : 1);
+  hfm__pickle_object *object;
+  uint32_t size, stride, offset;
+  if (count < least || count > most)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a tensor with a wrong number of arguments");
+  offset = hfm__pickle_element(p, args, 1);
+  size = hfm__pickle_element(p, args, 2);
+  stride = hfm__pickle_element(p, args, 3);
+  if (!hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_STORAGE) || !hfm__pickle_is(p, offset, HFM__PK_INT) ||
+      p->objects[offset].u.integer < 0 || !hfm__pickle_is_dims(p, size) || !hfm__pickle_is_dims(p, stride) ||
+      p->objects[size].u.count != p->objects[stride].u.count)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR,
+                            "a tensor needs a storage, an offset, and as many sizes as strides: at most 8, none "
+                            "negative");
+  if (role == HFM__PK_CALL_TENSOR_V3 &&
+      !hfm__pickle_is_global(p, hfm__pickle_element(p, args, 6), HFM__PK_VALUE_DTYPE))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a tensor without a dtype that is known");
+  object = hfm__pickle_make(p, HFM__PK_TENSOR);
+  if (!object) return 0;
+  object->a = args;
+  object->b = (uint32_t)role;
+  return 1;
+}
+
+/* OrderedDict(), or OrderedDict([(key, value), ...]). The list is not copied: it may be shared by any number of calls,
+   and each would cost its length. */
+HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
+  const uint64_t count = p->objects[args].u.count;
+  const uint32_t pairs = count == 1 ? hfm__pickle_element(p, args, 0) : 0;
+  hfm__pickle_object *dict;
+  if (count > 1 || (count == 1 && !hfm__pickle_is(p, pairs, HFM__PK_LIST)))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "an OrderedDict is made of nothing or of a list of pairs");
+  dict = hfm__pickle_make(p, HFM__PK_DICT);
+  if (!dict) return 0;
+  dict->ordered = 1;
+  dict->listed = count == 1;
+  dict->a = pairs;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
+  uint32_t args, function;
+  int32_t role;
+  if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
+  if (!hfm__pickle_is(p, args, HFM__PK_TUPLE) || !hfm__pickle_is(p, function, HFM__PK_GLOBAL))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a call needs a function and a tuple");
+  role = hfm__pickle_globals[p->objects[function].a].role;
+  switch (role) {
+    case HFM__PK_CALL_ORDERED_DICT: return hfm__pickle_ordered_dict(p, args);
+    case HFM__PK_CALL_TENSOR:
+    case HFM__PK_CALL_TENSOR_V2:
+    case HFM__PK_CALL_TENSOR_V3: return hfm__pickle_rebuild(p, args, role);
+    case HFM__PK_CALL_PARAMETER:
+    case HFM__PK_CALL_PARAMETER_STATE:
+      if (p->objects[args].u.count != (role == HFM__PK_CALL_PARAMETER ? 3 : 4) ||
+          !hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_TENSOR))
+        return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a parameter is made of a tensor and two more arguments");
+      return hfm__pickle_push(p, hfm__pickle_element(p, args, 0));
+    case HFM__PK_CALL_OPAQUE: return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+    default: return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage class or dtype is a value and can't be called");
+  }
+}
+
+/* cls.__new__(cls): of an OrderedDict without arguments, or of what is opaque anyway. */
+HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
+  uint32_t args, type;
+  if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
+  if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple");
+  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_OPAQUE)) return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+  if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict can be created so");
+  return hfm__pickle_ordered_dict(p, args);
+}
+
+/* Attributes of an OrderedDict (torch's _metadata): nothing that a tensor needs. */
+HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
+  uint32_t state, object;
+  if (!hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
+  if (!hfm__pickle_is(p, object, HFM__PK_DICT) || !p->objects[object].ordered)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an OrderedDict can be given attributes");
+  return 1;
+}
+
+/* ---- The machine ---- */
+
+/* A length of `width` bytes, then so many bytes, which must be there before anything is made of them. */
+HFM__PRIVATE int hfm__pickle_counted(hfm__pickle *p, size_t width, size_t *start, size_t *size) {
+  uint64_t length = 0;
+  if (p->size - p->pos < width) return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "the stream ends in an instruction");
+  for (size_t i = 0; i < width; i++) length |= (uint64_t)p->data[p->pos + i] << 8 * i;
+  p->pos += width;
+  if (length > p->size - p->pos)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a length beyond the end of the stream");
+  *start = p->pos;
+  *size = (size_t)length;
+  p->pos += *size;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_make_span(hfm__pickle *p, int32_t kind, size_t width) {
+  size_t start, size;
+  hfm__pickle_object *object;
+  if (!hfm__pickle_counted(p, width, &start, &size)) return 0;
+  object = hfm__pickle_make(p, kind);
+  if (!object) return 0;
+  object->a = (uint32_t)start;
+  object->b = (uint32_t)size;
+  return 1;
+}
+
+/* LONG1: an integer if it has at most 8 bytes, little-endian two's complement. */
+HFM__PRIVATE int hfm__pickle_long(hfm__pickle *p) {
+  size_t start, size;
+  uint64_t value = 0;
+  hfm__pickle_object *object;
+  if (!hfm__pickle_counted(p, 1, &start, &size)) return 0;
+  object = hfm__pickle_make(p, size > 8 ? HFM__PK_OPAQUE : HFM__PK_INT);
+  if (!object) return 0;
+  if (size > 8) {
+    object->a = (uint32_t)start;
+    object->b = (uint32_t)size;
+    return 1;
+  }
+  if (size && p->data[start + size - 1] & 0x80) value = UINT64_MAX;
+  for (size_t i = size; i-- > 0;) value = value << 8 | p->data[start + i];
+  memcpy(&object->u.integer, &value, sizeof value);
+  return 1;
+}
+
+/* Instructions with an operand of fixed width follow the table below: its bytes as a little-endian number. */
+HFM__PRIVATE int hfm__pickle_operand(hfm__pickle *p, size_t width, uint64_t *value) {
+  *value = 0;
+  if (p->size - p->pos < width) return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "the stream ends in an instruction");
+  for (size_t i = 0; i < width; i++) *value |= (uint64_t)p->data[p->pos + i] << 8 * i;
+  p->pos += width;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__pickle_int32(hfm__pickle *p) {
+  uint64_t value;
+  if (!hfm__pickle_operand(p, 4, &value)) return 0;
+  return hfm__pickle_make_int(p, HFM__PK_INT, value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
+}
+
+/* What lies above the mark goes into the object below it. */
+HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
+  size_t first;
+  uint32_t object;
+  if (!hfm__pickle_to_mark(p, &first)) return 0;
+  if (first <= (p->mark_count ? p->marks[p->mark_count - 1] : 0))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "nothing lies below the mark");
+  object = p->stack[first - 1];
+  if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, first);
+  if (!hfm__pickle_is(p, object, kind))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list or a set");
+  for (size_t i = first; kind == HFM__PK_LIST && i < p->stack_count; i++)
+    if (!hfm__pickle_append(p, object, 0, p->stack[i])) return 0;
+  p->stack_count = first;
+  return 1;
+}
+
+/* One value (list) or a key and a value (dict) go into the object below them. */
+HFM__PRIVATE int hfm__pickle_add_one(hfm__pickle *p, int32_t kind) {
+  const size_t count = kind == HFM__PK_DICT ? 2 : 1;
+  uint32_t object;
+  if (hfm__pickle_height(p) < count + 1)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction needs more than lies on the stack");
+  object = p->stack[p->stack_count - count - 1];
+  if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, p->stack_count - 2);
+  if (!hfm__pickle_is(p, object, HFM__PK_LIST))
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list");
+  return hfm__pickle_append(p, object, 0, p->stack[--p->stack_count]);
+}
+
+HFM__PRIVATE int hfm__pickle_drop(hfm__pickle *p) {
+  uint32_t object;
+  if (hfm__pickle_height(p) == 0 && p->mark_count) {
+    p->mark_count--;
+    return 1;
+  }
+  return hfm__pickle_pop(p, &object);
+}
+
+HFM__PRIVATE int hfm__pickle_collect_marked(hfm__pickle *p, int32_t kind) {
+  size_t first;
+  return hfm__pickle_to_mark(p, &first) && hfm__pickle_collect(p, kind, first);
+}
+
+HFM__PRIVATE int hfm__pickle_dict_marked(hfm__pickle *p) {
+  const uint32_t dict = (uint32_t)p->object_count;
+  size_t first;
+  return hfm__pickle_to_mark(p, &first) && hfm__pickle_new(p, HFM__PK_DICT) && hfm__pickle_set_items(p, dict, first) &&
+         hfm__pickle_push(p, dict);
+}
+
+HFM__PRIVATE int hfm__pickle_unknown(hfm__pickle *p, uint8_t code) {
+  char problem[96];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  hfm__text_format(&t, "instruction %d ", (int)code);
+  hfm__text_quoted(&t, (const char *)&code, 1);
+  hfm__text_str(&t, " is not allowed: no state dict needs it");
+  return hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, problem);
+}
+
+/* One instruction; 0 on error. */
+HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
+  const char *module, *name;
+  size_t start, size, name_size;
+  uint64_t value;
+  switch (code) {
+    case 0x80: /* PROTO */
+      if (!hfm__pickle_operand(p, 1, &value)) return 0;
+      if (value < 2 || value > 5)
+        return hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, "only pickle protocols 2 to 5 are read");
+      return 1;
+    case 0x95: /* FRAME */
+      if (!hfm__pickle_operand(p, 8, &value)) return 0;
+      if (value > p->size - p->pos)
+        return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a frame beyond the end of the stream");
+      return 1;
+    case '(': return hfm__pickle_mark(p);
+    case '0': return hfm__pickle_drop(p); /* POP */
+    case '1':                             /* POP_MARK */
+      if (!hfm__pickle_to_mark(p, &start)) return 0;
+      p->stack_count = start;
+      return 1;
+    case 'q': return hfm__pickle_operand(p, 1, &value) && hfm__pickle_put(p, value); /* BINPUT */
+    case 'r': return hfm__pickle_operand(p, 4, &value) && hfm__pickle_put(p, value); /* LONG_BINPUT */
+    case 'h': return hfm__pickle_operand(p, 1, &value) && hfm__pickle_get(p, value); /* BINGET */
+    case 'j': return hfm__pickle_operand(p, 4, &value) && hfm__pickle_get(p, value); /* LONG_BINGET */
+    case 0x94: return hfm__pickle_put(p, p->memo_used);                              /* MEMOIZE */
+    case 'N': return hfm__pickle_push(p, 0);                                         /* NONE */
+    case 0x88: return hfm__pickle_make_int(p, HFM__PK_BOOL, 1);                      /* NEWTRUE */
+    case 0x89: return hfm__pickle_make_int(p, HFM__PK_BOOL, 0);                      /* NEWFALSE */
+    case 'J': return hfm__pickle_int32(p);                                           /* BININT */
+    case 'K': return hfm__pickle_operand(p, 1, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
+    case 'M': return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
+    case 0x8a: return hfm__pickle_long(p);                                           /* LONG1 */
+    case 0x8b: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);                   /* LONG4 */
+    case 'G': return hfm__pickle_operand(p, 8, &value) && hfm__pickle_make(p, HFM__PK_OPAQUE); /* BINFLOAT */
+    case 'X':
+    case 'T': return hfm__pickle_make_span(p, HFM__PK_STRING, 4); /* BINUNICODE, BINSTRING */
+    case 0x8c:
+    case 'U': return hfm__pickle_make_span(p, HFM__PK_STRING, 1); /* SHORT_BINUNICODE, SHORT_BINSTRING */
+    case 0x8d: return hfm__pickle_make_span(p, HFM__PK_STRING, 8); /* BINUNICODE8 */
+    case 'C': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 1);  /* SHORT_BINBYTES */
+    case 'B': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);  /* BINBYTES */
+    case 0x8e: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 8); /* BINBYTES8 */
+    case ')': return hfm__pickle_make(p, HFM__PK_TUPLE) != NULL;   /* EMPTY_TUPLE */
+    case 0x85: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 1);
+    case 0x86: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 2);
+    case 0x87: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 3);
+    case 't': return hfm__pickle_collect_marked(p, HFM__PK_TUPLE);
+    case 'l': return hfm__pickle_collect_marked(p, HFM__PK_LIST);
+    case ']': return hfm__pickle_make(p, HFM__PK_LIST) != NULL; /* EMPTY_LIST */
+    case '}': return hfm__pickle_make(p, HFM__PK_DICT) != NULL; /* EMPTY_DICT */
+    case 0x8f: return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL; /* EMPTY_SET */
+    case 'd': return hfm__pickle_dict_marked(p);                /* DICT */
+    case 'a': return hfm__pickle_add_one(p, HFM__PK_LIST);      /* APPEND */
+    case 'e': return hfm__pickle_extend(p, HFM__PK_LIST);       /* APPENDS */
+    case 0x90: return hfm__pickle_extend(p, HFM__PK_OPAQUE);    /* ADDITEMS */
+    case 's': return hfm__pickle_add_one(p, HFM__PK_DICT);      /* SETITEM */
+    case 'u': return hfm__pickle_extend(p, HFM__PK_DICT);       /* SETITEMS */
+    case 'c':                                                   /* GLOBAL */
+      return hfm__pickle_line(p, &module, &size) && hfm__pickle_line(p, &name, &name_size) &&
+             hfm__pickle_push_global(p, module, size, name, name_size);
+    case 0x93: return hfm__pickle_stack_global(p);
+    case 'R': return hfm__pickle_call(p);       /* REDUCE */
+    case 0x81: return hfm__pickle_new_object(p); /* NEWOBJ */
+    case 'b': return hfm__pickle_build(p);      /* BUILD */
+    case 'Q': return hfm__pickle_persistent(p); /* BINPERSID */
+    default: return hfm__pickle_unknown(p, code);
+  }
+}
+
+/* Runs one pickle from p->pos to its STOP; *root is its value. Objects of earlier runs stay; memo and stack don't. */
+HFM__PRIVATE hfm_result hfm__pickle_run(hfm__pickle *p, uint32_t *root) {
+  p->stack_count = p->mark_count = 0;
+  p->memo_used = 0;
+  if (p->memo) memset(p->memo, 0, p->memo_capacity * sizeof *p->memo);
+  *root = 0;
+  if (p->object_count == 0 && !hfm__pickle_new(p, HFM__PK_NONE)) return p->result;
+  p->op = p->pos;
+  if (p->size - p->pos < 2 || p->data[p->pos] != 0x80) {
+    (void)hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, "a pickle of protocol 2 or later begins with the byte 0x80");
+    return p->result;
+  }
+  for (;;) {
+    uint8_t code;
+    p->op = p->pos;
+    if (p->pos >= p->size) {
+      (void)hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "the stream ends without STOP");
+      return p->result;
+    }
+    code = p->data[p->pos++];
+    if (code == '.') break;
+    if (!hfm__pickle_step(p, code)) return p->result;
+  }
+  if (p->mark_count || p->stack_count != 1) {
+    (void)hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "STOP with other than one value on the stack");
+    return p->result;
+  }
+  *root = p->stack[0];
+  return HFM_OK;
+}

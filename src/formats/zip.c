@@ -1,0 +1,310 @@
+/* ==== formats/zip (private): the stored zip archive that torch.save writes =====================================
+   A reader for exactly that: entries are not compressed, so a tensor is a range of the file and nothing is unpacked.
+   Whatever two readers could understand differently (two directories, names that differ, entries that overlap,
+   sizes said twice) is refused. */
+
+typedef struct hfm__zip_entry {
+  const char *name; /* NUL-terminated, without a NUL or control byte */
+  uint64_t header;  /* of the local header */
+  uint64_t offset;  /* of the data */
+  uint64_t size;
+} hfm__zip_entry;
+
+typedef struct hfm__zip {
+  const hfm__file *file;
+  hfm__arena arena; /* names */
+  hfm__zip_entry *entries; /* in the directory's order */
+  const void **by_name;    /* the same, sorted by name; the second half is room for sorting */
+  size_t count;
+  const char *root;        /* the one folder that all entries are in, without '/' */
+} hfm__zip;
+
+enum {
+  HFM__ZIP_END = 0x06054b50,
+  HFM__ZIP_END64 = 0x06064b50,
+  HFM__ZIP_LOCATOR64 = 0x07064b50,
+  HFM__ZIP_CENTRAL = 0x02014b50,
+  HFM__ZIP_LOCAL = 0x04034b50,
+  HFM__ZIP_END_SIZE = 22,
+  HFM__ZIP_END64_SIZE = 56,
+  HFM__ZIP_LOCATOR64_SIZE = 20,
+  HFM__ZIP_CENTRAL_SIZE = 46,
+  HFM__ZIP_LOCAL_SIZE = 30,
+  HFM__ZIP_REFUSED_FLAGS = 0x2061 /* encrypted, patched, strongly encrypted, masked headers */
+};
+
+HFM__PRIVATE void hfm__zip_close(hfm__zip *zip) {
+  const hfm_allocator *mem = &zip->arena.mem;
+  if (zip->entries) hfm__free(mem, zip->entries, (uint64_t)zip->count * sizeof *zip->entries);
+  if (zip->by_name) hfm__free(mem, (void *)zip->by_name, (uint64_t)zip->count * 2 * sizeof *zip->by_name);
+  hfm__arena_free(&zip->arena);
+  memset(zip, 0, sizeof *zip);
+}
+
+HFM__PRIVATE hfm_result hfm__zip_bad(const hfm__zip *zip, const char *entry, uint64_t offset, hfm_error *error,
+                                     const char *problem) {
+  if (entry)
+    return hfm__fail(error, HFM_E_ZIP_STRUCTURE, zip->file->name, entry, offset, "byte %u: zip entry %q: %s", offset,
+                     entry, problem);
+  return hfm__fail(error, HFM_E_ZIP_STRUCTURE, zip->file->name, NULL, offset, "byte %u: %s", offset, problem);
+}
+
+/* ---- Where the directory is ---- */
+
+typedef struct hfm__zip_directory {
+  uint64_t offset, size, entries;
+  uint64_t limit; /* what follows the directory begins here */
+} hfm__zip_directory;
+
+/* The zip64 end record, which torch always writes; `end` is where the plain one is. Absent: nothing changes. */
+HFM__PRIVATE hfm_result hfm__zip_end64(const hfm__zip *zip, uint64_t end, hfm__zip_directory *dir, hfm_error *error) {
+  uint8_t locator[HFM__ZIP_LOCATOR64_SIZE], record[HFM__ZIP_END64_SIZE];
+  uint64_t at, size;
+  hfm_result result;
+  if (end < HFM__ZIP_LOCATOR64_SIZE) return HFM_OK;
+  result = hfm__file_read(zip->file, end - HFM__ZIP_LOCATOR64_SIZE, locator, sizeof locator, error);
+  if (result != HFM_OK || hfm__le32(locator) != HFM__ZIP_LOCATOR64) return result;
+  at = hfm__le64(locator + 8);
+  end -= HFM__ZIP_LOCATOR64_SIZE;
+  if (hfm__le32(locator + 4) != 0 || hfm__le32(locator + 16) != 1)
+    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+  if (at > end || end - at < HFM__ZIP_END64_SIZE)
+    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator points outside of the file");
+  result = hfm__file_read(zip->file, at, record, sizeof record, error);
+  if (result != HFM_OK) return result;
+  size = hfm__le64(record + 4);
+  if (hfm__le32(record) != HFM__ZIP_END64 || size != end - at - 12)
+    return hfm__zip_bad(zip, NULL, at, error, "no zip64 end record where its locator says");
+  if (hfm__le32(record + 16) != 0 || hfm__le32(record + 20) != 0 || hfm__le64(record + 24) != hfm__le64(record + 32))
+    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on several disks");
+  if ((dir->entries != 0xffff && dir->entries != hfm__le64(record + 32)) ||
+      (dir->size != 0xffffffff && dir->size != hfm__le64(record + 40)) ||
+      (dir->offset != 0xffffffff && dir->offset != hfm__le64(record + 48)))
+    return hfm__zip_bad(zip, NULL, at, error, "the zip64 end record and the plain one contradict each other");
+  dir->entries = hfm__le64(record + 32);
+  dir->size = hfm__le64(record + 40);
+  dir->offset = hfm__le64(record + 48);
+  dir->limit = at;
+  return HFM_OK;
+}
+
+/* The end record is searched from the end of the file, and must reach it with its comment. */
+HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_directory *dir, hfm_error *error) {
+  const uint64_t size = zip->file->size, reach = HFM__MIN(size, (uint64_t)HFM__ZIP_END_SIZE + 0xffff);
+  const uint8_t *tail;
+  uint8_t *owned;
+  uint64_t i, end;
+  hfm_result result;
+  if (size < HFM__ZIP_END_SIZE)
+    return hfm__zip_bad(zip, NULL, size, error, "too short for a zip archive (is the download complete?)");
+  result = hfm__file_bytes(zip->file, size - reach, reach, &tail, &owned, error);
+  if (result != HFM_OK) return result;
+  for (i = reach - HFM__ZIP_END_SIZE + 1; i-- > 0;)
+    if (hfm__le32(tail + i) == HFM__ZIP_END) break;
+  end = size - reach + i;
+  if (i >= reach) {
+    result = hfm__zip_bad(zip, NULL, size, error, "a zip archive without its end record (is the download complete?)");
+  } else if (hfm__le16(tail + i + 20) != size - end - HFM__ZIP_END_SIZE) {
+    result = hfm__zip_bad(zip, NULL, end, error, "the end record does not reach the end of the file");
+  } else if (hfm__le16(tail + i + 4) != 0 || hfm__le16(tail + i + 6) != 0 ||
+             hfm__le16(tail + i + 8) != hfm__le16(tail + i + 10)) {
+    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+  } else {
+    dir->entries = hfm__le16(tail + i + 10);
+    dir->size = hfm__le32(tail + i + 12);
+    dir->offset = hfm__le32(tail + i + 16);
+    dir->limit = end;
+    result = hfm__zip_end64(zip, end, dir, error);
+  }
+  hfm__free(&zip->arena.mem, owned, reach);
+  if (result != HFM_OK) return result;
+  if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
+    return hfm__zip_bad(zip, NULL, end, error, "the zip directory lies outside of the file");
+  if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
+    return hfm__zip_bad(zip, NULL, end, error, "the zip directory is too small for its number of entries");
+  return HFM_OK;
+}
+
+/* ---- Entries ---- */
+
+/* Fields of 0xffffffff are in the zip64 extra block, which must hold exactly those. */
+HFM__PRIVATE int hfm__zip_extra64(const uint8_t *extra, size_t extra_size, uint64_t *const fields[3]) {
+  size_t at = 0, needed = 0;
+  for (int32_t i = 0; i < 3; i++)
+    if (*fields[i] == 0xffffffff) needed += 8;
+  if (!needed) return 1;
+  while (extra_size - at >= 4) {
+    const size_t size = hfm__le16(extra + at + 2);
+    if (size > extra_size - at - 4) return 0;
+    if (hfm__le16(extra + at) == 1) {
+      if (size != needed) return 0;
+      at += 4;
+      for (int32_t i = 0; i < 3; i++) {
+        if (*fields[i] != 0xffffffff) continue;
+        *fields[i] = hfm__le64(extra + at);
+        at += 8;
+      }
+      return 1;
+    }
+    at += 4 + size;
+  }
+  return 0;
+}
+
+/* One central record of `left` bytes, at byte `at` of the file. *used: its length. */
+HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, uint64_t left, uint64_t at,
+                                         hfm__zip_entry *entry, uint64_t *used, hfm_error *error) {
+  uint64_t packed, *fields[3];
+  size_t name_size, extra_size;
+  char *name;
+  if (left < HFM__ZIP_CENTRAL_SIZE || hfm__le32(record) != HFM__ZIP_CENTRAL)
+    return hfm__zip_bad(zip, NULL, at, error, "an entry of the zip directory expected");
+  name_size = hfm__le16(record + 28);
+  extra_size = hfm__le16(record + 30);
+  *used = HFM__ZIP_CENTRAL_SIZE + (uint64_t)name_size + extra_size + hfm__le16(record + 32);
+  if (*used > left) return hfm__zip_bad(zip, NULL, at, error, "an entry reaches beyond the zip directory");
+  name = hfm__arena_copy(&zip->arena, (const char *)record + HFM__ZIP_CENTRAL_SIZE, name_size);
+  if (!name) return hfm__fail_memory(error, "a zip directory", 0);
+  for (size_t i = 0; i < name_size; i++)
+    if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
+      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error, "a control character in an entry's name");
+  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry without a name");
+  entry->name = name;
+  packed = hfm__le32(record + 20);
+  entry->size = hfm__le32(record + 24);
+  entry->header = hfm__le32(record + 42);
+  fields[0] = &entry->size; /* the order in which the extra block holds them */
+  fields[1] = &packed;
+  fields[2] = &entry->header;
+  if (!hfm__zip_extra64(record + HFM__ZIP_CENTRAL_SIZE + name_size, extra_size, fields))
+    return hfm__zip_bad(zip, name, at, error, "its zip64 block does not hold exactly the fields that are missing");
+  if (hfm__le16(record + 34) != 0) return hfm__zip_bad(zip, name, at, error, "on another disk");
+  if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
+    return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
+                     "byte %u: zip entry %q is encrypted or patched", at + 8, name);
+  if (hfm__le16(record + 10) != 0 || packed != entry->size)
+    return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 10,
+                     "byte %u: zip entry %q is compressed; torch.save stores entries as they are: save the file again",
+                     at + 10, name);
+  return HFM_OK;
+}
+
+/* The local header must name the same entry; the data begins after it. */
+HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entry, const hfm__zip_directory *dir,
+                                       hfm_error *error) {
+  const size_t name_size = strlen(entry->name);
+  const uint64_t at = entry->header;
+  uint8_t header[HFM__ZIP_LOCAL_SIZE], *owned;
+  const uint8_t *name;
+  hfm_result result;
+  int same;
+  if (at > dir->offset || dir->offset - at < HFM__ZIP_LOCAL_SIZE + name_size)
+    return hfm__zip_bad(zip, entry->name, at, error, "its local header lies outside of the file");
+  result = hfm__file_read(zip->file, at, header, sizeof header, error);
+  if (result != HFM_OK) return result;
+  if (hfm__le32(header) != HFM__ZIP_LOCAL) return hfm__zip_bad(zip, entry->name, at, error, "no local header there");
+  if (hfm__le16(header + 6) & HFM__ZIP_REFUSED_FLAGS || hfm__le16(header + 8) != 0 ||
+      hfm__le16(header + 26) != name_size)
+    return hfm__zip_bad(zip, entry->name, at, error, "its local header contradicts the directory");
+  result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
+  if (result != HFM_OK) return result;
+  same = memcmp(name, entry->name, name_size) == 0;
+  hfm__free(&zip->arena.mem, owned, name_size);
+  if (!same) return hfm__zip_bad(zip, entry->name, at, error, "its local header has another name");
+  entry->offset = at + HFM__ZIP_LOCAL_SIZE + name_size + hfm__le16(header + 28);
+  if (entry->offset > dir->offset || entry->size > dir->offset - entry->offset)
+    return hfm__zip_bad(zip, entry->name, at, error, "its data reaches into the zip directory");
+  return HFM_OK;
+}
+
+HFM__PRIVATE int hfm__zip_name_order(const void *a, const void *b) {
+  return strcmp(((const hfm__zip_entry *)a)->name, ((const hfm__zip_entry *)b)->name);
+}
+
+HFM__PRIVATE int hfm__zip_header_order(const void *a, const void *b) {
+  const uint64_t x = ((const hfm__zip_entry *)a)->header, y = ((const hfm__zip_entry *)b)->header;
+  return x < y ? -1 : x > y;
+}
+
+/* No two entries share a byte or a name. Leaves by_name sorted. */
+HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
+  const void **sorted = zip->by_name;
+  for (size_t i = 0; i < zip->count; i++) sorted[i] = &zip->entries[i];
+  hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_header_order);
+  for (size_t i = 1; i < zip->count; i++) {
+    const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
+    if (before->offset + before->size > entry->header)
+      return hfm__zip_bad(zip, entry->name, entry->header, error, "overlaps the entry before it");
+  }
+  hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
+  for (size_t i = 1; i < zip->count; i++)
+    if (hfm__zip_name_order(sorted[i - 1], sorted[i]) == 0)
+      return hfm__zip_bad(zip, ((const hfm__zip_entry *)sorted[i])->name, ((const hfm__zip_entry *)sorted[i])->header,
+                          error, "a name that another entry has too");
+  return HFM_OK;
+}
+
+/* Everything lies in one folder: what precedes the first '/' of the first name. */
+HFM__PRIVATE hfm_result hfm__zip_find_root(hfm__zip *zip, hfm_error *error) {
+  const char *first = zip->entries[0].name, *slash = strchr(first, '/');
+  const size_t size = slash ? (size_t)(slash - first) : 0;
+  if (!size)
+    return hfm__zip_bad(zip, first, zip->entries[0].header, error, "not in a folder, as all entries of torch.save are");
+  for (size_t i = 0; i < zip->count; i++)
+    if (strncmp(zip->entries[i].name, first, size + 1) != 0)
+      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error, "not in the folder of the others");
+  zip->root = hfm__arena_copy(&zip->arena, first, size);
+  return zip->root ? HFM_OK : hfm__fail_memory(error, "a zip directory", 0);
+}
+
+/* Reads and checks the whole directory. On failure *zip is zero. */
+HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_error *error) {
+  const hfm_allocator *mem = &file->ctx->mem;
+  hfm__zip_directory dir;
+  const uint8_t *records = NULL;
+  uint8_t *owned = NULL;
+  uint64_t at = 0, used = 0;
+  hfm_result result;
+  memset(zip, 0, sizeof *zip);
+  memset(&dir, 0, sizeof dir);
+  zip->file = file;
+  zip->arena.mem = *mem;
+  result = hfm__zip_find_directory(zip, &dir, error);
+  if (result == HFM_OK) result = hfm__file_bytes(file, dir.offset, dir.size, &records, &owned, error);
+  if (result == HFM_OK) {
+    zip->entries = (hfm__zip_entry *)hfm__alloc_zero(mem, dir.entries * sizeof *zip->entries);
+    zip->by_name = (const void **)hfm__alloc(mem, dir.entries * 2 * sizeof *zip->by_name);
+    zip->count = (size_t)dir.entries;
+    if (!zip->entries || !zip->by_name) result = hfm__fail_memory(error, "a zip directory", 0);
+  }
+  for (size_t i = 0; i < zip->count && result == HFM_OK; i++, at += used) {
+    result = hfm__zip_central(zip, records + at, dir.size - at, dir.offset + at, &zip->entries[i], &used, error);
+    if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, error);
+  }
+  if (result == HFM_OK && at != dir.size)
+    result = hfm__zip_bad(zip, NULL, dir.offset + at, error, "bytes of the zip directory are left over");
+  if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
+  if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
+  hfm__free(mem, owned, dir.size);
+  if (result != HFM_OK) hfm__zip_close(zip);
+  return result;
+}
+
+/* root/name, or NULL. */
+HFM__PRIVATE const hfm__zip_entry *hfm__zip_find(const hfm__zip *zip, const char *folder, const char *name,
+                                                 size_t name_size) {
+  const size_t root_size = strlen(zip->root), folder_size = strlen(folder);
+  size_t low = 0, high = zip->count;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const hfm__zip_entry *entry = (const hfm__zip_entry *)zip->by_name[middle];
+    const char *rest = entry->name + root_size + 1; /* all names begin with the root and '/' */
+    int order = strncmp(rest, folder, folder_size);
+    if (order == 0) order = strncmp(rest + folder_size, name, name_size);
+    if (order == 0 && rest[folder_size + name_size]) order = 1;
+    if (order == 0) return entry;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return NULL;
+}
