@@ -2,7 +2,7 @@
   hfmodel.h - Hugging Face Transformers models in one C header
 
   Does what AutoModel.from_pretrained() does in Python: takes a model directory exactly as the Hugging Face hub holds
-  it (config.json and *.safetensors, nothing converted) and runs it, with the numbers that Transformers gives. C99
+  it (config.json and *.safetensors or pytorch_model*.bin, nothing converted) and runs it, with the numbers that Transformers gives. C99
   and C++11, no dependency but the C library, no build system.
 
 
@@ -51,8 +51,9 @@ WHAT IT LOADS
   From    a directory; a repository id such as "org/name" that the local hub cache holds (the cache of huggingface_hub:
           HF_HUB_CACHE, HF_HOME, cache_dir); files in memory (hfm_from_memory); your own file layer (options.io);
           a config alone, with random weights (hfm_from_config, options.random_weights).
-  Files   config.json, generation_config.json, model.safetensors, sharded safetensors with their index; every dtype of
-          safetensors is read, F32, F16 and BF16 weights are used where they lie in the mapped file.
+  Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
+          stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
+          used where they lie in the mapped file.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
           heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
@@ -65,7 +66,7 @@ IT DOES NOT
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
   - train, compute losses, or generate text with a key-value cache
-  - read pytorch_model.bin (a pickle), GGUF or ONNX files, or quantised checkpoints
+  - read GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
 
@@ -102,6 +103,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STDIO        no file system: models come from memory or from options.io
   HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
   HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
+  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
@@ -149,8 +151,8 @@ ERRORS
 FILES THAT NOBODY SHOULD TRUST
 
   Everything is checked before use: sizes, offsets, overlaps, dtypes, shapes, depths, names of shards, ranges in
-  config.json. No allocation is larger than what the file backs with bytes, or than options.limits; nothing in a file
-  is executed. What is not a regular file is an error, not a hang. A model that loads has every tensor inside its file.
+  config.json. No allocation is larger than what the file backs with bytes, or than options.limits. Nothing in a file
+  is executed: a pickle is read by a machine that knows tensors and containers and refuses everything else. What is not a regular file is an error, not a hang. A model that loads has every tensor inside its file.
   Only one thing cannot be caught: a mapped file that somebody truncates while it is in use. Use local_copy there.
 
 

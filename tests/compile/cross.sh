@@ -1,36 +1,9 @@
 #!/bin/sh
-# Other machines: a big-endian one and ARM under an emulator, Windows by two compilers, and whatever clang can aim at. What could only be compiled, and not run, is said to be so.
+# Machines that are not here: Windows by two compilers, and whatever else clang can aim at. What could only be compiled,
+# and not run, is said to be so. (Machines under an emulator: emulated.sh.)
 . "$(dirname "$0")/../check.sh"
 strict="-Wall -Wextra -Wconversion -Wshadow -pedantic -Werror"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"
-
-# Under an emulator: every family from random weights, then the unit tests, the kernels and parity.
-first_of() { # COMMAND...: the first that is there
-  for candidate in "$@"; do
-    if have "$candidate"; then
-      echo "$candidate"
-      return
-    fi
-  done
-}
-emulate() { # WHAT MACHINE
-  cc=$(first_of "$2-linux-gnu-gcc" "$2-linux-gnu-gcc-12" "$2-linux-gnu-gcc-13" "$2-linux-gnu-gcc-14")
-  emulator=$(first_of "qemu-$2-static" "qemu-$2")
-  if [ -z "$cc" ] || [ -z "$emulator" ]; then
-    skip "$1: $2-linux-gnu-gcc or qemu-$2 is not here"
-    return
-  fi
-  for source in tests/compile/cut.c tests/unit/test_*.c tests/kernels/test_*.c tests/models/test_*.c; do
-    [ -f "$source" ] || continue
-    name=$(basename "$source" .c)
-    if check "$1: $name builds" "$cc" -std=c99 -O1 -static -DHFMODEL_STATIC -I. -Itests -Itools \
-      -o "$work/$name" "$source" -pthread -lm; then
-      check "$1: $name runs" "$emulator" "$work/$name"
-    fi
-  done
-}
-emulate "big endian" s390x
-emulate "ARM, NEON" aarch64
 
 if have x86_64-w64-mingw32-gcc; then
   check "mingw-w64, C99" x86_64-w64-mingw32-gcc -std=c99 -O1 $strict -c -I. -o "$work/win.o" "$work/impl.c"
