@@ -185,12 +185,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- One row ---- */
 
-/* Dot products of `rows` (1 or 4) weight rows, `apart` from each other: four streams of memory keep a core busier than
-   one. Each row sums in two vectors, or in one where that is 16 wide. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row,
-                                              int64_t apart) {
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide. */
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W < 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
@@ -236,10 +235,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  const int64_t apart = g->rows / 4;
   int64_t row;
-  for (row = 0; row < apart; row++) HFM__FN(dots_as)(dtype, 4, g, row, apart);
-  for (row = 4 * apart; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row, 0);
+  if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {

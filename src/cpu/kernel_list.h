@@ -28,13 +28,14 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times `rows` weight rows: a dot product each, in one order for every row. */
+/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`, and,
+   with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core busier. */
 typedef struct hfm__gemv {
-  int64_t rows, k;
+  int64_t rows, k, apart;
   const float *x;
-  const void *weight; /* [rows][k] */
+  const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  float *out;         /* [rows] */
+  float *out;         /* as the weight's rows */
 } hfm__gemv;
 
 /* Makes the panel [k][NR] of f32 from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */

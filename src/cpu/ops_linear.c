@@ -13,7 +13,7 @@ typedef struct hfm__product {
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what fits into half of a second-level cache */
-  int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` ranges of rows */
+  int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
 } hfm__product;
 
 /* Rows of an operand: all dimensions but the last, flattened. */
@@ -70,7 +70,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
   p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
-  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? (p->n + 3) / 4 : p->panels));
+  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? p->n / 4 : p->panels));
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
   else if (!p->one_row && pieces > p->panels)
@@ -217,28 +217,42 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   }
 }
 
-/* M = 1: rows of the weight as they lie; bias, activation and residual afterwards. */
-HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
-  const int64_t n0 = p->n * chunk / p->groups, n = p->n * (chunk + 1) / p->groups - n0;
-  float *out = (float *)a->out[0].data + n0, bias[HFM__MAX_NR];
+/* activation(out + bias) + residual for outputs first .. first + n - 1 of one row. */
+HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int64_t n) {
+  float *out = (float *)a->out[0].data + first, bias[HFM__MAX_NR];
   int64_t i;
-  hfm__gemv g;
-  g.rows = n;
-  g.k = p->k;
-  g.x = x;
-  g.weight = (const uint8_t *)a->in[1].data + n0 * p->k * hfm__dtype_size(p->dtype);
-  g.dtype = p->dtype;
-  g.out = out;
-  a->cpu->kernels->gemv(&g);
-  if (a->in[2].data) {
-    for (i = 0; i < n; i += HFM__MAX_NR) {
-      const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
-      hfm__parameter(a->cpu, &a->in[2], n0 + i, part, bias);
-      a->cpu->kernels->add(out + i, bias, 0, out + i, part);
-    }
+  for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
+    const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
+    hfm__parameter(a->cpu, &a->in[2], first + i, part, bias);
+    a->cpu->kernels->add(out + i, bias, 0, out + i, part);
   }
   if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
-  if (a->in[3].data) a->cpu->kernels->add(out, (const float *)a->in[3].data + n0, 0, out, n);
+  if (a->in[3].data) a->cpu->kernels->add(out, (const float *)a->in[3].data + first, 0, out, n);
+}
+
+/* M = 1: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow each
+   other continue the same four streams; the last one takes the up to three rows that are over, too. */
+HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
+  const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
+  const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
+  int64_t i;
+  hfm__gemv g;
+  g.rows = quarter * (chunk + 1) / p->groups - first;
+  g.k = p->k;
+  g.apart = quarter;
+  g.x = x;
+  g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
+  g.dtype = p->dtype;
+  g.out = (float *)a->out[0].data + first;
+  a->cpu->kernels->gemv(&g);
+  for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
+  if (chunk + 1 < p->groups) return;
+  g.rows = p->n - 4 * quarter;
+  g.apart = 0;
+  g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
+  g.out = (float *)a->out[0].data + 4 * quarter;
+  a->cpu->kernels->gemv(&g);
+  hfm__finish_one_row(a, 4 * quarter, g.rows);
 }
 
 /* ---- linear ---- */
