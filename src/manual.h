@@ -2,8 +2,8 @@
   hfmodel.h - Hugging Face Transformers models in one C header
 
   Does what AutoModel.from_pretrained() does in Python: takes a model directory exactly as the Hugging Face hub holds
-  it (config.json and *.safetensors or pytorch_model*.bin, nothing converted) and runs it, with the numbers that Transformers gives. C99
-  and C++11, no dependency but the C library, no build system.
+  it (config.json with *.safetensors or pytorch_model*.bin, nothing converted) and runs it, with the numbers that
+  Transformers gives. C99 and C++11, no dependency but the C library, no build system.
 
 
 DO THIS
@@ -152,8 +152,9 @@ FILES THAT NOBODY SHOULD TRUST
 
   Everything is checked before use: sizes, offsets, overlaps, dtypes, shapes, depths, names of shards, ranges in
   config.json. No allocation is larger than what the file backs with bytes, or than options.limits. Nothing in a file
-  is executed: a pickle is read by a machine that knows tensors and containers and refuses everything else. What is not a regular file is an error, not a hang. A model that loads has every tensor inside its file.
-  Only one thing cannot be caught: a mapped file that somebody truncates while it is in use. Use local_copy there.
+  is executed: a pickle is read by a machine that knows tensors and containers and refuses everything else. What is
+  not a regular file is an error, not a hang. A model that loads has every tensor inside its file. Only one thing
+  cannot be caught: a mapped file that somebody truncates while it is in use. Use local_copy there.
 
 
 NUMBERS
