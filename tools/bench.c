@@ -245,6 +245,16 @@ static void add_attention(int64_t length, int32_t implementation) {
   c->args.out[0] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
 }
 
+/* ViT-B/16's patches; the weight is cold once a call and small. */
+static void add_patches(void) {
+  bench_case *c = add_case(HFM__OP_conv2d, UNIT_FLOPS, 2.0 * 196 * 768 * 768, run_op);
+  snprintf(c->name, sizeof c->name, "conv2d 224x224 patches of 16");
+  c->attrs.stride[0] = c->attrs.stride[1] = 16;
+  c->args.in[0] = operand(floats(3 * 224 * 224), HFM_F32, 4, 1, 3, 224, 224);
+  c->args.in[1] = operand(floats(768 * 768), HFM_F32, 4, 768, 3, 16, 16);
+  c->args.out[0] = operand(floats(196 * 768), HFM_F32, 4, 1, 14, 14, 768);
+}
+
 static void run_softmax(bench_case *c) {
   const int64_t n = c->args.in[0].shape[1];
   int64_t r;
@@ -279,6 +289,7 @@ static void add_all_cases(void) {
   add_attention(1500, HFM_ATTN_SDPA);
   add_attention(512, HFM_ATTN_EAGER);
   add_attention(1500, HFM_ATTN_FLASH_ATTENTION_2);
+  add_patches();
   add_rows("softmax", HFM__OP_COUNT, 0, 128, 128);
   add_rows("softmax", HFM__OP_COUNT, 0, 128, 1500);
   add_rows("gelu", HFM__OP_unary, HFM__ACT_gelu, 128, 3072);
