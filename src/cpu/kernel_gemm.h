@@ -63,44 +63,23 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(tile_rows)(int64_t rows, int64_t k, const
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
 
-/* activation(sums + bias) + residual for one row of a tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(finish_row)(const int32_t activation, const float *sums, const float *bias,
-                                                 const float *residual, float *out, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) {
-    hfm__vf v = hfm__v_load(sums + i);
-    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
-    v = HFM__FN(activate)(activation, v);
-    if (residual) v = hfm__v_add(v, hfm__v_load(residual + i));
-    hfm__v_store(out + i, v);
-  }
-  if (i < n) {
-    hfm__vf v = hfm__v_load(sums + i);
-    if (bias) v = hfm__v_add(v, hfm__v_load_n(bias + i, n - i));
-    v = HFM__FN(activate)(activation, v);
-    if (residual) v = hfm__v_add(v, hfm__v_load_n(residual + i, n - i));
-    hfm__v_store_n(out + i, v, n - i);
-  }
-}
-
-HFM__TARGET HFM__INLINE void HFM__FN(finish_as)(const int32_t activation, const hfm__gemm *g, const float *sums,
-                                                int64_t row, int64_t rows, int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
-  int64_t r;
-  for (r = 0; r < rows; r++)
-    HFM__FN(finish_row)(activation, sums + r * HFM__NR, g->bias ? g->bias + column : NULL,
-                        g->residual ? g->residual + (row + r) * g->ldr + column : NULL,
-                        g->out + (row + r) * g->ldo + column, n);
-}
-
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, const float *sums, int64_t row, int64_t rows,
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
                                                int64_t column) {
-  switch (g->activation) {
-#define HFM__FINISH_CASE(name, config, torch) \
-  case HFM__ACT_##name: HFM__FN(finish_as)(HFM__ACT_##name, g, sums, row, rows, column); break;
-    HFM__ACTIVATION_LIST(HFM__FINISH_CASE)
-#undef HFM__FINISH_CASE
-    default: HFM__FN(finish_as)(HFM__ACT_none, g, sums, row, rows, column); break;
+  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * HFM__NR;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
   }
 }
 

@@ -82,9 +82,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   switch (activation) {
     case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_pytorch_tanh:
-    case HFM__ACT_gelu_fast: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));

@@ -10,9 +10,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
-#define HFM__UNARY_CASE(name, config, torch) \
-  case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__ACTIVATION_LIST(HFM__UNARY_CASE)
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__UNARY_CASE(gelu)
+    case HFM__ACT_gelu_new:
+    case HFM__ACT_gelu_fast: /* the same function, written down differently */
+    HFM__UNARY_CASE(gelu_pytorch_tanh)
+    HFM__UNARY_CASE(quick_gelu)
+    HFM__UNARY_CASE(relu)
+    HFM__UNARY_CASE(silu)
+    HFM__UNARY_CASE(tanh)
+    HFM__UNARY_CASE(sigmoid)
 #undef HFM__UNARY_CASE
     default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }

@@ -51,7 +51,7 @@ HFM__PRIVATE int hfm__rows_even(const hfm__operand *x, int64_t *stride) {
 }
 
 /* Weights and biases may be 16-bit: element i as f32. */
-HFM__PRIVATE void hfm__parameter(const hfm__cpu *cpu, const hfm__operand *x, int64_t first, int64_t n, float *out) {
+HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64_t first, int64_t n, float *out) {
   if (x->dtype == HFM_F32) memcpy(out, (const float *)x->data + first, (size_t)n * sizeof(float));
   else cpu->kernels->widen(x->dtype, (const uint16_t *)x->data + first, out, n);
 }
@@ -223,7 +223,7 @@ HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int6
   int64_t i;
   for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
     const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
-    hfm__parameter(a->cpu, &a->in[2], first + i, part, bias);
+    hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
     a->cpu->kernels->add(out + i, bias, 0, out + i, part);
   }
   if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);

@@ -41,7 +41,7 @@ HFM__PRIVATE const float *hfm__norm_parameter(const hfm__op_args *a, int32_t ind
   float *to;
   if (!x->data || x->dtype == HFM_F32) return (const float *)x->data;
   to = (float *)(void *)(worker->scratch + (uint64_t)(index - 1) * hfm__aligned((uint64_t)n * sizeof(float)));
-  hfm__parameter(a->cpu, x, 0, n, to);
+  hfm__widened(a->cpu, x, 0, n, to);
   return to;
 }
 

@@ -46,10 +46,10 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
   struct hfm__panels *panels;
   uint64_t bytes, head;
   int64_t n, k, count;
-  if (!packing || packing->policy == HFM_PACK_NEVER || !weight || weight->rank != 2) return;
+  if (!packing || packing->policy == HFM_PACK_NEVER || !weight || weight->rank < 2) return;
   if (weight->dtype != HFM_F32 && weight->dtype != HFM_F16 && weight->dtype != HFM_BF16) return;
-  n = weight->shape[transposed ? 1 : 0];
-  k = weight->shape[transposed ? 0 : 1];
+  n = weight->shape[transposed ? weight->rank - 1 : 0];
+  k = n > 0 ? hfm__elements(weight->shape, weight->rank) / n : 0; /* a convolution's rows are its filters */
   count = hfm__panel_count(n, nr);
   if (count == 0 || k == 0) return;
   head = sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic);
