@@ -53,10 +53,10 @@ static void count_free(void *ctx, void *block, size_t size) {
 }
 
 static int in_registry(const char *model_type) {
-  const hfm_registry_entry *entry;
+  hfm_registry_entry entry;
   size_t i;
-  for (i = 0; (entry = hfm_registry(i)) != NULL; i++)
-    if (strcmp(entry->model_type, model_type) == 0 && entry->task == HFM_BASE) return 1;
+  for (i = 0; hfm_registry(i, &entry); i++)
+    if (strcmp(entry.model_type, model_type) == 0 && entry.task == HFM_BASE) return 1;
   return 0;
 }
 
@@ -131,12 +131,12 @@ static void test_families(void) {
 }
 
 static void test_registry_is_covered(void) {
-  const hfm_registry_entry *entry;
+  hfm_registry_entry entry;
   size_t i, k;
-  for (i = 0; (entry = hfm_registry(i)) != NULL; i++) {
+  for (i = 0; hfm_registry(i, &entry); i++) {
     for (k = 0; k < sizeof models / sizeof models[0]; k++)
-      if (strcmp(models[k].model_type, entry->model_type) == 0) break;
-    if (!CHECK(k < sizeof models / sizeof models[0])) printf("  no config here for %s\n", entry->model_type);
+      if (strcmp(models[k].model_type, entry.model_type) == 0) break;
+    if (!CHECK(k < sizeof models / sizeof models[0])) printf("  no config here for %s\n", entry.model_type);
   }
 }
 
