@@ -327,13 +327,13 @@ typedef struct hfm_memory_estimate {
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
                                            hfm_memory_estimate *estimate, hfm_error *error);
 
-/* What this build can load: one row for each pair of model type and task. NULL past the end. */
+/* What this build can load: one entry for each pair of model type and class. Returns 1, or 0 past the end. */
 typedef struct hfm_registry_entry {
-  const char *model_type; /* "bert" */
+  const char *model_type; /* "bert"; static */
   hfm_task task;
-  const char *architecture; /* "BertModel" */
+  char architecture[64];  /* "BertModel" */
 } hfm_registry_entry;
-HFMODEL_API const hfm_registry_entry *hfm_registry(size_t index);
+HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry);
 /* "sequence-classification", ... and back (-1 if unknown). */
 HFMODEL_API const char *hfm_task_name(hfm_task task);
 HFMODEL_API hfm_task hfm_task_from_name(const char *name);

@@ -41,7 +41,6 @@
 #include "hub/cache.c"
 
 #include "graph/op.h"
-
 #include "weights/weight.h"
 
 #include "cpu/isa.c"
@@ -53,5 +52,52 @@
 #include "cpu/ops_attention.c"
 #include "cpu/ops_rows.c"
 #include "cpu/ops_index.c"
+
+#include "graph/tree.h"
+#include "graph/graph.h"
+#include "graph/builder.h"
+#include "graph/register.c"
+#include "graph/trace.c"
+#include "graph/fuse.c"
+#include "graph/plan.c"
+
+#include "nn/rope.c"
+
+#include "families/cuts.h"
+#include "families/family.h"
+#include "families/config_classes.c"
+#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
+#include "families/bert.c"
+#endif
+#ifdef HFM__WITH_ROBERTA
+#include "families/roberta.c"
+#endif
+#ifdef HFM__WITH_DISTILBERT
+#include "families/distilbert.c"
+#endif
+#ifdef HFM__WITH_GPT2
+#include "families/gpt2.c"
+#endif
+#ifdef HFM__WITH_LLAMA
+#include "families/llama.c"
+#endif
+#ifdef HFM__WITH_VIT
+#include "families/vit.c"
+#endif
+#include "families/registry.c"
+
+#include "weights/names.c"
+#include "weights/init.c"
+#include "weights/model.h"
+#include "weights/load.c"
+#include "weights/report.c"
+
+#include "run/program.c"
+#include "run/inputs.c"
+#include "run/inspect.c"
+#include "run/model.c"
+#include "run/session.c"
+#include "run/check.c"
+#include "run/helpers.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

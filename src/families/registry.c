@@ -142,3 +142,19 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                    "model type '%s' has no %s (%s); model type should be one of: %s", type, hfm__tasks[task].auto_class,
                    hfm__tasks[task].name, list);
 }
+
+HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry) {
+  if (!entry) return 0;
+  memset(entry, 0, sizeof *entry);
+  for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++) {
+    for (const hfm__head *head = arch->family->heads; head->suffix; head++) {
+      hfm__text t = hfm__text_to(entry->architecture, sizeof entry->architecture);
+      if (index--) continue;
+      entry->model_type = arch->model_type;
+      entry->task = head->task;
+      hfm__text_class(&t, arch, head);
+      return 1;
+    }
+  }
+  return 0;
+}

@@ -2,14 +2,14 @@
    A flat array of 16-byte nodes over one text buffer; links are indices, strings are unescaped in place. Members of
    an object are kept sorted by key, which is how Python's json.dumps(sort_keys=True) writes them. */
 
-enum { HFM__JSON_NUMERIC_KEYS = 1 }; /* node flag: an object whose keys are numbers, sorted as such (id2label) */
+enum { HFM__JSON_NUMERIC_KEYS = 1 }; /* node flag: the keys of an object in this place are numbers (id2label) */
 
 typedef struct hfm__json_node {
   uint32_t start; /* scalars: first byte in doc->text; containers: the first child, 0 if none */
   uint32_t size;  /* scalars: bytes; containers: children */
   uint32_t next;  /* the next child of the same container, 0 at the end */
   uint16_t kind;  /* HFM__JSON_NULL ... HFM__JSON_OBJECT */
-  uint16_t flags; /* strings while parsing: escaped */
+  uint16_t flags; /* HFM__JSON_NUMERIC_KEYS; of strings while parsing: 1 if escaped */
 } hfm__json_node;
 
 /* An object's children are its keys (strings); the value of key k is node k + 1. Node 0 is not used. */
@@ -82,8 +82,11 @@ HFM__PRIVATE int hfm__json_key_less(const hfm__json *doc, uint32_t a, uint32_t b
   const hfm__json_node *x = &doc->nodes[a], *y = &doc->nodes[b];
   const uint32_t n = HFM__MIN(x->size, y->size);
   int order;
-  if (numeric && x->size != y->size && hfm__json_all_digits(doc, x) && hfm__json_all_digits(doc, y))
-    return x->size < y->size; /* no leading zeros in a number that Python wrote */
+  if (numeric) { /* numbers first; those that Python writes have no leading zeros */
+    const int x_digits = hfm__json_all_digits(doc, x), y_digits = hfm__json_all_digits(doc, y);
+    if (x_digits != y_digits) return x_digits;
+    if (x_digits && x->size != y->size) return x->size < y->size;
+  }
   order = n ? memcmp(doc->text + x->start, doc->text + y->start, n) : 0;
   return order ? order < 0 : x->size < y->size;
 }
@@ -142,8 +145,7 @@ HFM__PRIVATE void hfm__json_finish(hfm__json *doc, size_t first) {
     if (doc->nodes[i].kind != HFM__JSON_OBJECT) continue;
     hfm__json_sort_members(doc, (uint32_t)i, 0);
     for (uint32_t key = doc->nodes[i].start; key; key = doc->nodes[key].next) {
-      if (doc->nodes[key + 1].kind == HFM__JSON_OBJECT && hfm__json_key_is(doc, key, "id2label", 8))
-        doc->nodes[key + 1].flags = HFM__JSON_NUMERIC_KEYS;
+      if (hfm__json_key_is(doc, key, "id2label", 8)) doc->nodes[key + 1].flags = HFM__JSON_NUMERIC_KEYS;
     }
   }
   for (size_t i = first; i < doc->count; i++)
@@ -321,7 +323,6 @@ HFM__PRIVATE int hfm__json_set_scalar(hfm__json *doc, uint32_t node, int32_t kin
   }
   value->size = (uint32_t)size;
   value->kind = (uint16_t)kind;
-  value->flags = 0;
   return 1;
 }
 
@@ -352,10 +353,9 @@ HFM__PRIVATE hfm_result hfm__json_set_text(hfm__json *doc, uint32_t node, const 
     return result;
   }
   doc->nodes[value].next = doc->nodes[node].next;
-  if (doc->nodes[node].flags & HFM__JSON_NUMERIC_KEYS && doc->nodes[value].kind == HFM__JSON_OBJECT) {
-    doc->nodes[value].flags = HFM__JSON_NUMERIC_KEYS;
-    hfm__json_sort_members(doc, value, 1);
-  }
+  doc->nodes[value].flags = doc->nodes[node].flags;
+  if (doc->nodes[value].kind == HFM__JSON_OBJECT)
+    hfm__json_sort_members(doc, value, doc->nodes[value].flags & HFM__JSON_NUMERIC_KEYS);
   doc->nodes[node] = doc->nodes[value];
   return HFM_OK;
 }

@@ -189,9 +189,9 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   return HFM_OK;
 }
 
-/* The local header must name the same entry; the data begins after it. */
+/* The local header must name the same entry; the data begins after it. `record` is where the directory has the entry. */
 HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entry, const hfm__zip_directory *dir,
-                                       hfm_error *error) {
+                                       uint64_t record, hfm_error *error) {
   const size_t name_size = strlen(entry->name);
   const uint64_t at = entry->header;
   uint8_t header[HFM__ZIP_LOCAL_SIZE], *owned;
@@ -199,7 +199,7 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
   hfm_result result;
   int same;
   if (at > dir->offset || dir->offset - at < HFM__ZIP_LOCAL_SIZE + name_size)
-    return hfm__zip_bad(zip, entry->name, at, error, "its local header lies outside of the file");
+    return hfm__zip_bad(zip, entry->name, record, error, "its local header lies outside of the file");
   result = hfm__file_read(zip->file, at, header, sizeof header, error);
   if (result != HFM_OK) return result;
   if (hfm__le32(header) != HFM__ZIP_LOCAL) return hfm__zip_bad(zip, entry->name, at, error, "no local header there");
@@ -279,7 +279,7 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
   }
   for (size_t i = 0; i < zip->count && result == HFM_OK; i++, at += used) {
     result = hfm__zip_central(zip, records + at, dir.size - at, dir.offset + at, &zip->entries[i], &used, error);
-    if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, error);
+    if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, dir.offset + at, error);
   }
   if (result == HFM_OK && at != dir.size)
     result = hfm__zip_bad(zip, NULL, dir.offset + at, error, "bytes of the zip directory are left over");

@@ -62,6 +62,16 @@ static const hfm__input_row hfm__input_rows[] = {
 enum { HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE, HFM__OUT_hidden_states = HFM__OUT_SINGLE, HFM__OUT_attentions, HFM__OUT_COUNT };
 #undef HFM__OUTPUT_ENUM
 
+typedef struct hfm__output_row {
+  const char *name;
+  size_t offset; /* in hfm_outputs */
+} hfm__output_row;
+static const hfm__output_row hfm__output_rows[] = {
+#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
+  HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+#undef HFM__OUTPUT_ROW
+};
+
 enum { HFM__VALUE_NODE, HFM__VALUE_VIEW, HFM__VALUE_INPUT, HFM__VALUE_PARAMETER, HFM__VALUE_CONSTANT };
 
 typedef struct hfm__value {

@@ -4,6 +4,7 @@ struct hfm_model {
   hfm__context ctx;
   hfm__atomic references; /* the caller's, and one for each session */
   hfm_config *config;     /* its own copy */
+  hfm__memory_files memory; /* hfm_from_memory: the caller's files, else empty */
   const hfm__arch *arch;
   const hfm__head *head;
   const char *base;       /* attribute of the base model */

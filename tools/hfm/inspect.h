@@ -144,23 +144,25 @@ static int command_check(const arguments *args) {
 /* ---- registry -------------------------------------------------------------------------------------------------- */
 
 static int registry_has(const char *model_type, hfm_task task) {
-  const hfm_registry_entry *entry;
-  for (size_t i = 0; (entry = hfm_registry(i)) != NULL; i++) {
-    if (entry->task == task && (!model_type || strcmp(entry->model_type, model_type) == 0)) return 1;
+  hfm_registry_entry entry;
+  for (size_t i = 0; hfm_registry(i, &entry); i++) {
+    if (entry.task == task && (!model_type || strcmp(entry.model_type, model_type) == 0)) return 1;
   }
   return 0;
 }
 
 /* Is this the first row of its model type? */
 static int registry_begins(size_t index) {
-  const char *model_type = hfm_registry(index)->model_type;
-  for (size_t i = 0; i < index; i++) {
-    if (strcmp(hfm_registry(i)->model_type, model_type) == 0) return 0;
+  hfm_registry_entry entry, earlier;
+  if (!hfm_registry(index, &entry)) return 0;
+  for (size_t i = 0; i < index && hfm_registry(i, &earlier); i++) {
+    if (strcmp(earlier.model_type, entry.model_type) == 0) return 0;
   }
   return 1;
 }
 
 static void registry_as_markdown(void) {
+  hfm_registry_entry entry;
   hfm_task task;
   printf("| model_type |");
   for (task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
@@ -170,25 +172,25 @@ static void registry_as_markdown(void) {
   for (task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
     if (registry_has(NULL, task)) printf(":-:|");
   }
-  for (size_t i = 0; hfm_registry(i); i++) {
+  for (size_t i = 0; hfm_registry(i, &entry); i++) {
     if (!registry_begins(i)) continue;
-    printf("\n| %s |", hfm_registry(i)->model_type);
+    printf("\n| %s |", entry.model_type);
     for (task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
-      if (registry_has(NULL, task)) printf(registry_has(hfm_registry(i)->model_type, task) ? " yes |" : " |");
+      if (registry_has(NULL, task)) printf(registry_has(entry.model_type, task) ? " yes |" : " |");
     }
   }
   putchar('\n');
 }
 
 static int command_registry(const arguments *args) {
-  const hfm_registry_entry *entry;
+  hfm_registry_entry entry;
   if (args->markdown) {
     registry_as_markdown();
     return EXIT_OK;
   }
   printf("%-14s  %-24s  %s\n", "model_type", "--task", "architecture");
-  for (size_t i = 0; (entry = hfm_registry(i)) != NULL; i++) {
-    printf("%-14s  %-24s  %s\n", entry->model_type, hfm_task_name(entry->task), entry->architecture);
+  for (size_t i = 0; hfm_registry(i, &entry); i++) {
+    printf("%-14s  %-24s  %s\n", entry.model_type, hfm_task_name(entry.task), entry.architecture);
   }
   return EXIT_OK;
 }

@@ -1,0 +1,141 @@
+/* ==== run/inputs (private): the caller's tensors, checked and copied ==============================================
+   Nothing that a caller passes reaches a kernel unchecked: rank, shape, dtype and the range of every id are compared
+   with what the graph declared, and an error names the input, what was expected and what was found. */
+
+HFM__PRIVATE const hfm_tensor *hfm__input_tensor(const hfm_inputs *inputs, int32_t input) {
+  return (const hfm_tensor *)(const void *)((const uint8_t *)inputs + hfm__input_rows[input].offset);
+}
+
+/* Which symbol each axis of an input binds; -1: none. */
+HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis) {
+  if (input == HFM__IN_pixel_values) return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
+  if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
+  return axis == 1 ? HFM__SYM_LENGTH : -1;
+}
+
+HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
+  return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
+}
+
+/* What the inputs ask for: which are there, and what they bind. The first that has a dimension decides it. */
+HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request *request, hfm_error *error) {
+  memset(request, 0, sizeof *request);
+  request->wants_hidden_states = inputs->output_hidden_states != 0;
+  request->wants_attentions = inputs->output_attentions != 0;
+  if (inputs->labels.data)
+    return hfm__fail(error, HFM_E_LABELS_UNSUPPORTED, NULL, "labels", 0,
+                     "labels: losses aren't computed yet; leave labels empty and compare the logits yourself");
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = -1;
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
+    const hfm_tensor *tensor = hfm__input_tensor(inputs, i);
+    if (!tensor->data) continue;
+    request->present |= 1u << i;
+    if (tensor->rank != hfm__input_rank(i))
+      return hfm__fail(error, HFM_E_INPUT_RANK, NULL, hfm__input_rows[i].name, 0,
+                       "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank, (int)hfm__input_rank(i),
+                       i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
+                       : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
+                                                    : "[batch, length]");
+    for (int32_t axis = 0; axis < tensor->rank; axis++) {
+      const int32_t symbol = hfm__input_symbol(i, axis);
+      if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
+        return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
+                         "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name, tensor->shape,
+                         (int)tensor->rank, (int)INT32_MAX);
+      if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
+    }
+  }
+  if (request->binding[HFM__SYM_POSITION_ROWS] > 1) request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
+  return HFM_OK;
+}
+
+/* The inputs that are given must be those that the program takes. */
+HFM__PRIVATE hfm_result hfm__check_presence(const hfm_model *model, uint32_t taken, uint32_t given, hfm_error *error) {
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
+    const char *name = hfm__input_rows[i].name;
+    const int32_t takes = (int32_t)(taken >> i & 1), has = (int32_t)(given >> i & 1);
+    if (takes && !has) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, name, 0, "%s needs %s", model->architecture, name);
+    if (has && !takes)
+      return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, name, 0, "%s does not take %s", model->architecture, name);
+  }
+  return HFM_OK;
+}
+
+HFM__PRIVATE int64_t hfm__integer_at(const hfm_tensor *tensor, int64_t i) {
+  switch (tensor->dtype) {
+    case HFM_I64: return ((const int64_t *)tensor->data)[i];
+    case HFM_I32: return ((const int32_t *)tensor->data)[i];
+    case HFM_I16: return ((const int16_t *)tensor->data)[i];
+    case HFM_I8: return ((const int8_t *)tensor->data)[i];
+    case HFM_U16: return ((const uint16_t *)tensor->data)[i];
+    case HFM_U32: return ((const uint32_t *)tensor->data)[i];
+    case HFM_U64: {
+      const uint64_t v = ((const uint64_t *)tensor->data)[i];
+      return v > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)v;
+    }
+    default: return ((const uint8_t *)tensor->data)[i]; /* U8, BOOL */
+  }
+}
+
+HFM__PRIVATE int hfm__is_integer(hfm_dtype dtype) { return dtype >= HFM_I64 && dtype <= HFM_BOOL; }
+
+/* Any non-zero byte pattern keeps; for floats -0.0 is zero. */
+HFM__PRIVATE int hfm__is_nonzero(const hfm_tensor *tensor, int64_t i) {
+  if (tensor->dtype == HFM_F32) return (hfm__float_bits(((const float *)tensor->data)[i]) & 0x7fffffffu) != 0;
+  if (tensor->dtype == HFM_F64) return (hfm__double_bits(((const double *)tensor->data)[i]) & (UINT64_MAX >> 1)) != 0;
+  if (tensor->dtype == HFM_F16 || tensor->dtype == HFM_BF16) return (((const uint16_t *)tensor->data)[i] & 0x7fff) != 0;
+  return hfm__integer_at(tensor, i) != 0;
+}
+
+HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed, hfm_error *error) {
+  const char *found = hfm_dtype_name(tensor->dtype);
+  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, hfm__input_rows[input].name, 0, "%s has dtype %s, but needs %s",
+                   hfm__input_rows[input].name, found ? found : "0 (none)", needed);
+}
+
+/* Checks one input against its declaration and copies it to `to`. */
+HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
+                                        const hfm__operand *to, hfm_error *error) {
+  const int64_t elements = hfm__elements(to->shape, to->rank);
+  const char *name = hfm__input_rows[input].name;
+  if (tensor->rank != to->rank || memcmp(tensor->shape, to->shape, (size_t)to->rank * sizeof *to->shape) != 0)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t", name, tensor->shape,
+                     (int)tensor->rank, to->shape, (int)to->rank);
+  if (to->dtype == HFM_F32) {
+    if (tensor->dtype != HFM_F32) return hfm__input_bad_dtype(input, tensor, "float32", error);
+    memcpy(to->data, tensor->data, (size_t)elements * sizeof(float));
+  } else if (to->dtype == HFM_U8) {
+    if (!hfm__is_integer(tensor->dtype) && !hfm__is_float(tensor->dtype))
+      return hfm__input_bad_dtype(input, tensor, "an integer, bool or float type", error);
+    for (int64_t i = 0; i < elements; i++) ((uint8_t *)to->data)[i] = (uint8_t)hfm__is_nonzero(tensor, i);
+  } else {
+    if (!hfm__is_integer(tensor->dtype)) return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
+    for (int64_t i = 0; i < elements; i++) {
+      const int64_t id = hfm__integer_at(tensor, i);
+      if (id < 0 || (declared->limit && id >= declared->limit)) {
+        const int64_t row = i / to->shape[1], column = i % to->shape[1];
+        if (!declared->limit)
+          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must not be negative", name, row, column, id);
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name,
+                         row, column, id, declared->limit - 1, declared->limit_reason, declared->limit);
+      }
+      ((int64_t *)to->data)[i] = id;
+    }
+  }
+  return HFM_OK;
+}
+
+/* Requirements that no shape expresses. */
+HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm_error *error) {
+  for (size_t i = 0; i < program->graph.requirement_count; i++) {
+    const hfm__requirement *r = &program->graph.requirements[i];
+    const int64_t found = program->dims[r->x.id];
+    const int is_batch = program->graph.dims[r->x.id].value == HFM__SYM_BATCH;
+    if (found > r->limit)
+      return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
+                       "%s has %s %i, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
+                       is_batch ? "batch size" : "length", found, r->limit, r->reason);
+  }
+  return HFM_OK;
+}

@@ -1,0 +1,270 @@
+/* ==== run/model (private): from a directory to a model ============================================================ */
+
+/* ---- Life ---- */
+
+HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
+  const hfm_allocator mem = model->ctx.mem;
+  for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++) {
+    hfm__weight *weight = &model->weights[i];
+    hfm__panels_free(&mem, weight);
+    if (weight->storage == &hfm__storage_owned) hfm__free(&mem, (void *)(uintptr_t)weight->data, HFM__MAX(weight->bytes, 1));
+  }
+  hfm__free(&mem, model->weights, (uint64_t)(model->tree.parameter_count + 1) * sizeof *model->weights);
+  hfm__free(&mem, model->report, (uint64_t)model->report_capacity * sizeof *model->report);
+  hfm__packing_free(&model->packing);
+  if (model->checkpoint.arena.mem.free) hfm__checkpoint_close(&model->checkpoint);
+  hfm__tree_free(&model->tree);
+  hfm_config_free(model->config);
+  if (model->memory.files) hfm__free(&mem, (void *)(uintptr_t)model->memory.files, model->memory.count * sizeof *model->memory.files);
+  hfm__free(&mem, model, sizeof *model);
+}
+
+HFM__PRIVATE void hfm__model_release(hfm_model *model) {
+  if (hfm__atomic_add(&model->references, -1) == 1) hfm__model_destroy(model);
+}
+
+HFMODEL_API void hfm_model_free(hfm_model *model) {
+  if (model) hfm__model_release(model);
+}
+
+/* An empty model with its context. */
+HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **out, hfm_error *error) {
+  hfm__context ctx;
+  hfm_model *model;
+  hfm_result result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
+  if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
+  model->ctx = ctx;
+  model->tree.arena.mem = ctx.mem;
+  hfm__atomic_store(&model->references, 1);
+  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  *out = model;
+  return HFM_OK;
+}
+
+/* ---- The description ---- */
+
+HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < checkpoint->count; i++) {
+    const int32_t bits = hfm_dtype_bits(checkpoint->tensors[i].dtype);
+    if (!hfm__add64(sum, checkpoint->tensors[i].bytes * 8 / (uint64_t)HFM__MAX(bits, 1), &sum)) return UINT64_MAX;
+  }
+  return sum;
+}
+
+/* Registers the modules. What the configuration may ask for is bounded by what the files hold. */
+HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files, hfm_error *error) {
+  enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  hfm__builder b;
+  hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
+  hfm_result result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  if (result != HFM_OK) return result;
+  hfm__text_class(&t, model->arch, model->head);
+  memset(&b, 0, sizeof b);
+  b.mem = model->ctx.mem;
+  b.error = error;
+  b.config = model->config;
+  b.prefix = model->arch->prefix;
+  b.base = model->arch->family->base;
+  b.traits = model->arch->traits;
+  b.tree = &model->tree;
+  b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : ALL_TENSORS;
+  b.element_budget = (uint64_t)INT64_MAX / 8;
+  if (from_files && !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
+    b.element_budget = UINT64_MAX;
+  b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
+  if (!(b.initializer_range > 0 && b.initializer_range < 1e6)) b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
+  (void)hfm__begin(&b, "", model->architecture);
+  model->self = hfm__ok(&b) ? model->head->init(&b) : NULL;
+  hfm__end(&b);
+  model->base = b.base;
+  return b.result;
+}
+
+/* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
+HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
+  enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
+  const int64_t count = hfm__config_num_labels(model->config);
+  hfm__arena *arena = &model->tree.arena;
+  if (count < 1 || count > MOST) return HFM_OK;
+  model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
+  if (!model->labels) return hfm__fail_memory(error, "labels", 0);
+  for (int64_t i = 0; i < count; i++) {
+    const char *given = hfm__config_label(model->config, i);
+    char text[32];
+    hfm__text t = hfm__text_to(text, sizeof text);
+    hfm__text_format(&t, "LABEL_%i", i);
+    model->labels[i] = given ? hfm__arena_copy(arena, given, strlen(given)) : hfm__arena_copy(arena, text, t.length);
+    if (!model->labels[i]) return hfm__fail_memory(error, "labels", 0);
+  }
+  model->label_count = count;
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
+  if (!options) return HFM_OK;
+  if (options->dtype && !hfm__is_native(options->dtype))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0, "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
+  if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0, "options.attn_implementation must be an HFM_ATTN_ value");
+  if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0, "options.packing must be an HFM_PACK_ value");
+  if (options->num_labels < 0)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0, "options.num_labels is %d, but must be at least 1, or 0 for the config's",
+                     (int)options->num_labels);
+  return HFM_OK;
+}
+
+/* Everything after the configuration is there: kernels, description, weights. */
+HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files, hfm_error *error) {
+  hfm_result result = hfm__check_options(options, error);
+  if (result == HFM_OK && options && options->num_labels)
+    result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
+  if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
+  if (result == HFM_OK) result = hfm__model_labels(model, error);
+  if (result == HFM_OK) result = hfm__load_weights(model, options, error);
+  if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
+  if (result != HFM_OK) return result;
+  model->cpu.batch_invariant = options && options->batch_invariant;
+  model->cpu.packing = &model->packing;
+  model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
+  model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
+  model->packing.limit = options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
+  return HFM_OK;
+}
+
+/* ---- Ways in ---- */
+
+/* From a directory that is known to exist, or to be served by hfm_io. */
+HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options, hfm_error *error) {
+  const int random = options && options->random_weights;
+  const char *named;
+  hfm_result result = HFM_OK;
+  if (options && options->config) result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  else result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
+  if (result != HFM_OK) return result;
+  if (!random) {
+    named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+    result = hfm__checkpoint_open_named(&model->ctx, dir, named, options, &model->checkpoint, error);
+    if (result != HFM_OK) return result;
+  }
+  return hfm__model_finish(model, options, !random, error);
+}
+
+HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out, hfm_error *error) {
+  hfm_model *model = NULL;
+  char *dir = NULL;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (out) *out = NULL;
+  if (!path || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "model" : "path", 0, "must not be NULL");
+  result = hfm__model_new(options, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__model_from_directory(model, dir, options, error);
+  hfm__free_text(&model->ctx.mem, dir);
+  if (result == HFM_OK) *out = model;
+  else hfm_model_free(model);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_options *options, hfm_model **out, hfm_error *error) {
+  hfm_options random;
+  hfm_model *model = NULL;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (out) *out = NULL;
+  if (!config || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+  memset(&random, 0, sizeof random);
+  if (options) random = *options;
+  random.random_weights = 1;
+  random.config = config;
+  result = hfm__model_new(&random, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__model_from_directory(model, "", &random, error);
+  if (result == HFM_OK) *out = model;
+  else hfm_model_free(model);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t count, const hfm_options *options, hfm_model **out, hfm_error *error) {
+  hfm_options served;
+  hfm_model *model = NULL;
+  hfm_memory_file *copy;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (out) *out = NULL;
+  if (!files || !count || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+  memset(&served, 0, sizeof served);
+  if (options) served = *options;
+  memset(&served.io, 0, sizeof served.io);
+  result = hfm__model_new(&served, &model, error);
+  if (result != HFM_OK) return result;
+  copy = (hfm_memory_file *)hfm__alloc(&model->ctx.mem, (uint64_t)count * sizeof *copy);
+  if (!copy) {
+    hfm_model_free(model);
+    return hfm__fail_memory(error, "a list of files", (uint64_t)count * sizeof *copy);
+  }
+  memcpy(copy, files, count * sizeof *copy);
+  model->memory.files = copy;
+  model->memory.count = count;
+  model->ctx.io = hfm__memory_io(&model->memory);
+  result = hfm__model_from_directory(model, "", &served, error);
+  if (result == HFM_OK) *out = model;
+  else hfm_model_free(model);
+  return result;
+}
+
+/* ---- Before a load ---- */
+
+/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
+HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
+  const hfm_task task = model->head->task;
+  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
+  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+}
+
+HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
+                                           hfm_memory_estimate *estimate, hfm_error *error) {
+  hfm_model *model = NULL;
+  hfm__program *program = NULL;
+  hfm__request request;
+  char *dir = NULL;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (estimate) memset(estimate, 0, sizeof *estimate);
+  if (!path || !estimate) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
+  result = hfm__model_new(options, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
+  if (result == HFM_OK && options && options->config) result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  else if (result == HFM_OK) result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
+  if (result == HFM_OK) result = hfm__check_options(options, error);
+  if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  if (result == HFM_OK) {
+    const hfm_dtype dtype = hfm__new_dtype(model, options);
+    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    memset(&request, 0, sizeof request);
+    request.present = hfm__usual_inputs(model);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
+    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
+    request.binding[HFM__SYM_LENGTH] = length;
+    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
+    result = hfm__program_create(model, &request, request.binding, &program, error);
+  }
+  if (result == HFM_OK) {
+    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
+    estimate->activation_bytes = program->plan.arena_bytes + program->scratch;
+    estimate->packed_bytes = model->packing.policy == HFM_PACK_NEVER ? 0 : (uint64_t)hfm_memory_footprint(model, 0);
+  }
+  hfm__program_free(&model->ctx.mem, program);
+  hfm__free_text(&model->ctx.mem, dir);
+  hfm_model_free(model);
+  return result;
+}

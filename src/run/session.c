@@ -1,0 +1,342 @@
+/* ==== run/session (private): one user of a model ==================================================================
+   A session owns what a forward needs beside the weights: programs, one arena for activations, scratch and threads. A
+   forward walks the program's nodes; each node is a list of chunks that the pool shares out; a time budget, progress and
+   cancellation all look in between chunks. */
+
+struct hfm_session {
+  hfm_model *model;
+  hfm_session_options options;
+  hfm__pool *pool;
+  hfm__worker *workers;
+  hfm__program *programs; /* the latest first */
+  int64_t bounds[HFM__SYM_COUNT];
+  uint8_t *arena, *scratch; /* blocks, and how large they are; users align within */
+  uint64_t arena_bytes, scratch_bytes, worker_bytes, worker_scratch;
+  /* The forward in progress. */
+  hfm__program *running;
+  size_t node;
+  int64_t chunk, chunks;
+  int32_t node_started, done;
+  uint64_t serial;
+  hfm__op_args args;
+};
+
+enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
+
+/* ---- Life ---- */
+
+HFMODEL_API void hfm_session_free(hfm_session *session) {
+  hfm_model *model;
+  if (!session) return;
+  model = session->model;
+  hfm__pool_free(session->pool);
+  while (session->programs) {
+    hfm__program *next = session->programs->next;
+    hfm__program_free(&model->ctx.mem, session->programs);
+    session->programs = next;
+  }
+  hfm__free(&model->ctx.mem, session->arena, session->arena_bytes);
+  hfm__free(&model->ctx.mem, session->scratch, session->scratch_bytes);
+  hfm__free(&model->ctx.mem, session->workers, session->worker_bytes);
+  hfm__free(&model->ctx.mem, session, sizeof *session);
+  hfm__model_release(model);
+}
+
+HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out, hfm_error *error) {
+  hfm_session *session;
+  hfm__clear_error(error);
+  if (out) *out = NULL;
+  if (!model || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
+  for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
+    const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
+    if (result != HFM_OK) return result;
+  }
+  session = (hfm_session *)hfm__alloc_zero(&model->ctx.mem, sizeof *session);
+  if (!session) return hfm__fail_memory(error, "a session", sizeof *session);
+  session->model = model;
+  hfm__atomic_add(&model->references, 1);
+  if (options) session->options = *options;
+  session->pool = hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
+  if (session->pool) {
+    session->worker_bytes = (uint64_t)session->pool->threads * sizeof *session->workers;
+    session->workers = (hfm__worker *)hfm__alloc_zero(&model->ctx.mem, session->worker_bytes);
+  }
+  if (!session->workers) {
+    hfm_session_free(session);
+    return hfm__fail_memory(error, "a session's threads", 0);
+  }
+  *out = session;
+  return HFM_OK;
+}
+
+HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
+
+HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
+  uint64_t sum;
+  if (!session) return 0;
+  sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes;
+  for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
+  return sum;
+}
+
+/* ---- Programs and their memory ---- */
+
+HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
+
+/* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
+HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes, const char *what, hfm_error *error) {
+  const hfm_allocator *mem = &session->model->ctx.mem;
+  if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
+  if (*block && *size >= bytes) return HFM_OK;
+  hfm__free(mem, *block, *size);
+  *size = 0;
+  *block = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!*block) return hfm__fail_memory(error, what, bytes);
+  *size = bytes;
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+  const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
+  uint64_t all;
+  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes, "activations", error);
+  if (result != HFM_OK) return result;
+  if (session->scratch && each <= session->worker_scratch) return HFM_OK;
+  if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
+  session->worker_scratch = 0;
+  result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
+  if (result != HFM_OK) return result;
+  session->worker_scratch = each;
+  for (uint64_t i = 0; i < workers; i++) {
+    session->workers[i].index = (int32_t)i;
+    session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
+  }
+  return HFM_OK;
+}
+
+/* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. */
+HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request, hfm__program **out, hfm_error *error) {
+  hfm__program *program = session->programs, **link = &session->programs;
+  hfm_result result;
+  for (; program; program = program->next)
+    if (hfm__program_serves(program, request)) break;
+  if (!program) {
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) session->bounds[i] = HFM__MAX(session->bounds[i], request->binding[i]);
+    while (*link) { /* programs for smaller bounds than these are not needed again */
+      hfm__program *old = *link;
+      if (memcmp(old->plan.bounds, session->bounds, sizeof session->bounds) != 0) {
+        *link = old->next;
+        hfm__program_free(&session->model->ctx.mem, old);
+      } else {
+        link = &old->next;
+      }
+    }
+    result = hfm__program_create(session->model, request, session->bounds, &program, error);
+    if (result != HFM_OK) return result;
+    program->next = session->programs;
+    session->programs = program;
+  }
+  *out = program;
+  return hfm__session_room(session, program, error);
+}
+
+HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like, hfm_error *error) {
+  hfm__program *program;
+  hfm__request request;
+  hfm__clear_error(error);
+  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
+                     "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
+  session->running = NULL;
+  memset(&request, 0, sizeof request);
+  if (like) {
+    for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+      if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
+    request.wants_hidden_states = like->output_hidden_states != 0;
+    request.wants_attentions = like->output_attentions != 0;
+  } else {
+    request.present = hfm__usual_inputs(session->model);
+  }
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
+  request.binding[HFM__SYM_BATCH] = batch;
+  request.binding[HFM__SYM_POSITION_ROWS] = batch;
+  request.binding[HFM__SYM_LENGTH] = length;
+  return hfm__session_program(session, &request, &program, error);
+}
+
+/* ---- Forward ---- */
+
+HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
+  hfm__program *program;
+  hfm__request request;
+  hfm_result result = hfm__request_from(inputs, &request, error);
+  if (result == HFM_OK) result = hfm__session_program(session, &request, &program, error);
+  if (result != HFM_OK) return result;
+  result = hfm__check_presence(session->model, program->present, request.present, error);
+  if (result != HFM_OK) return result;
+  hfm__dims_evaluate(&program->graph, request.binding, program->dims);
+  result = hfm__check_requirements(program, error);
+  if (result != HFM_OK) return result;
+  hfm__program_bind(program, session->model, hfm__align64(session->arena));
+  for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
+    if (program->graph.inputs[i].value)
+      result = hfm__input_copy(i, &program->graph.inputs[i], hfm__input_tensor(inputs, i),
+                               &program->operands[program->graph.inputs[i].value], error);
+  if (result != HFM_OK) return result;
+  session->running = program;
+  session->node = 0;
+  session->node_started = session->done = 0;
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
+  hfm__clear_error(error);
+  if (!session || !inputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
+  session->running = NULL;
+  return hfm__session_begin(session, inputs, error);
+}
+
+HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  hfm_session *session = (hfm_session *)ctx;
+  const hfm__node *node = &session->running->graph.nodes[session->node];
+  hfm__cpu_ops[node->op].run(&session->args, chunk, &session->workers[worker]);
+}
+
+/* Weights become readable before a node runs and are given back after it. */
+HFM__PRIVATE void hfm__node_release(hfm_session *session, int32_t inputs) {
+  for (int32_t i = 0; i < inputs; i++)
+    if (session->args.in[i].weight) session->args.in[i].weight->storage->release(session->args.in[i].weight);
+}
+
+HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *node, hfm_error *error) {
+  hfm__node_args(session->running, session->model, node, &session->args);
+  session->args.serial = ++session->serial;
+  for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
+    hfm__weight *weight = session->args.in[i].weight;
+    const void *data;
+    hfm_result result;
+    if (!weight) continue;
+    result = weight->storage->acquire(weight, &data, error);
+    if (result != HFM_OK) {
+      hfm__node_release(session, i);
+      return result;
+    }
+    session->args.in[i].data = (void *)(uintptr_t)data;
+  }
+  session->chunk = 0;
+  session->chunks = hfm__cpu_ops[node->op].chunks(&session->args);
+  session->node_started = 1;
+  return HFM_OK;
+}
+
+/* Runs until the deadline (0: to the end). */
+HFM__PRIVATE hfm_result hfm__session_run(hfm_session *session, uint64_t deadline, hfm_error *error) {
+  const hfm__graph *g = &session->running->graph;
+  while (session->node < g->node_count) {
+    const hfm__node *node = &g->nodes[session->node];
+    if (hfm__is_op(node)) {
+      if (!session->node_started) {
+        const hfm_result result = hfm__node_start(session, node, error);
+        if (result != HFM_OK) return result;
+      }
+      session->chunk = hfm__pool_run(session->pool, hfm__run_chunk, session, session->chunk, session->chunks, deadline);
+      if (session->chunk < session->chunks) return HFM_OK;
+      hfm__node_release(session, HFM__MAX_OP_INPUTS);
+      session->node_started = 0;
+    }
+    session->node++;
+    if (deadline && session->node < g->node_count && hfm__clock_ns() >= deadline) return HFM_OK;
+  }
+  session->done = 1;
+  return HFM_OK;
+}
+
+/* The caller's progress, between slices; a forward that is cancelled is over. */
+HFM__PRIVATE hfm_result hfm__session_report(const hfm_session *session, hfm_error *error) {
+  hfm__context ctx = session->model->ctx;
+  ctx.progress = session->options.progress;
+  return hfm__progress(&ctx, "forward", session->node, session->running->graph.node_count, "nodes", error);
+}
+
+HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadline, hfm_error *error) {
+  hfm_result result = HFM_OK;
+  if (!session->options.progress.update) {
+    result = hfm__session_run(session, deadline, error);
+  } else {
+    for (;;) {
+      const uint64_t slice = hfm__clock_ns() + HFM__SLICE_NS;
+      result = hfm__session_run(session, deadline && deadline < slice ? deadline : slice, error);
+      if (result == HFM_OK) result = hfm__session_report(session, error);
+      if (result != HFM_OK || session->done || (deadline && hfm__clock_ns() >= deadline)) break;
+    }
+  }
+  if (result != HFM_OK) {
+    if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
+    session->running = NULL;
+  }
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
+  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first", what,
+                   hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
+}
+
+HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
+  hfm_result result;
+  uint64_t deadline = 1;
+  hfm__clear_error(error);
+  if (done) *done = 0;
+  if (!session || !done) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
+  if (!session->running) return hfm__session_idle(error, "hfm_session_step");
+  if (session->done) {
+    *done = 1;
+    return HFM_OK;
+  }
+  if (budget_seconds > 0) deadline = hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
+  result = hfm__session_slices(session, deadline, error);
+  *done = result == HFM_OK && session->done;
+  return result;
+}
+
+HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
+  return (hfm_tensor *)(void *)((uint8_t *)outputs + hfm__output_rows[kind].offset);
+}
+
+HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
+  hfm__program *program;
+  size_t counts[2] = {0, 0};
+  hfm__clear_error(error);
+  if (outputs) memset(outputs, 0, sizeof *outputs);
+  if (!session || !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
+  if (!session->running || !session->done) return hfm__session_idle(error, "hfm_session_outputs");
+  program = session->running;
+  for (size_t i = 0; i < program->graph.output_count; i++) {
+    const hfm__graph_output *output = &program->graph.outputs[i];
+    const hfm__operand *o = &program->operands[output->value];
+    hfm_tensor *tensor = &program->items[i].tensor;
+    tensor->data = o->data;
+    tensor->dtype = o->dtype;
+    tensor->rank = o->rank;
+    memcpy(tensor->shape, o->shape, sizeof tensor->shape);
+    if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
+    else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
+  }
+  outputs->hidden_states = program->lists[0];
+  outputs->hidden_states_count = counts[0];
+  outputs->attentions = program->lists[1];
+  outputs->attentions_count = counts[1];
+  outputs->items = program->items;
+  outputs->items_count = program->graph.output_count;
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs, hfm_error *error) {
+  hfm_result result;
+  if (outputs) memset(outputs, 0, sizeof *outputs);
+  if (session && !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "outputs", 0, "must not be NULL");
+  result = hfm_session_begin(session, inputs, error);
+  if (result == HFM_OK) result = hfm__session_slices(session, 0, error);
+  return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;
+}
