@@ -39,8 +39,9 @@ static int64_t decide(const hfm_model *model, const float *logits, double *perce
 
 /* ---- Handwriting ----------------------------------------------------------------------------------------- */
 
-/* Pictures side by side, two pixels to a character, what the model says below. */
-static void draw(const hfm_model *model, const float *pixels, const float *logits, const int *which, int count) {
+/* Pictures side by side, what the model says below, and where `labels` are given what it should have said. */
+static void draw(const hfm_model *model, const float *pixels, const float *logits, const int64_t *labels,
+                 const int *which, int count) {
   static const char *const shades[] = { " ", "\xe2\x96\x91", "\xe2\x96\x92", "\xe2\x96\x93", "\xe2\x96\x88" };
   for (int y = 0; y < SIDE; y++) {
     for (int i = 0; i < count; i++) {
@@ -55,8 +56,9 @@ static void draw(const hfm_model *model, const float *pixels, const float *logit
   for (int i = 0; i < count; i++) {
     double percent;
     const int64_t label = decide(model, logits + which[i] * 10, &percent);
-    char text[32];
-    snprintf(text, sizeof text, "%s, %.0f %%", hfm_label(model, label), percent);
+    char text[64];
+    if (labels) snprintf(text, sizeof text, "%s? a %s", hfm_label(model, label), hfm_label(model, labels[which[i]]));
+    else snprintf(text, sizeof text, "%s, %.0f %%", hfm_label(model, label), percent);
     printf("%-*s", 2 * SIDE + 3, text);
   }
   printf("\n\n");
@@ -87,10 +89,10 @@ static void read_digits(void) {
     wrongs++;
   }
   for (int i = 0; i < ACROSS; i++) shown[i] = (int)((time_t)i * 73 + time(NULL)) % count; /* others each time */
-  draw(model, pixels, logits, shown, ACROSS);
+  draw(model, pixels, logits, NULL, shown, ACROSS);
   printf("%d of %d digits that it never saw are right, %.3f ms each. These are the ones that it got wrong:\n\n",
          count - wrongs, count, (double)taken * 1000 / CLOCKS_PER_SEC / count);
-  draw(model, pixels, logits, wrong, wrongs < ACROSS ? wrongs : ACROSS);
+  draw(model, pixels, logits, labels, wrong, wrongs < ACROSS ? wrongs : ACROSS);
 
   hfm_tensors_free(&heldout);
   hfm_session_free(session);

@@ -84,14 +84,17 @@ static char *model_folder(const hfm_model *model, const char *fallback) {
 static int image_processor_for(const hfm_model *model, const char *path, hfm_image_processor *processor) {
   const hfm_config *config = hfm_model_config(model);
   const int32_t channels = (int32_t)hfm_config_get_int(config, "num_channels", 3);
-  char *folder = model_folder(model, path);
+  int64_t height, width;
   hfm_error error;
+  model_image_size(config, &height, &width);
+  if (height < 1) {
+    return say_error(EXIT_BAD_INPUT, "%s takes token ids, not pictures: give it --ids", hfm_model_architecture(model));
+  }
+  char *folder = model_folder(model, path);
   if (!folder) return out_of_memory();
   const hfm_result result = hfm_image_processor_from_pretrained(folder, channels, processor, &error);
   free(folder);
   if (result == HFM_ERROR_NOT_FOUND) {
-    int64_t height, width;
-    model_image_size(config, &height, &width);
     hfm_image_processor_default(channels, (int32_t)height, (int32_t)width, processor);
     fprintf(stderr, "hfm: warning: no preprocessor_config.json: the picture becomes %d x %d, from -1 to 1, as ViT's "
             "processor does it\n", (int)width, (int)height);

@@ -42,9 +42,11 @@ static void print_token_of(const show *s, int64_t row, int64_t i) {
   else printf("%8s", "-");
 }
 
-/* Up to 24 marks; none for NaN. */
-static void print_bar(double part) {
-  for (double i = 0.5; i < part * 24; i++) putchar('#');
+/* The probability, and a bar of up to 24 marks. */
+static void print_part(double part) {
+  printf("  %6.2f %%", part * 100);
+  for (double i = 0.5; i < part * 24; i++) printf(i < 1 ? "  #" : "#");
+  putchar('\n');
 }
 
 /* The most probable labels of one row of logits. */
@@ -71,9 +73,7 @@ static void show_labels(const show *s, const float *logits, int64_t count) {
     const double part = multi ? 1 / (1 + exp(-logit)) : exp(logit - (double)best[0]) / sum;
     printf("  ");
     print_text(label_of(s->model, ids[k], buffer, sizeof buffer), width);
-    printf("  %6.2f %%  ", part * 100);
-    print_bar(part);
-    putchar('\n');
+    print_part(part);
   }
 }
 
