@@ -9,7 +9,10 @@ for source in tests/fuzz/fuzz_*.c; do
   corpus=build/fuzz/$target
   mkdir -p "$corpus"
   case $target in
-    fuzz_config) cp_from="tests/models/*/config*.json" ;;
+    fuzz_config | fuzz_json) cp_from="tests/models/*/config*.json" ;;
+    fuzz_header) cp_from="tests/hostile/torch/*.safetensors" ;;
+    fuzz_torch_bin) cp_from="tests/hostile/torch/*.bin" ;;
+    fuzz_pickle) cp_from="tests/fuzz/*.pkl" ;;
     fuzz_index) cp_from="tests/fuzz/index.json tests/models/*/model.safetensors.index.json" ;;
     *) cp_from="tests/models/bert_*/model.safetensors" ;;
   esac

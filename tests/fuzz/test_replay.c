@@ -3,8 +3,12 @@
    longer. */
 #define FUZZ_REPLAY
 #include "fuzz_config.c"
+#include "fuzz_header.c"
 #include "fuzz_index.c"
+#include "fuzz_json.c"
+#include "fuzz_pickle.c"
 #include "fuzz_safetensors.c"
+#include "fuzz_torch_bin.c"
 #include "check.h"
 
 typedef int (*fuzz_target)(const uint8_t *data, size_t size);
@@ -103,7 +107,28 @@ static void test_index(void) {
   replay("tests/fuzz/index.json", fuzz_index, rounds(), 0);
 }
 
+static void test_json(void) {
+  replay("tests/models/bert_sequence/config.json", fuzz_json, rounds(), 0);
+  replay("tests/fuzz/index.json", fuzz_json, rounds(), 0);
+}
+static void test_header(void) {
+  replay("tests/hostile/torch/zip_dtypes.safetensors", fuzz_header, rounds(), 0);
+  replay("tests/hostile/torch/zip_views.safetensors", fuzz_header, rounds(), 0);
+}
+static void test_torch_bin(void) {
+  replay("tests/hostile/torch/zip_checkpoint.bin", fuzz_torch_bin, rounds(), 0);
+  replay("tests/hostile/torch/zip_views_4.bin", fuzz_torch_bin, rounds(), 0);
+  replay("tests/hostile/torch/legacy_views.bin", fuzz_torch_bin, rounds(), 0);
+}
+static void test_pickle(void) {
+  replay("tests/fuzz/checkpoint.pkl", fuzz_pickle, rounds(), 0);
+}
+
 int main(void) {
+  TEST(test_json);
+  TEST(test_header);
+  TEST(test_torch_bin);
+  TEST(test_pickle);
   TEST(test_config);
   TEST(test_index);
   TEST(test_safetensors);

@@ -145,6 +145,9 @@ static void test_labels(void) {
   CHECK_CONTAINS(written(c, json), "\"LABEL_1\": 1,\n    \"LABEL_10\": 10,");        /* and as text */
   CHECK_INT(hfm_config_set_int(c, "num_labels", 2, &error), HFM_OK);
   CHECK_STR(written(c, json), "{}\n"); /* Transformers does not write the default */
+  CHECK_INT(hfm_config_set_string(c, "id2label", "text", &error), HFM_OK); /* the place, not the value, has the order */
+  CHECK_INT(hfm_config_set_json(c, "id2label", "{\"10\": \"x\", \"9\": \"y\"}", &error), HFM_OK);
+  CHECK_STR(written(c, json), "{\n  \"id2label\": {\n    \"9\": \"y\",\n    \"10\": \"x\"\n  }\n}\n");
   CHECK_INT(hfm_config_set_int(c, "num_labels", 0, &error), HFM_ERROR_ARGUMENT);
   CHECK_INT(hfm_config_set_int(c, "num_labels", INT64_MAX, &error), HFM_ERROR_ARGUMENT);
   hfm_config_free(c);
