@@ -256,14 +256,8 @@ static void rotary_shapes(const hfm__cpu *cpu) {
 
 static void test_attention_shapes(void) { each_tier(attention_shapes); }
 static void test_attention_tiles(void) { each_tier(attention_tiles); }
-static void test_attention_one_order(void) { each_tier(attention_one_order); }
-static void test_attention_nan(void) {
-#ifdef __FAST_MATH__
-  SKIP("-ffast-math says that there is no NaN");
-#else
-  each_tier(attention_nan);
-#endif
-}
+static void test_attention_one_order(void) { each_tier_exactly(attention_one_order); }
+static void test_attention_nan(void) { each_tier_exactly(attention_nan); }
 static void test_rotary_shapes(void) { each_tier(rotary_shapes); }
 
 int main(void) {

@@ -372,9 +372,9 @@ static void conv_shapes(const hfm__cpu *cpu) {
 
 static void test_linear_shapes(void) { each_tier(linear_shapes); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
-static void test_linear_one_order(void) { each_tier(linear_one_order); }
-static void test_linear_one_row_order(void) { each_tier(linear_one_row_order); }
-static void test_linear_special(void) { each_tier(linear_special); }
+static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
+static void test_linear_one_row_order(void) { each_tier_exactly(linear_one_row_order); }
+static void test_linear_special(void) { each_tier_exactly(linear_special); }
 static void test_linear_strided(void) { each_tier(linear_strided); }
 static void test_conv_shapes(void) { each_tier(conv_shapes); }
 
