@@ -14,8 +14,9 @@
 static const char *const packed_names[] = { "config.json", "model.safetensors" };
 
 static int write_pack(const char *pack, const char *dir) {
+  const int count = (int)(sizeof packed_names / sizeof packed_names[0]);
   FILE *out = fopen(pack, "wb");
-  for (size_t i = 0; out && i < sizeof packed_names / sizeof packed_names[0]; i++) {
+  for (int i = 0; out && i < count; i++) {
     char path[1024];
     snprintf(path, sizeof path, "%s/%s", dir, packed_names[i]);
     FILE *in = fopen(path, "rb");
@@ -27,6 +28,7 @@ static int write_pack(const char *pack, const char *dir) {
     fclose(in);
   }
   if (!out || fclose(out)) return printf("%s can't be written\n", pack), 1;
+  printf("%s: %d files\n", pack, count);
   return 0;
 }
 
