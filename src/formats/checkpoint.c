@@ -20,19 +20,6 @@ HFM__PRIVATE void hfm__checkpoint_close(hfm__checkpoint *ckpt) {
   memset(ckpt, 0, sizeof *ckpt);
 }
 
-/* The tensor of that name, or NULL. */
-HFM__PRIVATE const hfm__file_tensor *hfm__checkpoint_find(const hfm__checkpoint *ckpt, const char *name) {
-  size_t low = 0, high = ckpt->count;
-  while (low < high) {
-    const size_t middle = low + (high - low) / 2;
-    const int order = strcmp(ckpt->tensors[middle].name, name);
-    if (order == 0) return &ckpt->tensors[middle];
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return NULL;
-}
-
 /* ---- Shard index ---- */
 
 enum { HFM__SHARD_NAME_MAX = 1024 };
@@ -423,9 +410,4 @@ HFM__PRIVATE hfm_result hfm__checkpoint_open_named(const hfm__context *ctx, cons
   }
   hfm__free_text(&ctx->mem, folder);
   return result;
-}
-
-HFM__PRIVATE hfm_result hfm__checkpoint_open(const hfm__context *ctx, const char *dir, const hfm_options *options,
-                                             hfm__checkpoint *ckpt, hfm_error *error) {
-  return hfm__checkpoint_open_named(ctx, dir, NULL, options, ckpt, error);
 }

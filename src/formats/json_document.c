@@ -223,10 +223,6 @@ HFM__PRIVATE hfm_result hfm__json_parse(hfm__json *doc, const hfm_allocator *mem
 
 /* ---- Reading ---- */
 
-HFM__PRIVATE const hfm__json_node *hfm__json_at(const hfm__json *doc, uint32_t node) {
-  return node ? &doc->nodes[node] : NULL;
-}
-
 HFM__PRIVATE int32_t hfm__json_kind(const hfm__json *doc, uint32_t node) {
   return node ? (int32_t)doc->nodes[node].kind : HFM__JSON_FAILED;
 }

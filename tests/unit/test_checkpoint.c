@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "failing_alloc.h"
+#include "find_tensor.h"
 
 enum { MAX_FILES = 8, ROOM = 2048 };
 
@@ -62,7 +63,7 @@ static int32_t folder_open(folder *f, hfm__checkpoint *ckpt, hfm_error *error) {
   memset(error, -1, sizeof *error);
   memset(ckpt, -1, sizeof *ckpt);
   CHECK_INT(hfm__context_init(&f->options, &f->ctx, error), HFM_OK);
-  result = hfm__checkpoint_open(&f->ctx, "", &f->options, ckpt, error);
+  result = hfm__checkpoint_open_named(&f->ctx, "", NULL, &f->options, ckpt, error);
   if (result == HFM_OK) return HFM_E_NONE;
   CHECK_INT(error->code, result);
   CHECK(ckpt->files == NULL && ckpt->tensors == NULL && ckpt->arena.blocks == NULL);
@@ -80,7 +81,7 @@ static int open_and_read(folder *f, const char *name) {
     printf("    %s\n", error.message);
     return -1;
   }
-  tensor = hfm__checkpoint_find(&ckpt, name);
+  tensor = find_tensor(&ckpt, name);
   if (tensor && hfm__file_read(&ckpt.files[tensor->file], tensor->offset, &value, 1, &error) == HFM_OK) found = value;
   hfm__checkpoint_close(&ckpt);
   return found;

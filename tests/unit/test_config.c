@@ -368,6 +368,29 @@ static void test_copy(void) {
   hfm_config_free(c);
 }
 
+/* Files of the real Transformers come out byte for byte as they went in. */
+static void test_written_by_transformers(void) {
+  static const char *const files[] = {
+      "tests/models/bert_sequence/config.json", "tests/models/gpt2_sequence/config.json",
+      "tests/models/llama_causal/config.json", "tests/models/llama_causal/generation_config.json",
+      "tests/models/llama_base/config_llama_rope_longrope_right7.json",
+      "tests/models/llama_base/config_llama_rope_yarn_right7.json"};
+  hfm__context ctx;
+  hfm_error error;
+  CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
+  for (size_t i = 0; i < HFM__COUNT(files); i++) {
+    char *text, json[4096];
+    size_t size;
+    hfm_config *c;
+    if (!CHECK_INT(hfm__file_load(&ctx, files[i], sizeof json - 1, &text, &size, &error), HFM_OK)) continue;
+    if (CHECK_INT(hfm_config_parse(text, size, NULL, &c, &error), HFM_OK)) {
+      CHECK_STR(written(c, json), text);
+      hfm_config_free(c);
+    }
+    hfm__free(&ctx.mem, text, (uint64_t)size + 1);
+  }
+}
+
 static void test_every_allocation(void) {
   static const char json[] = "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"id2label\": {\"0\": \"x\"}}";
   failing_alloc memory;
@@ -412,6 +435,7 @@ int main(void) {
   TEST(test_refused);
   TEST(test_from_pretrained);
   TEST(test_copy);
+  TEST(test_written_by_transformers);
   TEST(test_every_allocation);
   return check_report("test_config");
 }

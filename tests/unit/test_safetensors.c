@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "failing_alloc.h"
+#include "find_tensor.h"
 
 enum { ROOM = 4096 };
 
@@ -287,7 +288,7 @@ static void test_table(void) {
     CHECK_INT(ckpt.files[0].map == NULL, copied);
     CHECK_STR(ckpt.tensors[0].name, "a");
     CHECK_INT(ckpt.tensors[0].rank, 0);
-    tensor = hfm__checkpoint_find(&ckpt, "z\xc3\xa9");
+    tensor = find_tensor(&ckpt, "z\xc3\xa9");
     if (CHECK(tensor != NULL)) {
       CHECK_INT(tensor->rank, 2);
       CHECK(tensor->shape[0] == 2 && tensor->shape[1] == 3 && tensor->stride[0] == 3 && tensor->stride[1] == 1);
@@ -295,7 +296,7 @@ static void test_table(void) {
       CHECK_INT(tensor->bytes, 24);
       CHECK_INT(tensor->offset, 8 + sizeof header - 1 + 1);
     }
-    CHECK(hfm__checkpoint_find(&ckpt, "b") == NULL && hfm__checkpoint_find(&ckpt, "") == NULL);
+    CHECK(find_tensor(&ckpt, "b") == NULL && find_tensor(&ckpt, "") == NULL);
     if (tensor && CHECK_INT(hfm__file_read(&ckpt.files[0], tensor->offset, data, 24, &error), HFM_OK))
       CHECK(data[0] == 1 && data[23] == 24);
     hfm__checkpoint_close(&ckpt);
@@ -326,7 +327,7 @@ static void test_many(void) {
     if (!repeated) {
       if (CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_NONE)) {
         CHECK_INT(ckpt.count, MANY);
-        CHECK(hfm__checkpoint_find(&ckpt, "model.layers.4711.self_attn.q_proj.weight") != NULL);
+        CHECK(find_tensor(&ckpt, "model.layers.4711.self_attn.q_proj.weight") != NULL);
         hfm__checkpoint_close(&ckpt);
       }
     } else {

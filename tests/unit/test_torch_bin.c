@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "failing_alloc.h"
+#include "find_tensor.h"
 
 enum { ROOM = 8192 };
 
@@ -91,7 +92,7 @@ static void element(const hfm__checkpoint *ckpt, const hfm__file_tensor *tensor,
 static void check_same(const hfm__checkpoint *got, const hfm__checkpoint *want, const char *name) {
   CHECK_INT(got->count, want->count);
   for (size_t i = 0; i < want->count; i++) {
-    const hfm__file_tensor *b = &want->tensors[i], *a = hfm__checkpoint_find(got, b->name);
+    const hfm__file_tensor *b = &want->tensors[i], *a = find_tensor(got, b->name);
     const uint64_t count = b->bytes / ((uint64_t)hfm_dtype_bits(b->dtype) / 8);
     if (!CHECK(a != NULL)) {
       printf("    %s: %s\n", name, b->name);
@@ -148,16 +149,16 @@ static void test_views(void) {
   const hfm__file_tensor *t, *tied;
   (void)fixture("zip_views", ".bin", path);
   if (!CHECK_INT(hfm__checkpoint_open_file(&ctx, path, NULL, &ckpt, &error), HFM_OK)) return;
-  t = hfm__checkpoint_find(&ckpt, "transposed");
+  t = find_tensor(&ckpt, "transposed");
   CHECK(t && !t->contiguous && t->stride[0] == 1 && t->stride[1] == 6);
-  t = hfm__checkpoint_find(&ckpt, "expanded");
+  t = find_tensor(&ckpt, "expanded");
   CHECK(t && !t->contiguous && t->stride[0] == 0 && t->bytes == 24);
-  t = hfm__checkpoint_find(&ckpt, "one");
+  t = find_tensor(&ckpt, "one");
   CHECK(t && t->contiguous && t->stride[0] == 1);
-  t = hfm__checkpoint_find(&ckpt, "tail");
-  tied = hfm__checkpoint_find(&ckpt, "tied");
+  t = find_tensor(&ckpt, "tail");
+  tied = find_tensor(&ckpt, "tied");
   CHECK(t && tied && t->contiguous && t->offset == tied->offset + 7 * 4);
-  CHECK(tied && tied->offset == hfm__checkpoint_find(&ckpt, "tied_too")->offset);
+  CHECK(tied && tied->offset == find_tensor(&ckpt, "tied_too")->offset);
   CHECK(tied && tied->offset % 64 == 0); /* torch aligns: it can be used where it lies */
   hfm__checkpoint_close(&ckpt);
 }
@@ -853,7 +854,7 @@ static void test_sharded(void) {
   memset(&options, 0, sizeof options);
   options.io = hfm__memory_io(&files);
   CHECK_INT(hfm__context_init(&options, &ctx, &error), HFM_OK);
-  if (!CHECK_INT(hfm__checkpoint_open(&ctx, "", &options, &ckpt, &error), HFM_OK)) return;
+  if (!CHECK_INT(hfm__checkpoint_open_named(&ctx, "", NULL, &options, &ckpt, &error), HFM_OK)) return;
   CHECK_INT(ckpt.count, 1);
   CHECK_STR(ckpt.tensors[0].name, "w");
   CHECK_INT(ckpt.files[0].map[ckpt.tensors[0].offset + 3], 4);
