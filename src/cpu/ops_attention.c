@@ -42,12 +42,12 @@ HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(3 * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
+  return hfm__aligned(4 * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
 }
 
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels, float *mask) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2], *keep = &a->in[3];
+                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
+  const hfm__operand *k = &a->in[1], *v = &a->in[2];
   const int64_t nr = a->cpu->kernels->nr;
   const float *keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
   const float *values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
@@ -72,19 +72,33 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
     job.panel = v_panels + j * tile;
     a->cpu->kernels->pack(&job);
   }
-  if (keep->data) {
-    const uint8_t *kept = (const uint8_t *)keep->data + batch * keep->stride[0] + key0 * keep->stride[1];
-    for (j = 0; j < tile; j++) mask[j] = kept[j * keep->stride[1]] ? 0.0f : -FLT_MAX;
+}
+
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. */
+HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile, int64_t segment,
+                                      float *mask) {
+  int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
+  for (j = 0; j < tile; j++, at += keep->stride[1]) {
+    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
+                                           : ((const int64_t *)keep->data)[at] == segment;
+    mask[j] = seen ? 0.0f : -FLT_MAX;
   }
 }
 
-HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  const hfm__operand *q = &a->in[0], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t row0 = p.queries * block / p.blocks, rows = p.queries * (block + 1) / p.blocks - row0;
-  int64_t *held = (int64_t *)(void *)worker->scratch; /* batch, key head and first key of what is packed */
-  uint8_t *at = worker->scratch + hfm__aligned(3 * sizeof(int64_t));
+/* The segment of a query, 0 where there are none. */
+HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
+  if (!keep->data || keep->dtype == HFM_U8) return 0;
+  return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
+}
+
+/* Some rows of one head, all of one segment. */
+HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch, int64_t head,
+                                      int64_t row0, int64_t rows, hfm__worker *worker) {
+  const hfm__attention_plan p = *plan;
+  const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
+  const int64_t segment = hfm__segment_of(keep, batch, row0);
+  int64_t *held = (int64_t *)(void *)worker->scratch; /* batch, key head, first key of what is packed; segment */
+  uint8_t *at = worker->scratch + hfm__aligned(4 * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
   float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
   hfm__attention t;
@@ -117,14 +131,27 @@ HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__
   }
   for (t.key0 = 0; t.key0 < p.keys; t.key0 += p.tile) {
     t.tile = HFM__MIN(p.tile, p.keys - t.key0);
-    if (worker->tag != a->serial || held[0] != batch || held[1] != head / p.groups || held[2] != t.key0) {
-      hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels, mask);
-      worker->tag = a->serial;
-      held[0] = batch;
-      held[1] = head / p.groups;
-      held[2] = t.key0;
-    }
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
+    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    if (keep->data && (!packed || held[3] != segment)) hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask);
+    worker->tag = a->serial;
+    held[0] = batch;
+    held[1] = head / p.groups;
+    held[2] = t.key0;
+    held[3] = segment;
     a->cpu->kernels->attention(&t);
+  }
+}
+
+HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
+  const int64_t end = p.queries * (block + 1) / p.blocks;
+  int64_t row = p.queries * block / p.blocks;
+  while (row < end) {
+    const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
+    while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
+    hfm__attention_rows(a, &p, batch, head, first, row - first, worker);
   }
 }
 

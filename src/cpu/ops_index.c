@@ -41,6 +41,22 @@ HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm_
   }
 }
 
+/* Several sequences packed in one row: wherever positions don't go on by 1, another one begins. */
+HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < positions->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)positions->data + b * positions->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * positions->shape[1], count = 0;
+    for (s = 0; s < positions->shape[1]; s++) {
+      if (s && row[s * positions->stride[1]] - row[(s - 1) * positions->stride[1]] != 1) count++;
+      to[s] = count;
+    }
+  }
+}
+
 /* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
 
 HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
@@ -112,6 +128,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
+#define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
 #define hfm__rms_norm_scratch hfm__norm_scratch
 #define hfm__embedding_scratch hfm__no_scratch
@@ -124,6 +141,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
+#define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
 #define hfm__copy_scratch hfm__no_scratch
 #define hfm__concat_scratch hfm__no_scratch
@@ -148,6 +166,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
 #undef hfm__last_token_chunks
+#undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
 #undef hfm__rms_norm_scratch
 #undef hfm__embedding_scratch
@@ -160,6 +179,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
 #undef hfm__last_token_scratch
+#undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
 #undef hfm__copy_scratch
 #undef hfm__concat_scratch

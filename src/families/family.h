@@ -55,6 +55,18 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   return hfm__iota(b, length, start);
 }
 
+/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask,
+   only the own one of several sequences packed in a row. */
+HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
+  hfm__dim shape[2];
+  hfm__val segments;
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids)) return hfm__input_mask(b);
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  segments = hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+  return hfm__expand_batch(b, segments);
+}
+
 /* start_logits and end_logits of [batch, length, 2]. */
 HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
   hfm__output(b, HFM__OUT_start_logits, hfm__select_last(b, logits, 0));

@@ -90,9 +90,9 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
 
 HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
   const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
-  const hfm__val positions = hfm__call(b, self->wpe, hfm__position_ids(b, self->n_positions, 0));
-  const hfm__val mask = hfm__input_mask(b);
-  hfm__val x = hfm__add(b, words, positions);
+  const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions));
   if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
     x = hfm__add(b, x, hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
   x = hfm__call(b, self->drop, x);

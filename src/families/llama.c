@@ -139,8 +139,9 @@ HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
 HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size);
-  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, hfm__position_ids(b, 0, 0));
-  const hfm__val mask = hfm__input_mask(b);
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
     x = hfm__llama_layer_forward(b, self, &self->layers[i], x, angles, mask);

@@ -13,9 +13,9 @@ static const hfm__arch hfm__archs[] = {
   {"bert", "Bert", &hfm__bert_family, NULL},
 #endif
 #ifdef HFM__WITH_ROBERTA
-  {"roberta", "Roberta", &hfm__roberta_family, NULL},
-  {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, NULL},
-  {"camembert", "Camembert", &hfm__roberta_family, NULL},
+  {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
+  {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+  {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
 #endif
 #ifdef HFM__WITH_DISTILBERT
   {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},

@@ -2,6 +2,13 @@
    After models/roberta/modeling_roberta.py: BERT's encoder; positions are counted over tokens that are not padding, and
    the heads differ. */
 
+typedef struct hfm__roberta_traits {
+  int32_t head_first; /* heads are registered before the base model */
+} hfm__roberta_traits;
+
+static const hfm__roberta_traits hfm__roberta_itself = {0};
+static const hfm__roberta_traits hfm__xlm_roberta_traits = {1};
+
 typedef struct hfm__roberta {
   hfm__bert bert;
   hfm__mod head_dense, head_dropout, head_out; /* classifier; lm_head: dense, layer_norm, decoder */
@@ -53,12 +60,16 @@ HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
   return self;
 }
 
-HFM__PRIVATE hfm__roberta *hfm__roberta_with_base(hfm__builder *b) {
+/* A model with a head. XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
+HFM__PRIVATE hfm__roberta *hfm__roberta_with_head(hfm__builder *b, void (*head)(hfm__builder *b, hfm__roberta *self)) {
+  const hfm__roberta_traits *traits = (const hfm__roberta_traits *)b->traits;
   hfm__roberta *self = hfm__roberta_new(b);
   if (!self) return NULL;
+  if (traits->head_first) head(b, self);
   hfm__begin(b, b->base, "*Model");
   hfm__roberta_model_init(b, &self->bert, HFM__WITHOUT_POOLER);
   hfm__end(b);
+  if (!traits->head_first) head(b, self);
   return self;
 }
 
@@ -74,15 +85,15 @@ HFM__PRIVATE void hfm__roberta_base_forward(hfm__builder *b, const void *model) 
   hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
 }
 
-HFM__PRIVATE void *hfm__roberta_sequence_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_base(b);
-  if (!self) return NULL;
+HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__roberta *self) {
   hfm__begin(b, "classifier", "*ClassificationHead");
   self->head_dense = hfm__linear(b, "dense", self->bert.config.hidden_size, self->bert.config.hidden_size, 1);
   self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
   self->head_out = hfm__linear(b, "out_proj", self->bert.config.hidden_size, hfm__labels(b), 1);
   hfm__end(b);
-  return self;
+}
+HFM__PRIVATE void *hfm__roberta_sequence_init(hfm__builder *b) {
+  return hfm__roberta_with_head(b, hfm__roberta_sequence_head);
 }
 HFM__PRIVATE void hfm__roberta_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
@@ -92,43 +103,41 @@ HFM__PRIVATE void hfm__roberta_sequence_forward(hfm__builder *b, const void *mod
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
 }
 
-HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_base(b);
-  if (!self) return NULL;
+HFM__PRIVATE void hfm__roberta_token_head(hfm__builder *b, hfm__roberta *self) {
   self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
   self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
-  return self;
 }
+HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) { return hfm__roberta_with_head(b, hfm__roberta_token_head); }
 HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
   const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
 }
 
-HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_base(b);
-  if (self) self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
-  return self;
+HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
+  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
 }
+HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) { return hfm__roberta_with_head(b, hfm__roberta_question_head); }
 HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
 }
 
-HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_base(b);
-  const hfm__bert_config *c;
+HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) {
+  const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
-  if (!self) return NULL;
-  c = &self->bert.config;
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
   self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
   self->bert.transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
   self->bert.decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder), hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
   hfm__end(b);
+}
+HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
+  if (self)
+    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder), hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
 HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {

@@ -11,9 +11,10 @@
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
-     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8? -> context [B, S, H, D], probabilities [B, H, S, T]
-                 (the second output only where it is used). Key j is seen by query i if keep[j], and with `causal`
-                 j <= i + T - S, and with `window` > 0 also j > i + T - S - window.
+     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
+                 probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
+                 segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
+                 j > i + T - S - window.
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
@@ -23,6 +24,7 @@
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
      padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
+     segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
      copy        x (any strides, any float dtype) -> contiguous f32
@@ -46,6 +48,7 @@
   X(iota, 0, 0, 1) \
   X(padded_positions, 1, 1, 1) \
   X(last_token, 1, 1, 1) \
+  X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
   X(copy, 1, 1, 1) \
   X(concat, 2, 2, 1)

@@ -16,12 +16,20 @@ HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index) {
   return model && index < model->checkpoint.file_count ? model->checkpoint.files[index].name : NULL;
 }
 
+/* torch knows a tied tensor by the name that was registered first: a head's, where it comes before the Embedding. */
+HFM__PRIVATE int hfm__counts_as_embedding(const hfm__tree *tree, int32_t parameter) {
+  if (!tree->parameters[parameter].is_embedding) return 0;
+  for (int32_t i = 1; i < parameter; i++)
+    if (tree->parameters[i].tied_to == parameter) return 0;
+  return 1;
+}
+
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings) {
   int64_t sum = 0;
   (void)only_trainable; /* nothing is frozen by a load */
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to && !(exclude_embeddings && p->is_embedding)) sum += hfm__parameter_elements(p);
+    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i))) sum += hfm__parameter_elements(p);
   }
   return sum;
 }

@@ -18,9 +18,15 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* ---- Which tensor is which parameter ---- */
 
-HFM__PRIVATE int hfm__is_ignored(const hfm__family *family, const char *name) {
-  for (const char *const *part = family->ignored; part && *part; part++)
+/* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
+HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
+  for (size_t i = 0; i < model->tree.buffer_count; i++) {
+    const char *buffer = model->tree.buffers[i].name;
+    if (hfm__equal(buffer, "position_ids") && (hfm__equal(name, buffer) || hfm__ends_with(name, ".position_ids"))) return 1;
+    if (hfm__equal(buffer, "inv_freq") && strstr(name, "rotary_emb.inv_freq")) return 1;
+  }
   return 0;
 }
 
@@ -36,7 +42,7 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
     char renamed[HFM__NAME_MAX];
     const hfm__name_entry *found = hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
     if (!found) {
-      if (!hfm__is_ignored(model->arch->family, renamed))
+      if (!hfm__is_ignored(model, renamed))
         result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found->parameter) {
       const hfm__parameter *p = &model->tree.parameters[found->parameter];
@@ -195,11 +201,12 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm__weight *weight = &model->weights[parameter];
   const char *name;
   hfm_result result = HFM_OK;
-  if (p->tied_to) return HFM_OK;
-  weight->rank = p->rank;
-  memcpy(weight->shape, p->shape, sizeof weight->shape);
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  if (p->tied_to) /* missing under both names: both are reported */
+    return l->tensors[p->tied_to] || (l->options && l->options->random_weights) ? HFM_OK : hfm__report_missing(l, name);
+  weight->rank = p->rank;
+  memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
   if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, name);
   return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;

@@ -122,9 +122,9 @@ static const hfm__status_row hfm__statuses[] = {
   {"MISSING", "\x1b[31m", "those params were newly initialized because missing from the checkpoint. Consider training on your downstream task."},
   {"MISMATCH", "\x1b[33m", "ckpt weights were loaded, but they did not match the original empty weight shapes."}};
 
-HFM__PRIVATE void hfm__text_status(hfm__text *t, int32_t status, int32_t color) {
-  if (color) hfm__text_format(t, "%s%s\x1b[0m", hfm__statuses[status].color, hfm__statuses[status].name);
-  else hfm__text_str(t, hfm__statuses[status].name);
+/* `text` between an escape and its end, where colours are wanted. */
+HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char *text, const char *more, int32_t color) {
+  hfm__text_format(t, "%s%s%s%s", color ? escape : "", text, more, color ? "\x1b[0m" : "");
 }
 
 HFM__PRIVATE void hfm__text_pad(hfm__text *t, size_t from, size_t width) {
@@ -168,7 +168,7 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     hfm__text_pad(&t, start, widths[0]);
     hfm__text_str(&t, " | ");
     start = t.length + (color ? strlen(hfm__statuses[model->report[i].status].color) + 4 : 0);
-    hfm__text_status(&t, model->report[i].status, color);
+    hfm__text_styled(&t, hfm__statuses[model->report[i].status].color, hfm__statuses[model->report[i].status].name, "", color);
     hfm__text_pad(&t, start, widths[1]);
     hfm__text_str(&t, " | ");
     start = t.length;
@@ -181,8 +181,9 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     for (size_t i = 0; i < model->report_count; i++) {
       if (model->report[i].status != status) continue;
       hfm__text_str(&t, "\n- ");
-      hfm__text_status(&t, status, color);
-      hfm__text_format(&t, ":\t%s", hfm__statuses[status].note);
+      hfm__text_styled(&t, hfm__statuses[status].color, hfm__statuses[status].name, ":", color);
+      hfm__text_char(&t, '\t');
+      hfm__text_styled(&t, "\x1b[3m", hfm__statuses[status].note, "", color);
       break;
     }
   }

@@ -224,7 +224,7 @@ case("bert_sequence_num_labels_key", "bert_sequence", "sequence-classification",
 case("bert_wrong_task", "bert_base", "image-classification", None, fails="TASK_UNSUPPORTED")
 
 cases("roberta_base", "base", "right7", "left7", "pads7", "plain7", "one", "long33", "positions7", "embeds7")
-case("roberta_pad_5", "roberta_base", "base", "pads7", config={"pad_token_id": 5})
+case("roberta_pad_5", "roberta_base", "base", "other_pads7", config={"pad_token_id": 5})
 cases("roberta_sequence", "sequence-classification", "right7", "one")
 cases("roberta_token", "token-classification", "right7")
 cases("roberta_question", "question-answering", "right7")

@@ -71,6 +71,10 @@ def inputs_pads7(c, g):  # padding in the ids, but nobody gives a mask
     return ids(c, g, 3, 7, [7, 4, 1], mask=False)
 
 
+def inputs_other_pads7(c, g):  # the same, for a case whose configuration has another padding id
+    return inputs_pads7(c, g)
+
+
 def inputs_types7(c, g):
     out = ids(c, g, 3, 7, [6, 7, 3])
     bound = getattr(c, "type_vocab_size", c.vocab_size)
