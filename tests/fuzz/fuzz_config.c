@@ -27,11 +27,13 @@ static void fuzz_config_forward(hfm_model *model) {
   hfm_inputs inputs;
   hfm_outputs outputs;
   hfm_error error;
+  hfm_result result;
   memset(&inputs, 0, sizeof inputs);
   memset(&session_options, 0, sizeof session_options);
   session_options.threads = 1;
   inputs.input_ids = hfm_tensor_i64(ids, 1, 3);
-  fuzz_verdict(hfm_session_create(model, &session_options, &session, &error), &error, session);
+  result = hfm_session_create(model, &session_options, &session, &error);
+  fuzz_verdict(result, &error, session);
   if (!session) return;
   if (hfm_forward(session, &inputs, &outputs, &error) == HFM_OK) FUZZ_REQUIRE(outputs.items_count > 0, "no outputs");
   else FUZZ_REQUIRE(error.item != HFM_E_NONE && error.message[0] != 0, "no reason");
