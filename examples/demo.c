@@ -142,7 +142,7 @@ static void know_languages(char **texts, int count) {
   if (!count) {
     try_lines(model, session, "examples/models/langid-bert/everyday.txt", hfm_num_labels(model)); /* one of each */
     try_lines(model, session, "examples/models/langid-bert/heldout.txt", 0);
-    puts("Try your own: build/demo \"Hvor er biblioteket?\" \"O\xc3\xb9 est la biblioth\xc3\xa8que ?\"");
+    puts("Try your own: build/demo \"Ich h\xc3\xa4tte gern eine Tasse Tee.\" \"Hvor er biblioteket?\"");
   }
   for (int i = 0; i < count; i++) {
     double percent;
