@@ -70,7 +70,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
-  b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : ALL_TENSORS;
+  b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files && !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
