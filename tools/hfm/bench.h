@@ -128,8 +128,8 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
   printf("%s, %s, %s, %d thread%s, input ", hfm_model_architecture(model), hfm_dtype_name(hfm_model_dtype(model)),
          hfm_model_isa(model), (int)hfm_session_threads(session), hfm_session_threads(session) == 1 ? "" : "s");
   print_shape(input);
-  printf("\nmedian %.3f ms, fastest %.3f ms, slowest %.3f ms of %" PRId64 " runs: %.0f %s per second\n", median,
-         m->ms[0], m->ms[m->runs - 1], m->runs, per_second, text ? "tokens" : "pictures");
+  printf("\nmedian %.3f ms, fastest %.3f ms, slowest %.3f ms of %" PRId64 " runs: %.*f %s per second\n", median,
+         m->ms[0], m->ms[m->runs - 1], m->runs, per_second < 100, per_second, text ? "tokens" : "pictures");
   if (args->budget_ms > 0) {
     printf("in %" PRId64 " slices of %.3f ms, the longest %.3f ms\n", m->slices, args->budget_ms, m->longest_slice_ms);
   }
