@@ -266,6 +266,7 @@ HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int6
   hfm__attrs attrs;
   hfm__val out;
   const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
   memset(&attrs, 0, sizeof attrs);
   attrs.axis = axis < 0 ? rank + axis : axis;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
@@ -318,6 +319,7 @@ HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
   const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
   memset(&attrs, 0, sizeof attrs);
   attrs.axis = axis;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);

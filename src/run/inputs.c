@@ -94,14 +94,11 @@ HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *te
                    hfm__input_rows[input].name, found ? found : "0 (none)", needed);
 }
 
-/* Checks one input against its declaration and copies it to `to`. */
+/* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
   const int64_t elements = hfm__elements(to->shape, to->rank);
   const char *name = hfm__input_rows[input].name;
-  if (tensor->rank != to->rank || memcmp(tensor->shape, to->shape, (size_t)to->rank * sizeof *to->shape) != 0)
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t", name, tensor->shape,
-                     (int)tensor->rank, to->shape, (int)to->rank);
   if (to->dtype == HFM_F32) {
     if (tensor->dtype != HFM_F32) return hfm__input_bad_dtype(input, tensor, "float32", error);
     memcpy(to->data, tensor->data, (size_t)elements * sizeof(float));
@@ -138,4 +135,28 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
                        is_batch ? "batch size" : "length", found, r->limit, r->reason);
   }
   return HFM_OK;
+}
+
+/* Each input must have the shape that the dimensions of this call give it. */
+HFM__PRIVATE hfm_result hfm__check_shapes(const hfm__program *program, const hfm_inputs *inputs, hfm_error *error) {
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
+    const hfm__value *v = &program->graph.values[program->graph.inputs[i].value];
+    const hfm_tensor *tensor = hfm__input_tensor(inputs, i);
+    int64_t needed[HFM_MAX_RANK] = {0};
+    if (!program->graph.inputs[i].value) continue;
+    for (int32_t d = 0; d < v->rank; d++) needed[d] = program->dims[v->shape[d].id];
+    if (tensor->rank != v->rank || memcmp(tensor->shape, needed, (size_t)v->rank * sizeof *needed) != 0)
+      return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0, "%s has shape %t, but needs %t",
+                       hfm__input_rows[i].name, tensor->shape, (int)tensor->rank, needed, (int)v->rank);
+  }
+  return HFM_OK;
+}
+
+/* Everything that can be judged before memory is needed; program->dims are this call's. `inputs` may be NULL. */
+HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__program *program, const hfm__request *request,
+                                        const hfm_inputs *inputs, hfm_error *error) {
+  hfm_result result = hfm__check_presence(model, program->present, request->present, error);
+  if (result == HFM_OK) result = hfm__check_requirements(program, error);
+  if (result == HFM_OK && inputs) result = hfm__check_shapes(program, inputs, error);
+  return result;
 }

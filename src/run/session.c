@@ -114,30 +114,51 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
   return HFM_OK;
 }
 
-/* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. */
-HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request, hfm__program **out, hfm_error *error) {
-  hfm__program *program = session->programs, **link = &session->programs;
-  hfm_result result;
+/* Programs for smaller bounds than the session's are not needed again. */
+HFM__PRIVATE void hfm__session_drop(hfm_session *session) {
+  hfm__program **link = &session->programs;
+  while (*link) {
+    hfm__program *old = *link;
+    if (memcmp(old->plan.bounds, session->bounds, sizeof session->bounds) != 0) {
+      *link = old->next;
+      hfm__program_free(&session->model->ctx.mem, old);
+    } else {
+      link = &old->next;
+    }
+  }
+}
+
+/* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. What the
+   request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
+HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request, const hfm_inputs *inputs,
+                                             hfm__program **out, hfm_error *error) {
+  hfm__program *program = session->programs;
+  int64_t before[HFM__SYM_COUNT];
+  hfm_result result = HFM_OK;
+  int32_t is_new;
   for (; program; program = program->next)
     if (hfm__program_serves(program, request)) break;
-  if (!program) {
+  is_new = !program;
+  memcpy(before, session->bounds, sizeof before);
+  if (is_new) {
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) session->bounds[i] = HFM__MAX(session->bounds[i], request->binding[i]);
-    while (*link) { /* programs for smaller bounds than these are not needed again */
-      hfm__program *old = *link;
-      if (memcmp(old->plan.bounds, session->bounds, sizeof session->bounds) != 0) {
-        *link = old->next;
-        hfm__program_free(&session->model->ctx.mem, old);
-      } else {
-        link = &old->next;
-      }
-    }
     result = hfm__program_create(session->model, request, session->bounds, &program, error);
-    if (result != HFM_OK) return result;
+    if (result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
+  }
+  if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
+  if (is_new && result == HFM_OK) {
+    hfm__session_drop(session);
     program->next = session->programs;
     session->programs = program;
   }
-  *out = program;
-  return hfm__session_room(session, program, error);
+  if (result == HFM_OK) result = hfm__session_room(session, program, error);
+  else if (is_new) hfm__program_free(&session->model->ctx.mem, program);
+  if (is_new && result != HFM_OK) {
+    memcpy(session->bounds, before, sizeof before);
+    hfm__session_drop(session);
+  }
+  *out = result == HFM_OK ? program : NULL;
+  return result;
 }
 
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like, hfm_error *error) {
@@ -150,19 +171,16 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
   session->running = NULL;
   memset(&request, 0, sizeof request);
-  if (like) {
-    for (int32_t i = 0; i < HFM__IN_COUNT; i++)
-      if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
-    request.wants_hidden_states = like->output_hidden_states != 0;
-    request.wants_attentions = like->output_attentions != 0;
-  } else {
-    request.present = hfm__usual_inputs(session->model);
-  }
+  for (int32_t i = 0; like && i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
+  request.wants_hidden_states = like && like->output_hidden_states;
+  request.wants_attentions = like && like->output_attentions;
+  if (!request.present) request.present = hfm__usual_inputs(session->model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  return hfm__session_program(session, &request, &program, error);
+  return hfm__session_program(session, &request, NULL, &program, error);
 }
 
 /* ---- Forward ---- */
@@ -171,12 +189,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
-  if (result == HFM_OK) result = hfm__session_program(session, &request, &program, error);
-  if (result != HFM_OK) return result;
-  result = hfm__check_presence(session->model, program->present, request.present, error);
-  if (result != HFM_OK) return result;
-  hfm__dims_evaluate(&program->graph, request.binding, program->dims);
-  result = hfm__check_requirements(program, error);
+  if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
   if (result != HFM_OK) return result;
   hfm__program_bind(program, session->model, hfm__align64(session->arena));
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
