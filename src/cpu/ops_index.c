@@ -90,20 +90,22 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
   const double factor = parameter[1], dimension = parameter[2], original = parameter[3];
   const int64_t half = a->out[0].shape[0];
   float *to = (float *)a->out[0].data;
-  int64_t length = 0, b, s, j;
+  int64_t last = 0, b, s, j;
+  double length;
   (void)chunk;
   (void)worker;
   for (b = 0; b < positions->shape[0]; b++) {
     for (s = 0; s < positions->shape[1]; s++) {
       const int64_t *at = (const int64_t *)positions->data + b * positions->stride[0] + s * positions->stride[1];
-      length = HFM__MAX(length, *at + 1);
+      last = HFM__MAX(last, *at);
     }
   }
-  if (longer->data || (double)length <= original) {
-    const hfm__operand *from = longer->data && (double)length > original ? longer : &a->in[1];
+  length = (double)last + 1; /* positions may be as large as integers get */
+  if (longer->data || length <= original) {
+    const hfm__operand *from = longer->data && length > original ? longer : &a->in[1];
     memcpy(to, from->data, (size_t)half * sizeof(float));
   } else {
-    const double stretch = factor * (double)length / original - (factor - 1.0);
+    const double stretch = factor * length / original - (factor - 1.0);
     const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
     for (j = 0; j < half; j++) {
       const float exponent = (float)(2 * j) / (float)dimension;

@@ -58,14 +58,14 @@ HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64
 
 /* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
    for what is small, so that several threads have something to share. */
-HFM__PRIVATE int64_t hfm__pieces(int64_t flops, int64_t bytes) {
-  const int64_t us = 1 + flops / 80000 + bytes / 20000;
+HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
+  const int64_t us = 1 + (int64_t)(flops / 80000) + bytes / 20000;
   return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
 }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
-  const int64_t pieces = hfm__pieces(2 * p->m * p->n * p->k, p->n * p->k * hfm__dtype_size(p->dtype));
+  const int64_t pieces = hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));

@@ -42,12 +42,14 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
-  c->classifier_dropout = hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
+  c->classifier_dropout =
+      hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
   c->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
     const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
-    if (!hfm__equal(type, "absolute")) hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
+    if (!hfm__equal(type, "absolute"))
+      hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
   }
 }
@@ -67,7 +69,8 @@ HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embedding
 }
 
 /* token_type_ids as given; without them every token is of type 0. */
-HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_embeddings *self, const hfm__bert_config *c) {
+HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_embeddings *self,
+                                            const hfm__bert_config *c) {
   hfm__val types;
   if (hfm__given(b, HFM__IN_token_type_ids))
     return hfm__call(b, self->token_type_embeddings,
@@ -271,11 +274,11 @@ HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
 }
 
 static const hfm__head hfm__bert_heads[] = {
-  {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-  {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};

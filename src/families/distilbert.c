@@ -12,7 +12,8 @@ typedef struct hfm__distilbert {
   double dropout, attention_dropout;
   hfm__mod word_embeddings, position_embeddings, LayerNorm, embeddings_dropout;
   hfm__distilbert_layer *layer;
-  hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm, vocab_projector;
+  hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm,
+      vocab_projector;
 } hfm__distilbert;
 
 static const double hfm__distilbert_eps = 1e-12; /* not configurable */
@@ -34,7 +35,8 @@ HFM__PRIVATE hfm__distilbert *hfm__distilbert_new(hfm__builder *b) {
   return self;
 }
 
-HFM__PRIVATE void hfm__distilbert_block_init(hfm__builder *b, const hfm__distilbert *self, hfm__distilbert_layer *layer) {
+HFM__PRIVATE void hfm__distilbert_block_init(hfm__builder *b, const hfm__distilbert *self,
+                                             hfm__distilbert_layer *layer) {
   hfm__begin(b, "attention", "DistilBertSelfAttention");
   layer->q_lin = hfm__linear(b, "q_lin", self->dim, self->dim, 1);
   layer->k_lin = hfm__linear(b, "k_lin", self->dim, self->dim, 1);
@@ -87,7 +89,8 @@ HFM__PRIVATE hfm__val hfm__distilbert_block_forward(hfm__builder *b, const hfm__
 
 HFM__PRIVATE hfm__val hfm__distilbert_model_forward(hfm__builder *b, const hfm__distilbert *self) {
   const hfm__val words = hfm__word_embeddings(b, self->word_embeddings, self->vocab_size, self->dim);
-  const hfm__val positions = hfm__call(b, self->position_embeddings, hfm__position_ids(b, self->max_position_embeddings, 0));
+  const hfm__val positions =
+      hfm__call(b, self->position_embeddings, hfm__position_ids(b, self->max_position_embeddings, 0));
   const hfm__val mask = hfm__input_mask(b);
   hfm__val x = hfm__call(b, self->LayerNorm, hfm__add(b, words, positions));
   x = hfm__call(b, self->embeddings_dropout, x);
@@ -176,11 +179,12 @@ HFM__PRIVATE void hfm__distilbert_masked_forward(hfm__builder *b, const void *mo
 }
 
 static const hfm__head hfm__distilbert_heads[] = {
-  {HFM_BASE, "Model", hfm__distilbert_base_init, hfm__distilbert_base_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__distilbert_sequence_init, hfm__distilbert_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__distilbert_token_init, hfm__distilbert_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__distilbert_question_init, hfm__distilbert_question_forward},
-  {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__distilbert_base_init, hfm__distilbert_base_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__distilbert_sequence_init,
+     hfm__distilbert_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__distilbert_token_init, hfm__distilbert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__distilbert_question_init, hfm__distilbert_question_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};

@@ -18,7 +18,7 @@ typedef struct hfm__rename {
 } hfm__rename;
 
 typedef struct hfm__family {
-  const char *base; /* the attribute that holds the base model in models with a head: "bert" */
+  const char *base;           /* the attribute that holds the base model in models with a head: "bert" */
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
@@ -31,8 +31,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   const hfm__dim none = {0};
   if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
     if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH),
-                        hfm__fixed(b, hidden_size), none);
+      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
+                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
     b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
                           "input_ids and inputs_embeds were both given: the model takes exactly one of them");
   }
@@ -44,7 +44,8 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
-    const hfm__val ids = hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
+    const hfm__val ids =
+        hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
     if (hfm__ok(b)) {
       b->graph->inputs[HFM__IN_position_ids].limit = limit;
       b->graph->inputs[HFM__IN_position_ids].limit_reason = "max_position_embeddings";
@@ -63,7 +64,8 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids)) return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
-  segments = hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+  segments =
+      hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
 }
 
@@ -78,7 +80,8 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
   const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
   if (pad < 0)
-    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by, "1: config.json has no pad_token_id, which a larger batch needs");
+    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
+                 "1: config.json has no pad_token_id, which a larger batch needs");
   if (!hfm__given(b, HFM__IN_input_ids)) pad = -1;
   if (pad >= 0) return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), 0)), -1);

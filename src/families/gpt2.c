@@ -76,8 +76,8 @@ HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
   self->ln_f = hfm__layer_norm(b, "ln_f", self->n_embd, self->epsilon);
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self, const hfm__gpt2_block *block, int64_t index,
-                                          hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self, const hfm__gpt2_block *block,
+                                          int64_t index, hfm__val x, hfm__val mask) {
   const hfm__val qkv = hfm__call(b, block->c_attn, x);
   const hfm__dim width = hfm__fixed(b, self->n_embd);
   const hfm__val q = hfm__split_heads(b, hfm__slice(b, qkv, -1, 0, width), self->n_head);
@@ -85,7 +85,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val v = hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head);
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
-  return hfm__call(b, block->resid_dropout, hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, 1, 0)));
+  return hfm__call(b, block->resid_dropout,
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, 1, 0)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
@@ -94,7 +95,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   const hfm__val mask = hfm__decoder_mask(b, positions);
   hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions));
   if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x, hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+    x = hfm__add(b, x,
+                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -159,7 +161,8 @@ HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
   const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
@@ -173,12 +176,12 @@ HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model)
 }
 
 static const hfm__head hfm__gpt2_heads[] = {
-  {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-  {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
+    {0, NULL, NULL, NULL}};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 

@@ -5,17 +5,21 @@ enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
-  int32_t qkv_bias, o_bias; /* HFM__BIAS_... */
-  int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
-  int32_t qk_norm;          /* q_norm and k_norm on every head */
-  int32_t window;           /* HFM__WINDOW_... */
+  int32_t qkv_bias, o_bias;  /* HFM__BIAS_... */
+  int32_t mlp_bias;          /* 1: by the configuration's mlp_bias */
+  int32_t qk_norm;           /* q_norm and k_norm on every head */
+  int32_t window;            /* HFM__WINDOW_... */
   const char *question_base; /* what ForQuestionAnswering calls the base model */
 } hfm__llama_traits;
 
-static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0, HFM__WINDOW_NONE, "transformer"};
-static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, 0, HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, 0, HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, 1, HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0,
+                                                    HFM__WINDOW_NONE,    "transformer"};
+static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
+                                                      HFM__WINDOW_EVERY_LAYER, "model"};
+static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
+                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
+                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
 
 typedef struct hfm__llama_layer {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
@@ -74,7 +78,8 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   type = hfm_config_get_string(b->config, key, NULL);
   if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
     return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention")) hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  if (type && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return 0;
 }
 
@@ -97,7 +102,8 @@ HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, const hfm__llama *self,
   layer->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
   hfm__end(b);
   layer->input_layernorm = hfm__rms_norm(b, "input_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  layer->post_attention_layernorm = hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
+  layer->post_attention_layernorm =
+      hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
 }
 
 HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
@@ -115,7 +121,8 @@ HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
   hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings);
 }
 
-HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x,
+                                          int64_t heads) {
   const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
   return norm.id ? hfm__call(b, norm, y) : y;
 }
@@ -188,7 +195,8 @@ HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__llama_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__llama *self = (const hfm__llama *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
+  const hfm__val last =
+      hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
 }
 
@@ -201,7 +209,8 @@ HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
   const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__llama_question_init(hfm__builder *b) {
@@ -217,11 +226,11 @@ HFM__PRIVATE void hfm__llama_question_forward(hfm__builder *b, const void *model
 }
 
 static const hfm__head hfm__llama_heads[] = {
-  {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
-  {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};

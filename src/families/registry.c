@@ -10,30 +10,30 @@ typedef struct hfm__arch {
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-  {"bert", "Bert", &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_family, NULL},
 #endif
 #ifdef HFM__WITH_ROBERTA
-  {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
-  {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
-  {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
+    {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
 #endif
 #ifdef HFM__WITH_DISTILBERT
-  {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
+    {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-  {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-  {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
-  {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
-  {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
-  {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
-  {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
-  {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
+    {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
+    {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
 #endif
-  {NULL, NULL, NULL, NULL}};
+    {NULL, NULL, NULL, NULL}};
 
 /* ---- Tasks ---- */
 
@@ -41,21 +41,20 @@ typedef struct hfm__task_row {
   const char *name, *auto_class;
 } hfm__task_row;
 
-static const hfm__task_row hfm__tasks[] = {
-  {"base", "AutoModel"},
-  {"sequence-classification", "AutoModelForSequenceClassification"},
-  {"token-classification", "AutoModelForTokenClassification"},
-  {"question-answering", "AutoModelForQuestionAnswering"},
-  {"causal-lm", "AutoModelForCausalLM"},
-  {"masked-lm", "AutoModelForMaskedLM"},
-  {"seq2seq-lm", "AutoModelForSeq2SeqLM"},
-  {"image-classification", "AutoModelForImageClassification"},
-  {"object-detection", "AutoModelForObjectDetection"},
-  {"image-segmentation", "AutoModelForImageSegmentation"},
-  {"audio-classification", "AutoModelForAudioClassification"},
-  {"ctc", "AutoModelForCTC"},
-  {"speech-seq2seq", "AutoModelForSpeechSeq2Seq"},
-  {"vision2seq", "AutoModelForVision2Seq"}};
+static const hfm__task_row hfm__tasks[] = {{"base", "AutoModel"},
+                                           {"sequence-classification", "AutoModelForSequenceClassification"},
+                                           {"token-classification", "AutoModelForTokenClassification"},
+                                           {"question-answering", "AutoModelForQuestionAnswering"},
+                                           {"causal-lm", "AutoModelForCausalLM"},
+                                           {"masked-lm", "AutoModelForMaskedLM"},
+                                           {"seq2seq-lm", "AutoModelForSeq2SeqLM"},
+                                           {"image-classification", "AutoModelForImageClassification"},
+                                           {"object-detection", "AutoModelForObjectDetection"},
+                                           {"image-segmentation", "AutoModelForImageSegmentation"},
+                                           {"audio-classification", "AutoModelForAudioClassification"},
+                                           {"ctc", "AutoModelForCTC"},
+                                           {"speech-seq2seq", "AutoModelForSpeechSeq2Seq"},
+                                           {"vision2seq", "AutoModelForVision2Seq"}};
 
 HFMODEL_API const char *hfm_task_name(hfm_task task) {
   return task >= 0 && (size_t)task < HFM__COUNT(hfm__tasks) ? hfm__tasks[task].name : NULL;
@@ -126,7 +125,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                      "model type %q is not supported; supported are: %s", type, list);
   }
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task", (int)task);
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
+                     (int)task);
   *head = hfm__head_find(*arch, task, architecture);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {

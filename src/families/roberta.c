@@ -20,7 +20,8 @@ HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embedd
   self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
-  self->position_embeddings = hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, c->pad_token_id);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, c->pad_token_id);
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
   hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
   hfm__end(b);
@@ -107,7 +108,9 @@ HFM__PRIVATE void hfm__roberta_token_head(hfm__builder *b, hfm__roberta *self) {
   self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
   self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
 }
-HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) { return hfm__roberta_with_head(b, hfm__roberta_token_head); }
+HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
+  return hfm__roberta_with_head(b, hfm__roberta_token_head);
+}
 HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
   const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
@@ -117,7 +120,9 @@ HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model)
 HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
   self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
 }
-HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) { return hfm__roberta_with_head(b, hfm__roberta_question_head); }
+HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
+  return hfm__roberta_with_head(b, hfm__roberta_question_head);
+}
 HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
@@ -137,7 +142,8 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
 HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
   hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
   if (self)
-    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder), hfm__weight_of(b, self->bert.embeddings.word_embeddings));
+    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
+                        hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
 HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
@@ -148,11 +154,12 @@ HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model
 }
 
 static const hfm__head hfm__roberta_heads[] = {
-  {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init, hfm__roberta_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-  {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init,
+     hfm__roberta_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};

@@ -61,11 +61,13 @@ HFM__PRIVATE void hfm__vit_embeddings_init(hfm__builder *b, hfm__vit *self) {
   const int64_t patches = (self->image_size[0] / self->patch_size[0]) * (self->image_size[1] / self->patch_size[1]);
   hfm__begin(b, "embeddings", "*Embeddings");
   self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, HFM__INIT_NORMAL);
-  self->position_embeddings = hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
+  self->position_embeddings =
+      hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
   if (self->distillation)
     self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, HFM__INIT_ZEROS);
   hfm__begin(b, "patch_embeddings", "*PatchEmbeddings");
-  self->projection = hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
+  self->projection =
+      hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
   hfm__end(b);
   self->embeddings_dropout = hfm__dropout(b, "dropout", self->hidden_dropout_prob);
   hfm__end(b);
@@ -108,9 +110,9 @@ HFM__PRIVATE void hfm__vit_model_init(hfm__builder *b, hfm__vit *self, int poole
 
 /* Patches as tokens [batch, patches, hidden], then the tokens that the model adds in front, then positions. */
 HFM__PRIVATE hfm__val hfm__vit_embed(hfm__builder *b, const hfm__vit *self) {
-  const hfm__val pixels = hfm__input(b, HFM__IN_pixel_values, HFM_F32, 4, hfm__symbol(b, HFM__SYM_BATCH),
-                                     hfm__fixed(b, self->num_channels), hfm__fixed(b, self->image_size[0]),
-                                     hfm__fixed(b, self->image_size[1]));
+  const hfm__val pixels =
+      hfm__input(b, HFM__IN_pixel_values, HFM_F32, 4, hfm__symbol(b, HFM__SYM_BATCH), hfm__fixed(b, self->num_channels),
+                 hfm__fixed(b, self->image_size[0]), hfm__fixed(b, self->image_size[1]));
   const hfm__val patches = hfm__call(b, self->projection, pixels);
   hfm__dim shape[3];
   hfm__val x;
@@ -118,13 +120,13 @@ HFM__PRIVATE hfm__val hfm__vit_embed(hfm__builder *b, const hfm__vit *self) {
   shape[1] = hfm__dim_op(b, HFM__DIM_mul, hfm__dim_of(b, patches, 1), hfm__dim_of(b, patches, 2));
   shape[2] = hfm__dim_of(b, patches, 3);
   x = hfm__reshape(b, patches, 3, shape);
-  if (self->distillation)
-    x = hfm__concat(b, hfm__expand_batch(b, hfm__param(b, self->distillation_token)), x, 1);
+  if (self->distillation) x = hfm__concat(b, hfm__expand_batch(b, hfm__param(b, self->distillation_token)), x, 1);
   x = hfm__concat(b, hfm__expand_batch(b, hfm__param(b, self->cls_token)), x, 1);
   return hfm__call(b, self->embeddings_dropout, hfm__add(b, x, hfm__param(b, self->position_embeddings)));
 }
 
-HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *self, const hfm__vit_layer *layer, hfm__val x) {
+HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *self, const hfm__vit_layer *layer,
+                                             hfm__val x) {
   const int64_t heads = self->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
   hfm__val y = hfm__call(b, layer->layernorm_before, x);
@@ -165,7 +167,8 @@ HFM__PRIVATE void hfm__vit_base_forward(hfm__builder *b, const void *model) {
   const hfm__vit *self = (const hfm__vit *)model;
   const hfm__val x = hfm__vit_model_forward(b, self);
   hfm__output(b, HFM__OUT_last_hidden_state, x);
-  hfm__output(b, HFM__OUT_pooler_output, hfm__call(b, self->pooler_activation, hfm__call(b, self->pooler_dense, hfm__select_row(b, x, 0))));
+  hfm__output(b, HFM__OUT_pooler_output,
+              hfm__call(b, self->pooler_activation, hfm__call(b, self->pooler_dense, hfm__select_row(b, x, 0))));
 }
 
 HFM__PRIVATE void *hfm__vit_image_init(hfm__builder *b) {
@@ -175,7 +178,8 @@ HFM__PRIVATE void *hfm__vit_image_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__vit_image_forward(hfm__builder *b, const void *model) {
   const hfm__vit *self = (const hfm__vit *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__select_row(b, hfm__vit_model_forward(b, self), 0)));
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->classifier, hfm__select_row(b, hfm__vit_model_forward(b, self), 0)));
 }
 
 HFM__PRIVATE void *hfm__deit_teacher_init(hfm__builder *b) {
@@ -198,26 +202,25 @@ HFM__PRIVATE void hfm__deit_teacher_forward(hfm__builder *b, const void *model) 
 }
 
 static const hfm__head hfm__vit_heads[] = {
-  {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
-  {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
+    {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__head hfm__deit_heads[] = {
-  {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
-  {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
-  {HFM_IMAGE_CLASSIFICATION, "ForImageClassificationWithTeacher", hfm__deit_teacher_init, hfm__deit_teacher_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
+    {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
+    {HFM_IMAGE_CLASSIFICATION, "ForImageClassificationWithTeacher", hfm__deit_teacher_init, hfm__deit_teacher_forward},
+    {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {
-  {"encoder.layer.*", "layers.*"},
-  {"attention.attention.query", "attention.q_proj"},
-  {"attention.attention.key", "attention.k_proj"},
-  {"attention.attention.value", "attention.v_proj"},
-  {"attention.output.dense", "attention.o_proj"},
-  {"intermediate.dense", "mlp.fc1"},
-  {"output.dense", "mlp.fc2"},
-  {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
+                                               {"attention.attention.query", "attention.q_proj"},
+                                               {"attention.attention.key", "attention.k_proj"},
+                                               {"attention.attention.value", "attention.v_proj"},
+                                               {"attention.output.dense", "attention.o_proj"},
+                                               {"intermediate.dense", "mlp.fc1"},
+                                               {"output.dense", "mlp.fc2"},
+                                               {NULL, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};

@@ -6,11 +6,11 @@
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
-  hfm_result result;        /* the first failure */
+  hfm_result result; /* the first failure */
   const hfm_config *config;
-  const char *prefix;       /* of torch class names: "Bert" for "*Layer" */
-  const char *base;         /* attribute that holds the base model in models with a head: "bert" */
-  const void *traits;       /* the registry line's own: what sets this model type apart in its family */
+  const char *prefix; /* of torch class names: "Bert" for "*Layer" */
+  const char *base;   /* attribute that holds the base model in models with a head: "bert" */
+  const void *traits; /* the registry line's own: what sets this model type apart in its family */
   hfm__tree *tree;
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
@@ -18,11 +18,11 @@ typedef struct hfm__builder {
   double initializer_range;
   /* Tracing. */
   hfm__graph *graph;
-  uint32_t present;             /* bit HFM__IN_...: inputs that the caller gives */
-  int32_t attention;            /* HFM_ATTN_... */
+  uint32_t present;  /* bit HFM__IN_...: inputs that the caller gives */
+  int32_t attention; /* HFM_ATTN_... */
   int32_t wants_hidden_states, wants_attentions;
-  const int64_t *binding;       /* of the symbols, for guards */
-  int32_t module;               /* whose forward runs */
+  const int64_t *binding; /* of the symbols, for guards */
+  int32_t module;         /* whose forward runs */
 } hfm__builder;
 
 HFM__PRIVATE int hfm__ok(const hfm__builder *b) { return b->result == HFM_OK; }
@@ -71,7 +71,9 @@ HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
   return value;
 }
 
-HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) { return hfm_config_get_bool(b->config, key, 0) != 0; }
+HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) {
+  return hfm_config_get_bool(b->config, key, 0) != 0;
+}
 
 /* Refuses what would change results if it were ignored. */
 HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *value, const char *advice) {
@@ -83,14 +85,15 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
 HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
   static const char *const names[] = {
 #define HFM__ACTIVATION_NAME(name, config, torch) config,
-    HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
+      HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
 #undef HFM__ACTIVATION_NAME
   };
   const char *name = hfm_config_get_string(b->config, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
   if (hfm__equal(name, "swish")) return HFM__ACT_silu;
-  hfm__refuse(b, key, name, "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
+  hfm__refuse(b, key, name,
+              "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
   return HFM__ACT_gelu;
 }
 
@@ -113,7 +116,8 @@ HFM__PRIVATE int64_t hfm__labels(hfm__builder *b) {
 }
 
 /* `whole` must be a multiple of `part`. */
-HFM__PRIVATE void hfm__divides(hfm__builder *b, const char *part_key, int64_t part, const char *whole_key, int64_t whole) {
+HFM__PRIVATE void hfm__divides(hfm__builder *b, const char *part_key, int64_t part, const char *whole_key,
+                               int64_t whole) {
   if (hfm__ok(b) && whole % part)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, whole_key, 0,
                           "%q is %i, but must be a multiple of %q, which is %i", whole_key, whole, part_key, part);

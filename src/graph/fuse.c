@@ -59,7 +59,8 @@ HFM__PRIVATE hfm_result hfm__fuse(hfm__graph *g, hfm_error *error) {
         hfm__node *product = hfm__product_before(g, node->in[side], uses);
         const int32_t residual = node->in[1 - side];
         if (!product || product->in[3] || !hfm__is_ready(g, residual, product)) continue;
-        if (!hfm__same_dims(&g->values[residual], &g->values[node->in[side]]) || g->values[residual].dtype != HFM_F32) continue;
+        if (!hfm__same_dims(&g->values[residual], &g->values[node->in[side]]) || g->values[residual].dtype != HFM_F32)
+          continue;
         product->in[3] = residual;
         hfm__take_over(g, product, node);
         break;

@@ -18,9 +18,9 @@ enum { HFM__DIM_LIST(HFM__DIM_ENUM) HFM__DIM_KINDS };
 #undef HFM__DIM_ENUM
 
 typedef struct hfm__dim_expression {
-  int32_t kind;  /* HFM__DIM_... */
-  int64_t value; /* constant: itself; symbol: HFM__SYM_... */
-  hfm__dim a, b; /* operands, always defined earlier */
+  int32_t kind;   /* HFM__DIM_... */
+  int64_t value;  /* constant: itself; symbol: HFM__SYM_... */
+  hfm__dim a, b;  /* operands, always defined earlier */
   int64_t traced; /* what it was when this graph was traced: decides branches */
 } hfm__dim_expression;
 
@@ -51,7 +51,7 @@ typedef struct hfm__input_row {
 } hfm__input_row;
 static const hfm__input_row hfm__input_rows[] = {
 #define HFM__INPUT_ROW(name) {#name, offsetof(hfm_inputs, name)},
-  HFM__INPUT_LIST(HFM__INPUT_ROW)
+    HFM__INPUT_LIST(HFM__INPUT_ROW)
 #undef HFM__INPUT_ROW
 };
 
@@ -59,7 +59,12 @@ static const hfm__input_row hfm__input_rows[] = {
 #define HFM__OUTPUT_LIST(X) \
   X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
-enum { HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE, HFM__OUT_hidden_states = HFM__OUT_SINGLE, HFM__OUT_attentions, HFM__OUT_COUNT };
+enum {
+  HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
+  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
+  HFM__OUT_attentions,
+  HFM__OUT_COUNT
+};
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
@@ -68,7 +73,7 @@ typedef struct hfm__output_row {
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
 #define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-  HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
 #undef HFM__OUTPUT_ROW
 };
 
@@ -85,17 +90,17 @@ typedef struct hfm__value {
 } hfm__value;
 
 typedef struct hfm__node {
-  int32_t op; /* HFM__OP_..., or a view */
-  int32_t module; /* whose forward made it, for messages */
+  int32_t op;                                               /* HFM__OP_..., or a view */
+  int32_t module;                                           /* whose forward made it, for messages */
   int32_t in[HFM__MAX_OP_INPUTS], out[HFM__MAX_OP_OUTPUTS]; /* values, 0: none */
-  hfm__dim dims[1]; /* iota, slice: where it starts */
+  hfm__dim dims[1];                                         /* iota, slice: where it starts */
   hfm__attrs attrs;
 } hfm__node;
 
 /* What an input must look like. */
 typedef struct hfm__graph_input {
-  int32_t value;  /* 0: this graph does not take it */
-  int64_t limit;  /* integers must be below this; 0: any */
+  int32_t value;            /* 0: this graph does not take it */
+  int64_t limit;            /* integers must be below this; 0: any */
   const char *limit_reason; /* "the vocabulary", for the message */
 } hfm__graph_input;
 
@@ -137,14 +142,22 @@ HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
 
 HFM__PRIVATE int64_t hfm__dim_apply(int32_t kind, int64_t a, int64_t b) {
   switch (kind) {
-    case HFM__DIM_add: return a + b;
-    case HFM__DIM_sub: return a - b;
-    case HFM__DIM_mul: return a * b;
-    case HFM__DIM_floordiv: return b > 0 ? a / b : 0;
-    case HFM__DIM_ceildiv: return b > 0 ? (a + b - 1) / b : 0;
-    case HFM__DIM_mod: return b > 0 ? a % b : 0;
-    case HFM__DIM_min: return HFM__MIN(a, b);
-    default: return HFM__MAX(a, b);
+    case HFM__DIM_add:
+      return a + b;
+    case HFM__DIM_sub:
+      return a - b;
+    case HFM__DIM_mul:
+      return a * b;
+    case HFM__DIM_floordiv:
+      return b > 0 ? a / b : 0;
+    case HFM__DIM_ceildiv:
+      return b > 0 ? (a + b - 1) / b : 0;
+    case HFM__DIM_mod:
+      return b > 0 ? a % b : 0;
+    case HFM__DIM_min:
+      return HFM__MIN(a, b);
+    default:
+      return HFM__MAX(a, b);
   }
 }
 

@@ -61,7 +61,11 @@
 
 #define HFM__OP_ENUM(name, fewest, most, outputs) HFM__OP_##name,
 #define HFM__VIEW_ENUM(name) HFM__VIEW_##name,
-enum { HFM__OP_LIST(HFM__OP_ENUM) HFM__OP_COUNT, HFM__VIEW_FIRST = HFM__OP_COUNT - 1, HFM__VIEW_LIST(HFM__VIEW_ENUM) HFM__OP_END };
+enum {
+  HFM__OP_LIST(HFM__OP_ENUM) HFM__OP_COUNT,
+  HFM__VIEW_FIRST = HFM__OP_COUNT - 1,
+  HFM__VIEW_LIST(HFM__VIEW_ENUM) HFM__OP_END
+};
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
@@ -85,19 +89,19 @@ enum { HFM__ACT_none = 0, HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACT_CO
 
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
-  int32_t activation;     /* linear, unary: HFM__ACT_... */
-  int32_t transposed;     /* linear: weight is [K, N] (Conv1D) */
-  int32_t causal;         /* attention */
-  int32_t implementation; /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
-  int32_t axis;           /* concat, slice */
-  int32_t pad;            /* padded_positions, last_token: the padding id */
+  int32_t activation;                /* linear, unary: HFM__ACT_... */
+  int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
+  int32_t causal;                    /* attention */
+  int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
+  int32_t axis;                      /* concat, slice */
+  int32_t pad;                       /* padded_positions, last_token: the padding id */
   int32_t permutation[HFM_MAX_RANK]; /* permute: input axis of each output axis */
-  int32_t stride[2];      /* conv2d: vertical, horizontal */
-  int32_t padding[2];     /* conv2d: on both sides of each axis */
-  int64_t window;         /* attention: 0 is unlimited */
-  float epsilon;          /* layer_norm, rms_norm */
-  float scale;            /* attention: of the scores; rope_angles: of cosines and sines */
-  double parameter[4];    /* rope_frequencies: base, factor, dimension, original length */
+  int32_t stride[2];                 /* conv2d: vertical, horizontal */
+  int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int64_t window;                    /* attention: 0 is unlimited */
+  float epsilon;                     /* layer_norm, rms_norm */
+  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
+  double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
 } hfm__attrs;
 
 /* ---- What an op's implementation sees when it runs ---- */
@@ -126,8 +130,8 @@ struct hfm__cpu; /* cpu/cpu.h: kernel table and policy */
 typedef struct hfm__op_args {
   const struct hfm__cpu *cpu;
   const hfm__attrs *attrs;
-  const int64_t *dims;       /* values of the node's dimension attributes */
-  uint64_t serial;           /* unique for (forward, node): for tags */
+  const int64_t *dims; /* values of the node's dimension attributes */
+  uint64_t serial;     /* unique for (forward, node): for tags */
   hfm__operand in[HFM__MAX_OP_INPUTS];
   hfm__operand out[HFM__MAX_OP_OUTPUTS];
 } hfm__op_args;

@@ -3,10 +3,12 @@
    overlap share memory; outputs live to the end. */
 
 enum { HFM__PLAN_ALIGN = 64 };
+/* No machine has more: half of a 32-bit address space, or the 47 bits that 64-bit systems give a process. */
+static const uint64_t hfm__plan_most = (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
-  uint64_t *offsets;     /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
+  uint64_t *offsets; /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
   uint64_t arena_bytes;
 } hfm__plan;
 
@@ -17,7 +19,7 @@ HFM__PRIVATE int hfm__value_bytes(const hfm__value *v, const int64_t *dims, uint
     const int64_t d = dims[v->shape[i].id];
     if (d < 0 || !hfm__mul64(n, (uint64_t)d, &n)) return 0;
   }
-  if (n > (uint64_t)PTRDIFF_MAX / 2) return 0;
+  if (n > hfm__plan_most) return 0;
   *bytes = (n + HFM__PLAN_ALIGN - 1) / HFM__PLAN_ALIGN * HFM__PLAN_ALIGN;
   return 1;
 }
@@ -51,7 +53,8 @@ HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
 HFM__PRIVATE int hfm__overlap(hfm__life a, hfm__life b) { return a.first <= b.last && b.first <= a.last; }
 
 /* The lowest place where `bytes` fit beside all values placed before that live at the same time. */
-HFM__PRIVATE uint64_t hfm__place(const hfm__graph *g, const hfm__plan *plan, const uint64_t *sizes, const hfm__life *lives, size_t value) {
+HFM__PRIVATE uint64_t hfm__place(const hfm__graph *g, const hfm__plan *plan, const uint64_t *sizes,
+                                 const hfm__life *lives, size_t value) {
   uint64_t at = 0;
   for (;;) {
     uint64_t beyond = 0;
@@ -65,8 +68,15 @@ HFM__PRIVATE uint64_t hfm__place(const hfm__graph *g, const hfm__plan *plan, con
   }
 }
 
+HFM__PRIVATE hfm_result hfm__plan_too_large(const int64_t bounds[HFM__SYM_COUNT], hfm_error *error) {
+  return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, NULL, 0,
+                   "the activations of batch %i, length %i don't fit this machine's address space",
+                   bounds[HFM__SYM_BATCH], bounds[HFM__SYM_LENGTH]);
+}
+
 /* Plans a graph for bounds; everything it needs is in the graph's arena. `error` names what is too large. */
-HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__SYM_COUNT], hfm__plan *plan, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__SYM_COUNT], hfm__plan *plan,
+                                       hfm_error *error) {
   int64_t *dims = (int64_t *)hfm__arena_alloc(&g->arena, (uint64_t)g->dim_count * sizeof *dims);
   uint64_t *sizes = (uint64_t *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *sizes);
   hfm__life *lives = (hfm__life *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *lives);
@@ -81,9 +91,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     const hfm__value *v = &g->values[i];
     if ((v->kind != HFM__VALUE_NODE && v->kind != HFM__VALUE_INPUT) || lives[i].last < 0) continue;
     if (!hfm__value_bytes(v, dims, &sizes[i]) || !hfm__add64(plan->arena_bytes, sizes[i], &plan->arena_bytes))
-      return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, NULL, 0,
-                       "the activations of batch %i, length %i don't fit this machine's address space",
-                       bounds[HFM__SYM_BATCH], bounds[HFM__SYM_LENGTH]);
+      return hfm__plan_too_large(bounds, error);
   }
   plan->arena_bytes = 0;
   for (size_t i = 1; i < g->value_count; i++) {
@@ -92,5 +100,6 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     plan->offsets[i] = hfm__place(g, plan, sizes, lives, i);
     plan->arena_bytes = HFM__MAX(plan->arena_bytes, plan->offsets[i] + sizes[i]);
   }
+  if (plan->arena_bytes > hfm__plan_most) return hfm__plan_too_large(bounds, error);
   return HFM_OK;
 }

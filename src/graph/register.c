@@ -91,7 +91,8 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
   uint64_t elements;
   void *grown;
   if (!hfm__ok(b)) return handle;
-  if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget || tree->parameter_count > b->parameter_budget) {
+  if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget ||
+      tree->parameter_count > b->parameter_budget) {
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, name, 0,
                           "the configuration asks for more than the weights files hold: %q of %s %t is beyond them "
                           "(see hfm_limits.max_new_bytes)",
@@ -99,7 +100,8 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     return handle;
   }
   b->element_budget -= elements;
-  grown = hfm__grow(&b->mem, tree->parameters, tree->parameter_count, &tree->parameter_capacity, sizeof *tree->parameters);
+  grown =
+      hfm__grow(&b->mem, tree->parameters, tree->parameter_count, &tree->parameter_capacity, sizeof *tree->parameters);
   if (!grown) {
     hfm__builder_memory(b);
     return handle;
@@ -123,7 +125,8 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
 }
 
 /* A parameter of the current scope: nn.Parameter. */
-HFM__PRIVATE hfm__par hfm__parameter3(hfm__builder *b, const char *name, int64_t d0, int64_t d1, int64_t d2, int32_t init) {
+HFM__PRIVATE hfm__par hfm__parameter3(hfm__builder *b, const char *name, int64_t d0, int64_t d1, int64_t d2,
+                                      int32_t init) {
   int64_t shape[3];
   shape[0] = d0;
   shape[1] = d1;
@@ -159,8 +162,8 @@ HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par s
 /* ---- Modules that compute ---- */
 
 /* A module with a weight of that shape, and a bias of `bias` elements unless that is 0. */
-HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const char *torch_class, int32_t kind, int32_t rank,
-                                    const int64_t *shape, int32_t init, int64_t bias) {
+HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const char *torch_class, int32_t kind,
+                                    int32_t rank, const int64_t *shape, int32_t init, int64_t bias) {
   const hfm__mod module = hfm__module_add(b, name, torch_class, kind);
   hfm__par weight, bias_parameter = {0};
   if (!hfm__ok(b)) return module;
@@ -182,7 +185,8 @@ HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in,
   shape[0] = out;
   shape[1] = in;
   module = hfm__weighted(b, name, "Linear", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, bias ? out : 0);
-  hfm__describe(b, module, hfm__own_text(b, "in_features=%i, out_features=%i, bias=%s", in, out, bias ? "True" : "False"));
+  hfm__describe(b, module,
+                hfm__own_text(b, "in_features=%i, out_features=%i, bias=%s", in, out, bias ? "True" : "False"));
   return module;
 }
 
@@ -198,7 +202,8 @@ HFM__PRIVATE hfm__mod hfm__conv1d(hfm__builder *b, const char *name, int64_t nf,
 }
 
 /* Conv2d with a stride and no padding, as patch embeddings have it. */
-HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h, int64_t kernel_w) {
+HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h,
+                                  int64_t kernel_w) {
   int64_t shape[4];
   hfm__mod module;
   shape[0] = out;
@@ -206,8 +211,9 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   shape[2] = kernel_h;
   shape[3] = kernel_w;
   module = hfm__weighted(b, name, "Conv2d", HFM__MODULE_CONV2D, 4, shape, HFM__INIT_NORMAL, out);
-  hfm__describe(b, module, hfm__own_text(b, "%i, %i, kernel_size=(%i, %i), stride=(%i, %i)", in, out, kernel_h, kernel_w,
-                                         kernel_h, kernel_w));
+  hfm__describe(b, module,
+                hfm__own_text(b, "%i, %i, kernel_size=(%i, %i), stride=(%i, %i)", in, out, kernel_h, kernel_w, kernel_h,
+                              kernel_w));
   if (hfm__ok(b)) {
     b->tree->modules[module.id].attrs.stride[0] = (int32_t)kernel_h;
     b->tree->modules[module.id].attrs.stride[1] = (int32_t)kernel_w;
@@ -216,14 +222,16 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
 }
 
 /* padding_idx: the row that is initialised to zero, or -1. */
-HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size, int64_t padding_idx) {
+HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
+                                     int64_t padding_idx) {
   int64_t shape[2];
   hfm__mod module;
   shape[0] = count;
   shape[1] = size;
   module = hfm__weighted(b, name, "Embedding", HFM__MODULE_EMBEDDING, 2, shape, HFM__INIT_NORMAL, 0);
-  hfm__describe(b, module, padding_idx < 0 ? hfm__own_text(b, "%i, %i", count, size)
-                                           : hfm__own_text(b, "%i, %i, padding_idx=%i", count, size, padding_idx));
+  hfm__describe(b, module,
+                padding_idx < 0 ? hfm__own_text(b, "%i, %i", count, size)
+                                : hfm__own_text(b, "%i, %i, padding_idx=%i", count, size, padding_idx));
   if (hfm__ok(b)) {
     hfm__parameter *weight = &b->tree->parameters[b->tree->modules[module.id].weight.id];
     weight->is_embedding = 1;
@@ -233,14 +241,14 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 }
 
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
-  const hfm__mod module =
-      hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
+  const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
 
-HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size, double epsilon) {
+HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
+                                    double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
@@ -254,10 +262,9 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, double p) 
 }
 
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const char *const classes[] = {
-    "",
+  static const char *const classes[] = {"",
 #define HFM__ACTIVATION_CLASS(name, config, torch) torch,
-    HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
+                                        HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
 #undef HFM__ACTIVATION_CLASS
   };
   const hfm__mod module = hfm__module_add(b, name, classes[activation], HFM__MODULE_ACTIVATION);

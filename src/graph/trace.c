@@ -2,7 +2,8 @@
 
 /* ---- Dimensions ---- */
 
-HFM__PRIVATE hfm__dim hfm__dim_make(hfm__builder *b, int32_t kind, int64_t value, hfm__dim x, hfm__dim y, int64_t traced) {
+HFM__PRIVATE hfm__dim hfm__dim_make(hfm__builder *b, int32_t kind, int64_t value, hfm__dim x, hfm__dim y,
+                                    int64_t traced) {
   hfm__graph *g = b->graph;
   hfm__dim d = {0};
   void *grown;
@@ -125,7 +126,9 @@ HFM__PRIVATE hfm__dim hfm__dim_of(const hfm__builder *b, hfm__val v, int32_t axi
   return value->shape[axis < 0 ? value->rank + axis : axis];
 }
 
-HFM__PRIVATE int32_t hfm__rank_of(const hfm__builder *b, hfm__val v) { return hfm__ok(b) ? hfm__value_of(b, v)->rank : 0; }
+HFM__PRIVATE int32_t hfm__rank_of(const hfm__builder *b, hfm__val v) {
+  return hfm__ok(b) ? hfm__value_of(b, v)->rank : 0;
+}
 
 /* An empty node of the running module; NULL after an error. */
 HFM__PRIVATE hfm__node *hfm__node_add(hfm__builder *b, int32_t op) {
@@ -182,8 +185,8 @@ static const hfm__val hfm__no_value = {0};
 HFM__PRIVATE int hfm__given(const hfm__builder *b, int32_t input) { return (b->present >> input & 1) != 0; }
 
 /* The argument of that name, which the caller gives. */
-HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype, int32_t rank, hfm__dim d0, hfm__dim d1,
-                                 hfm__dim d2, hfm__dim d3) {
+HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype, int32_t rank, hfm__dim d0,
+                                 hfm__dim d1, hfm__dim d2, hfm__dim d3) {
   hfm__dim shape[4];
   hfm__val value;
   shape[0] = d0;
@@ -342,11 +345,14 @@ HFM__PRIVATE hfm__val hfm__stored(hfm__builder *b, hfm__par parameter) {
   }
   for (int32_t i = 0; i < b->tree->parameters[parameter.id].rank; i++)
     shape[i] = hfm__fixed(b, b->tree->parameters[parameter.id].shape[i]);
-  return hfm__value_add(b, HFM__VALUE_PARAMETER, parameter.id, HFM_DTYPE_AUTO, b->tree->parameters[parameter.id].rank, shape);
+  return hfm__value_add(b, HFM__VALUE_PARAMETER, parameter.id, HFM_DTYPE_AUTO, b->tree->parameters[parameter.id].rank,
+                        shape);
 }
 
 /* The parameter as f32, for arithmetic. */
-HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) { return hfm__copy(b, hfm__stored(b, parameter)); }
+HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
+  return hfm__copy(b, hfm__stored(b, parameter));
+}
 
 /* A vector that lives as long as the model. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
@@ -422,7 +428,8 @@ HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
 
 /* ---- Calling modules: the module's kind decides the op ---- */
 
-HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hfm__val x, int32_t transposed, hfm__val residual) {
+HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hfm__val x, int32_t transposed,
+                                       hfm__val residual) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
   const int32_t rank = hfm__rank_of(b, x);
@@ -432,7 +439,8 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
   if (!hfm__ok(b)) return x;
   shape[rank - 1] = hfm__fixed(b, b->tree->parameters[weight.id].shape[transposed ? 1 : 0]);
-  return hfm__emit(b, HFM__OP_linear, &attrs, HFM_F32, rank, shape, x, hfm__stored(b, weight), hfm__stored(b, bias), residual);
+  return hfm__emit(b, HFM__OP_linear, &attrs, HFM_F32, rank, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
+                   residual);
 }
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
@@ -442,7 +450,8 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+                   hfm__no_value);
 }
 
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
@@ -460,7 +469,8 @@ HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hf
     shape[1 + i] = hfm__dim_op(b, HFM__DIM_floordiv, room, hfm__fixed(b, attrs.stride[i]));
   }
   shape[3] = hfm__fixed(b, w[0]);
-  return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias), hfm__no_value);
+  return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
+                   hfm__no_value);
 }
 
 HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
@@ -469,16 +479,22 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   m = b->tree->modules[module.id];
   b->module = module.id;
   switch (m.kind) {
-    case HFM__MODULE_LINEAR: return hfm__call_linear(b, &m, x, 0, hfm__no_value);
-    case HFM__MODULE_CONV1D: return hfm__call_linear(b, &m, x, 1, hfm__no_value);
-    case HFM__MODULE_CONV2D: return hfm__call_conv2d(b, &m, x);
-    case HFM__MODULE_EMBEDDING: return hfm__call_embedding(b, &m, x);
+    case HFM__MODULE_LINEAR:
+      return hfm__call_linear(b, &m, x, 0, hfm__no_value);
+    case HFM__MODULE_CONV1D:
+      return hfm__call_linear(b, &m, x, 1, hfm__no_value);
+    case HFM__MODULE_CONV2D:
+      return hfm__call_conv2d(b, &m, x);
+    case HFM__MODULE_EMBEDDING:
+      return hfm__call_embedding(b, &m, x);
     case HFM__MODULE_LAYER_NORM:
       return hfm__same_shape(b, HFM__OP_layer_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__stored(b, m.bias));
     case HFM__MODULE_RMS_NORM:
       return hfm__same_shape(b, HFM__OP_rms_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__no_value);
-    case HFM__MODULE_ACTIVATION: return hfm__activate(b, m.attrs.activation, x);
-    default: return x; /* dropout: identity, models are in eval mode */
+    case HFM__MODULE_ACTIVATION:
+      return hfm__activate(b, m.attrs.activation, x);
+    default:
+      return x; /* dropout: identity, models are in eval mode */
   }
 }
 
@@ -530,7 +546,8 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                   hfm__no_value);
 }
 
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
@@ -543,5 +560,6 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
   shape[0] = hfm__dim_of(b, x, 0);
   shape[1] = hfm__dim_of(b, x, 2);
   index = hfm__emit(b, HFM__OP_last_token, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
-  return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
+                   hfm__no_value);
 }

@@ -3,16 +3,24 @@
    state_dict, counts, loading and initialisation read this table and know no family. Plain data with indices. */
 
 /* Handles are small indices with types of their own, so that a module can't be taken for a value. 0 is "none". */
-typedef struct hfm__mod { int32_t id; } hfm__mod;
-typedef struct hfm__par { int32_t id; } hfm__par;
-typedef struct hfm__val { int32_t id; } hfm__val;
-typedef struct hfm__dim { int32_t id; } hfm__dim;
+typedef struct hfm__mod {
+  int32_t id;
+} hfm__mod;
+typedef struct hfm__par {
+  int32_t id;
+} hfm__par;
+typedef struct hfm__val {
+  int32_t id;
+} hfm__val;
+typedef struct hfm__dim {
+  int32_t id;
+} hfm__dim;
 
 enum {
   HFM__MODULE_CONTAINER, /* has children, computes nothing by itself */
   HFM__MODULE_LIST,      /* ModuleList: equal neighbours are printed as one */
   HFM__MODULE_LINEAR,
-  HFM__MODULE_CONV1D,    /* GPT-2's: weight [in, out] */
+  HFM__MODULE_CONV1D, /* GPT-2's: weight [in, out] */
   HFM__MODULE_CONV2D,
   HFM__MODULE_EMBEDDING,
   HFM__MODULE_LAYER_NORM,
@@ -38,12 +46,12 @@ typedef struct hfm__parameter {
   int32_t module, next; /* next of the same module */
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
-  int32_t init;       /* HFM__INIT_... */
-  float deviation;    /* of HFM__INIT_NORMAL */
-  int32_t padding;    /* row that is initialised to zero, or -1 */
-  int32_t tied_to;    /* the parameter that this is another name of, or 0 */
+  int32_t init;         /* HFM__INIT_... */
+  float deviation;      /* of HFM__INIT_NORMAL */
+  int32_t padding;      /* row that is initialised to zero, or -1 */
+  int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
-  hfm_dtype dtype;    /* as Transformers would hold it */
+  hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
 /* A tensor that is computed, not learned: counted in the memory footprint, and ignored where old files hold it. */
@@ -55,7 +63,7 @@ typedef struct hfm__buffer {
 } hfm__buffer;
 
 typedef struct hfm__tree {
-  hfm__arena arena; /* strings, and the family's own handles */
+  hfm__arena arena;           /* strings, and the family's own handles */
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;

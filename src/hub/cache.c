@@ -115,7 +115,7 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0, "the path of the hub cache is too long");
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REPO_NOT_CACHED, path, repo, 0,
-                     "%q is neither a directory nor a repository in the hub cache; run: hfhub download %s%s%s", repo,
+                     "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s%s", repo,
                      repo, pinned, *pinned ? revision : "");
   if (hfm__is_commit(revision, strlen(revision))) {
     memcpy(commit, revision, 41);
@@ -124,7 +124,7 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     result = hfm__file_load(ctx, path, HFM__REVISION_MAX, &text, &size, error);
     if (result == HFM_ERROR_NOT_FOUND)
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "revision %q of %q is not in the hub cache; run: hfhub download %s --revision %s", revision,
+                       "revision %q of %q is not in the hub cache; run: hf download %s --revision %s", revision,
                        repo, repo, revision);
     if (result != HFM_OK) return result;
     memset(commit, 0, sizeof commit);
@@ -134,14 +134,14 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     hfm__free(&ctx->mem, text, (uint64_t)size + 1);
     if (!commit[0])
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "must hold a commit (40 hexadecimal digits); run: hfhub download %s%s%s", repo, pinned,
+                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s%s", repo, pinned,
                        *pinned ? revision : "");
   }
   t = hfm__text_to(path + repo_length, sizeof path - repo_length);
   hfm__text_format(&t, "/snapshots/%s", commit);
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                     "commit %s of %q is not in the hub cache; run: hfhub download %s%s%s", commit, repo, repo, pinned,
+                     "commit %s of %q is not in the hub cache; run: hf download %s%s%s", commit, repo, repo, pinned,
                      *pinned ? revision : "");
   *dir = hfm__join_path(&ctx->mem, path, "");
   return *dir ? HFM_OK : hfm__fail_memory(error, "a directory name", 0);

@@ -3,11 +3,11 @@
    "dynamic" and "longrope" depend on how far a call reaches. */
 
 typedef struct hfm__rope {
-  int64_t dimension;      /* rotated elements of a head */
-  const float *frequency; /* [dimension / 2] */
+  int64_t dimension;           /* rotated elements of a head */
+  const float *frequency;      /* [dimension / 2] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
-  float scale;            /* of cosines and sines: attention_factor */
+  float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
@@ -29,14 +29,16 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 /* The length that the model was pretrained with: beside the rope parameters (Phi-3), among them, or the maximum. */
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
-  const double value = hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
-  if (hfm__ok(b) && !(value >= 1))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be at least 1", key);
+  const double value =
+      hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
+  if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
 }
 
 /* Wave lengths beyond a threshold are stretched by `factor`, shorter ones kept, with a smooth transition. */
-HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t half, double factor, int64_t max_positions) {
+HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t half, double factor,
+                                   int64_t max_positions) {
   const double low = hfm__rope_needed(b, "low_freq_factor"), high = hfm__rope_needed(b, "high_freq_factor");
   const double original = hfm__rope_original(b, max_positions);
   const float pi2 = 6.283185307179586f;
@@ -65,7 +67,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
   const int64_t half = rope->dimension / 2;
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
-  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32), slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
+  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32),
+               slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
   const double mscale = hfm__config_rope_float(b->config, NULL, "mscale", 0);
   const double mscale_all = hfm__config_rope_float(b->config, NULL, "mscale_all_dim", 0);
   const hfm__config_value truncate = hfm__config_rope_member(b->config, NULL, "truncate");
@@ -122,8 +125,11 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + log(factor) / log(original));
 }
 
+enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
+
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim, int64_t max_positions) {
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+                                 int64_t max_positions) {
   const char *type = hfm__config_rope_type(b->config, NULL);
   const double partial = hfm__config_rope_float(b->config, NULL, "partial_rotary_factor", 1.0);
   float *frequency;
@@ -136,10 +142,16 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0", rope->dimension);
+                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
+                          rope->dimension);
+  if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
+                          "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
+                          (int)HFM__ROPE_MOST);
   frequency = HFM__NEW(b, float, rope->dimension / 2);
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
+  for (int64_t i = 0; i < rope->dimension / 2; i++)
+    frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
@@ -197,8 +209,8 @@ HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, h
   shape[3] = hfm__fixed(b, rope->dimension / 2);
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
-  return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions, hfm__rope_frequencies(b, rope, positions),
-                   hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,
+                   hfm__rope_frequencies(b, rope, positions), hfm__no_value, hfm__no_value);
 }
 
 /* Rotates every head of x [batch, length, heads, head_dim]. */

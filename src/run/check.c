@@ -26,7 +26,11 @@ HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *pa
   if (!dir) return hfm__fail_memory(error, "a directory name", 0);
   memset(&checkpoint, 0, sizeof checkpoint);
   dir[end] = 0;
-  result = hfm__checkpoint_open_index(ctx, end ? dir : path[0] == '/' ? "/" : ".", path, extension, options, &checkpoint, error);
+  result = hfm__checkpoint_open_index(ctx,
+                                      end              ? dir
+                                      : path[0] == '/' ? "/"
+                                                       : ".",
+                                      path, extension, options, &checkpoint, error);
   if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
   hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
   return result;

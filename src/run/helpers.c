@@ -50,15 +50,18 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   int64_t batch, length, size;
   const float *row;
   hfm__clear_error(error);
-  if (!hidden || !hidden->data || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "hidden" : "out", 0, "must not be NULL");
+  if (!hidden || !hidden->data || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "hidden" : "out", 0, "must not be NULL");
   if (hidden->rank != 3 || hidden->dtype != HFM_F32)
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0, "hidden has shape %t, but must be float32 [batch, length, hidden]",
-                     hidden->shape, (int)hidden->rank);
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
+                     "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,
+                     (int)hidden->rank);
   batch = hidden->shape[0];
   length = hidden->shape[1];
   size = hidden->shape[2];
   if (mask && mask->data && (mask->rank != 2 || mask->shape[0] != batch || mask->shape[1] != length))
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "mask", 0, "mask has shape %t, but must be [%i, %i]", mask->shape, (int)mask->rank, batch, length);
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "mask", 0, "mask has shape %t, but must be [%i, %i]", mask->shape,
+                     (int)mask->rank, batch, length);
   row = (const float *)hidden->data;
   for (int64_t b = 0; b < batch; b++) {
     float *sum = out + b * size;
@@ -87,18 +90,28 @@ HFMODEL_API void hfm_normalize(float *values, int64_t rows, int64_t n) {
 HFMODEL_API const char *hfm_version(void) { return HFM_VERSION; }
 
 HFMODEL_API const char *hfm_result_name(hfm_result result) {
-  static const char *const names[] = {"HFM_OK",              "HFM_ERROR_ARGUMENT",    "HFM_ERROR_MEMORY", "HFM_ERROR_IO",
-                                      "HFM_ERROR_NOT_FOUND", "HFM_ERROR_FORMAT",      "HFM_ERROR_UNSUPPORTED", "HFM_ERROR_LIMIT",
-                                      "HFM_ERROR_SHAPE",     "HFM_ERROR_STATE",       "HFM_ERROR_CANCELLED"};
+  static const char *const names[] = {"HFM_OK",
+                                      "HFM_ERROR_ARGUMENT",
+                                      "HFM_ERROR_MEMORY",
+                                      "HFM_ERROR_IO",
+                                      "HFM_ERROR_NOT_FOUND",
+                                      "HFM_ERROR_FORMAT",
+                                      "HFM_ERROR_UNSUPPORTED",
+                                      "HFM_ERROR_LIMIT",
+                                      "HFM_ERROR_SHAPE",
+                                      "HFM_ERROR_STATE",
+                                      "HFM_ERROR_CANCELLED"};
   return result >= 0 && (size_t)result < HFM__COUNT(names) ? names[result] : "unknown result";
 }
 
 HFMODEL_API const char *hfm_error_item_name(int32_t item) {
   switch (item) {
-#define HFM__ERROR_NAME(name, number, result) case number: return #name;
+#define HFM__ERROR_NAME(name, number, result) \
+  case number: \
+    return #name;
     HFM_ERROR_ITEMS(HFM__ERROR_NAME)
 #undef HFM__ERROR_NAME
-    default: return item == 0 ? "NONE" : "unknown item";
+    default:
+      return item == 0 ? "NONE" : "unknown item";
   }
 }
-

@@ -8,7 +8,8 @@ HFM__PRIVATE const hfm_tensor *hfm__input_tensor(const hfm_inputs *inputs, int32
 
 /* Which symbol each axis of an input binds; -1: none. */
 HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis) {
-  if (input == HFM__IN_pixel_values) return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
+  if (input == HFM__IN_pixel_values)
+    return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
   return axis == 1 ? HFM__SYM_LENGTH : -1;
 }
@@ -32,7 +33,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
     request->present |= 1u << i;
     if (tensor->rank != hfm__input_rank(i))
       return hfm__fail(error, HFM_E_INPUT_RANK, NULL, hfm__input_rows[i].name, 0,
-                       "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank, (int)hfm__input_rank(i),
+                       "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
+                       (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
                        : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
                                                     : "[batch, length]");
@@ -40,12 +42,13 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       const int32_t symbol = hfm__input_symbol(i, axis);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
         return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
-                         "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name, tensor->shape,
-                         (int)tensor->rank, (int)INT32_MAX);
+                         "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name,
+                         tensor->shape, (int)tensor->rank, (int)INT32_MAX);
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
-  if (request->binding[HFM__SYM_POSITION_ROWS] > 1) request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
+  if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
+    request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
   return HFM_OK;
 }
@@ -55,7 +58,8 @@ HFM__PRIVATE hfm_result hfm__check_presence(const hfm_model *model, uint32_t tak
   for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
     const char *name = hfm__input_rows[i].name;
     const int32_t takes = (int32_t)(taken >> i & 1), has = (int32_t)(given >> i & 1);
-    if (takes && !has) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, name, 0, "%s needs %s", model->architecture, name);
+    if (takes && !has)
+      return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, name, 0, "%s needs %s", model->architecture, name);
     if (has && !takes)
       return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, name, 0, "%s does not take %s", model->architecture, name);
   }
@@ -64,17 +68,24 @@ HFM__PRIVATE hfm_result hfm__check_presence(const hfm_model *model, uint32_t tak
 
 HFM__PRIVATE int64_t hfm__integer_at(const hfm_tensor *tensor, int64_t i) {
   switch (tensor->dtype) {
-    case HFM_I64: return ((const int64_t *)tensor->data)[i];
-    case HFM_I32: return ((const int32_t *)tensor->data)[i];
-    case HFM_I16: return ((const int16_t *)tensor->data)[i];
-    case HFM_I8: return ((const int8_t *)tensor->data)[i];
-    case HFM_U16: return ((const uint16_t *)tensor->data)[i];
-    case HFM_U32: return ((const uint32_t *)tensor->data)[i];
+    case HFM_I64:
+      return ((const int64_t *)tensor->data)[i];
+    case HFM_I32:
+      return ((const int32_t *)tensor->data)[i];
+    case HFM_I16:
+      return ((const int16_t *)tensor->data)[i];
+    case HFM_I8:
+      return ((const int8_t *)tensor->data)[i];
+    case HFM_U16:
+      return ((const uint16_t *)tensor->data)[i];
+    case HFM_U32:
+      return ((const uint32_t *)tensor->data)[i];
     case HFM_U64: {
       const uint64_t v = ((const uint64_t *)tensor->data)[i];
       return v > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)v;
     }
-    default: return ((const uint8_t *)tensor->data)[i]; /* U8, BOOL */
+    default:
+      return ((const uint8_t *)tensor->data)[i]; /* U8, BOOL */
   }
 }
 
@@ -88,7 +99,8 @@ HFM__PRIVATE int hfm__is_nonzero(const hfm_tensor *tensor, int64_t i) {
   return hfm__integer_at(tensor, i) != 0;
 }
 
-HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed,
+                                             hfm_error *error) {
   const char *found = hfm_dtype_name(tensor->dtype);
   return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, hfm__input_rows[input].name, 0, "%s has dtype %s, but needs %s",
                    hfm__input_rows[input].name, found ? found : "0 (none)", needed);
@@ -107,15 +119,18 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       return hfm__input_bad_dtype(input, tensor, "an integer, bool or float type", error);
     for (int64_t i = 0; i < elements; i++) ((uint8_t *)to->data)[i] = (uint8_t)hfm__is_nonzero(tensor, i);
   } else {
-    if (!hfm__is_integer(tensor->dtype)) return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
+    if (!hfm__is_integer(tensor->dtype))
+      return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
     for (int64_t i = 0; i < elements; i++) {
       const int64_t id = hfm__integer_at(tensor, i);
       if (id < 0 || (declared->limit && id >= declared->limit)) {
         const int64_t row = i / to->shape[1], column = i % to->shape[1];
         if (!declared->limit)
-          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must not be negative", name, row, column, id);
-        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name,
-                         row, column, id, declared->limit - 1, declared->limit_reason, declared->limit);
+          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must not be negative", name,
+                           row, column, id);
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                         "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, row, column, id,
+                         declared->limit - 1, declared->limit_reason, declared->limit);
       }
       ((int64_t *)to->data)[i] = id;
     }
@@ -153,8 +168,8 @@ HFM__PRIVATE hfm_result hfm__check_shapes(const hfm__program *program, const hfm
 }
 
 /* Everything that can be judged before memory is needed; program->dims are this call's. `inputs` may be NULL. */
-HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__program *program, const hfm__request *request,
-                                        const hfm_inputs *inputs, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__program *program,
+                                        const hfm__request *request, const hfm_inputs *inputs, hfm_error *error) {
   hfm_result result = hfm__check_presence(model, program->present, request->present, error);
   if (result == HFM_OK) result = hfm__check_requirements(program, error);
   if (result == HFM_OK && inputs) result = hfm__check_shapes(program, inputs, error);

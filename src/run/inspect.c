@@ -29,7 +29,8 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   (void)only_trainable; /* nothing is frozen by a load */
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i))) sum += hfm__parameter_elements(p);
+    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
+      sum += hfm__parameter_elements(p);
   }
   return sum;
 }
@@ -72,7 +73,8 @@ HFM__PRIVATE hfm_result hfm__state_dict_prepare(hfm_model *model, hfm_error *err
   const size_t count = hfm_state_dict_size(model);
   size_t n = 0;
   model->state_order = (int32_t *)hfm__arena_alloc(&model->tree.arena, (uint64_t)count * sizeof *model->state_order);
-  model->state_names = (const char **)hfm__arena_alloc(&model->tree.arena, (uint64_t)count * sizeof *model->state_names);
+  model->state_names =
+      (const char **)hfm__arena_alloc(&model->tree.arena, (uint64_t)count * sizeof *model->state_names);
   if (!model->state_order || !model->state_names) return hfm__fail_memory(error, "names of parameters", 0);
   for (int32_t module = 1; module && n < count; module = hfm__tree_next(&model->tree, module)) {
     for (int32_t p = model->tree.modules[module].first_parameter; p; p = model->tree.parameters[p].next, n++) {
@@ -121,7 +123,8 @@ HFM__PRIVATE void hfm__text_indent(hfm__text *t, int32_t depth) {
 HFM__PRIVATE int32_t hfm__last_equal(const hfm__tree *tree, int32_t module) {
   int32_t last = module;
   if (tree->modules[tree->modules[module].parent].kind != HFM__MODULE_LIST) return module;
-  while (tree->modules[last].next && hfm__same_module(tree, module, tree->modules[last].next)) last = tree->modules[last].next;
+  while (tree->modules[last].next && hfm__same_module(tree, module, tree->modules[last].next))
+    last = tree->modules[last].next;
   return last;
 }
 

@@ -7,7 +7,8 @@ HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++) {
     hfm__weight *weight = &model->weights[i];
     hfm__panels_free(&mem, weight);
-    if (weight->storage == &hfm__storage_owned) hfm__free(&mem, (void *)(uintptr_t)weight->data, HFM__MAX(weight->bytes, 1));
+    if (weight->storage == &hfm__storage_owned)
+      hfm__free(&mem, (void *)(uintptr_t)weight->data, HFM__MAX(weight->bytes, 1));
   }
   hfm__free(&mem, model->weights, (uint64_t)(model->tree.parameter_count + 1) * sizeof *model->weights);
   hfm__free(&mem, model->report, (uint64_t)model->report_capacity * sizeof *model->report);
@@ -15,7 +16,8 @@ HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   if (model->checkpoint.arena.mem.free) hfm__checkpoint_close(&model->checkpoint);
   hfm__tree_free(&model->tree);
   hfm_config_free(model->config);
-  if (model->memory.files) hfm__free(&mem, (void *)(uintptr_t)model->memory.files, model->memory.count * sizeof *model->memory.files);
+  if (model->memory.files)
+    hfm__free(&mem, (void *)(uintptr_t)model->memory.files, model->memory.count * sizeof *model->memory.files);
   hfm__free(&mem, model, sizeof *model);
 }
 
@@ -55,11 +57,13 @@ HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
 }
 
 /* Registers the modules. What the configuration may ask for is bounded by what the files hold. */
-HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
+                                            hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  hfm_result result =
+      hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
   memset(&b, 0, sizeof b);
@@ -72,10 +76,12 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.tree = &model->tree;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
-  if (from_files && !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
+  if (from_files &&
+      !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
-  if (!(b.initializer_range > 0 && b.initializer_range < 1e6)) b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
+  if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
+    b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
   model->self = hfm__ok(&b) ? model->head->init(&b) : NULL;
   hfm__end(&b);
@@ -106,19 +112,23 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
   if (!options) return HFM_OK;
   if (options->dtype && !hfm__is_native(options->dtype))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0, "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
+                     "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
   if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0, "options.attn_implementation must be an HFM_ATTN_ value");
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
+                     "options.attn_implementation must be an HFM_ATTN_ value");
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0, "options.packing must be an HFM_PACK_ value");
   if (options->num_labels < 0)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0, "options.num_labels is %d, but must be at least 1, or 0 for the config's",
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
+                     "options.num_labels is %d, but must be at least 1, or 0 for the config's",
                      (int)options->num_labels);
   return HFM_OK;
 }
 
 /* Everything after the configuration is there: kernels, description, weights. */
-HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
+                                          hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
   if (result == HFM_OK && options && options->num_labels)
     result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
@@ -132,14 +142,16 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   model->cpu.packing = &model->packing;
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
-  model->packing.limit = options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
+  model->packing.limit =
+      options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
   return HFM_OK;
 }
 
 /* ---- Ways in ---- */
 
 /* From a directory that is known to exist, or to be served by hfm_io. */
-HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options,
+                                                  hfm_error *error) {
   const int random = options && options->random_weights;
   const char *named;
   hfm_result result = HFM_OK;
@@ -154,7 +166,8 @@ HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *
   return hfm__model_finish(model, options, !random, error);
 }
 
-HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
+                                           hfm_error *error) {
   hfm_model *model = NULL;
   char *dir = NULL;
   hfm_result result;
@@ -171,13 +184,15 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   return result;
 }
 
-HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_options *options, hfm_model **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_options *options, hfm_model **out,
+                                       hfm_error *error) {
   hfm_options random;
   hfm_model *model = NULL;
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!config || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+  if (!config || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
   memset(&random, 0, sizeof random);
   if (options) random = *options;
   random.random_weights = 1;
@@ -190,14 +205,16 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   return result;
 }
 
-HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t count, const hfm_options *options, hfm_model **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t count, const hfm_options *options,
+                                       hfm_model **out, hfm_error *error) {
   hfm_options served;
   hfm_model *model = NULL;
   hfm_memory_file *copy;
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!files || !count || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+  if (!files || !count || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
   memset(&served, 0, sizeof served);
   if (options) served = *options;
   memset(&served.io, 0, sizeof served.io);
@@ -236,14 +253,18 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm_result result;
   hfm__clear_error(error);
   if (estimate) memset(estimate, 0, sizeof *estimate);
-  if (!path || !estimate) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+  if (!path || !estimate)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
   if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
+                     batch, length, (int)INT32_MAX);
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK && options && options->config) result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
-  else if (result == HFM_OK) result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
+  if (result == HFM_OK && options && options->config)
+    result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  else if (result == HFM_OK)
+    result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);

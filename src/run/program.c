@@ -4,16 +4,16 @@
 
 typedef struct hfm__program {
   struct hfm__program *next;
-  uint32_t present;             /* bit HFM__IN_...: the inputs it takes */
+  uint32_t present; /* bit HFM__IN_...: the inputs it takes */
   int32_t wants_hidden_states, wants_attentions;
   hfm__graph graph;
   hfm__plan plan;
-  int64_t *dims;                /* values of the dimension expressions in this call */
-  hfm__operand *operands;       /* of each value in this call */
-  hfm_tensor *lists[2];         /* hidden_states, attentions */
+  int64_t *dims;          /* values of the dimension expressions in this call */
+  hfm__operand *operands; /* of each value in this call */
+  hfm_tensor *lists[2];   /* hidden_states, attentions */
   size_t list_counts[2];
   hfm_named_tensor *items;
-  uint64_t scratch;             /* bytes for each worker */
+  uint64_t scratch; /* bytes for each worker */
 } hfm__program;
 
 HFM__PRIVATE void hfm__program_free(const hfm_allocator *mem, hfm__program *program) {
@@ -108,7 +108,8 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
 HFM__PRIVATE int hfm__is_op(const hfm__node *node) { return node->op < HFM__OP_COUNT; }
 
 /* What an op sees, weights apart. */
-HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *model, const hfm__node *node, hfm__op_args *args) {
+HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *model, const hfm__node *node,
+                                 hfm__op_args *args) {
   memset(args, 0, sizeof *args);
   args->cpu = &model->cpu;
   args->attrs = &node->attrs;
@@ -127,7 +128,8 @@ typedef struct hfm__request {
   int64_t binding[HFM__SYM_COUNT];
 } hfm__request;
 
-HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *request, hfm__graph *graph, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *request, hfm__graph *graph,
+                                   hfm_error *error) {
   hfm__builder b;
   memset(&b, 0, sizeof b);
   b.mem = model->ctx.mem;
@@ -155,7 +157,8 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
   for (int32_t list = 0; list < 2; list++) {
-    program->lists[list] = (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
+    program->lists[list] =
+        (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
   for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
@@ -190,8 +193,9 @@ HFM__PRIVATE hfm_result hfm__program_panels(const hfm__program *program, hfm_mod
 }
 
 /* Traces, fuses and plans a forward for bounds. *out is NULL on failure. */
-HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request *request, const int64_t bounds[HFM__SYM_COUNT],
-                                            hfm__program **out, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request *request,
+                                            const int64_t bounds[HFM__SYM_COUNT], hfm__program **out,
+                                            hfm_error *error) {
   hfm__program *program = (hfm__program *)hfm__alloc_zero(&model->ctx.mem, sizeof *program);
   hfm_result result;
   *out = NULL;

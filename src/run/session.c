@@ -42,11 +42,13 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm__model_release(model);
 }
 
-HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out,
+                                          hfm_error *error) {
   hfm_session *session;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!model || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
+  if (!model || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
   for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
@@ -56,7 +58,8 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   session->model = model;
   hfm__atomic_add(&model->references, 1);
   if (options) session->options = *options;
-  session->pool = hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
+  session->pool =
+      hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
   if (session->pool) {
     session->worker_bytes = (uint64_t)session->pool->threads * sizeof *session->workers;
     session->workers = (hfm__worker *)hfm__alloc_zero(&model->ctx.mem, session->worker_bytes);
@@ -84,7 +87,8 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
 /* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
-HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes, const char *what, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
+                                           const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
@@ -99,7 +103,8 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
   const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
   uint64_t all;
-  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes, "activations", error);
+  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
+                                         "activations", error);
   if (result != HFM_OK) return result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
@@ -130,8 +135,8 @@ HFM__PRIVATE void hfm__session_drop(hfm_session *session) {
 
 /* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. What the
    request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
-HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request, const hfm_inputs *inputs,
-                                             hfm__program **out, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request,
+                                             const hfm_inputs *inputs, hfm__program **out, hfm_error *error) {
   hfm__program *program = session->programs;
   int64_t before[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
@@ -161,7 +166,8 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return result;
 }
 
-HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like, hfm_error *error) {
+HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
+                                           hfm_error *error) {
   hfm__program *program;
   hfm__request request;
   hfm__clear_error(error);
@@ -205,7 +211,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
 
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__clear_error(error);
-  if (!session || !inputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
+  if (!session || !inputs)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
   session->running = NULL;
   return hfm__session_begin(session, inputs, error);
 }
@@ -292,8 +299,8 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
 }
 
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
-  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first", what,
-                   hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
+  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first",
+                   what, hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
 }
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
@@ -301,7 +308,8 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
   uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
-  if (!session || !done) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
+  if (!session || !done)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
   if (!session->running) return hfm__session_idle(error, "hfm_session_step");
   if (session->done) {
     *done = 1;
@@ -322,7 +330,8 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   size_t counts[2] = {0, 0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
-  if (!session || !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
+  if (!session || !outputs)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
   if (!session->running || !session->done) return hfm__session_idle(error, "hfm_session_outputs");
   program = session->running;
   for (size_t i = 0; i < program->graph.output_count; i++) {
@@ -345,7 +354,8 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   return HFM_OK;
 }
 
-HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs, hfm_error *error) {
+HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
+                                   hfm_error *error) {
   hfm_result result;
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (session && !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "outputs", 0, "must not be NULL");

@@ -57,7 +57,8 @@ HFM__PRIVATE uint16_t hfm__f32_to_f16(float value) {
 
 /* 1 where hfm__to_f32 knows the type. */
 HFM__PRIVATE int hfm__convertible(hfm_dtype dtype) {
-  return hfm__is_float(dtype) || (dtype >= HFM_I64 && dtype <= HFM_BOOL) || dtype == HFM_F8_E5M2 || dtype == HFM_F8_E4M3;
+  return hfm__is_float(dtype) || (dtype >= HFM_I64 && dtype <= HFM_BOOL) || dtype == HFM_F8_E5M2 ||
+         dtype == HFM_F8_E4M3;
 }
 
 /* Element i of file bytes in little-endian order (big: the other order), as a double: exact for every type but I64 and
@@ -68,21 +69,32 @@ HFM__PRIVATE double hfm__element(const void *data, hfm_dtype dtype, int64_t i, i
   uint64_t v = 0;
   for (int32_t b = 0; b < size; b++) v |= (uint64_t)p[big ? size - 1 - b : b] << 8 * b;
   switch (dtype) {
-    case HFM_F32: return (double)hfm__float_from_bits((uint32_t)v);
-    case HFM_F64: return hfm__double_from_bits(v);
-    case HFM_F16: return (double)hfm__f16_to_f32((uint16_t)v);
-    case HFM_BF16: return (double)hfm__bf16_to_f32((uint16_t)v);
-    case HFM_F8_E5M2: return (double)hfm__small_float((uint32_t)v, 5, 2);
+    case HFM_F32:
+      return (double)hfm__float_from_bits((uint32_t)v);
+    case HFM_F64:
+      return hfm__double_from_bits(v);
+    case HFM_F16:
+      return (double)hfm__f16_to_f32((uint16_t)v);
+    case HFM_BF16:
+      return (double)hfm__bf16_to_f32((uint16_t)v);
+    case HFM_F8_E5M2:
+      return (double)hfm__small_float((uint32_t)v, 5, 2);
     case HFM_F8_E4M3: /* no infinities: only all ones is NaN, and the top exponent is a number */
       if ((v & 0x7f) == 0x7f) return (double)hfm__float_from_bits(0x7fc00000u);
       if ((v >> 3 & 15) == 15) return ((v & 0x80) ? -1.0 : 1.0) * 256.0 * (1.0 + (double)(v & 7) / 8.0);
       return (double)hfm__small_float((uint32_t)v, 4, 3);
-    case HFM_I64: return (double)(int64_t)v;
-    case HFM_I32: return (double)(int32_t)(uint32_t)v;
-    case HFM_I16: return (double)(int16_t)(uint16_t)v;
-    case HFM_I8: return (double)(int8_t)(uint8_t)v;
-    case HFM_BOOL: return v ? 1.0 : 0.0;
-    default: return (double)v;
+    case HFM_I64:
+      return (double)(int64_t)v;
+    case HFM_I32:
+      return (double)(int32_t)(uint32_t)v;
+    case HFM_I16:
+      return (double)(int16_t)(uint16_t)v;
+    case HFM_I8:
+      return (double)(int8_t)(uint8_t)v;
+    case HFM_BOOL:
+      return v ? 1.0 : 0.0;
+    default:
+      return (double)v;
   }
 }
 

@@ -33,7 +33,7 @@ typedef struct hfm__dtype_row {
 
 static const hfm__dtype_row hfm__dtypes[] = {
 #define HFM__DTYPE_ROW(name, safetensors, torch, alias, bits) {name, bits, safetensors, torch, alias},
-  HFM__DTYPE_LIST(HFM__DTYPE_ROW)
+    HFM__DTYPE_LIST(HFM__DTYPE_ROW)
 #undef HFM__DTYPE_ROW
 };
 
@@ -58,7 +58,8 @@ HFMODEL_API hfm_dtype hfm_dtype_from_name(const char *name) {
   if (hfm__starts_with(name, "torch.")) name += 6;
   for (size_t i = 0; i < HFM__COUNT(hfm__dtypes); i++) {
     const hfm__dtype_row *row = &hfm__dtypes[i];
-    if (hfm__equal(name, row->torch) || hfm__equal(name, row->safetensors) || (row->alias && hfm__equal(name, row->alias)))
+    if (hfm__equal(name, row->torch) || hfm__equal(name, row->safetensors) ||
+        (row->alias && hfm__equal(name, row->alias)))
       return row->dtype;
   }
   return HFM_DTYPE_AUTO;

@@ -35,7 +35,8 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
 }
 
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
-HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype, void *data) {
+HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype,
+                                  void *data) {
   const int64_t elements = hfm__parameter_elements(p);
   hfm__random random = hfm__random_for(seed, name);
   float pair[2] = {0, 0};

@@ -6,7 +6,7 @@ typedef struct hfm__loader {
   hfm_model *model;
   const hfm_options *options;
   hfm_error *error;
-  hfm__arena arena;                 /* names, gone after the load */
+  hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
   uint64_t new_bytes, done, total;  /* of progress, in parameters */
@@ -24,7 +24,8 @@ HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
     const char *buffer = model->tree.buffers[i].name;
-    if (hfm__equal(buffer, "position_ids") && (hfm__equal(name, buffer) || hfm__ends_with(name, ".position_ids"))) return 1;
+    if (hfm__equal(buffer, "position_ids") && (hfm__equal(name, buffer) || hfm__ends_with(name, ".position_ids")))
+      return 1;
     if (hfm__equal(buffer, "inv_freq") && strstr(name, "rotary_emb.inv_freq")) return 1;
   }
   return 0;
@@ -40,7 +41,8 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
     char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found = hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
+    const hfm__name_entry *found =
+        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
     if (!found) {
       if (!hfm__is_ignored(model, renamed))
         result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
@@ -95,10 +97,11 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
       l->tensors[source] = l->tensors[i];
     } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
       tree->parameters[i].tied_to = 0;
-      hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-               "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
-               "checkpoints with different values, so we will NOT tie them.",
-               l->tensors[source]->name, l->tensors[i]->name);
+      hfm__log(
+          &l->model->ctx, HFM_LOG_WARNING, 0,
+          "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
+          "checkpoints with different values, so we will NOT tie them.",
+          l->tensors[source]->name, l->tensors[i]->name);
     }
   }
 }
@@ -112,7 +115,8 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
 }
 
 /* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor, const char *name) {
+HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
+                                            const char *name) {
   const hfm_model *model = l->model;
   const hfm__file *file = &model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
@@ -141,7 +145,8 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK) hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK)
+      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
@@ -151,9 +156,10 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   const hfm_dtype asked = l->options ? l->options->dtype : HFM_DTYPE_AUTO;
   const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
   if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-                     "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-                     tensor->name, hfm_dtype_name(tensor->dtype));
+    return hfm__fail(
+        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+        tensor->name, hfm_dtype_name(tensor->dtype));
   p->dtype = asked ? asked : hfm__is_float(tensor->dtype) ? tensor->dtype : HFM_F32;
   weight->dtype = hfm__is_native(p->dtype) ? p->dtype : HFM_F32;
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
@@ -185,7 +191,8 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
                      "(limits.max_new_bytes)",
                      name, l->model->ctx.limits.max_new_bytes);
   result = hfm__weight_allocate(l, weight, name);
-  if (result == HFM_OK) hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)weight->data);
+  if (result == HFM_OK)
+    hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)weight->data);
   return result;
 }
 
@@ -236,7 +243,8 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
 HFM__PRIVATE hfm_result hfm__progress(const hfm__context *ctx, const char *stage, uint64_t done, uint64_t total,
                                       const char *unit, hfm_error *error) {
   if (!ctx->progress.update || !ctx->progress.update(ctx->progress.ctx, stage, done, total, unit)) return HFM_OK;
-  return hfm__fail(error, HFM_E_CANCELLED, NULL, stage, 0, "cancelled by the caller at %u of %u %s (%s)", done, total, unit, stage);
+  return hfm__fail(error, HFM_E_CANCELLED, NULL, stage, 0, "cancelled by the caller at %u of %u %s (%s)", done, total,
+                   unit, stage);
 }
 
 /* Fills model->weights and the report. */
@@ -249,8 +257,10 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.options = options;
   l.error = error;
   l.arena.mem = model->ctx.mem;
-  l.tensors = (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
-  model->weights = (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
+  l.tensors =
+      (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  model->weights =
+      (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
   result = l.tensors && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
                                        : hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
@@ -258,8 +268,8 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
-      result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i, tree->parameter_count - 1,
-                             "tensors", error);
+      result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i,
+                             tree->parameter_count - 1, "tensors", error);
   }
   if (result == HFM_OK) result = hfm__report_sort(&l);
   hfm__arena_free(&l.arena);

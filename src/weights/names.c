@@ -42,7 +42,7 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-  {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
@@ -72,7 +72,8 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
   return name;
 }
 
-HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
+                                             hfm_error *error) {
   const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
   const size_t count = parameters + tree->buffer_count;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
@@ -110,7 +111,8 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find(const hfm__name_table *table,
 }
 
 /* Stripping or adding "base." where that makes the name known. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_table *table, const char *name, const char *base) {
+HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_table *table, const char *name,
+                                                            const char *base) {
   const size_t n = strlen(base);
   const hfm__name_entry *found = NULL;
   char prefixed[HFM__NAME_MAX];

@@ -117,13 +117,17 @@ typedef struct hfm__status_row {
 } hfm__status_row;
 
 static const hfm__status_row hfm__statuses[] = {
-  {"", "", ""},
-  {"UNEXPECTED", "\x1b[38;5;208m", "can be ignored when loading from different task/architecture; not ok if you expect identical arch."},
-  {"MISSING", "\x1b[31m", "those params were newly initialized because missing from the checkpoint. Consider training on your downstream task."},
-  {"MISMATCH", "\x1b[33m", "ckpt weights were loaded, but they did not match the original empty weight shapes."}};
+    {"", "", ""},
+    {"UNEXPECTED", "\x1b[38;5;208m",
+     "can be ignored when loading from different task/architecture; not ok if you expect identical arch."},
+    {"MISSING", "\x1b[31m",
+     "those params were newly initialized because missing from the checkpoint. Consider training on your downstream "
+     "task."},
+    {"MISMATCH", "\x1b[33m", "ckpt weights were loaded, but they did not match the original empty weight shapes."}};
 
 /* `text` between an escape and its end, where colours are wanted. */
-HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char *text, const char *more, int32_t color) {
+HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char *text, const char *more,
+                                   int32_t color) {
   hfm__text_format(t, "%s%s%s%s", color ? escape : "", text, more, color ? "\x1b[0m" : "");
 }
 
@@ -131,7 +135,8 @@ HFM__PRIVATE void hfm__text_pad(hfm__text *t, size_t from, size_t width) {
   while (t->length - from < width) hfm__text_char(t, ' ');
 }
 
-HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *source, int32_t color, char *buffer, size_t size) {
+HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *source, int32_t color, char *buffer,
+                                        size_t size) {
   hfm__text t = hfm__text_to(buffer, buffer ? size : 0);
   size_t widths[3] = {3, 6, 0};
   int32_t only_unexpected = 1;
@@ -168,7 +173,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     hfm__text_pad(&t, start, widths[0]);
     hfm__text_str(&t, " | ");
     start = t.length + (color ? strlen(hfm__statuses[model->report[i].status].color) + 4 : 0);
-    hfm__text_styled(&t, hfm__statuses[model->report[i].status].color, hfm__statuses[model->report[i].status].name, "", color);
+    hfm__text_styled(&t, hfm__statuses[model->report[i].status].color, hfm__statuses[model->report[i].status].name, "",
+                     color);
     hfm__text_pad(&t, start, widths[1]);
     hfm__text_str(&t, " | ");
     start = t.length;

@@ -14,8 +14,8 @@ typedef struct hfm__storage_type {
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;   /* mapped, owned: the elements */
-  uint64_t bytes;     /* of the elements */
+  const void *data;                 /* mapped, owned: the elements */
+  uint64_t bytes;                   /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];

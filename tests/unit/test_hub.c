@@ -123,7 +123,7 @@ static void test_snapshots(void) {
   hfm_options options = options_of(root, NULL);
   clear_environment();
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_REPO_NOT_CACHED);
-  CHECK_CONTAINS(error.message, "hfhub download org/name");
+  CHECK_CONTAINS(error.message, "hf download org/name");
   make_file("models--org--name/snapshots/" COMMIT, "config.json", "{}");
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_REVISION_NOT_CACHED);
   make_file("models--org--name/refs", "main", COMMIT);
@@ -133,7 +133,7 @@ static void test_snapshots(void) {
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_NONE);
   options.revision = "refs/pr/1";
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_REVISION_NOT_CACHED);
-  CHECK_CONTAINS(error.message, "hfhub download org/name --revision refs/pr/1");
+  CHECK_CONTAINS(error.message, "hf download org/name --revision refs/pr/1");
   make_file("models--org--name/refs/refs/pr", "1", COMMIT);
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_NONE);
   options.revision = COMMIT; /* a commit needs no ref */
