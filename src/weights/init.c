@@ -29,9 +29,9 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint64_t bits = hfm__random_next(r);
   const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
   const float v = (float)(uint32_t)(bits & 0xffffff) * (6.2831853f / 16777216.0f);
-  const float radius = (float)sqrt(-2.0 * log((double)u));
-  pair[0] = radius * (float)cos((double)v);
-  pair[1] = radius * (float)sin((double)v);
+  const float radius = sqrtf(-2.0f * logf(u));
+  pair[0] = radius * cosf(v);
+  pair[1] = radius * sinf(v);
 }
 
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
