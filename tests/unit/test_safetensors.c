@@ -333,7 +333,8 @@ static void test_many(void) {
     } else {
       CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_DUPLICATE_KEY);
     }
-    CHECK((double)(hfm__clock_ns() - start) * 1e-9 < 20.0); /* far above what it takes, under a sanitizer or an emulator too; quadratic would be minutes */
+    /* Far above what it takes, under a sanitizer or an emulator too; quadratic would be minutes. */
+    CHECK((double)(hfm__clock_ns() - start) * 1e-9 < 20.0);
   }
   free(file);
 }
