@@ -61,9 +61,10 @@ HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
   hfm__text_char(t, '\'');
 }
 
-/* "[2, 128, 768]" */
+/* "[2, 128, 768]"; a caller's rank may be anything. */
 HFM__PRIVATE void hfm__text_shape(hfm__text *t, const int64_t *shape, int32_t rank) {
   int32_t i;
+  rank = HFM__MIN(rank, (int32_t)HFM_MAX_RANK);
   hfm__text_char(t, '[');
   for (i = 0; i < rank; i++) {
     if (i) hfm__text_str(t, ", ");

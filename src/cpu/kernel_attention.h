@@ -20,11 +20,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -40,9 +40,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -57,7 +57,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -76,7 +76,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
