@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "af22760de54bd556" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ab5210704b991e98" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -974,9 +974,10 @@ HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
   hfm__text_char(t, '\'');
 }
 
-/* "[2, 128, 768]" */
+/* "[2, 128, 768]"; a caller's rank may be anything. */
 HFM__PRIVATE void hfm__text_shape(hfm__text *t, const int64_t *shape, int32_t rank) {
   int32_t i;
+  rank = HFM__MIN(rank, (int32_t)HFM_MAX_RANK);
   hfm__text_char(t, '[');
   for (i = 0; i < rank; i++) {
     if (i) hfm__text_str(t, ", ");
@@ -2542,7 +2543,7 @@ typedef struct hfm__dtype_row {
 
 static const hfm__dtype_row hfm__dtypes[] = {
 #define HFM__DTYPE_ROW(name, safetensors, torch, alias, bits) {name, bits, safetensors, torch, alias},
-  HFM__DTYPE_LIST(HFM__DTYPE_ROW)
+    HFM__DTYPE_LIST(HFM__DTYPE_ROW)
 #undef HFM__DTYPE_ROW
 };
 
@@ -2567,7 +2568,8 @@ HFMODEL_API hfm_dtype hfm_dtype_from_name(const char *name) {
   if (hfm__starts_with(name, "torch.")) name += 6;
   for (size_t i = 0; i < HFM__COUNT(hfm__dtypes); i++) {
     const hfm__dtype_row *row = &hfm__dtypes[i];
-    if (hfm__equal(name, row->torch) || hfm__equal(name, row->safetensors) || (row->alias && hfm__equal(name, row->alias)))
+    if (hfm__equal(name, row->torch) || hfm__equal(name, row->safetensors) ||
+        (row->alias && hfm__equal(name, row->alias)))
       return row->dtype;
   }
   return HFM_DTYPE_AUTO;
@@ -2663,7 +2665,8 @@ HFM__PRIVATE uint16_t hfm__f32_to_f16(float value) {
 
 /* 1 where hfm__to_f32 knows the type. */
 HFM__PRIVATE int hfm__convertible(hfm_dtype dtype) {
-  return hfm__is_float(dtype) || (dtype >= HFM_I64 && dtype <= HFM_BOOL) || dtype == HFM_F8_E5M2 || dtype == HFM_F8_E4M3;
+  return hfm__is_float(dtype) || (dtype >= HFM_I64 && dtype <= HFM_BOOL) || dtype == HFM_F8_E5M2 ||
+         dtype == HFM_F8_E4M3;
 }
 
 /* Element i of file bytes in little-endian order (big: the other order), as a double: exact for every type but I64 and
@@ -2674,21 +2677,32 @@ HFM__PRIVATE double hfm__element(const void *data, hfm_dtype dtype, int64_t i, i
   uint64_t v = 0;
   for (int32_t b = 0; b < size; b++) v |= (uint64_t)p[big ? size - 1 - b : b] << 8 * b;
   switch (dtype) {
-    case HFM_F32: return (double)hfm__float_from_bits((uint32_t)v);
-    case HFM_F64: return hfm__double_from_bits(v);
-    case HFM_F16: return (double)hfm__f16_to_f32((uint16_t)v);
-    case HFM_BF16: return (double)hfm__bf16_to_f32((uint16_t)v);
-    case HFM_F8_E5M2: return (double)hfm__small_float((uint32_t)v, 5, 2);
+    case HFM_F32:
+      return (double)hfm__float_from_bits((uint32_t)v);
+    case HFM_F64:
+      return hfm__double_from_bits(v);
+    case HFM_F16:
+      return (double)hfm__f16_to_f32((uint16_t)v);
+    case HFM_BF16:
+      return (double)hfm__bf16_to_f32((uint16_t)v);
+    case HFM_F8_E5M2:
+      return (double)hfm__small_float((uint32_t)v, 5, 2);
     case HFM_F8_E4M3: /* no infinities: only all ones is NaN, and the top exponent is a number */
       if ((v & 0x7f) == 0x7f) return (double)hfm__float_from_bits(0x7fc00000u);
       if ((v >> 3 & 15) == 15) return ((v & 0x80) ? -1.0 : 1.0) * 256.0 * (1.0 + (double)(v & 7) / 8.0);
       return (double)hfm__small_float((uint32_t)v, 4, 3);
-    case HFM_I64: return (double)(int64_t)v;
-    case HFM_I32: return (double)(int32_t)(uint32_t)v;
-    case HFM_I16: return (double)(int16_t)(uint16_t)v;
-    case HFM_I8: return (double)(int8_t)(uint8_t)v;
-    case HFM_BOOL: return v ? 1.0 : 0.0;
-    default: return (double)v;
+    case HFM_I64:
+      return (double)(int64_t)v;
+    case HFM_I32:
+      return (double)(int32_t)(uint32_t)v;
+    case HFM_I16:
+      return (double)(int16_t)(uint16_t)v;
+    case HFM_I8:
+      return (double)(int8_t)(uint8_t)v;
+    case HFM_BOOL:
+      return v ? 1.0 : 0.0;
+    default:
+      return (double)v;
   }
 }
 
@@ -6615,7 +6629,7 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0, "the path of the hub cache is too long");
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REPO_NOT_CACHED, path, repo, 0,
-                     "%q is neither a directory nor a repository in the hub cache; run: hfhub download %s%s%s", repo,
+                     "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s%s", repo,
                      repo, pinned, *pinned ? revision : "");
   if (hfm__is_commit(revision, strlen(revision))) {
     memcpy(commit, revision, 41);
@@ -6624,7 +6638,7 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     result = hfm__file_load(ctx, path, HFM__REVISION_MAX, &text, &size, error);
     if (result == HFM_ERROR_NOT_FOUND)
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "revision %q of %q is not in the hub cache; run: hfhub download %s --revision %s", revision,
+                       "revision %q of %q is not in the hub cache; run: hf download %s --revision %s", revision,
                        repo, repo, revision);
     if (result != HFM_OK) return result;
     memset(commit, 0, sizeof commit);
@@ -6634,14 +6648,14 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     hfm__free(&ctx->mem, text, (uint64_t)size + 1);
     if (!commit[0])
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "must hold a commit (40 hexadecimal digits); run: hfhub download %s%s%s", repo, pinned,
+                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s%s", repo, pinned,
                        *pinned ? revision : "");
   }
   t = hfm__text_to(path + repo_length, sizeof path - repo_length);
   hfm__text_format(&t, "/snapshots/%s", commit);
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                     "commit %s of %q is not in the hub cache; run: hfhub download %s%s%s", commit, repo, repo, pinned,
+                     "commit %s of %q is not in the hub cache; run: hf download %s%s%s", commit, repo, repo, pinned,
                      *pinned ? revision : "");
   *dir = hfm__join_path(&ctx->mem, path, "");
   return *dir ? HFM_OK : hfm__fail_memory(error, "a directory name", 0);
@@ -6750,7 +6764,11 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
 
 #define HFM__OP_ENUM(name, fewest, most, outputs) HFM__OP_##name,
 #define HFM__VIEW_ENUM(name) HFM__VIEW_##name,
-enum { HFM__OP_LIST(HFM__OP_ENUM) HFM__OP_COUNT, HFM__VIEW_FIRST = HFM__OP_COUNT - 1, HFM__VIEW_LIST(HFM__VIEW_ENUM) HFM__OP_END };
+enum {
+  HFM__OP_LIST(HFM__OP_ENUM) HFM__OP_COUNT,
+  HFM__VIEW_FIRST = HFM__OP_COUNT - 1,
+  HFM__VIEW_LIST(HFM__VIEW_ENUM) HFM__OP_END
+};
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
@@ -6774,19 +6792,19 @@ enum { HFM__ACT_none = 0, HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACT_CO
 
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
-  int32_t activation;     /* linear, unary: HFM__ACT_... */
-  int32_t transposed;     /* linear: weight is [K, N] (Conv1D) */
-  int32_t causal;         /* attention */
-  int32_t implementation; /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
-  int32_t axis;           /* concat, slice */
-  int32_t pad;            /* padded_positions, last_token: the padding id */
+  int32_t activation;                /* linear, unary: HFM__ACT_... */
+  int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
+  int32_t causal;                    /* attention */
+  int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
+  int32_t axis;                      /* concat, slice */
+  int32_t pad;                       /* padded_positions, last_token: the padding id */
   int32_t permutation[HFM_MAX_RANK]; /* permute: input axis of each output axis */
-  int32_t stride[2];      /* conv2d: vertical, horizontal */
-  int32_t padding[2];     /* conv2d: on both sides of each axis */
-  int64_t window;         /* attention: 0 is unlimited */
-  float epsilon;          /* layer_norm, rms_norm */
-  float scale;            /* attention: of the scores; rope_angles: of cosines and sines */
-  double parameter[4];    /* rope_frequencies: base, factor, dimension, original length */
+  int32_t stride[2];                 /* conv2d: vertical, horizontal */
+  int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int64_t window;                    /* attention: 0 is unlimited */
+  float epsilon;                     /* layer_norm, rms_norm */
+  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
+  double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
 } hfm__attrs;
 
 /* ---- What an op's implementation sees when it runs ---- */
@@ -6815,8 +6833,8 @@ struct hfm__cpu; /* cpu/cpu.h: kernel table and policy */
 typedef struct hfm__op_args {
   const struct hfm__cpu *cpu;
   const hfm__attrs *attrs;
-  const int64_t *dims;       /* values of the node's dimension attributes */
-  uint64_t serial;           /* unique for (forward, node): for tags */
+  const int64_t *dims; /* values of the node's dimension attributes */
+  uint64_t serial;     /* unique for (forward, node): for tags */
   hfm__operand in[HFM__MAX_OP_INPUTS];
   hfm__operand out[HFM__MAX_OP_OUTPUTS];
 } hfm__op_args;
@@ -6853,8 +6871,8 @@ typedef struct hfm__storage_type {
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;   /* mapped, owned: the elements */
-  uint64_t bytes;     /* of the elements */
+  const void *data;                 /* mapped, owned: the elements */
+  uint64_t bytes;                   /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
@@ -7759,11 +7777,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -7779,9 +7797,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -7796,7 +7814,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -7815,7 +7833,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
@@ -8587,11 +8605,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -8607,9 +8625,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -8624,7 +8642,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -8643,7 +8661,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
@@ -9416,11 +9434,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -9436,9 +9454,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -9453,7 +9471,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -9472,7 +9490,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
@@ -10244,11 +10262,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -10264,9 +10282,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -10281,7 +10299,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -10300,7 +10318,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
@@ -11060,11 +11078,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -11080,9 +11098,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -11097,7 +11115,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -11116,7 +11134,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
@@ -11893,11 +11911,11 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
-  const hfm__vf f = hfm__v_set1(a->scale);
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = a->scale;
-  if (a->mask || !(a->scale > 1e-6f)) {
-    *scale = 1.0f;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
       hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
@@ -11913,9 +11931,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, int64_t from, int64_t to) {
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
-  if (largest >= -1e38f) return 0;
+  if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
     uint32_t bits;
     memcpy(&bits, x + j, sizeof bits);
@@ -11930,7 +11948,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
   } else {
@@ -11949,7 +11967,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, from, to)) {
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return 1.0f;
   }
@@ -12343,14 +12361,14 @@ HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64
 
 /* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
    for what is small, so that several threads have something to share. */
-HFM__PRIVATE int64_t hfm__pieces(int64_t flops, int64_t bytes) {
-  const int64_t us = 1 + flops / 80000 + bytes / 20000;
+HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
+  const int64_t us = 1 + (int64_t)(flops / 80000) + bytes / 20000;
   return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
 }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
-  const int64_t pieces = hfm__pieces(2 * p->m * p->n * p->k, p->n * p->k * hfm__dtype_size(p->dtype));
+  const int64_t pieces = hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
@@ -13140,20 +13158,22 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
   const double factor = parameter[1], dimension = parameter[2], original = parameter[3];
   const int64_t half = a->out[0].shape[0];
   float *to = (float *)a->out[0].data;
-  int64_t length = 0, b, s, j;
+  int64_t last = 0, b, s, j;
+  double length;
   (void)chunk;
   (void)worker;
   for (b = 0; b < positions->shape[0]; b++) {
     for (s = 0; s < positions->shape[1]; s++) {
       const int64_t *at = (const int64_t *)positions->data + b * positions->stride[0] + s * positions->stride[1];
-      length = HFM__MAX(length, *at + 1);
+      last = HFM__MAX(last, *at);
     }
   }
-  if (longer->data || (double)length <= original) {
-    const hfm__operand *from = longer->data && (double)length > original ? longer : &a->in[1];
+  length = (double)last + 1; /* positions may be as large as integers get */
+  if (longer->data || length <= original) {
+    const hfm__operand *from = longer->data && length > original ? longer : &a->in[1];
     memcpy(to, from->data, (size_t)half * sizeof(float));
   } else {
-    const double stretch = factor * (double)length / original - (factor - 1.0);
+    const double stretch = factor * length / original - (factor - 1.0);
     const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
     for (j = 0; j < half; j++) {
       const float exponent = (float)(2 * j) / (float)dimension;
@@ -13241,16 +13261,24 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
    state_dict, counts, loading and initialisation read this table and know no family. Plain data with indices. */
 
 /* Handles are small indices with types of their own, so that a module can't be taken for a value. 0 is "none". */
-typedef struct hfm__mod { int32_t id; } hfm__mod;
-typedef struct hfm__par { int32_t id; } hfm__par;
-typedef struct hfm__val { int32_t id; } hfm__val;
-typedef struct hfm__dim { int32_t id; } hfm__dim;
+typedef struct hfm__mod {
+  int32_t id;
+} hfm__mod;
+typedef struct hfm__par {
+  int32_t id;
+} hfm__par;
+typedef struct hfm__val {
+  int32_t id;
+} hfm__val;
+typedef struct hfm__dim {
+  int32_t id;
+} hfm__dim;
 
 enum {
   HFM__MODULE_CONTAINER, /* has children, computes nothing by itself */
   HFM__MODULE_LIST,      /* ModuleList: equal neighbours are printed as one */
   HFM__MODULE_LINEAR,
-  HFM__MODULE_CONV1D,    /* GPT-2's: weight [in, out] */
+  HFM__MODULE_CONV1D, /* GPT-2's: weight [in, out] */
   HFM__MODULE_CONV2D,
   HFM__MODULE_EMBEDDING,
   HFM__MODULE_LAYER_NORM,
@@ -13276,12 +13304,12 @@ typedef struct hfm__parameter {
   int32_t module, next; /* next of the same module */
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
-  int32_t init;       /* HFM__INIT_... */
-  float deviation;    /* of HFM__INIT_NORMAL */
-  int32_t padding;    /* row that is initialised to zero, or -1 */
-  int32_t tied_to;    /* the parameter that this is another name of, or 0 */
+  int32_t init;         /* HFM__INIT_... */
+  float deviation;      /* of HFM__INIT_NORMAL */
+  int32_t padding;      /* row that is initialised to zero, or -1 */
+  int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
-  hfm_dtype dtype;    /* as Transformers would hold it */
+  hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
 /* A tensor that is computed, not learned: counted in the memory footprint, and ignored where old files hold it. */
@@ -13293,7 +13321,7 @@ typedef struct hfm__buffer {
 } hfm__buffer;
 
 typedef struct hfm__tree {
-  hfm__arena arena; /* strings, and the family's own handles */
+  hfm__arena arena;           /* strings, and the family's own handles */
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
@@ -13357,9 +13385,9 @@ enum { HFM__DIM_LIST(HFM__DIM_ENUM) HFM__DIM_KINDS };
 #undef HFM__DIM_ENUM
 
 typedef struct hfm__dim_expression {
-  int32_t kind;  /* HFM__DIM_... */
-  int64_t value; /* constant: itself; symbol: HFM__SYM_... */
-  hfm__dim a, b; /* operands, always defined earlier */
+  int32_t kind;   /* HFM__DIM_... */
+  int64_t value;  /* constant: itself; symbol: HFM__SYM_... */
+  hfm__dim a, b;  /* operands, always defined earlier */
   int64_t traced; /* what it was when this graph was traced: decides branches */
 } hfm__dim_expression;
 
@@ -13390,7 +13418,7 @@ typedef struct hfm__input_row {
 } hfm__input_row;
 static const hfm__input_row hfm__input_rows[] = {
 #define HFM__INPUT_ROW(name) {#name, offsetof(hfm_inputs, name)},
-  HFM__INPUT_LIST(HFM__INPUT_ROW)
+    HFM__INPUT_LIST(HFM__INPUT_ROW)
 #undef HFM__INPUT_ROW
 };
 
@@ -13398,7 +13426,12 @@ static const hfm__input_row hfm__input_rows[] = {
 #define HFM__OUTPUT_LIST(X) \
   X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
-enum { HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE, HFM__OUT_hidden_states = HFM__OUT_SINGLE, HFM__OUT_attentions, HFM__OUT_COUNT };
+enum {
+  HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
+  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
+  HFM__OUT_attentions,
+  HFM__OUT_COUNT
+};
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
@@ -13407,7 +13440,7 @@ typedef struct hfm__output_row {
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
 #define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-  HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
 #undef HFM__OUTPUT_ROW
 };
 
@@ -13424,17 +13457,17 @@ typedef struct hfm__value {
 } hfm__value;
 
 typedef struct hfm__node {
-  int32_t op; /* HFM__OP_..., or a view */
-  int32_t module; /* whose forward made it, for messages */
+  int32_t op;                                               /* HFM__OP_..., or a view */
+  int32_t module;                                           /* whose forward made it, for messages */
   int32_t in[HFM__MAX_OP_INPUTS], out[HFM__MAX_OP_OUTPUTS]; /* values, 0: none */
-  hfm__dim dims[1]; /* iota, slice: where it starts */
+  hfm__dim dims[1];                                         /* iota, slice: where it starts */
   hfm__attrs attrs;
 } hfm__node;
 
 /* What an input must look like. */
 typedef struct hfm__graph_input {
-  int32_t value;  /* 0: this graph does not take it */
-  int64_t limit;  /* integers must be below this; 0: any */
+  int32_t value;            /* 0: this graph does not take it */
+  int64_t limit;            /* integers must be below this; 0: any */
   const char *limit_reason; /* "the vocabulary", for the message */
 } hfm__graph_input;
 
@@ -13476,14 +13509,22 @@ HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
 
 HFM__PRIVATE int64_t hfm__dim_apply(int32_t kind, int64_t a, int64_t b) {
   switch (kind) {
-    case HFM__DIM_add: return a + b;
-    case HFM__DIM_sub: return a - b;
-    case HFM__DIM_mul: return a * b;
-    case HFM__DIM_floordiv: return b > 0 ? a / b : 0;
-    case HFM__DIM_ceildiv: return b > 0 ? (a + b - 1) / b : 0;
-    case HFM__DIM_mod: return b > 0 ? a % b : 0;
-    case HFM__DIM_min: return HFM__MIN(a, b);
-    default: return HFM__MAX(a, b);
+    case HFM__DIM_add:
+      return a + b;
+    case HFM__DIM_sub:
+      return a - b;
+    case HFM__DIM_mul:
+      return a * b;
+    case HFM__DIM_floordiv:
+      return b > 0 ? a / b : 0;
+    case HFM__DIM_ceildiv:
+      return b > 0 ? (a + b - 1) / b : 0;
+    case HFM__DIM_mod:
+      return b > 0 ? a % b : 0;
+    case HFM__DIM_min:
+      return HFM__MIN(a, b);
+    default:
+      return HFM__MAX(a, b);
   }
 }
 
@@ -13506,11 +13547,11 @@ HFM__PRIVATE void hfm__dims_evaluate(const hfm__graph *g, const int64_t binding[
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
-  hfm_result result;        /* the first failure */
+  hfm_result result; /* the first failure */
   const hfm_config *config;
-  const char *prefix;       /* of torch class names: "Bert" for "*Layer" */
-  const char *base;         /* attribute that holds the base model in models with a head: "bert" */
-  const void *traits;       /* the registry line's own: what sets this model type apart in its family */
+  const char *prefix; /* of torch class names: "Bert" for "*Layer" */
+  const char *base;   /* attribute that holds the base model in models with a head: "bert" */
+  const void *traits; /* the registry line's own: what sets this model type apart in its family */
   hfm__tree *tree;
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
@@ -13518,11 +13559,11 @@ typedef struct hfm__builder {
   double initializer_range;
   /* Tracing. */
   hfm__graph *graph;
-  uint32_t present;             /* bit HFM__IN_...: inputs that the caller gives */
-  int32_t attention;            /* HFM_ATTN_... */
+  uint32_t present;  /* bit HFM__IN_...: inputs that the caller gives */
+  int32_t attention; /* HFM_ATTN_... */
   int32_t wants_hidden_states, wants_attentions;
-  const int64_t *binding;       /* of the symbols, for guards */
-  int32_t module;               /* whose forward runs */
+  const int64_t *binding; /* of the symbols, for guards */
+  int32_t module;         /* whose forward runs */
 } hfm__builder;
 
 HFM__PRIVATE int hfm__ok(const hfm__builder *b) { return b->result == HFM_OK; }
@@ -13571,7 +13612,9 @@ HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
   return value;
 }
 
-HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) { return hfm_config_get_bool(b->config, key, 0) != 0; }
+HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) {
+  return hfm_config_get_bool(b->config, key, 0) != 0;
+}
 
 /* Refuses what would change results if it were ignored. */
 HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *value, const char *advice) {
@@ -13583,14 +13626,15 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
 HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
   static const char *const names[] = {
 #define HFM__ACTIVATION_NAME(name, config, torch) config,
-    HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
+      HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
 #undef HFM__ACTIVATION_NAME
   };
   const char *name = hfm_config_get_string(b->config, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
   if (hfm__equal(name, "swish")) return HFM__ACT_silu;
-  hfm__refuse(b, key, name, "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
+  hfm__refuse(b, key, name,
+              "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
   return HFM__ACT_gelu;
 }
 
@@ -13613,7 +13657,8 @@ HFM__PRIVATE int64_t hfm__labels(hfm__builder *b) {
 }
 
 /* `whole` must be a multiple of `part`. */
-HFM__PRIVATE void hfm__divides(hfm__builder *b, const char *part_key, int64_t part, const char *whole_key, int64_t whole) {
+HFM__PRIVATE void hfm__divides(hfm__builder *b, const char *part_key, int64_t part, const char *whole_key,
+                               int64_t whole) {
   if (hfm__ok(b) && whole % part)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, whole_key, 0,
                           "%q is %i, but must be a multiple of %q, which is %i", whole_key, whole, part_key, part);
@@ -13713,7 +13758,8 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
   uint64_t elements;
   void *grown;
   if (!hfm__ok(b)) return handle;
-  if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget || tree->parameter_count > b->parameter_budget) {
+  if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget ||
+      tree->parameter_count > b->parameter_budget) {
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, name, 0,
                           "the configuration asks for more than the weights files hold: %q of %s %t is beyond them "
                           "(see hfm_limits.max_new_bytes)",
@@ -13721,7 +13767,8 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     return handle;
   }
   b->element_budget -= elements;
-  grown = hfm__grow(&b->mem, tree->parameters, tree->parameter_count, &tree->parameter_capacity, sizeof *tree->parameters);
+  grown =
+      hfm__grow(&b->mem, tree->parameters, tree->parameter_count, &tree->parameter_capacity, sizeof *tree->parameters);
   if (!grown) {
     hfm__builder_memory(b);
     return handle;
@@ -13745,7 +13792,8 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
 }
 
 /* A parameter of the current scope: nn.Parameter. */
-HFM__PRIVATE hfm__par hfm__parameter3(hfm__builder *b, const char *name, int64_t d0, int64_t d1, int64_t d2, int32_t init) {
+HFM__PRIVATE hfm__par hfm__parameter3(hfm__builder *b, const char *name, int64_t d0, int64_t d1, int64_t d2,
+                                      int32_t init) {
   int64_t shape[3];
   shape[0] = d0;
   shape[1] = d1;
@@ -13781,8 +13829,8 @@ HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par s
 /* ---- Modules that compute ---- */
 
 /* A module with a weight of that shape, and a bias of `bias` elements unless that is 0. */
-HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const char *torch_class, int32_t kind, int32_t rank,
-                                    const int64_t *shape, int32_t init, int64_t bias) {
+HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const char *torch_class, int32_t kind,
+                                    int32_t rank, const int64_t *shape, int32_t init, int64_t bias) {
   const hfm__mod module = hfm__module_add(b, name, torch_class, kind);
   hfm__par weight, bias_parameter = {0};
   if (!hfm__ok(b)) return module;
@@ -13804,7 +13852,8 @@ HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in,
   shape[0] = out;
   shape[1] = in;
   module = hfm__weighted(b, name, "Linear", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, bias ? out : 0);
-  hfm__describe(b, module, hfm__own_text(b, "in_features=%i, out_features=%i, bias=%s", in, out, bias ? "True" : "False"));
+  hfm__describe(b, module,
+                hfm__own_text(b, "in_features=%i, out_features=%i, bias=%s", in, out, bias ? "True" : "False"));
   return module;
 }
 
@@ -13820,7 +13869,8 @@ HFM__PRIVATE hfm__mod hfm__conv1d(hfm__builder *b, const char *name, int64_t nf,
 }
 
 /* Conv2d with a stride and no padding, as patch embeddings have it. */
-HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h, int64_t kernel_w) {
+HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h,
+                                  int64_t kernel_w) {
   int64_t shape[4];
   hfm__mod module;
   shape[0] = out;
@@ -13828,8 +13878,9 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   shape[2] = kernel_h;
   shape[3] = kernel_w;
   module = hfm__weighted(b, name, "Conv2d", HFM__MODULE_CONV2D, 4, shape, HFM__INIT_NORMAL, out);
-  hfm__describe(b, module, hfm__own_text(b, "%i, %i, kernel_size=(%i, %i), stride=(%i, %i)", in, out, kernel_h, kernel_w,
-                                         kernel_h, kernel_w));
+  hfm__describe(b, module,
+                hfm__own_text(b, "%i, %i, kernel_size=(%i, %i), stride=(%i, %i)", in, out, kernel_h, kernel_w, kernel_h,
+                              kernel_w));
   if (hfm__ok(b)) {
     b->tree->modules[module.id].attrs.stride[0] = (int32_t)kernel_h;
     b->tree->modules[module.id].attrs.stride[1] = (int32_t)kernel_w;
@@ -13838,14 +13889,16 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
 }
 
 /* padding_idx: the row that is initialised to zero, or -1. */
-HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size, int64_t padding_idx) {
+HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
+                                     int64_t padding_idx) {
   int64_t shape[2];
   hfm__mod module;
   shape[0] = count;
   shape[1] = size;
   module = hfm__weighted(b, name, "Embedding", HFM__MODULE_EMBEDDING, 2, shape, HFM__INIT_NORMAL, 0);
-  hfm__describe(b, module, padding_idx < 0 ? hfm__own_text(b, "%i, %i", count, size)
-                                           : hfm__own_text(b, "%i, %i, padding_idx=%i", count, size, padding_idx));
+  hfm__describe(b, module,
+                padding_idx < 0 ? hfm__own_text(b, "%i, %i", count, size)
+                                : hfm__own_text(b, "%i, %i, padding_idx=%i", count, size, padding_idx));
   if (hfm__ok(b)) {
     hfm__parameter *weight = &b->tree->parameters[b->tree->modules[module.id].weight.id];
     weight->is_embedding = 1;
@@ -13855,14 +13908,14 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 }
 
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
-  const hfm__mod module =
-      hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
+  const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
 
-HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size, double epsilon) {
+HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
+                                    double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
@@ -13876,10 +13929,9 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, double p) 
 }
 
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const char *const classes[] = {
-    "",
+  static const char *const classes[] = {"",
 #define HFM__ACTIVATION_CLASS(name, config, torch) torch,
-    HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
+                                        HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
 #undef HFM__ACTIVATION_CLASS
   };
   const hfm__mod module = hfm__module_add(b, name, classes[activation], HFM__MODULE_ACTIVATION);
@@ -13908,7 +13960,8 @@ HFM__PRIVATE hfm__par hfm__bias_of(const hfm__builder *b, hfm__mod module) {
 
 /* ---- Dimensions ---- */
 
-HFM__PRIVATE hfm__dim hfm__dim_make(hfm__builder *b, int32_t kind, int64_t value, hfm__dim x, hfm__dim y, int64_t traced) {
+HFM__PRIVATE hfm__dim hfm__dim_make(hfm__builder *b, int32_t kind, int64_t value, hfm__dim x, hfm__dim y,
+                                    int64_t traced) {
   hfm__graph *g = b->graph;
   hfm__dim d = {0};
   void *grown;
@@ -14031,7 +14084,9 @@ HFM__PRIVATE hfm__dim hfm__dim_of(const hfm__builder *b, hfm__val v, int32_t axi
   return value->shape[axis < 0 ? value->rank + axis : axis];
 }
 
-HFM__PRIVATE int32_t hfm__rank_of(const hfm__builder *b, hfm__val v) { return hfm__ok(b) ? hfm__value_of(b, v)->rank : 0; }
+HFM__PRIVATE int32_t hfm__rank_of(const hfm__builder *b, hfm__val v) {
+  return hfm__ok(b) ? hfm__value_of(b, v)->rank : 0;
+}
 
 /* An empty node of the running module; NULL after an error. */
 HFM__PRIVATE hfm__node *hfm__node_add(hfm__builder *b, int32_t op) {
@@ -14088,8 +14143,8 @@ static const hfm__val hfm__no_value = {0};
 HFM__PRIVATE int hfm__given(const hfm__builder *b, int32_t input) { return (b->present >> input & 1) != 0; }
 
 /* The argument of that name, which the caller gives. */
-HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype, int32_t rank, hfm__dim d0, hfm__dim d1,
-                                 hfm__dim d2, hfm__dim d3) {
+HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype, int32_t rank, hfm__dim d0,
+                                 hfm__dim d1, hfm__dim d2, hfm__dim d3) {
   hfm__dim shape[4];
   hfm__val value;
   shape[0] = d0;
@@ -14172,6 +14227,7 @@ HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int6
   hfm__attrs attrs;
   hfm__val out;
   const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
   memset(&attrs, 0, sizeof attrs);
   attrs.axis = axis < 0 ? rank + axis : axis;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
@@ -14224,6 +14280,7 @@ HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
   const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
   memset(&attrs, 0, sizeof attrs);
   attrs.axis = axis;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
@@ -14246,11 +14303,14 @@ HFM__PRIVATE hfm__val hfm__stored(hfm__builder *b, hfm__par parameter) {
   }
   for (int32_t i = 0; i < b->tree->parameters[parameter.id].rank; i++)
     shape[i] = hfm__fixed(b, b->tree->parameters[parameter.id].shape[i]);
-  return hfm__value_add(b, HFM__VALUE_PARAMETER, parameter.id, HFM_DTYPE_AUTO, b->tree->parameters[parameter.id].rank, shape);
+  return hfm__value_add(b, HFM__VALUE_PARAMETER, parameter.id, HFM_DTYPE_AUTO, b->tree->parameters[parameter.id].rank,
+                        shape);
 }
 
 /* The parameter as f32, for arithmetic. */
-HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) { return hfm__copy(b, hfm__stored(b, parameter)); }
+HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
+  return hfm__copy(b, hfm__stored(b, parameter));
+}
 
 /* A vector that lives as long as the model. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
@@ -14326,7 +14386,8 @@ HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
 
 /* ---- Calling modules: the module's kind decides the op ---- */
 
-HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hfm__val x, int32_t transposed, hfm__val residual) {
+HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hfm__val x, int32_t transposed,
+                                       hfm__val residual) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
   const int32_t rank = hfm__rank_of(b, x);
@@ -14336,7 +14397,8 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
   if (!hfm__ok(b)) return x;
   shape[rank - 1] = hfm__fixed(b, b->tree->parameters[weight.id].shape[transposed ? 1 : 0]);
-  return hfm__emit(b, HFM__OP_linear, &attrs, HFM_F32, rank, shape, x, hfm__stored(b, weight), hfm__stored(b, bias), residual);
+  return hfm__emit(b, HFM__OP_linear, &attrs, HFM_F32, rank, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
+                   residual);
 }
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
@@ -14346,7 +14408,8 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+                   hfm__no_value);
 }
 
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
@@ -14364,7 +14427,8 @@ HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hf
     shape[1 + i] = hfm__dim_op(b, HFM__DIM_floordiv, room, hfm__fixed(b, attrs.stride[i]));
   }
   shape[3] = hfm__fixed(b, w[0]);
-  return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias), hfm__no_value);
+  return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
+                   hfm__no_value);
 }
 
 HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
@@ -14373,16 +14437,22 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   m = b->tree->modules[module.id];
   b->module = module.id;
   switch (m.kind) {
-    case HFM__MODULE_LINEAR: return hfm__call_linear(b, &m, x, 0, hfm__no_value);
-    case HFM__MODULE_CONV1D: return hfm__call_linear(b, &m, x, 1, hfm__no_value);
-    case HFM__MODULE_CONV2D: return hfm__call_conv2d(b, &m, x);
-    case HFM__MODULE_EMBEDDING: return hfm__call_embedding(b, &m, x);
+    case HFM__MODULE_LINEAR:
+      return hfm__call_linear(b, &m, x, 0, hfm__no_value);
+    case HFM__MODULE_CONV1D:
+      return hfm__call_linear(b, &m, x, 1, hfm__no_value);
+    case HFM__MODULE_CONV2D:
+      return hfm__call_conv2d(b, &m, x);
+    case HFM__MODULE_EMBEDDING:
+      return hfm__call_embedding(b, &m, x);
     case HFM__MODULE_LAYER_NORM:
       return hfm__same_shape(b, HFM__OP_layer_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__stored(b, m.bias));
     case HFM__MODULE_RMS_NORM:
       return hfm__same_shape(b, HFM__OP_rms_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__no_value);
-    case HFM__MODULE_ACTIVATION: return hfm__activate(b, m.attrs.activation, x);
-    default: return x; /* dropout: identity, models are in eval mode */
+    case HFM__MODULE_ACTIVATION:
+      return hfm__activate(b, m.attrs.activation, x);
+    default:
+      return x; /* dropout: identity, models are in eval mode */
   }
 }
 
@@ -14434,7 +14504,8 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                   hfm__no_value);
 }
 
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
@@ -14447,7 +14518,8 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
   shape[0] = hfm__dim_of(b, x, 0);
   shape[1] = hfm__dim_of(b, x, 2);
   index = hfm__emit(b, HFM__OP_last_token, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
-  return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
+                   hfm__no_value);
 }
 /* ==== end src/graph/trace.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
@@ -14512,7 +14584,8 @@ HFM__PRIVATE hfm_result hfm__fuse(hfm__graph *g, hfm_error *error) {
         hfm__node *product = hfm__product_before(g, node->in[side], uses);
         const int32_t residual = node->in[1 - side];
         if (!product || product->in[3] || !hfm__is_ready(g, residual, product)) continue;
-        if (!hfm__same_dims(&g->values[residual], &g->values[node->in[side]]) || g->values[residual].dtype != HFM_F32) continue;
+        if (!hfm__same_dims(&g->values[residual], &g->values[node->in[side]]) || g->values[residual].dtype != HFM_F32)
+          continue;
         product->in[3] = residual;
         hfm__take_over(g, product, node);
         break;
@@ -14528,10 +14601,12 @@ HFM__PRIVATE hfm_result hfm__fuse(hfm__graph *g, hfm_error *error) {
    overlap share memory; outputs live to the end. */
 
 enum { HFM__PLAN_ALIGN = 64 };
+/* No machine has more: half of a 32-bit address space, or the 47 bits that 64-bit systems give a process. */
+static const uint64_t hfm__plan_most = (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
-  uint64_t *offsets;     /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
+  uint64_t *offsets; /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
   uint64_t arena_bytes;
 } hfm__plan;
 
@@ -14542,7 +14617,7 @@ HFM__PRIVATE int hfm__value_bytes(const hfm__value *v, const int64_t *dims, uint
     const int64_t d = dims[v->shape[i].id];
     if (d < 0 || !hfm__mul64(n, (uint64_t)d, &n)) return 0;
   }
-  if (n > (uint64_t)PTRDIFF_MAX / 2) return 0;
+  if (n > hfm__plan_most) return 0;
   *bytes = (n + HFM__PLAN_ALIGN - 1) / HFM__PLAN_ALIGN * HFM__PLAN_ALIGN;
   return 1;
 }
@@ -14576,7 +14651,8 @@ HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
 HFM__PRIVATE int hfm__overlap(hfm__life a, hfm__life b) { return a.first <= b.last && b.first <= a.last; }
 
 /* The lowest place where `bytes` fit beside all values placed before that live at the same time. */
-HFM__PRIVATE uint64_t hfm__place(const hfm__graph *g, const hfm__plan *plan, const uint64_t *sizes, const hfm__life *lives, size_t value) {
+HFM__PRIVATE uint64_t hfm__place(const hfm__graph *g, const hfm__plan *plan, const uint64_t *sizes,
+                                 const hfm__life *lives, size_t value) {
   uint64_t at = 0;
   for (;;) {
     uint64_t beyond = 0;
@@ -14590,8 +14666,15 @@ HFM__PRIVATE uint64_t hfm__place(const hfm__graph *g, const hfm__plan *plan, con
   }
 }
 
+HFM__PRIVATE hfm_result hfm__plan_too_large(const int64_t bounds[HFM__SYM_COUNT], hfm_error *error) {
+  return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, NULL, 0,
+                   "the activations of batch %i, length %i don't fit this machine's address space",
+                   bounds[HFM__SYM_BATCH], bounds[HFM__SYM_LENGTH]);
+}
+
 /* Plans a graph for bounds; everything it needs is in the graph's arena. `error` names what is too large. */
-HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__SYM_COUNT], hfm__plan *plan, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__SYM_COUNT], hfm__plan *plan,
+                                       hfm_error *error) {
   int64_t *dims = (int64_t *)hfm__arena_alloc(&g->arena, (uint64_t)g->dim_count * sizeof *dims);
   uint64_t *sizes = (uint64_t *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *sizes);
   hfm__life *lives = (hfm__life *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *lives);
@@ -14606,9 +14689,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     const hfm__value *v = &g->values[i];
     if ((v->kind != HFM__VALUE_NODE && v->kind != HFM__VALUE_INPUT) || lives[i].last < 0) continue;
     if (!hfm__value_bytes(v, dims, &sizes[i]) || !hfm__add64(plan->arena_bytes, sizes[i], &plan->arena_bytes))
-      return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, NULL, 0,
-                       "the activations of batch %i, length %i don't fit this machine's address space",
-                       bounds[HFM__SYM_BATCH], bounds[HFM__SYM_LENGTH]);
+      return hfm__plan_too_large(bounds, error);
   }
   plan->arena_bytes = 0;
   for (size_t i = 1; i < g->value_count; i++) {
@@ -14617,6 +14698,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     plan->offsets[i] = hfm__place(g, plan, sizes, lives, i);
     plan->arena_bytes = HFM__MAX(plan->arena_bytes, plan->offsets[i] + sizes[i]);
   }
+  if (plan->arena_bytes > hfm__plan_most) return hfm__plan_too_large(bounds, error);
   return HFM_OK;
 }
 /* ==== end src/graph/plan.c ==== */
@@ -14627,11 +14709,11 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
    "dynamic" and "longrope" depend on how far a call reaches. */
 
 typedef struct hfm__rope {
-  int64_t dimension;      /* rotated elements of a head */
-  const float *frequency; /* [dimension / 2] */
+  int64_t dimension;           /* rotated elements of a head */
+  const float *frequency;      /* [dimension / 2] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
-  float scale;            /* of cosines and sines: attention_factor */
+  float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
@@ -14653,14 +14735,16 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 /* The length that the model was pretrained with: beside the rope parameters (Phi-3), among them, or the maximum. */
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
-  const double value = hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
-  if (hfm__ok(b) && !(value >= 1))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be at least 1", key);
+  const double value =
+      hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
+  if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
 }
 
 /* Wave lengths beyond a threshold are stretched by `factor`, shorter ones kept, with a smooth transition. */
-HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t half, double factor, int64_t max_positions) {
+HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t half, double factor,
+                                   int64_t max_positions) {
   const double low = hfm__rope_needed(b, "low_freq_factor"), high = hfm__rope_needed(b, "high_freq_factor");
   const double original = hfm__rope_original(b, max_positions);
   const float pi2 = 6.283185307179586f;
@@ -14689,7 +14773,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
   const int64_t half = rope->dimension / 2;
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
-  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32), slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
+  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32),
+               slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
   const double mscale = hfm__config_rope_float(b->config, NULL, "mscale", 0);
   const double mscale_all = hfm__config_rope_float(b->config, NULL, "mscale_all_dim", 0);
   const hfm__config_value truncate = hfm__config_rope_member(b->config, NULL, "truncate");
@@ -14746,8 +14831,11 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + log(factor) / log(original));
 }
 
+enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
+
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim, int64_t max_positions) {
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+                                 int64_t max_positions) {
   const char *type = hfm__config_rope_type(b->config, NULL);
   const double partial = hfm__config_rope_float(b->config, NULL, "partial_rotary_factor", 1.0);
   float *frequency;
@@ -14760,10 +14848,16 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0", rope->dimension);
+                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
+                          rope->dimension);
+  if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
+                          "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
+                          (int)HFM__ROPE_MOST);
   frequency = HFM__NEW(b, float, rope->dimension / 2);
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
+  for (int64_t i = 0; i < rope->dimension / 2; i++)
+    frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
@@ -14821,8 +14915,8 @@ HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, h
   shape[3] = hfm__fixed(b, rope->dimension / 2);
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
-  return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions, hfm__rope_frequencies(b, rope, positions),
-                   hfm__no_value, hfm__no_value);
+  return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,
+                   hfm__rope_frequencies(b, rope, positions), hfm__no_value, hfm__no_value);
 }
 
 /* Rotates every head of x [batch, length, heads, head_dim]. */
@@ -14880,7 +14974,7 @@ typedef struct hfm__rename {
 } hfm__rename;
 
 typedef struct hfm__family {
-  const char *base; /* the attribute that holds the base model in models with a head: "bert" */
+  const char *base;           /* the attribute that holds the base model in models with a head: "bert" */
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
@@ -14893,8 +14987,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   const hfm__dim none = {0};
   if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
     if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH),
-                        hfm__fixed(b, hidden_size), none);
+      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
+                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
     b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
                           "input_ids and inputs_embeds were both given: the model takes exactly one of them");
   }
@@ -14906,7 +15000,8 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
-    const hfm__val ids = hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
+    const hfm__val ids =
+        hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
     if (hfm__ok(b)) {
       b->graph->inputs[HFM__IN_position_ids].limit = limit;
       b->graph->inputs[HFM__IN_position_ids].limit_reason = "max_position_embeddings";
@@ -14925,7 +15020,8 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids)) return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
-  segments = hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+  segments =
+      hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
 }
 
@@ -14940,7 +15036,8 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
   const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
   if (pad < 0)
-    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by, "1: config.json has no pad_token_id, which a larger batch needs");
+    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
+                 "1: config.json has no pad_token_id, which a larger batch needs");
   if (!hfm__given(b, HFM__IN_input_ids)) pad = -1;
   if (pad >= 0) return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), 0)), -1);
@@ -15105,12 +15202,14 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
-  c->classifier_dropout = hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
+  c->classifier_dropout =
+      hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
   c->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
     const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
-    if (!hfm__equal(type, "absolute")) hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
+    if (!hfm__equal(type, "absolute"))
+      hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
   }
 }
@@ -15130,7 +15229,8 @@ HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embedding
 }
 
 /* token_type_ids as given; without them every token is of type 0. */
-HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_embeddings *self, const hfm__bert_config *c) {
+HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_embeddings *self,
+                                            const hfm__bert_config *c) {
   hfm__val types;
   if (hfm__given(b, HFM__IN_token_type_ids))
     return hfm__call(b, self->token_type_embeddings,
@@ -15334,12 +15434,12 @@ HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
 }
 
 static const hfm__head hfm__bert_heads[] = {
-  {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-  {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
 /* ==== end src/families/bert.c ==== */
@@ -15368,7 +15468,8 @@ HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embedd
   self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
-  self->position_embeddings = hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, c->pad_token_id);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, c->pad_token_id);
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
   hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
   hfm__end(b);
@@ -15455,7 +15556,9 @@ HFM__PRIVATE void hfm__roberta_token_head(hfm__builder *b, hfm__roberta *self) {
   self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
   self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
 }
-HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) { return hfm__roberta_with_head(b, hfm__roberta_token_head); }
+HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
+  return hfm__roberta_with_head(b, hfm__roberta_token_head);
+}
 HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
   const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
@@ -15465,7 +15568,9 @@ HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model)
 HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
   self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
 }
-HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) { return hfm__roberta_with_head(b, hfm__roberta_question_head); }
+HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
+  return hfm__roberta_with_head(b, hfm__roberta_question_head);
+}
 HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
@@ -15485,7 +15590,8 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
 HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
   hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
   if (self)
-    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder), hfm__weight_of(b, self->bert.embeddings.word_embeddings));
+    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
+                        hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
 HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
@@ -15496,12 +15602,13 @@ HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model
 }
 
 static const hfm__head hfm__roberta_heads[] = {
-  {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init, hfm__roberta_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-  {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init,
+     hfm__roberta_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
 /* ==== end src/families/roberta.c ==== */
@@ -15522,7 +15629,8 @@ typedef struct hfm__distilbert {
   double dropout, attention_dropout;
   hfm__mod word_embeddings, position_embeddings, LayerNorm, embeddings_dropout;
   hfm__distilbert_layer *layer;
-  hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm, vocab_projector;
+  hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm,
+      vocab_projector;
 } hfm__distilbert;
 
 static const double hfm__distilbert_eps = 1e-12; /* not configurable */
@@ -15544,7 +15652,8 @@ HFM__PRIVATE hfm__distilbert *hfm__distilbert_new(hfm__builder *b) {
   return self;
 }
 
-HFM__PRIVATE void hfm__distilbert_block_init(hfm__builder *b, const hfm__distilbert *self, hfm__distilbert_layer *layer) {
+HFM__PRIVATE void hfm__distilbert_block_init(hfm__builder *b, const hfm__distilbert *self,
+                                             hfm__distilbert_layer *layer) {
   hfm__begin(b, "attention", "DistilBertSelfAttention");
   layer->q_lin = hfm__linear(b, "q_lin", self->dim, self->dim, 1);
   layer->k_lin = hfm__linear(b, "k_lin", self->dim, self->dim, 1);
@@ -15597,7 +15706,8 @@ HFM__PRIVATE hfm__val hfm__distilbert_block_forward(hfm__builder *b, const hfm__
 
 HFM__PRIVATE hfm__val hfm__distilbert_model_forward(hfm__builder *b, const hfm__distilbert *self) {
   const hfm__val words = hfm__word_embeddings(b, self->word_embeddings, self->vocab_size, self->dim);
-  const hfm__val positions = hfm__call(b, self->position_embeddings, hfm__position_ids(b, self->max_position_embeddings, 0));
+  const hfm__val positions =
+      hfm__call(b, self->position_embeddings, hfm__position_ids(b, self->max_position_embeddings, 0));
   const hfm__val mask = hfm__input_mask(b);
   hfm__val x = hfm__call(b, self->LayerNorm, hfm__add(b, words, positions));
   x = hfm__call(b, self->embeddings_dropout, x);
@@ -15686,12 +15796,13 @@ HFM__PRIVATE void hfm__distilbert_masked_forward(hfm__builder *b, const void *mo
 }
 
 static const hfm__head hfm__distilbert_heads[] = {
-  {HFM_BASE, "Model", hfm__distilbert_base_init, hfm__distilbert_base_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__distilbert_sequence_init, hfm__distilbert_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__distilbert_token_init, hfm__distilbert_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__distilbert_question_init, hfm__distilbert_question_forward},
-  {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__distilbert_base_init, hfm__distilbert_base_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__distilbert_sequence_init,
+     hfm__distilbert_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__distilbert_token_init, hfm__distilbert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__distilbert_question_init, hfm__distilbert_question_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};
 /* ==== end src/families/distilbert.c ==== */
@@ -15776,8 +15887,8 @@ HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
   self->ln_f = hfm__layer_norm(b, "ln_f", self->n_embd, self->epsilon);
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self, const hfm__gpt2_block *block, int64_t index,
-                                          hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self, const hfm__gpt2_block *block,
+                                          int64_t index, hfm__val x, hfm__val mask) {
   const hfm__val qkv = hfm__call(b, block->c_attn, x);
   const hfm__dim width = hfm__fixed(b, self->n_embd);
   const hfm__val q = hfm__split_heads(b, hfm__slice(b, qkv, -1, 0, width), self->n_head);
@@ -15785,7 +15896,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val v = hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head);
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
-  return hfm__call(b, block->resid_dropout, hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, 1, 0)));
+  return hfm__call(b, block->resid_dropout,
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, 1, 0)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
@@ -15794,7 +15906,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   const hfm__val mask = hfm__decoder_mask(b, positions);
   hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions));
   if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x, hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+    x = hfm__add(b, x,
+                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -15859,7 +15972,8 @@ HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
   const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
@@ -15873,12 +15987,12 @@ HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model)
 }
 
 static const hfm__head hfm__gpt2_heads[] = {
-  {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-  {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
+    {0, NULL, NULL, NULL}};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -15894,17 +16008,21 @@ enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
-  int32_t qkv_bias, o_bias; /* HFM__BIAS_... */
-  int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
-  int32_t qk_norm;          /* q_norm and k_norm on every head */
-  int32_t window;           /* HFM__WINDOW_... */
+  int32_t qkv_bias, o_bias;  /* HFM__BIAS_... */
+  int32_t mlp_bias;          /* 1: by the configuration's mlp_bias */
+  int32_t qk_norm;           /* q_norm and k_norm on every head */
+  int32_t window;            /* HFM__WINDOW_... */
   const char *question_base; /* what ForQuestionAnswering calls the base model */
 } hfm__llama_traits;
 
-static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0, HFM__WINDOW_NONE, "transformer"};
-static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, 0, HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, 0, HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, 1, HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0,
+                                                    HFM__WINDOW_NONE,    "transformer"};
+static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
+                                                      HFM__WINDOW_EVERY_LAYER, "model"};
+static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
+                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
+                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
 
 typedef struct hfm__llama_layer {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
@@ -15963,7 +16081,8 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   type = hfm_config_get_string(b->config, key, NULL);
   if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
     return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention")) hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  if (type && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return 0;
 }
 
@@ -15986,7 +16105,8 @@ HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, const hfm__llama *self,
   layer->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
   hfm__end(b);
   layer->input_layernorm = hfm__rms_norm(b, "input_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  layer->post_attention_layernorm = hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
+  layer->post_attention_layernorm =
+      hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
 }
 
 HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
@@ -16004,7 +16124,8 @@ HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
   hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings);
 }
 
-HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x,
+                                          int64_t heads) {
   const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
   return norm.id ? hfm__call(b, norm, y) : y;
 }
@@ -16077,7 +16198,8 @@ HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__llama_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__llama *self = (const hfm__llama *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
+  const hfm__val last =
+      hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
 }
 
@@ -16090,7 +16212,8 @@ HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
   const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__llama_question_init(hfm__builder *b) {
@@ -16106,12 +16229,12 @@ HFM__PRIVATE void hfm__llama_question_forward(hfm__builder *b, const void *model
 }
 
 static const hfm__head hfm__llama_heads[] = {
-  {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
-  {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
-  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
-  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
-  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
 /* ==== end src/families/llama.c ==== */
@@ -16181,11 +16304,13 @@ HFM__PRIVATE void hfm__vit_embeddings_init(hfm__builder *b, hfm__vit *self) {
   const int64_t patches = (self->image_size[0] / self->patch_size[0]) * (self->image_size[1] / self->patch_size[1]);
   hfm__begin(b, "embeddings", "*Embeddings");
   self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, HFM__INIT_NORMAL);
-  self->position_embeddings = hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
+  self->position_embeddings =
+      hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
   if (self->distillation)
     self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, HFM__INIT_ZEROS);
   hfm__begin(b, "patch_embeddings", "*PatchEmbeddings");
-  self->projection = hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
+  self->projection =
+      hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
   hfm__end(b);
   self->embeddings_dropout = hfm__dropout(b, "dropout", self->hidden_dropout_prob);
   hfm__end(b);
@@ -16228,9 +16353,9 @@ HFM__PRIVATE void hfm__vit_model_init(hfm__builder *b, hfm__vit *self, int poole
 
 /* Patches as tokens [batch, patches, hidden], then the tokens that the model adds in front, then positions. */
 HFM__PRIVATE hfm__val hfm__vit_embed(hfm__builder *b, const hfm__vit *self) {
-  const hfm__val pixels = hfm__input(b, HFM__IN_pixel_values, HFM_F32, 4, hfm__symbol(b, HFM__SYM_BATCH),
-                                     hfm__fixed(b, self->num_channels), hfm__fixed(b, self->image_size[0]),
-                                     hfm__fixed(b, self->image_size[1]));
+  const hfm__val pixels =
+      hfm__input(b, HFM__IN_pixel_values, HFM_F32, 4, hfm__symbol(b, HFM__SYM_BATCH), hfm__fixed(b, self->num_channels),
+                 hfm__fixed(b, self->image_size[0]), hfm__fixed(b, self->image_size[1]));
   const hfm__val patches = hfm__call(b, self->projection, pixels);
   hfm__dim shape[3];
   hfm__val x;
@@ -16238,13 +16363,13 @@ HFM__PRIVATE hfm__val hfm__vit_embed(hfm__builder *b, const hfm__vit *self) {
   shape[1] = hfm__dim_op(b, HFM__DIM_mul, hfm__dim_of(b, patches, 1), hfm__dim_of(b, patches, 2));
   shape[2] = hfm__dim_of(b, patches, 3);
   x = hfm__reshape(b, patches, 3, shape);
-  if (self->distillation)
-    x = hfm__concat(b, hfm__expand_batch(b, hfm__param(b, self->distillation_token)), x, 1);
+  if (self->distillation) x = hfm__concat(b, hfm__expand_batch(b, hfm__param(b, self->distillation_token)), x, 1);
   x = hfm__concat(b, hfm__expand_batch(b, hfm__param(b, self->cls_token)), x, 1);
   return hfm__call(b, self->embeddings_dropout, hfm__add(b, x, hfm__param(b, self->position_embeddings)));
 }
 
-HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *self, const hfm__vit_layer *layer, hfm__val x) {
+HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *self, const hfm__vit_layer *layer,
+                                             hfm__val x) {
   const int64_t heads = self->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
   hfm__val y = hfm__call(b, layer->layernorm_before, x);
@@ -16285,7 +16410,8 @@ HFM__PRIVATE void hfm__vit_base_forward(hfm__builder *b, const void *model) {
   const hfm__vit *self = (const hfm__vit *)model;
   const hfm__val x = hfm__vit_model_forward(b, self);
   hfm__output(b, HFM__OUT_last_hidden_state, x);
-  hfm__output(b, HFM__OUT_pooler_output, hfm__call(b, self->pooler_activation, hfm__call(b, self->pooler_dense, hfm__select_row(b, x, 0))));
+  hfm__output(b, HFM__OUT_pooler_output,
+              hfm__call(b, self->pooler_activation, hfm__call(b, self->pooler_dense, hfm__select_row(b, x, 0))));
 }
 
 HFM__PRIVATE void *hfm__vit_image_init(hfm__builder *b) {
@@ -16295,7 +16421,8 @@ HFM__PRIVATE void *hfm__vit_image_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__vit_image_forward(hfm__builder *b, const void *model) {
   const hfm__vit *self = (const hfm__vit *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__select_row(b, hfm__vit_model_forward(b, self), 0)));
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->classifier, hfm__select_row(b, hfm__vit_model_forward(b, self), 0)));
 }
 
 HFM__PRIVATE void *hfm__deit_teacher_init(hfm__builder *b) {
@@ -16318,26 +16445,25 @@ HFM__PRIVATE void hfm__deit_teacher_forward(hfm__builder *b, const void *model) 
 }
 
 static const hfm__head hfm__vit_heads[] = {
-  {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
-  {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
+    {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
+    {0, NULL, NULL, NULL}};
 
 static const hfm__head hfm__deit_heads[] = {
-  {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
-  {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
-  {HFM_IMAGE_CLASSIFICATION, "ForImageClassificationWithTeacher", hfm__deit_teacher_init, hfm__deit_teacher_forward},
-  {0, NULL, NULL, NULL}};
+    {HFM_BASE, "Model", hfm__vit_base_init, hfm__vit_base_forward},
+    {HFM_IMAGE_CLASSIFICATION, "ForImageClassification", hfm__vit_image_init, hfm__vit_image_forward},
+    {HFM_IMAGE_CLASSIFICATION, "ForImageClassificationWithTeacher", hfm__deit_teacher_init, hfm__deit_teacher_forward},
+    {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {
-  {"encoder.layer.*", "layers.*"},
-  {"attention.attention.query", "attention.q_proj"},
-  {"attention.attention.key", "attention.k_proj"},
-  {"attention.attention.value", "attention.v_proj"},
-  {"attention.output.dense", "attention.o_proj"},
-  {"intermediate.dense", "mlp.fc1"},
-  {"output.dense", "mlp.fc2"},
-  {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
+                                               {"attention.attention.query", "attention.q_proj"},
+                                               {"attention.attention.key", "attention.k_proj"},
+                                               {"attention.attention.value", "attention.v_proj"},
+                                               {"attention.output.dense", "attention.o_proj"},
+                                               {"intermediate.dense", "mlp.fc1"},
+                                               {"output.dense", "mlp.fc2"},
+                                               {NULL, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -16356,30 +16482,30 @@ typedef struct hfm__arch {
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-  {"bert", "Bert", &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_family, NULL},
 #endif
 #ifdef HFM__WITH_ROBERTA
-  {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
-  {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
-  {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
+    {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
 #endif
 #ifdef HFM__WITH_DISTILBERT
-  {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
+    {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-  {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-  {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
-  {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
-  {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
-  {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
-  {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
-  {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
+    {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
+    {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
 #endif
-  {NULL, NULL, NULL, NULL}};
+    {NULL, NULL, NULL, NULL}};
 
 /* ---- Tasks ---- */
 
@@ -16387,21 +16513,20 @@ typedef struct hfm__task_row {
   const char *name, *auto_class;
 } hfm__task_row;
 
-static const hfm__task_row hfm__tasks[] = {
-  {"base", "AutoModel"},
-  {"sequence-classification", "AutoModelForSequenceClassification"},
-  {"token-classification", "AutoModelForTokenClassification"},
-  {"question-answering", "AutoModelForQuestionAnswering"},
-  {"causal-lm", "AutoModelForCausalLM"},
-  {"masked-lm", "AutoModelForMaskedLM"},
-  {"seq2seq-lm", "AutoModelForSeq2SeqLM"},
-  {"image-classification", "AutoModelForImageClassification"},
-  {"object-detection", "AutoModelForObjectDetection"},
-  {"image-segmentation", "AutoModelForImageSegmentation"},
-  {"audio-classification", "AutoModelForAudioClassification"},
-  {"ctc", "AutoModelForCTC"},
-  {"speech-seq2seq", "AutoModelForSpeechSeq2Seq"},
-  {"vision2seq", "AutoModelForVision2Seq"}};
+static const hfm__task_row hfm__tasks[] = {{"base", "AutoModel"},
+                                           {"sequence-classification", "AutoModelForSequenceClassification"},
+                                           {"token-classification", "AutoModelForTokenClassification"},
+                                           {"question-answering", "AutoModelForQuestionAnswering"},
+                                           {"causal-lm", "AutoModelForCausalLM"},
+                                           {"masked-lm", "AutoModelForMaskedLM"},
+                                           {"seq2seq-lm", "AutoModelForSeq2SeqLM"},
+                                           {"image-classification", "AutoModelForImageClassification"},
+                                           {"object-detection", "AutoModelForObjectDetection"},
+                                           {"image-segmentation", "AutoModelForImageSegmentation"},
+                                           {"audio-classification", "AutoModelForAudioClassification"},
+                                           {"ctc", "AutoModelForCTC"},
+                                           {"speech-seq2seq", "AutoModelForSpeechSeq2Seq"},
+                                           {"vision2seq", "AutoModelForVision2Seq"}};
 
 HFMODEL_API const char *hfm_task_name(hfm_task task) {
   return task >= 0 && (size_t)task < HFM__COUNT(hfm__tasks) ? hfm__tasks[task].name : NULL;
@@ -16472,7 +16597,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                      "model type %q is not supported; supported are: %s", type, list);
   }
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task", (int)task);
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
+                     (int)task);
   *head = hfm__head_find(*arch, task, architecture);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
@@ -16551,7 +16677,7 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-  {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
@@ -16581,7 +16707,8 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
   return name;
 }
 
-HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
+                                             hfm_error *error) {
   const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
   const size_t count = parameters + tree->buffer_count;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
@@ -16619,7 +16746,8 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find(const hfm__name_table *table,
 }
 
 /* Stripping or adding "base." where that makes the name known. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_table *table, const char *name, const char *base) {
+HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_table *table, const char *name,
+                                                            const char *base) {
   const size_t n = strlen(base);
   const hfm__name_entry *found = NULL;
   char prefixed[HFM__NAME_MAX];
@@ -16678,13 +16806,14 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint64_t bits = hfm__random_next(r);
   const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
   const float v = (float)(uint32_t)(bits & 0xffffff) * (6.2831853f / 16777216.0f);
-  const float radius = (float)sqrt(-2.0 * log((double)u));
-  pair[0] = radius * (float)cos((double)v);
-  pair[1] = radius * (float)sin((double)v);
+  const float radius = sqrtf(-2.0f * logf(u));
+  pair[0] = radius * cosf(v);
+  pair[1] = radius * sinf(v);
 }
 
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
-HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype, void *data) {
+HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype,
+                                  void *data) {
   const int64_t elements = hfm__parameter_elements(p);
   hfm__random random = hfm__random_for(seed, name);
   float pair[2] = {0, 0};
@@ -16705,26 +16834,26 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
 
 struct hfm_model {
   hfm__context ctx;
-  hfm__atomic references; /* the caller's, and one for each session */
-  hfm_config *config;     /* its own copy */
+  hfm__atomic references;   /* the caller's, and one for each session */
+  hfm_config *config;       /* its own copy */
   hfm__memory_files memory; /* hfm_from_memory: the caller's files, else empty */
   const hfm__arch *arch;
   const hfm__head *head;
-  const char *base;       /* attribute of the base model */
+  const char *base; /* attribute of the base model */
   char architecture[96];
   hfm__tree tree;
-  void *self;             /* the family's handles, in the tree's arena */
-  hfm__weight *weights;   /* one for each of tree.parameters */
-  hfm_dtype dtype;        /* of the first float parameter */
+  void *self;                 /* the family's handles, in the tree's arena */
+  hfm__weight *weights;       /* one for each of tree.parameters */
+  hfm_dtype dtype;            /* of the first float parameter */
   hfm__checkpoint checkpoint; /* its files stay open while weights are mapped */
   hfm_load_entry *report;
   size_t report_count, report_capacity;
   hfm__cpu cpu;
   hfm__packing packing;
-  int32_t attention;      /* HFM_ATTN_... */
-  int32_t *state_order;     /* parameters in state_dict order, and their names there */
+  int32_t attention;    /* HFM_ATTN_... */
+  int32_t *state_order; /* parameters in state_dict order, and their names there */
   const char **state_names;
-  const char **labels;    /* id2label, num_labels of them */
+  const char **labels; /* id2label, num_labels of them */
   int64_t label_count;
 };
 
@@ -16734,10 +16863,12 @@ HFM__PRIVATE hfm__weight *hfm__weight_for(const hfm_model *model, int32_t parame
   return &model->weights[source ? source : parameter];
 }
 
-HFM__PRIVATE hfm_result hfm__report_add(hfm_model *model, const char *key, int32_t status, const hfm__file_tensor *found,
-                                        const hfm__parameter *expected, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__report_add(hfm_model *model, const char *key, int32_t status,
+                                        const hfm__file_tensor *found, const hfm__parameter *expected,
+                                        hfm_error *error) {
   hfm_load_entry *entry;
-  void *grown = hfm__grow(&model->ctx.mem, model->report, model->report_count, &model->report_capacity, sizeof *model->report);
+  void *grown =
+      hfm__grow(&model->ctx.mem, model->report, model->report_count, &model->report_capacity, sizeof *model->report);
   char *copy = hfm__arena_copy(&model->tree.arena, key, strlen(key));
   if (grown) model->report = (hfm_load_entry *)grown;
   if (!grown || !copy) return hfm__fail_memory(error, "the load report", 0);
@@ -16763,7 +16894,7 @@ typedef struct hfm__loader {
   hfm_model *model;
   const hfm_options *options;
   hfm_error *error;
-  hfm__arena arena;                 /* names, gone after the load */
+  hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
   uint64_t new_bytes, done, total;  /* of progress, in parameters */
@@ -16781,7 +16912,8 @@ HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
     const char *buffer = model->tree.buffers[i].name;
-    if (hfm__equal(buffer, "position_ids") && (hfm__equal(name, buffer) || hfm__ends_with(name, ".position_ids"))) return 1;
+    if (hfm__equal(buffer, "position_ids") && (hfm__equal(name, buffer) || hfm__ends_with(name, ".position_ids")))
+      return 1;
     if (hfm__equal(buffer, "inv_freq") && strstr(name, "rotary_emb.inv_freq")) return 1;
   }
   return 0;
@@ -16797,7 +16929,8 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
     char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found = hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
+    const hfm__name_entry *found =
+        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
     if (!found) {
       if (!hfm__is_ignored(model, renamed))
         result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
@@ -16852,10 +16985,11 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
       l->tensors[source] = l->tensors[i];
     } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
       tree->parameters[i].tied_to = 0;
-      hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-               "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
-               "checkpoints with different values, so we will NOT tie them.",
-               l->tensors[source]->name, l->tensors[i]->name);
+      hfm__log(
+          &l->model->ctx, HFM_LOG_WARNING, 0,
+          "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
+          "checkpoints with different values, so we will NOT tie them.",
+          l->tensors[source]->name, l->tensors[i]->name);
     }
   }
 }
@@ -16869,7 +17003,8 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
 }
 
 /* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor, const char *name) {
+HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
+                                            const char *name) {
   const hfm_model *model = l->model;
   const hfm__file *file = &model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
@@ -16898,7 +17033,8 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK) hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK)
+      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
@@ -16908,9 +17044,10 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   const hfm_dtype asked = l->options ? l->options->dtype : HFM_DTYPE_AUTO;
   const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
   if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-                     "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-                     tensor->name, hfm_dtype_name(tensor->dtype));
+    return hfm__fail(
+        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+        tensor->name, hfm_dtype_name(tensor->dtype));
   p->dtype = asked ? asked : hfm__is_float(tensor->dtype) ? tensor->dtype : HFM_F32;
   weight->dtype = hfm__is_native(p->dtype) ? p->dtype : HFM_F32;
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
@@ -16942,7 +17079,8 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
                      "(limits.max_new_bytes)",
                      name, l->model->ctx.limits.max_new_bytes);
   result = hfm__weight_allocate(l, weight, name);
-  if (result == HFM_OK) hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)weight->data);
+  if (result == HFM_OK)
+    hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)weight->data);
   return result;
 }
 
@@ -16993,7 +17131,8 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
 HFM__PRIVATE hfm_result hfm__progress(const hfm__context *ctx, const char *stage, uint64_t done, uint64_t total,
                                       const char *unit, hfm_error *error) {
   if (!ctx->progress.update || !ctx->progress.update(ctx->progress.ctx, stage, done, total, unit)) return HFM_OK;
-  return hfm__fail(error, HFM_E_CANCELLED, NULL, stage, 0, "cancelled by the caller at %u of %u %s (%s)", done, total, unit, stage);
+  return hfm__fail(error, HFM_E_CANCELLED, NULL, stage, 0, "cancelled by the caller at %u of %u %s (%s)", done, total,
+                   unit, stage);
 }
 
 /* Fills model->weights and the report. */
@@ -17006,8 +17145,10 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.options = options;
   l.error = error;
   l.arena.mem = model->ctx.mem;
-  l.tensors = (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
-  model->weights = (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
+  l.tensors =
+      (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  model->weights =
+      (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
   result = l.tensors && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
                                        : hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
@@ -17015,8 +17156,8 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
-      result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i, tree->parameter_count - 1,
-                             "tensors", error);
+      result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i,
+                             tree->parameter_count - 1, "tensors", error);
   }
   if (result == HFM_OK) result = hfm__report_sort(&l);
   hfm__arena_free(&l.arena);
@@ -17143,13 +17284,17 @@ typedef struct hfm__status_row {
 } hfm__status_row;
 
 static const hfm__status_row hfm__statuses[] = {
-  {"", "", ""},
-  {"UNEXPECTED", "\x1b[38;5;208m", "can be ignored when loading from different task/architecture; not ok if you expect identical arch."},
-  {"MISSING", "\x1b[31m", "those params were newly initialized because missing from the checkpoint. Consider training on your downstream task."},
-  {"MISMATCH", "\x1b[33m", "ckpt weights were loaded, but they did not match the original empty weight shapes."}};
+    {"", "", ""},
+    {"UNEXPECTED", "\x1b[38;5;208m",
+     "can be ignored when loading from different task/architecture; not ok if you expect identical arch."},
+    {"MISSING", "\x1b[31m",
+     "those params were newly initialized because missing from the checkpoint. Consider training on your downstream "
+     "task."},
+    {"MISMATCH", "\x1b[33m", "ckpt weights were loaded, but they did not match the original empty weight shapes."}};
 
 /* `text` between an escape and its end, where colours are wanted. */
-HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char *text, const char *more, int32_t color) {
+HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char *text, const char *more,
+                                   int32_t color) {
   hfm__text_format(t, "%s%s%s%s", color ? escape : "", text, more, color ? "\x1b[0m" : "");
 }
 
@@ -17157,7 +17302,8 @@ HFM__PRIVATE void hfm__text_pad(hfm__text *t, size_t from, size_t width) {
   while (t->length - from < width) hfm__text_char(t, ' ');
 }
 
-HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *source, int32_t color, char *buffer, size_t size) {
+HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *source, int32_t color, char *buffer,
+                                        size_t size) {
   hfm__text t = hfm__text_to(buffer, buffer ? size : 0);
   size_t widths[3] = {3, 6, 0};
   int32_t only_unexpected = 1;
@@ -17194,7 +17340,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     hfm__text_pad(&t, start, widths[0]);
     hfm__text_str(&t, " | ");
     start = t.length + (color ? strlen(hfm__statuses[model->report[i].status].color) + 4 : 0);
-    hfm__text_styled(&t, hfm__statuses[model->report[i].status].color, hfm__statuses[model->report[i].status].name, "", color);
+    hfm__text_styled(&t, hfm__statuses[model->report[i].status].color, hfm__statuses[model->report[i].status].name, "",
+                     color);
     hfm__text_pad(&t, start, widths[1]);
     hfm__text_str(&t, " | ");
     start = t.length;
@@ -17224,16 +17371,16 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 
 typedef struct hfm__program {
   struct hfm__program *next;
-  uint32_t present;             /* bit HFM__IN_...: the inputs it takes */
+  uint32_t present; /* bit HFM__IN_...: the inputs it takes */
   int32_t wants_hidden_states, wants_attentions;
   hfm__graph graph;
   hfm__plan plan;
-  int64_t *dims;                /* values of the dimension expressions in this call */
-  hfm__operand *operands;       /* of each value in this call */
-  hfm_tensor *lists[2];         /* hidden_states, attentions */
+  int64_t *dims;          /* values of the dimension expressions in this call */
+  hfm__operand *operands; /* of each value in this call */
+  hfm_tensor *lists[2];   /* hidden_states, attentions */
   size_t list_counts[2];
   hfm_named_tensor *items;
-  uint64_t scratch;             /* bytes for each worker */
+  uint64_t scratch; /* bytes for each worker */
 } hfm__program;
 
 HFM__PRIVATE void hfm__program_free(const hfm_allocator *mem, hfm__program *program) {
@@ -17328,7 +17475,8 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
 HFM__PRIVATE int hfm__is_op(const hfm__node *node) { return node->op < HFM__OP_COUNT; }
 
 /* What an op sees, weights apart. */
-HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *model, const hfm__node *node, hfm__op_args *args) {
+HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *model, const hfm__node *node,
+                                 hfm__op_args *args) {
   memset(args, 0, sizeof *args);
   args->cpu = &model->cpu;
   args->attrs = &node->attrs;
@@ -17347,7 +17495,8 @@ typedef struct hfm__request {
   int64_t binding[HFM__SYM_COUNT];
 } hfm__request;
 
-HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *request, hfm__graph *graph, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *request, hfm__graph *graph,
+                                   hfm_error *error) {
   hfm__builder b;
   memset(&b, 0, sizeof b);
   b.mem = model->ctx.mem;
@@ -17375,7 +17524,8 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
   for (int32_t list = 0; list < 2; list++) {
-    program->lists[list] = (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
+    program->lists[list] =
+        (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
   for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
@@ -17410,8 +17560,9 @@ HFM__PRIVATE hfm_result hfm__program_panels(const hfm__program *program, hfm_mod
 }
 
 /* Traces, fuses and plans a forward for bounds. *out is NULL on failure. */
-HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request *request, const int64_t bounds[HFM__SYM_COUNT],
-                                            hfm__program **out, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request *request,
+                                            const int64_t bounds[HFM__SYM_COUNT], hfm__program **out,
+                                            hfm_error *error) {
   hfm__program *program = (hfm__program *)hfm__alloc_zero(&model->ctx.mem, sizeof *program);
   hfm_result result;
   *out = NULL;
@@ -17466,7 +17617,8 @@ HFM__PRIVATE const hfm_tensor *hfm__input_tensor(const hfm_inputs *inputs, int32
 
 /* Which symbol each axis of an input binds; -1: none. */
 HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis) {
-  if (input == HFM__IN_pixel_values) return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
+  if (input == HFM__IN_pixel_values)
+    return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
   return axis == 1 ? HFM__SYM_LENGTH : -1;
 }
@@ -17490,7 +17642,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
     request->present |= 1u << i;
     if (tensor->rank != hfm__input_rank(i))
       return hfm__fail(error, HFM_E_INPUT_RANK, NULL, hfm__input_rows[i].name, 0,
-                       "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank, (int)hfm__input_rank(i),
+                       "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
+                       (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
                        : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
                                                     : "[batch, length]");
@@ -17498,12 +17651,13 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       const int32_t symbol = hfm__input_symbol(i, axis);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
         return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
-                         "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name, tensor->shape,
-                         (int)tensor->rank, (int)INT32_MAX);
+                         "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name,
+                         tensor->shape, (int)tensor->rank, (int)INT32_MAX);
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
-  if (request->binding[HFM__SYM_POSITION_ROWS] > 1) request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
+  if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
+    request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
   return HFM_OK;
 }
@@ -17513,7 +17667,8 @@ HFM__PRIVATE hfm_result hfm__check_presence(const hfm_model *model, uint32_t tak
   for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
     const char *name = hfm__input_rows[i].name;
     const int32_t takes = (int32_t)(taken >> i & 1), has = (int32_t)(given >> i & 1);
-    if (takes && !has) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, name, 0, "%s needs %s", model->architecture, name);
+    if (takes && !has)
+      return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, name, 0, "%s needs %s", model->architecture, name);
     if (has && !takes)
       return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, name, 0, "%s does not take %s", model->architecture, name);
   }
@@ -17522,17 +17677,24 @@ HFM__PRIVATE hfm_result hfm__check_presence(const hfm_model *model, uint32_t tak
 
 HFM__PRIVATE int64_t hfm__integer_at(const hfm_tensor *tensor, int64_t i) {
   switch (tensor->dtype) {
-    case HFM_I64: return ((const int64_t *)tensor->data)[i];
-    case HFM_I32: return ((const int32_t *)tensor->data)[i];
-    case HFM_I16: return ((const int16_t *)tensor->data)[i];
-    case HFM_I8: return ((const int8_t *)tensor->data)[i];
-    case HFM_U16: return ((const uint16_t *)tensor->data)[i];
-    case HFM_U32: return ((const uint32_t *)tensor->data)[i];
+    case HFM_I64:
+      return ((const int64_t *)tensor->data)[i];
+    case HFM_I32:
+      return ((const int32_t *)tensor->data)[i];
+    case HFM_I16:
+      return ((const int16_t *)tensor->data)[i];
+    case HFM_I8:
+      return ((const int8_t *)tensor->data)[i];
+    case HFM_U16:
+      return ((const uint16_t *)tensor->data)[i];
+    case HFM_U32:
+      return ((const uint32_t *)tensor->data)[i];
     case HFM_U64: {
       const uint64_t v = ((const uint64_t *)tensor->data)[i];
       return v > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)v;
     }
-    default: return ((const uint8_t *)tensor->data)[i]; /* U8, BOOL */
+    default:
+      return ((const uint8_t *)tensor->data)[i]; /* U8, BOOL */
   }
 }
 
@@ -17546,20 +17708,18 @@ HFM__PRIVATE int hfm__is_nonzero(const hfm_tensor *tensor, int64_t i) {
   return hfm__integer_at(tensor, i) != 0;
 }
 
-HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed,
+                                             hfm_error *error) {
   const char *found = hfm_dtype_name(tensor->dtype);
   return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, hfm__input_rows[input].name, 0, "%s has dtype %s, but needs %s",
                    hfm__input_rows[input].name, found ? found : "0 (none)", needed);
 }
 
-/* Checks one input against its declaration and copies it to `to`. */
+/* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
   const int64_t elements = hfm__elements(to->shape, to->rank);
   const char *name = hfm__input_rows[input].name;
-  if (tensor->rank != to->rank || memcmp(tensor->shape, to->shape, (size_t)to->rank * sizeof *to->shape) != 0)
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t", name, tensor->shape,
-                     (int)tensor->rank, to->shape, (int)to->rank);
   if (to->dtype == HFM_F32) {
     if (tensor->dtype != HFM_F32) return hfm__input_bad_dtype(input, tensor, "float32", error);
     memcpy(to->data, tensor->data, (size_t)elements * sizeof(float));
@@ -17568,15 +17728,18 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       return hfm__input_bad_dtype(input, tensor, "an integer, bool or float type", error);
     for (int64_t i = 0; i < elements; i++) ((uint8_t *)to->data)[i] = (uint8_t)hfm__is_nonzero(tensor, i);
   } else {
-    if (!hfm__is_integer(tensor->dtype)) return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
+    if (!hfm__is_integer(tensor->dtype))
+      return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
     for (int64_t i = 0; i < elements; i++) {
       const int64_t id = hfm__integer_at(tensor, i);
       if (id < 0 || (declared->limit && id >= declared->limit)) {
         const int64_t row = i / to->shape[1], column = i % to->shape[1];
         if (!declared->limit)
-          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must not be negative", name, row, column, id);
-        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name,
-                         row, column, id, declared->limit - 1, declared->limit_reason, declared->limit);
+          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must not be negative", name,
+                           row, column, id);
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                         "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, row, column, id,
+                         declared->limit - 1, declared->limit_reason, declared->limit);
       }
       ((int64_t *)to->data)[i] = id;
     }
@@ -17596,6 +17759,30 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
                        is_batch ? "batch size" : "length", found, r->limit, r->reason);
   }
   return HFM_OK;
+}
+
+/* Each input must have the shape that the dimensions of this call give it. */
+HFM__PRIVATE hfm_result hfm__check_shapes(const hfm__program *program, const hfm_inputs *inputs, hfm_error *error) {
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
+    const hfm__value *v = &program->graph.values[program->graph.inputs[i].value];
+    const hfm_tensor *tensor = hfm__input_tensor(inputs, i);
+    int64_t needed[HFM_MAX_RANK] = {0};
+    if (!program->graph.inputs[i].value) continue;
+    for (int32_t d = 0; d < v->rank; d++) needed[d] = program->dims[v->shape[d].id];
+    if (tensor->rank != v->rank || memcmp(tensor->shape, needed, (size_t)v->rank * sizeof *needed) != 0)
+      return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0, "%s has shape %t, but needs %t",
+                       hfm__input_rows[i].name, tensor->shape, (int)tensor->rank, needed, (int)v->rank);
+  }
+  return HFM_OK;
+}
+
+/* Everything that can be judged before memory is needed; program->dims are this call's. `inputs` may be NULL. */
+HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__program *program,
+                                        const hfm__request *request, const hfm_inputs *inputs, hfm_error *error) {
+  hfm_result result = hfm__check_presence(model, program->present, request->present, error);
+  if (result == HFM_OK) result = hfm__check_requirements(program, error);
+  if (result == HFM_OK && inputs) result = hfm__check_shapes(program, inputs, error);
+  return result;
 }
 /* ==== end src/run/inputs.c ==== */
 /* ==== begin src/run/inspect.c ==== */
@@ -17630,7 +17817,8 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   (void)only_trainable; /* nothing is frozen by a load */
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i))) sum += hfm__parameter_elements(p);
+    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
+      sum += hfm__parameter_elements(p);
   }
   return sum;
 }
@@ -17673,7 +17861,8 @@ HFM__PRIVATE hfm_result hfm__state_dict_prepare(hfm_model *model, hfm_error *err
   const size_t count = hfm_state_dict_size(model);
   size_t n = 0;
   model->state_order = (int32_t *)hfm__arena_alloc(&model->tree.arena, (uint64_t)count * sizeof *model->state_order);
-  model->state_names = (const char **)hfm__arena_alloc(&model->tree.arena, (uint64_t)count * sizeof *model->state_names);
+  model->state_names =
+      (const char **)hfm__arena_alloc(&model->tree.arena, (uint64_t)count * sizeof *model->state_names);
   if (!model->state_order || !model->state_names) return hfm__fail_memory(error, "names of parameters", 0);
   for (int32_t module = 1; module && n < count; module = hfm__tree_next(&model->tree, module)) {
     for (int32_t p = model->tree.modules[module].first_parameter; p; p = model->tree.parameters[p].next, n++) {
@@ -17722,7 +17911,8 @@ HFM__PRIVATE void hfm__text_indent(hfm__text *t, int32_t depth) {
 HFM__PRIVATE int32_t hfm__last_equal(const hfm__tree *tree, int32_t module) {
   int32_t last = module;
   if (tree->modules[tree->modules[module].parent].kind != HFM__MODULE_LIST) return module;
-  while (tree->modules[last].next && hfm__same_module(tree, module, tree->modules[last].next)) last = tree->modules[last].next;
+  while (tree->modules[last].next && hfm__same_module(tree, module, tree->modules[last].next))
+    last = tree->modules[last].next;
   return last;
 }
 
@@ -17780,7 +17970,8 @@ HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++) {
     hfm__weight *weight = &model->weights[i];
     hfm__panels_free(&mem, weight);
-    if (weight->storage == &hfm__storage_owned) hfm__free(&mem, (void *)(uintptr_t)weight->data, HFM__MAX(weight->bytes, 1));
+    if (weight->storage == &hfm__storage_owned)
+      hfm__free(&mem, (void *)(uintptr_t)weight->data, HFM__MAX(weight->bytes, 1));
   }
   hfm__free(&mem, model->weights, (uint64_t)(model->tree.parameter_count + 1) * sizeof *model->weights);
   hfm__free(&mem, model->report, (uint64_t)model->report_capacity * sizeof *model->report);
@@ -17788,7 +17979,8 @@ HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   if (model->checkpoint.arena.mem.free) hfm__checkpoint_close(&model->checkpoint);
   hfm__tree_free(&model->tree);
   hfm_config_free(model->config);
-  if (model->memory.files) hfm__free(&mem, (void *)(uintptr_t)model->memory.files, model->memory.count * sizeof *model->memory.files);
+  if (model->memory.files)
+    hfm__free(&mem, (void *)(uintptr_t)model->memory.files, model->memory.count * sizeof *model->memory.files);
   hfm__free(&mem, model, sizeof *model);
 }
 
@@ -17828,11 +18020,13 @@ HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
 }
 
 /* Registers the modules. What the configuration may ask for is bounded by what the files hold. */
-HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
+                                            hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  hfm_result result =
+      hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
   memset(&b, 0, sizeof b);
@@ -17843,12 +18037,14 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
-  b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : ALL_TENSORS;
+  b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
-  if (from_files && !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
+  if (from_files &&
+      !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
-  if (!(b.initializer_range > 0 && b.initializer_range < 1e6)) b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
+  if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
+    b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
   model->self = hfm__ok(&b) ? model->head->init(&b) : NULL;
   hfm__end(&b);
@@ -17879,19 +18075,23 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
   if (!options) return HFM_OK;
   if (options->dtype && !hfm__is_native(options->dtype))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0, "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
+                     "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
   if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0, "options.attn_implementation must be an HFM_ATTN_ value");
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
+                     "options.attn_implementation must be an HFM_ATTN_ value");
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0, "options.packing must be an HFM_PACK_ value");
   if (options->num_labels < 0)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0, "options.num_labels is %d, but must be at least 1, or 0 for the config's",
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
+                     "options.num_labels is %d, but must be at least 1, or 0 for the config's",
                      (int)options->num_labels);
   return HFM_OK;
 }
 
 /* Everything after the configuration is there: kernels, description, weights. */
-HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
+                                          hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
   if (result == HFM_OK && options && options->num_labels)
     result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
@@ -17905,14 +18105,16 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   model->cpu.packing = &model->packing;
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
-  model->packing.limit = options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
+  model->packing.limit =
+      options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
   return HFM_OK;
 }
 
 /* ---- Ways in ---- */
 
 /* From a directory that is known to exist, or to be served by hfm_io. */
-HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options,
+                                                  hfm_error *error) {
   const int random = options && options->random_weights;
   const char *named;
   hfm_result result = HFM_OK;
@@ -17927,7 +18129,8 @@ HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *
   return hfm__model_finish(model, options, !random, error);
 }
 
-HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
+                                           hfm_error *error) {
   hfm_model *model = NULL;
   char *dir = NULL;
   hfm_result result;
@@ -17944,13 +18147,15 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   return result;
 }
 
-HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_options *options, hfm_model **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_options *options, hfm_model **out,
+                                       hfm_error *error) {
   hfm_options random;
   hfm_model *model = NULL;
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!config || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+  if (!config || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
   memset(&random, 0, sizeof random);
   if (options) random = *options;
   random.random_weights = 1;
@@ -17963,14 +18168,16 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   return result;
 }
 
-HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t count, const hfm_options *options, hfm_model **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t count, const hfm_options *options,
+                                       hfm_model **out, hfm_error *error) {
   hfm_options served;
   hfm_model *model = NULL;
   hfm_memory_file *copy;
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!files || !count || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+  if (!files || !count || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
   memset(&served, 0, sizeof served);
   if (options) served = *options;
   memset(&served.io, 0, sizeof served.io);
@@ -18009,14 +18216,18 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm_result result;
   hfm__clear_error(error);
   if (estimate) memset(estimate, 0, sizeof *estimate);
-  if (!path || !estimate) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+  if (!path || !estimate)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
   if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
+                     batch, length, (int)INT32_MAX);
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK && options && options->config) result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
-  else if (result == HFM_OK) result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
+  if (result == HFM_OK && options && options->config)
+    result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  else if (result == HFM_OK)
+    result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
@@ -18087,11 +18298,13 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm__model_release(model);
 }
 
-HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out, hfm_error *error) {
+HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out,
+                                          hfm_error *error) {
   hfm_session *session;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!model || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
+  if (!model || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
   for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
@@ -18101,7 +18314,8 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   session->model = model;
   hfm__atomic_add(&model->references, 1);
   if (options) session->options = *options;
-  session->pool = hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
+  session->pool =
+      hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
   if (session->pool) {
     session->worker_bytes = (uint64_t)session->pool->threads * sizeof *session->workers;
     session->workers = (hfm__worker *)hfm__alloc_zero(&model->ctx.mem, session->worker_bytes);
@@ -18129,7 +18343,8 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
 /* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
-HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes, const char *what, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
+                                           const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
@@ -18144,7 +18359,8 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
   const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
   uint64_t all;
-  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes, "activations", error);
+  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
+                                         "activations", error);
   if (result != HFM_OK) return result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
@@ -18159,33 +18375,55 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
   return HFM_OK;
 }
 
-/* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. */
-HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request, hfm__program **out, hfm_error *error) {
-  hfm__program *program = session->programs, **link = &session->programs;
-  hfm_result result;
+/* Programs for smaller bounds than the session's are not needed again. */
+HFM__PRIVATE void hfm__session_drop(hfm_session *session) {
+  hfm__program **link = &session->programs;
+  while (*link) {
+    hfm__program *old = *link;
+    if (memcmp(old->plan.bounds, session->bounds, sizeof session->bounds) != 0) {
+      *link = old->next;
+      hfm__program_free(&session->model->ctx.mem, old);
+    } else {
+      link = &old->next;
+    }
+  }
+}
+
+/* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. What the
+   request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
+HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request,
+                                             const hfm_inputs *inputs, hfm__program **out, hfm_error *error) {
+  hfm__program *program = session->programs;
+  int64_t before[HFM__SYM_COUNT];
+  hfm_result result = HFM_OK;
+  int32_t is_new;
   for (; program; program = program->next)
     if (hfm__program_serves(program, request)) break;
-  if (!program) {
+  is_new = !program;
+  memcpy(before, session->bounds, sizeof before);
+  if (is_new) {
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) session->bounds[i] = HFM__MAX(session->bounds[i], request->binding[i]);
-    while (*link) { /* programs for smaller bounds than these are not needed again */
-      hfm__program *old = *link;
-      if (memcmp(old->plan.bounds, session->bounds, sizeof session->bounds) != 0) {
-        *link = old->next;
-        hfm__program_free(&session->model->ctx.mem, old);
-      } else {
-        link = &old->next;
-      }
-    }
     result = hfm__program_create(session->model, request, session->bounds, &program, error);
-    if (result != HFM_OK) return result;
+    if (result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
+  }
+  if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
+  if (is_new && result == HFM_OK) {
+    hfm__session_drop(session);
     program->next = session->programs;
     session->programs = program;
   }
-  *out = program;
-  return hfm__session_room(session, program, error);
+  if (result == HFM_OK) result = hfm__session_room(session, program, error);
+  else if (is_new) hfm__program_free(&session->model->ctx.mem, program);
+  if (is_new && result != HFM_OK) {
+    memcpy(session->bounds, before, sizeof before);
+    hfm__session_drop(session);
+  }
+  *out = result == HFM_OK ? program : NULL;
+  return result;
 }
 
-HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like, hfm_error *error) {
+HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
+                                           hfm_error *error) {
   hfm__program *program;
   hfm__request request;
   hfm__clear_error(error);
@@ -18195,19 +18433,16 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
   session->running = NULL;
   memset(&request, 0, sizeof request);
-  if (like) {
-    for (int32_t i = 0; i < HFM__IN_COUNT; i++)
-      if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
-    request.wants_hidden_states = like->output_hidden_states != 0;
-    request.wants_attentions = like->output_attentions != 0;
-  } else {
-    request.present = hfm__usual_inputs(session->model);
-  }
+  for (int32_t i = 0; like && i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
+  request.wants_hidden_states = like && like->output_hidden_states;
+  request.wants_attentions = like && like->output_attentions;
+  if (!request.present) request.present = hfm__usual_inputs(session->model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  return hfm__session_program(session, &request, &program, error);
+  return hfm__session_program(session, &request, NULL, &program, error);
 }
 
 /* ---- Forward ---- */
@@ -18216,12 +18451,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
-  if (result == HFM_OK) result = hfm__session_program(session, &request, &program, error);
-  if (result != HFM_OK) return result;
-  result = hfm__check_presence(session->model, program->present, request.present, error);
-  if (result != HFM_OK) return result;
-  hfm__dims_evaluate(&program->graph, request.binding, program->dims);
-  result = hfm__check_requirements(program, error);
+  if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
   if (result != HFM_OK) return result;
   hfm__program_bind(program, session->model, hfm__align64(session->arena));
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
@@ -18237,7 +18467,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
 
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__clear_error(error);
-  if (!session || !inputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
+  if (!session || !inputs)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
   session->running = NULL;
   return hfm__session_begin(session, inputs, error);
 }
@@ -18324,8 +18555,8 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
 }
 
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
-  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first", what,
-                   hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
+  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first",
+                   what, hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
 }
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
@@ -18333,7 +18564,8 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
   uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
-  if (!session || !done) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
+  if (!session || !done)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
   if (!session->running) return hfm__session_idle(error, "hfm_session_step");
   if (session->done) {
     *done = 1;
@@ -18354,7 +18586,8 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   size_t counts[2] = {0, 0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
-  if (!session || !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
+  if (!session || !outputs)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
   if (!session->running || !session->done) return hfm__session_idle(error, "hfm_session_outputs");
   program = session->running;
   for (size_t i = 0; i < program->graph.output_count; i++) {
@@ -18377,7 +18610,8 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   return HFM_OK;
 }
 
-HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs, hfm_error *error) {
+HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
+                                   hfm_error *error) {
   hfm_result result;
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (session && !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "outputs", 0, "must not be NULL");
@@ -18415,7 +18649,11 @@ HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *pa
   if (!dir) return hfm__fail_memory(error, "a directory name", 0);
   memset(&checkpoint, 0, sizeof checkpoint);
   dir[end] = 0;
-  result = hfm__checkpoint_open_index(ctx, end ? dir : path[0] == '/' ? "/" : ".", path, extension, options, &checkpoint, error);
+  result = hfm__checkpoint_open_index(ctx,
+                                      end              ? dir
+                                      : path[0] == '/' ? "/"
+                                                       : ".",
+                                      path, extension, options, &checkpoint, error);
   if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
   hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
   return result;
@@ -18495,15 +18733,18 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   int64_t batch, length, size;
   const float *row;
   hfm__clear_error(error);
-  if (!hidden || !hidden->data || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "hidden" : "out", 0, "must not be NULL");
-  if (hidden->rank != 3 || hidden->dtype != HFM_F32)
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0, "hidden has shape %t, but must be float32 [batch, length, hidden]",
-                     hidden->shape, (int)hidden->rank);
+  if (!hidden || !hidden->data || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "hidden" : "out", 0, "must not be NULL");
+  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 || hidden->shape[2] < 0)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
+                     "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,
+                     (int)hidden->rank);
   batch = hidden->shape[0];
   length = hidden->shape[1];
   size = hidden->shape[2];
   if (mask && mask->data && (mask->rank != 2 || mask->shape[0] != batch || mask->shape[1] != length))
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "mask", 0, "mask has shape %t, but must be [%i, %i]", mask->shape, (int)mask->rank, batch, length);
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "mask", 0, "mask has shape %t, but must be [%i, %i]", mask->shape,
+                     (int)mask->rank, batch, length);
   row = (const float *)hidden->data;
   for (int64_t b = 0; b < batch; b++) {
     float *sum = out + b * size;
@@ -18532,18 +18773,29 @@ HFMODEL_API void hfm_normalize(float *values, int64_t rows, int64_t n) {
 HFMODEL_API const char *hfm_version(void) { return HFM_VERSION; }
 
 HFMODEL_API const char *hfm_result_name(hfm_result result) {
-  static const char *const names[] = {"HFM_OK",              "HFM_ERROR_ARGUMENT",    "HFM_ERROR_MEMORY", "HFM_ERROR_IO",
-                                      "HFM_ERROR_NOT_FOUND", "HFM_ERROR_FORMAT",      "HFM_ERROR_UNSUPPORTED", "HFM_ERROR_LIMIT",
-                                      "HFM_ERROR_SHAPE",     "HFM_ERROR_STATE",       "HFM_ERROR_CANCELLED"};
+  static const char *const names[] = {"HFM_OK",
+                                      "HFM_ERROR_ARGUMENT",
+                                      "HFM_ERROR_MEMORY",
+                                      "HFM_ERROR_IO",
+                                      "HFM_ERROR_NOT_FOUND",
+                                      "HFM_ERROR_FORMAT",
+                                      "HFM_ERROR_UNSUPPORTED",
+                                      "HFM_ERROR_LIMIT",
+                                      "HFM_ERROR_SHAPE",
+                                      "HFM_ERROR_STATE",
+                                      "HFM_ERROR_CANCELLED"};
   return result >= 0 && (size_t)result < HFM__COUNT(names) ? names[result] : "unknown result";
 }
 
 HFMODEL_API const char *hfm_error_item_name(int32_t item) {
   switch (item) {
-#define HFM__ERROR_NAME(name, number, result) case number: return #name;
+#define HFM__ERROR_NAME(name, number, result) \
+  case number: \
+    return #name;
     HFM_ERROR_ITEMS(HFM__ERROR_NAME)
 #undef HFM__ERROR_NAME
-    default: return item == 0 ? "NONE" : "unknown item";
+    default:
+      return item == 0 ? "NONE" : "unknown item";
   }
 }
 /* ==== end src/run/helpers.c ==== */
