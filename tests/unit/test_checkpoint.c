@@ -95,7 +95,7 @@ static void test_order(void) {
   folder_begin(&f);
   CHECK_INT(folder_open(&f, &ckpt, &error), HFM_E_WEIGHTS_NOT_FOUND);
   CHECK_INT(error.code, HFM_ERROR_NOT_FOUND);
-  CHECK_CONTAINS(error.message, "model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin."
+  CHECK_CONTAINS(error.message, "looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin."
                                 "index.json");
   folder_text(&f, "pytorch_model.bin", "not a zip");
   f.options.use_safetensors = 1;

@@ -406,11 +406,38 @@ static void test_zip_entries(void) {
     if (!CHECK_INT(judge(&a, &error), cases[i].item)) printf("    %s\n", cases[i].extra.name);
   }
   {
-    const part parts[] = {{"m/data/0", "\1\2\3\4", 4}};
+    const part parts[] = {{"m/data/0", "\1\2\3\4", 4}, {"data.pkl", good_pickle, sizeof good_pickle - 1}};
     make_zip(&a, parts, 1, 1);
     CHECK_INT(judge(&a, &error), HFM_E_TORCH_ENTRY);
     CHECK_STR(error.what, "data.pkl");
+    make_zip(&a, parts + 1, 1, 1);
+    CHECK_INT(judge(&a, &error), HFM_E_ZIP_STRUCTURE);
   }
+}
+
+/* A pickle larger than options.limits.max_header_bytes is not read. */
+static void test_limit(void) {
+  archive a;
+  source s;
+  hfm_options options;
+  hfm__checkpoint ckpt;
+  hfm_error error;
+  make_archive(&a, good_pickle, sizeof good_pickle - 1, 1);
+  s.file.name = "x.bin";
+  s.file.data = a.bytes;
+  s.file.size = a.size;
+  s.files.files = &s.file;
+  s.files.count = 1;
+  memset(&options, 0, sizeof options);
+  options.io = hfm__memory_io(&s.files);
+  options.limits.max_header_bytes = sizeof good_pickle - 2;
+  CHECK_INT(hfm__context_init(&options, &s.ctx, &error), HFM_OK);
+  CHECK_INT(hfm__checkpoint_open_file(&s.ctx, "x.bin", &options, &ckpt, &error), HFM_ERROR_LIMIT);
+  CHECK_INT(error.item, HFM_E_FILE_TOO_LARGE);
+  options.limits.max_header_bytes++;
+  CHECK_INT(hfm__context_init(&options, &s.ctx, &error), HFM_OK);
+  if (CHECK_INT(hfm__checkpoint_open_file(&s.ctx, "x.bin", &options, &ckpt, &error), HFM_OK))
+    hfm__checkpoint_close(&ckpt);
 }
 
 /* P12: a record has exactly the bytes of the storage that refers to it. */
@@ -502,6 +529,7 @@ static void test_types(void) {
       {"BUILD on a storage class", PICKLE("\x80\2ctorch\nFloatStorage\n}b."), HFM_E_PICKLE_TYPE},
       {"NEWOBJ of a storage", PICKLE("\x80\2ctorch\nFloatStorage\n)\x81."), HFM_E_PICKLE_TYPE},
       {"NEWOBJ with arguments", PICKLE("\x80\2" "ccollections\nOrderedDict\nK\1\x85\x81."), HFM_E_PICKLE_TYPE},
+      {"NEWOBJ without a tuple", PICKLE("\x80\2" "ccollections\nOrderedDict\n]\x81."), HFM_E_PICKLE_TYPE},
       {"STACK_GLOBAL of numbers", PICKLE("\x80\4K\1K\2\x93."), HFM_E_PICKLE_TYPE},
       {"a parameter of no tensor", PICKLE("\x80\2" "ctorch._utils\n_rebuild_parameter\nK\1\x89}\x87R."),
        HFM_E_PICKLE_TENSOR},
@@ -696,6 +724,18 @@ static void test_tensors(void) {
       {"v3 beyond", PICKLE(V3("float32")), HFM_E_PICKLE_TENSOR},
       {"v3 of float4", PICKLE(V3("float4_e2m1fn_x2")), HFM_E_WEIGHT_DTYPE},
       {"v3 of a class", PICKLE(V3("FloatStorage")), HFM_E_PICKLE_TENSOR},
+      {"L4: a view", PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\1K\2\x87"), "K\0", "K\2\x85", "K\1\x85")),
+       HFM_E_NONE},
+      {"L4: no view", PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4N"), "K\0", "K\4\x85", "K\1\x85")), HFM_E_NONE},
+      {"L4: outside of its storage", PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")),
+       HFM_E_PICKLE_TENSOR},
+      {"L4: outside of the view",
+       PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\1K\2\x87"), "K\0", "K\3\x85", "K\1\x85")),
+       HFM_E_PICKLE_TENSOR},
+      {"L4: view of no numbers", PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\1N\x87"), "K\0", ")", ")")),
+       HFM_E_PICKLE_TYPE},
+      {"four arguments", PICKLE("\x80\2}U\1wctorch._utils\n_rebuild_tensor\n(" OK_ID "K\0K\4\x85K\1\x85tRs."),
+       HFM_E_NONE},
       {"a list", PICKLE("\x80\2]."), HFM_E_PICKLE_RESULT},
       {"a number for a name", PICKLE("\x80\2}K\1" REBUILD "(" OK_ID "K\0))\x89}tRs."), HFM_E_PICKLE_RESULT},
       {"a NUL in a name", PICKLE("\x80\2}U\3a\0b" REBUILD "(" OK_ID "K\0))\x89}tRs."), HFM_E_PICKLE_RESULT},
@@ -869,6 +909,7 @@ int main(void) {
   TEST(test_zip_tail);
   TEST(test_zip64_extra);
   TEST(test_zip_entries);
+  TEST(test_limit);
   TEST(test_records);
   TEST(test_instructions);
   TEST(test_globals);
