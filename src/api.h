@@ -254,7 +254,8 @@ HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, si
 
 /* ---- Models --------------------------------------------------------------------------------------------------- */
 
-/* Loads a model. `path` is a directory as the hub has it, or a repository id ("org/name") in the local hub cache.
+/* Loads a model. `path` is a directory as the hub has it, a repository id ("org/name") in the local hub cache, or one
+   weights file (then options->config must be given).
    `options` may be NULL. On success *model is the caller's: hfm_model_free. Blocks while it reads headers;
    weights are mapped, not read. Thread-safe. */
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **model,

@@ -149,21 +149,35 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
 
 /* ---- Ways in ---- */
 
-/* From a directory that is known to exist, or to be served by hfm_io. */
-HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options,
-                                                  hfm_error *error) {
+/* A weights file by itself has no configuration beside it that could be trusted to be its own. */
+HFM__PRIVATE int hfm__is_weights_file(const char *path) {
+  return hfm__ends_with(path, ".safetensors") || hfm__ends_with(path, ".bin");
+}
+
+HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *path, const hfm_options *options,
+                                               hfm_error *error) {
+  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (hfm__is_weights_file(path))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
+                     "a weights file alone says nothing about its model: set options.config, or give the directory");
+  return hfm__config_load(&model->ctx, path, options ? options->subfolder : NULL, &model->config, error);
+}
+
+HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *path, const hfm_options *options,
+                                                hfm_error *error) {
+  const char *named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+  if (hfm__is_weights_file(path))
+    return hfm__checkpoint_open_file(&model->ctx, path, options, &model->checkpoint, error);
+  return hfm__checkpoint_open_named(&model->ctx, path, named, options, &model->checkpoint, error);
+}
+
+/* From a directory (or weights file) that is known to exist, or to be served by hfm_io. */
+HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path, const hfm_options *options,
+                                             hfm_error *error) {
   const int random = options && options->random_weights;
-  const char *named;
-  hfm_result result = HFM_OK;
-  if (options && options->config) result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
-  else result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
-  if (result != HFM_OK) return result;
-  if (!random) {
-    named = hfm_config_get_string(model->config, "transformers_weights", NULL);
-    result = hfm__checkpoint_open_named(&model->ctx, dir, named, options, &model->checkpoint, error);
-    if (result != HFM_OK) return result;
-  }
-  return hfm__model_finish(model, options, !random, error);
+  hfm_result result = hfm__model_config_from(model, path, options, error);
+  if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
+  return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -177,7 +191,7 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__model_from_directory(model, dir, options, error);
+  if (result == HFM_OK) result = hfm__model_from_path(model, dir, options, error);
   hfm__free_text(&model->ctx.mem, dir);
   if (result == HFM_OK) *out = model;
   else hfm_model_free(model);
@@ -199,7 +213,7 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   random.config = config;
   result = hfm__model_new(&random, &model, error);
   if (result != HFM_OK) return result;
-  result = hfm__model_from_directory(model, "", &random, error);
+  result = hfm__model_from_path(model, "", &random, error);
   if (result == HFM_OK) *out = model;
   else hfm_model_free(model);
   return result;
@@ -215,6 +229,10 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   if (out) *out = NULL;
   if (!files || !count || !out)
     return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+  for (size_t f = 0; f < count; f++)
+    if (!files[f].name || (!files[f].data && files[f].size))
+      return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "files", 0, "files[%u] has no %s", (uint64_t)f,
+                       files[f].name ? "data" : "name");
   memset(&served, 0, sizeof served);
   if (options) served = *options;
   memset(&served.io, 0, sizeof served.io);
@@ -229,7 +247,7 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   model->memory.files = copy;
   model->memory.count = count;
   model->ctx.io = hfm__memory_io(&model->memory);
-  result = hfm__model_from_directory(model, "", &served, error);
+  result = hfm__model_from_path(model, "", &served, error);
   if (result == HFM_OK) *out = model;
   else hfm_model_free(model);
   return result;
@@ -261,10 +279,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK && options && options->config)
-    result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
-  else if (result == HFM_OK)
-    result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
+  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
