@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ab5210704b991e98" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8fe34923dcf88629" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -531,7 +531,8 @@ HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, si
 
 /* ---- Models --------------------------------------------------------------------------------------------------- */
 
-/* Loads a model. `path` is a directory as the hub has it, or a repository id ("org/name") in the local hub cache.
+/* Loads a model. `path` is a directory as the hub has it, a repository id ("org/name") in the local hub cache, or one
+   weights file (then options->config must be given).
    `options` may be NULL. On success *model is the caller's: hfm_model_free. Blocks while it reads headers;
    weights are mapped, not read. Thread-safe. */
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **model,
@@ -560,7 +561,8 @@ HFMODEL_API hfm_task hfm_model_task(const hfm_model *model);
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model);          /* of the first float parameter */
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model);          /* "avx512", ... */
 HFMODEL_API int64_t hfm_num_labels(const hfm_model *model);
-HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);  /* id2label; NULL outside 0..num_labels-1 */
+/* id2label, LABEL_id where it has no name; NULL outside 0..num_labels-1, and where there are more than a million. */
+HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 /* Parameters, tied ones once. only_trainable leaves out frozen ones (all are trainable after a load, as in
    Transformers); exclude_embeddings leaves out every Embedding. */
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
@@ -5987,7 +5989,7 @@ struct hfm_config {
   const hfm__config_class *class_known; /* NULL: an unknown model_type, or none */
 };
 
-enum { HFM__CONFIG_MAX_PARTS = 64, HFM__CONFIG_MAX_LABELS = 1 << 24 };
+enum { HFM__CONFIG_MAX_PARTS = 64, HFM__CONFIG_MAX_LABELS = 1 << 24, HFM__CONFIG_LISTED_LABELS = 1 << 16 };
 
 HFMODEL_API void hfm_config_free(hfm_config *config) {
   if (!config) return;
@@ -6212,14 +6214,21 @@ HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
   return hfm__json_int(value.doc, value.node, &count) ? count : 2;
 }
 
-/* id2label[id]; NULL where Transformers would call it LABEL_id: there is none, or "num_labels" overruled the list. */
-HFM__PRIVATE const char *hfm__config_label(const hfm_config *config, int64_t id) {
+/* Calls for each pair of id2label, until a call fails. None if "num_labels" overruled the list: then Transformers names
+   them LABEL_i. */
+HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *ctx,
+                                               hfm_result (*label)(void *ctx, int64_t id, const char *name)) {
   const hfm__config_value labels = hfm__config_find(config, "id2label");
-  char name[24];
-  hfm__text t = hfm__text_to(name, sizeof name);
-  if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return NULL;
-  hfm__text_i64(&t, id);
-  return hfm__json_text(labels.doc, hfm__json_member_of(labels.doc, labels.node, name));
+  hfm_result result = HFM_OK;
+  uint32_t key = hfm__json_first(labels.doc, labels.node);
+  int64_t id;
+  if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return HFM_OK;
+  for (; key && result == HFM_OK; key = hfm__json_following(labels.doc, key)) {
+    const hfm__json_node *node = &labels.doc->nodes[key];
+    const char *name = hfm__json_text(labels.doc, key + 1);
+    if (name && hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name);
+  }
+  return result;
 }
 
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback) {
@@ -6384,7 +6393,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   return 0;
 }
 
-/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. */
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
+   such lists would be absurd the number stands for them, which Transformers reads, too. */
 HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
   static const char *const names[2] = {"id2label", "label2id"};
   hfm__json *doc = &config->document;
@@ -6395,6 +6405,15 @@ HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count
   if (hfm__config_label_count(config) == count) return HFM_OK;
   for (int32_t i = 0; i < 2; i++) hfm__json_remove(doc, doc->root, names[i], 8);
   if (hfm__config_num_labels(config) == count) return HFM_OK;
+  if (count > HFM__CONFIG_LISTED_LABELS) {
+    char number[24];
+    hfm__text t = hfm__text_to(number, sizeof number);
+    const uint32_t node = hfm__json_insert(doc, doc->root, "num_labels", 10);
+    hfm__text_i64(&t, count);
+    return node && hfm__json_set_scalar(doc, node, HFM__JSON_NUMBER, number, t.length)
+               ? HFM_OK
+               : hfm__fail_memory(error, "a configuration", 0);
+  }
   for (int32_t reverse = 0; reverse < 2; reverse++) {
     const uint64_t room = (uint64_t)count * 40 + 3;
     char *json = (char *)hfm__alloc(&config->ctx.mem, room);
@@ -17797,7 +17816,7 @@ HFMODEL_API const char *hfm_model_isa(const hfm_model *model) { return model ? m
 HFMODEL_API int64_t hfm_num_labels(const hfm_model *model) { return model ? model->label_count : 0; }
 
 HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id) {
-  return model && id >= 0 && id < model->label_count ? model->labels[id] : NULL;
+  return model && model->labels && id >= 0 && id < model->label_count ? model->labels[id] : NULL;
 }
 
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index) {
@@ -18052,23 +18071,31 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   return b.result;
 }
 
+HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name) {
+  hfm_model *model = (hfm_model *)ctx;
+  if (id < 0 || id >= model->label_count) return HFM_OK;
+  model->labels[id] = hfm__arena_copy(&model->tree.arena, name, strlen(name));
+  return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
+}
+
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
 HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
+  model->label_count = HFM__MAX(count, 0);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
-  if (!model->labels) return hfm__fail_memory(error, "labels", 0);
+  if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
+    return hfm__fail_memory(error, "labels", 0);
   for (int64_t i = 0; i < count; i++) {
-    const char *given = hfm__config_label(model->config, i);
     char text[32];
     hfm__text t = hfm__text_to(text, sizeof text);
+    if (model->labels[i]) continue;
     hfm__text_format(&t, "LABEL_%i", i);
-    model->labels[i] = given ? hfm__arena_copy(arena, given, strlen(given)) : hfm__arena_copy(arena, text, t.length);
+    model->labels[i] = hfm__arena_copy(arena, text, t.length);
     if (!model->labels[i]) return hfm__fail_memory(error, "labels", 0);
   }
-  model->label_count = count;
   return HFM_OK;
 }
 
@@ -18112,21 +18139,35 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
 
 /* ---- Ways in ---- */
 
-/* From a directory that is known to exist, or to be served by hfm_io. */
-HFM__PRIVATE hfm_result hfm__model_from_directory(hfm_model *model, const char *dir, const hfm_options *options,
-                                                  hfm_error *error) {
+/* A weights file by itself has no configuration beside it that could be trusted to be its own. */
+HFM__PRIVATE int hfm__is_weights_file(const char *path) {
+  return hfm__ends_with(path, ".safetensors") || hfm__ends_with(path, ".bin");
+}
+
+HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *path, const hfm_options *options,
+                                               hfm_error *error) {
+  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (hfm__is_weights_file(path))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
+                     "a weights file alone says nothing about its model: set options.config, or give the directory");
+  return hfm__config_load(&model->ctx, path, options ? options->subfolder : NULL, &model->config, error);
+}
+
+HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *path, const hfm_options *options,
+                                                hfm_error *error) {
+  const char *named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+  if (hfm__is_weights_file(path))
+    return hfm__checkpoint_open_file(&model->ctx, path, options, &model->checkpoint, error);
+  return hfm__checkpoint_open_named(&model->ctx, path, named, options, &model->checkpoint, error);
+}
+
+/* From a directory (or weights file) that is known to exist, or to be served by hfm_io. */
+HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path, const hfm_options *options,
+                                             hfm_error *error) {
   const int random = options && options->random_weights;
-  const char *named;
-  hfm_result result = HFM_OK;
-  if (options && options->config) result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
-  else result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
-  if (result != HFM_OK) return result;
-  if (!random) {
-    named = hfm_config_get_string(model->config, "transformers_weights", NULL);
-    result = hfm__checkpoint_open_named(&model->ctx, dir, named, options, &model->checkpoint, error);
-    if (result != HFM_OK) return result;
-  }
-  return hfm__model_finish(model, options, !random, error);
+  hfm_result result = hfm__model_config_from(model, path, options, error);
+  if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
+  return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -18140,7 +18181,7 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__model_from_directory(model, dir, options, error);
+  if (result == HFM_OK) result = hfm__model_from_path(model, dir, options, error);
   hfm__free_text(&model->ctx.mem, dir);
   if (result == HFM_OK) *out = model;
   else hfm_model_free(model);
@@ -18162,7 +18203,7 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   random.config = config;
   result = hfm__model_new(&random, &model, error);
   if (result != HFM_OK) return result;
-  result = hfm__model_from_directory(model, "", &random, error);
+  result = hfm__model_from_path(model, "", &random, error);
   if (result == HFM_OK) *out = model;
   else hfm_model_free(model);
   return result;
@@ -18178,6 +18219,10 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   if (out) *out = NULL;
   if (!files || !count || !out)
     return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+  for (size_t f = 0; f < count; f++)
+    if (!files[f].name || (!files[f].data && files[f].size))
+      return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "files", 0, "files[%u] has no %s", (uint64_t)f,
+                       files[f].name ? "data" : "name");
   memset(&served, 0, sizeof served);
   if (options) served = *options;
   memset(&served.io, 0, sizeof served.io);
@@ -18192,7 +18237,7 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   model->memory.files = copy;
   model->memory.count = count;
   model->ctx.io = hfm__memory_io(&model->memory);
-  result = hfm__model_from_directory(model, "", &served, error);
+  result = hfm__model_from_path(model, "", &served, error);
   if (result == HFM_OK) *out = model;
   else hfm_model_free(model);
   return result;
@@ -18224,10 +18269,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK && options && options->config)
-    result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
-  else if (result == HFM_OK)
-    result = hfm__config_load(&model->ctx, dir, options ? options->subfolder : NULL, &model->config, error);
+  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);

@@ -284,7 +284,8 @@ HFMODEL_API hfm_task hfm_model_task(const hfm_model *model);
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model);          /* of the first float parameter */
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model);          /* "avx512", ... */
 HFMODEL_API int64_t hfm_num_labels(const hfm_model *model);
-HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);  /* id2label; NULL outside 0..num_labels-1 */
+/* id2label, LABEL_id where it has no name; NULL outside 0..num_labels-1, and where there are more than a million. */
+HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 /* Parameters, tied ones once. only_trainable leaves out frozen ones (all are trainable after a load, as in
    Transformers); exclude_embeddings leaves out every Embedding. */
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);

@@ -24,7 +24,7 @@ struct hfm_config {
   const hfm__config_class *class_known; /* NULL: an unknown model_type, or none */
 };
 
-enum { HFM__CONFIG_MAX_PARTS = 64, HFM__CONFIG_MAX_LABELS = 1 << 24 };
+enum { HFM__CONFIG_MAX_PARTS = 64, HFM__CONFIG_MAX_LABELS = 1 << 24, HFM__CONFIG_LISTED_LABELS = 1 << 16 };
 
 HFMODEL_API void hfm_config_free(hfm_config *config) {
   if (!config) return;
@@ -249,14 +249,21 @@ HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
   return hfm__json_int(value.doc, value.node, &count) ? count : 2;
 }
 
-/* id2label[id]; NULL where Transformers would call it LABEL_id: there is none, or "num_labels" overruled the list. */
-HFM__PRIVATE const char *hfm__config_label(const hfm_config *config, int64_t id) {
+/* Calls for each pair of id2label, until a call fails. None if "num_labels" overruled the list: then Transformers names
+   them LABEL_i. */
+HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *ctx,
+                                               hfm_result (*label)(void *ctx, int64_t id, const char *name)) {
   const hfm__config_value labels = hfm__config_find(config, "id2label");
-  char name[24];
-  hfm__text t = hfm__text_to(name, sizeof name);
-  if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return NULL;
-  hfm__text_i64(&t, id);
-  return hfm__json_text(labels.doc, hfm__json_member_of(labels.doc, labels.node, name));
+  hfm_result result = HFM_OK;
+  uint32_t key = hfm__json_first(labels.doc, labels.node);
+  int64_t id;
+  if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return HFM_OK;
+  for (; key && result == HFM_OK; key = hfm__json_following(labels.doc, key)) {
+    const hfm__json_node *node = &labels.doc->nodes[key];
+    const char *name = hfm__json_text(labels.doc, key + 1);
+    if (name && hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name);
+  }
+  return result;
 }
 
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback) {
@@ -421,7 +428,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   return 0;
 }
 
-/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. */
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
+   such lists would be absurd the number stands for them, which Transformers reads, too. */
 HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
   static const char *const names[2] = {"id2label", "label2id"};
   hfm__json *doc = &config->document;
@@ -432,6 +440,15 @@ HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count
   if (hfm__config_label_count(config) == count) return HFM_OK;
   for (int32_t i = 0; i < 2; i++) hfm__json_remove(doc, doc->root, names[i], 8);
   if (hfm__config_num_labels(config) == count) return HFM_OK;
+  if (count > HFM__CONFIG_LISTED_LABELS) {
+    char number[24];
+    hfm__text t = hfm__text_to(number, sizeof number);
+    const uint32_t node = hfm__json_insert(doc, doc->root, "num_labels", 10);
+    hfm__text_i64(&t, count);
+    return node && hfm__json_set_scalar(doc, node, HFM__JSON_NUMBER, number, t.length)
+               ? HFM_OK
+               : hfm__fail_memory(error, "a configuration", 0);
+  }
   for (int32_t reverse = 0; reverse < 2; reverse++) {
     const uint64_t room = (uint64_t)count * 40 + 3;
     char *json = (char *)hfm__alloc(&config->ctx.mem, room);

@@ -9,7 +9,7 @@ HFMODEL_API const char *hfm_model_isa(const hfm_model *model) { return model ? m
 HFMODEL_API int64_t hfm_num_labels(const hfm_model *model) { return model ? model->label_count : 0; }
 
 HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id) {
-  return model && id >= 0 && id < model->label_count ? model->labels[id] : NULL;
+  return model && model->labels && id >= 0 && id < model->label_count ? model->labels[id] : NULL;
 }
 
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index) {

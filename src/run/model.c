@@ -89,23 +89,31 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   return b.result;
 }
 
+HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name) {
+  hfm_model *model = (hfm_model *)ctx;
+  if (id < 0 || id >= model->label_count) return HFM_OK;
+  model->labels[id] = hfm__arena_copy(&model->tree.arena, name, strlen(name));
+  return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
+}
+
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
 HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
+  model->label_count = HFM__MAX(count, 0);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
-  if (!model->labels) return hfm__fail_memory(error, "labels", 0);
+  if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
+    return hfm__fail_memory(error, "labels", 0);
   for (int64_t i = 0; i < count; i++) {
-    const char *given = hfm__config_label(model->config, i);
     char text[32];
     hfm__text t = hfm__text_to(text, sizeof text);
+    if (model->labels[i]) continue;
     hfm__text_format(&t, "LABEL_%i", i);
-    model->labels[i] = given ? hfm__arena_copy(arena, given, strlen(given)) : hfm__arena_copy(arena, text, t.length);
+    model->labels[i] = hfm__arena_copy(arena, text, t.length);
     if (!model->labels[i]) return hfm__fail_memory(error, "labels", 0);
   }
-  model->label_count = count;
   return HFM_OK;
 }
 

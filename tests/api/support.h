@@ -6,7 +6,7 @@
 
 /* The first output of a forward, copied. */
 typedef struct kept_output {
-  float values[16384];
+  float values[65536];
   size_t count;
 } kept_output;
 

@@ -106,6 +106,24 @@ static void test_dtype(void) {
 }
 
 /* JSON's num_labels beats id2label; two labels where there is neither. */
+/* The name that id2label has for an id; NULL: none. */
+typedef struct label_search {
+  int64_t id;
+  const char *name;
+} label_search;
+
+static hfm_result label_seen(void *ctx, int64_t id, const char *name) {
+  label_search *search = (label_search *)ctx;
+  if (id == search->id) search->name = name;
+  return HFM_OK;
+}
+
+static const char *label_of(const hfm_config *config, int64_t id) {
+  label_search search = {id, NULL};
+  CHECK_INT(hfm__config_each_label(config, &search, label_seen), HFM_OK);
+  return search.name;
+}
+
 static void test_labels(void) {
   static const struct {
     const char *json;
@@ -127,14 +145,14 @@ static void test_labels(void) {
     c = config_of(cases[i].json);
     if (!c) continue;
     CHECK_INT(hfm_config_get_int(c, "num_labels", 0), cases[i].count);
-    CHECK_STR(hfm__config_label(c, 0), cases[i].first);
-    CHECK(hfm__config_label(c, 99) == NULL && hfm__config_label(c, -1) == NULL);
+    CHECK_STR(label_of(c, 0), cases[i].first);
+    CHECK(label_of(c, 99) == NULL && label_of(c, -1) == NULL);
     hfm_config_free(c);
   }
   c = config_of("{\"id2label\": {\"0\": \"A\", \"1\": \"B\"}, \"label2id\": {\"A\": 0, \"B\": 1}}");
   if (!c) return;
   CHECK_INT(hfm_config_set_int(c, "num_labels", 2, &error), HFM_OK); /* as many as there are: nothing changes */
-  CHECK_STR(hfm__config_label(c, 1), "B");
+  CHECK_STR(label_of(c, 1), "B");
   CHECK_INT(hfm_config_set_int(c, "num_labels", 3, &error), HFM_OK);
   CHECK_INT(hfm_config_get_int(c, "num_labels", 0), 3);
   CHECK_STR(written(c, json),
@@ -145,6 +163,11 @@ static void test_labels(void) {
   CHECK_CONTAINS(written(c, json), "\"LABEL_1\": 1,\n    \"LABEL_10\": 10,");        /* and as text */
   CHECK_INT(hfm_config_set_int(c, "num_labels", 2, &error), HFM_OK);
   CHECK_STR(written(c, json), "{}\n"); /* Transformers does not write the default */
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 1000003, &error), HFM_OK);
+  CHECK_STR(written(c, json), "{\n  \"num_labels\": 1000003\n}\n"); /* no lists of a million names */
+  CHECK_INT(hfm_config_get_int(c, "num_labels", 0), 1000003);
+  CHECK_INT(hfm_config_set_int(c, "num_labels", 2, &error), HFM_OK);
+  CHECK_STR(written(c, json), "{}\n");
   CHECK_INT(hfm_config_set_string(c, "id2label", "text", &error), HFM_OK); /* the place, not the value, has the order */
   CHECK_INT(hfm_config_set_json(c, "id2label", "{\"10\": \"x\", \"9\": \"y\"}", &error), HFM_OK);
   CHECK_STR(written(c, json), "{\n  \"id2label\": {\n    \"9\": \"y\",\n    \"10\": \"x\"\n  }\n}\n");

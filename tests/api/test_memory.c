@@ -1,0 +1,440 @@
+/* Where memory and bytes come from: no allocation within reserved bounds, every allocation and every read failing in
+   turn, models from memory and through the caller's io, and configurations that ask for the impossible. */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+#include "check.h"
+#include "failing_alloc.h"
+#include "support.h"
+#include <stdio.h>
+#include <time.h>
+
+typedef struct subject {
+  const char *dir;
+  hfm_task task;
+  int32_t is_image;
+} subject;
+
+static const subject subjects[] = {
+  {FIXTURE("bert_sequence"), HFM_SEQUENCE_CLASSIFICATION, 0}, {FIXTURE("llama_causal"), HFM_CAUSAL_LM, 0},
+  {FIXTURE("vit_image"), HFM_IMAGE_CLASSIFICATION, 1},        {FIXTURE("bert_sharded"), HFM_BASE, 0},
+  {FIXTURE("gpt2_causal"), HFM_SEQUENCE_CLASSIFICATION, 0},   {FIXTURE("bert_f64"), HFM_BASE, 0}};
+enum { SUBJECTS = sizeof subjects / sizeof *subjects };
+
+static int64_t ids[8 * 128];
+static float pixels[2 * 3 * 14 * 14];
+static kept_output first, second;
+
+static hfm_inputs inputs_for(const subject *s, int64_t batch, int64_t length) {
+  const int64_t shape[4] = {2, 3, 14, 14};
+  hfm_inputs in;
+  memset(&in, 0, sizeof in);
+  fill_ids(ids, batch * length, length);
+  for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++) pixels[i] = (float)(i % 13) * 0.1f;
+  if (s->is_image) in.pixel_values = hfm_tensor_f32(pixels, 4, shape);
+  else in.input_ids = hfm_tensor_i64(ids, batch, length);
+  return in;
+}
+
+/* ---- Within the reserved bounds nothing is allocated ---- */
+
+static void hundred_lengths(const char *dir, hfm_task task, int32_t threads, int32_t packing) {
+  failing_alloc memory;
+  hfm_options options;
+  hfm_model *model;
+  hfm_session *session;
+  hfm_inputs like, in;
+  hfm_error error;
+  int64_t calls, mask[8 * 128], longest = 100;
+  failing_alloc_begin(&memory, -1);
+  memset(&options, 0, sizeof options);
+  memset(&like, 0, sizeof like);
+  options.allocator = memory.allocator;
+  options.task = task;
+  options.packing = packing;
+  model = load_fixture(dir, &options);
+  session = new_session(model, threads);
+  if (!model || !session) return;
+  if (hfm_config_get_int(hfm_model_config(model), "max_position_embeddings", 100) < 100 && !strstr(dir, "llama")) longest = 40;
+  for (int i = 0; i < 8 * 128; i++) mask[i] = i % 5 != 0;
+  CHECK_INT(hfm_session_reserve(session, 4, longest, NULL, &error), HFM_OK);
+  like.input_ids = hfm_tensor_i64(ids, 1, 1);
+  CHECK_INT(hfm_session_reserve(session, 4, longest, &like, &error), HFM_OK);
+  like.attention_mask = like.input_ids;
+  like.output_hidden_states = 1;
+  CHECK_INT(hfm_session_reserve(session, 4, longest, &like, &error), HFM_OK);
+  calls = memory.calls;
+  for (int64_t i = 0; i < 120; i++) {
+    hfm_outputs out;
+    const int64_t length = i * 37 % longest + 1, batch = i % 4 + 1;
+    in = inputs_for(&subjects[0], batch, length);
+    if (i % 3) in.attention_mask = hfm_tensor_i64(mask, batch, length);
+    in.output_hidden_states = i % 3 == 2;
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    if (!CHECK_INT(memory.calls, calls)) break;
+  }
+  in = inputs_for(&subjects[0], 4, longest);
+  in.input_ids.shape[0] = 4;
+  in.output_attentions = 1; /* something else: that may allocate */
+  {
+    hfm_outputs out;
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  }
+  CHECK(memory.calls > calls);
+  hfm_session_free(session);
+  hfm_model_free(model);
+  CHECK(failing_alloc_clean(&memory));
+}
+
+static void test_no_allocation(void) {
+  hundred_lengths(FIXTURE("bert_sequence"), HFM_SEQUENCE_CLASSIFICATION, 1, HFM_PACK_LAZY);
+  hundred_lengths(FIXTURE("bert_sequence"), HFM_BASE, 3, HFM_PACK_NEVER);
+  hundred_lengths(FIXTURE("llama_causal"), HFM_BASE, 2, HFM_PACK_LAZY);
+  hundred_lengths(FIXTURE("gpt2_sequence"), HFM_SEQUENCE_CLASSIFICATION, 1, HFM_PACK_EAGER);
+}
+
+/* ---- Every allocation fails in turn ---- */
+
+static hfm_result whole_life(const subject *s, const hfm_options *options, const hfm_memory_file *files, size_t count,
+                             hfm_error *error) {
+  hfm_model *model = (hfm_model *)1;
+  hfm_session *session = (hfm_session *)1;
+  hfm_session_options session_options;
+  hfm_outputs out;
+  hfm_inputs in = inputs_for(s, 2, 5);
+  hfm_result result;
+  memset(&session_options, 0, sizeof session_options);
+  session_options.threads = 2;
+  memset(&out, 0x77, sizeof out);
+  result = files ? hfm_from_memory(files, count, options, &model, error) : hfm_from_pretrained(s->dir, options, &model, error);
+  if (result) {
+    CHECK(model == NULL);
+    return result;
+  }
+  result = hfm_session_create(model, &session_options, &session, error);
+  if (result) {
+    CHECK(session == NULL);
+  } else {
+    result = hfm_forward(session, &in, &out, error);
+    if (result) CHECK(out.items == NULL && out.items_count == 0 && out.logits.data == NULL);
+    else keep_output(&out, &second);
+  }
+  hfm_session_free(session);
+  hfm_model_free(model);
+  return result;
+}
+
+static void all_allocations(const subject *s, hfm_options *options, const hfm_memory_file *files, size_t count) {
+  failing_alloc memory;
+  hfm_error error;
+  int64_t at;
+  for (at = 0; at < 100000; at++) {
+    hfm_result result;
+    failing_alloc_begin(&memory, at);
+    options->allocator = memory.allocator;
+    result = whole_life(s, options, files, count, &error);
+    if (!CHECK(failing_alloc_clean(&memory))) printf("  %s: allocation %d\n", s->dir, (int)at);
+    if (!memory.failed) {
+      CHECK_INT(result, HFM_OK);
+      break;
+    }
+    if (result == HFM_OK) continue; /* kept panels are a luxury */
+    if (!CHECK_INT(result, HFM_ERROR_MEMORY)) {
+      printf("  %s: allocation %d: %s\n", s->dir, (int)at, error.message);
+      break;
+    }
+    CHECK_INT(error.item, HFM_E_OUT_OF_MEMORY);
+    CHECK_INT(error.code, HFM_ERROR_MEMORY);
+  }
+  CHECK(at > 20);
+}
+
+static void test_failing_allocations(void) {
+  for (int i = 0; i < SUBJECTS; i++) {
+    hfm_options options;
+    memset(&options, 0, sizeof options);
+    options.task = subjects[i].task;
+    options.packing = i == 0 ? HFM_PACK_EAGER : HFM_PACK_LAZY;
+    options.local_copy = i == 1;
+    all_allocations(&subjects[i], &options, NULL, 0);
+  }
+}
+
+/* ---- Files in memory, and through the caller's io ---- */
+
+static void *read_whole(const char *path, size_t *size) {
+  FILE *f = fopen(path, "rb");
+  void *data;
+  long n;
+  if (!f) return NULL;
+  fseek(f, 0, SEEK_END);
+  n = ftell(f);
+  fseek(f, 0, SEEK_SET);
+  data = malloc((size_t)n + 1);
+  *size = data ? fread(data, 1, (size_t)n, f) : 0;
+  fclose(f);
+  return data;
+}
+
+/* A pack: the files of a directory, served from memory, with a fault at the n-th call. */
+typedef struct pack {
+  hfm_memory_file files[8];
+  size_t count;
+  int64_t calls, fault_at;
+  int32_t fault, hit, open, maps;
+} pack;
+enum { FAULT_NONE, FAULT_ERROR, FAULT_SHORT, FAULT_NOTHING, FAULT_SIZE, FAULT_SIZE_LARGER, FAULTS };
+
+static int32_t faulty(pack *p) {
+  const int32_t now = p->calls++ == p->fault_at ? p->fault : FAULT_NONE;
+  if (now) p->hit = 1;
+  return now;
+}
+
+static hfm_result pack_open(void *ctx, const char *name, void **file) {
+  pack *p = (pack *)ctx;
+  const char *slash = strrchr(name, '/');
+  *file = NULL;
+  if (faulty(p) == FAULT_ERROR) return HFM_ERROR_IO;
+  for (size_t i = 0; i < p->count; i++) {
+    if (strcmp(p->files[i].name, slash ? slash + 1 : name)) continue;
+    *file = &p->files[i];
+    p->open++;
+    return HFM_OK;
+  }
+  return HFM_ERROR_NOT_FOUND;
+}
+static uint64_t pack_size(void *ctx, void *file) {
+  const uint64_t size = ((const hfm_memory_file *)file)->size;
+  const int32_t fault = faulty((pack *)ctx);
+  return fault == FAULT_SIZE ? size / 2 : fault == FAULT_SIZE_LARGER ? size + 1000 : size;
+}
+static hfm_result pack_read(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got) {
+  const hfm_memory_file *f = (const hfm_memory_file *)file;
+  const int32_t fault = faulty((pack *)ctx);
+  *got = offset < f->size ? (size_t)(f->size - offset < size ? f->size - offset : size) : 0;
+  if (fault == FAULT_ERROR) return HFM_ERROR_IO;
+  if (fault == FAULT_SHORT) *got = (*got + 2) / 3;
+  if (fault == FAULT_NOTHING) *got = 0;
+  memcpy(dst, (const char *)f->data + offset, *got);
+  return HFM_OK;
+}
+static const void *pack_map(void *ctx, void *file) {
+  pack *p = (pack *)ctx;
+  if (faulty(p) == FAULT_ERROR || !p->maps) return NULL;
+  return ((const hfm_memory_file *)file)->data;
+}
+static void pack_close(void *ctx, void *file) {
+  (void)file;
+  ((pack *)ctx)->open--;
+}
+
+static int pack_fill(pack *p, const char *dir, const char *const *names) {
+  memset(p, 0, sizeof *p);
+  p->fault_at = -1;
+  for (; *names; names++) {
+    char path[256];
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/%s", dir, *names);
+    p->files[p->count].name = *names;
+    p->files[p->count].data = read_whole(path, &size);
+    p->files[p->count].size = size;
+    if (!CHECK(p->files[p->count++].data != NULL)) return 0;
+  }
+  return 1;
+}
+static void pack_free(pack *p) {
+  for (size_t i = 0; i < p->count; i++) free((void *)(uintptr_t)p->files[i].data);
+}
+static hfm_io pack_io(pack *p) {
+  hfm_io io;
+  io.ctx = p;
+  io.open = pack_open;
+  io.size = pack_size;
+  io.read = pack_read;
+  io.map = pack_map;
+  io.close = pack_close;
+  return io;
+}
+
+static const char *const one_file[] = {"config.json", "model.safetensors", NULL};
+static const char *const shards[] = {"config.json", "model.safetensors.index.json", "model-00001-of-00003.safetensors",
+                                     "model-00002-of-00003.safetensors", "model-00003-of-00003.safetensors", NULL};
+
+static void test_from_memory(void) {
+  for (int i = 0; i < SUBJECTS; i++) {
+    hfm_options options;
+    hfm_error error;
+    hfm_model *model = NULL;
+    pack p;
+    memset(&options, 0, sizeof options);
+    options.task = subjects[i].task;
+    CHECK_INT(whole_life(&subjects[i], &options, NULL, 0, &error), HFM_OK);
+    first = second;
+    if (!pack_fill(&p, subjects[i].dir, strstr(subjects[i].dir, "sharded") ? shards : one_file)) return;
+    CHECK_INT(whole_life(&subjects[i], &options, p.files, p.count, &error), HFM_OK);
+    CHECK(same_bits(&first, &second));
+    if (i == 0) all_allocations(&subjects[i], &options, p.files, p.count);
+    memset(&options.allocator, 0, sizeof options.allocator);
+    options.local_copy = 1;
+    CHECK_INT(whole_life(&subjects[i], &options, p.files, p.count, &error), HFM_OK);
+    CHECK(same_bits(&first, &second));
+    CHECK_INT(whole_life(&subjects[i], &options, NULL, 0, &error), HFM_OK);
+    CHECK(same_bits(&first, &second));
+    options.local_copy = 0;
+    options.io = pack_io(&p);
+    for (p.maps = 0; p.maps < 2; p.maps++) {
+      second.count = 0;
+      if (!CHECK_INT(whole_life(&subjects[i], &options, NULL, 0, &error), HFM_OK)) printf("  %s\n", error.message);
+      CHECK(same_bits(&first, &second));
+      CHECK_INT(p.open, 0);
+    }
+    options.io.map = NULL;
+    CHECK_INT(whole_life(&subjects[i], &options, NULL, 0, &error), HFM_OK);
+    CHECK(same_bits(&first, &second));
+    options.io.read = NULL; /* half an io is none */
+    CHECK_INT(hfm_from_pretrained(subjects[i].dir, &options, &model, &error), HFM_ERROR_ARGUMENT);
+    CHECK_STR(error.what, "io");
+    pack_free(&p);
+  }
+}
+
+static void test_memory_files_that_lack(void) {
+  hfm_memory_file files[2];
+  hfm_model *model = (hfm_model *)1;
+  hfm_error error;
+  static const char text[] = "{\"model_type\":\"bert\"}";
+  files[0].name = NULL;
+  files[0].data = NULL;
+  files[0].size = 0;
+  CHECK(hfm_from_memory(files, 1, NULL, &model, &error) != HFM_OK);
+  CHECK(model == NULL);
+  files[0].name = "config.json";
+  CHECK(hfm_from_memory(files, 1, NULL, &model, &error) != HFM_OK); /* empty */
+  files[0].size = 10;
+  CHECK(hfm_from_memory(files, 1, NULL, &model, &error) != HFM_OK); /* ten bytes nowhere */
+  files[0].data = text;
+  files[0].size = sizeof text - 1;
+  CHECK_INT(hfm_from_memory(files, 1, NULL, &model, &error), HFM_ERROR_NOT_FOUND); /* no weights */
+  CHECK_INT(error.item, HFM_E_WEIGHTS_NOT_FOUND);
+  files[1].name = "model.safetensors";
+  files[1].data = text;
+  files[1].size = 5;
+  CHECK_INT(hfm_from_memory(files, 2, NULL, &model, &error), HFM_ERROR_FORMAT);
+  CHECK_STR(error.file, "model.safetensors");
+}
+
+/* Every call of the io fails in turn, in several ways: an error or the right result, nothing left open or allocated. */
+static void all_faults(int subject_index, int32_t maps, int32_t local_copy) {
+  const subject *s = &subjects[subject_index];
+  failing_alloc memory;
+  hfm_options options;
+  hfm_error error;
+  pack p;
+  memset(&options, 0, sizeof options);
+  options.task = s->task;
+  if (!pack_fill(&p, s->dir, strstr(s->dir, "sharded") ? shards : one_file)) return;
+  options.io = pack_io(&p);
+  options.local_copy = local_copy;
+  p.maps = maps;
+  CHECK_INT(whole_life(s, &options, NULL, 0, &error), HFM_OK);
+  first = second;
+  for (p.fault = FAULT_ERROR; p.fault < FAULTS; p.fault++) {
+    int64_t at;
+    for (at = 0; at < 20000; at++) {
+      hfm_result result;
+      p.calls = p.hit = 0;
+      p.fault_at = at;
+      failing_alloc_begin(&memory, -1);
+      options.allocator = memory.allocator;
+      second.count = 0;
+      result = whole_life(s, &options, NULL, 0, &error);
+      CHECK(failing_alloc_clean(&memory));
+      CHECK_INT(p.open, 0);
+      if (result == HFM_OK) CHECK(same_bits(&first, &second));
+      else CHECK(error.code == result && error.item != HFM_E_NONE && error.message[0]);
+      if (p.fault == FAULT_SHORT) CHECK_INT(result, HFM_OK);
+      if (!p.hit && p.calls <= at) break;
+    }
+    CHECK(at > 5);
+  }
+  pack_free(&p);
+}
+
+static void test_faults(void) {
+  all_faults(0, 1, 0);
+  all_faults(0, 0, 0);
+  all_faults(1, 1, 1);
+  all_faults(3, 0, 0);
+}
+
+/* ---- Configurations that ask for the impossible ---- */
+
+static const char *const families[] = {
+  FIXTURE("bert_sequence"), FIXTURE("roberta_sequence"), FIXTURE("xlm_roberta_base"), FIXTURE("camembert_token"),
+  FIXTURE("distilbert_sequence"), FIXTURE("gpt2_sequence"), FIXTURE("llama_sequence"), FIXTURE("mistral_base"),
+  FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("vit_image"), FIXTURE("deit_image")};
+static const char *const keys[] = {
+  "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
+  "type_vocab_size", "num_labels", "n_embd", "n_layer", "n_head", "n_inner", "n_positions", "dim", "hidden_dim", "n_layers",
+  "n_heads", "num_key_value_heads", "head_dim", "image_size", "patch_size", "num_channels", "pooler_output_size",
+  "pad_token_id", "sliding_window", "max_window_layers"};
+
+static void ask(const char *dir, const char *key, int64_t value, int32_t no_layers) {
+  failing_alloc memory;
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  hfm_error error;
+  clock_t start;
+  double seconds;
+  hfm_result result;
+  failing_alloc_begin(&memory, -1);
+  memset(&options, 0, sizeof options);
+  options.task = HFM_TASK_FROM_CONFIG;
+  CHECK_INT(hfm_config_from_pretrained(dir, NULL, &config, &error), HFM_OK);
+  hfm_config_set_int(config, key, value, &error);
+  if (no_layers) {
+    hfm_config_set_int(config, "num_hidden_layers", 0, &error);
+    hfm_config_remove(config, "layer_types", &error);
+  }
+  options.config = config;
+  options.allocator = memory.allocator;
+  options.limits.max_new_bytes = 16 << 20;
+  start = clock();
+  result = hfm_from_pretrained(dir, &options, &model, &error);
+  seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+  if (!CHECK(seconds < 1.0) || !CHECK(memory.peak_bytes < 64 << 20))
+    printf("  %s: %s = %lld: %.2f s, %lld bytes\n", dir, key, (long long)value, seconds, (long long)memory.peak_bytes);
+  CHECK((result == HFM_OK) == (model != NULL));
+  if (result) CHECK(error.message[0] != 0 && error.item != 0);
+  else { /* it runs, or says why not */
+    hfm_session *session = new_session(model, 1);
+    hfm_inputs in = inputs_for(&subjects[strstr(dir, "vit_") || strstr(dir, "deit_") ? 2 : 0], 2, 3);
+    hfm_outputs out;
+    (void)hfm_forward(session, &in, &out, &error);
+    hfm_session_free(session);
+  }
+  hfm_model_free(model);
+  hfm_config_free(config);
+  CHECK(failing_alloc_clean(&memory));
+}
+
+static void test_impossible(void) {
+  const int64_t values[] = {1000000000, INT32_MAX, INT64_MAX, (int64_t)1 << 32, 0, -1, INT64_MIN, 1000003};
+  for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+      for (size_t v = 0; v < sizeof values / sizeof *values; v++) ask(families[f], keys[k], values[v], 0);
+      ask(families[f], keys[k], 1000000000, 1);
+    }
+  }
+}
+
+int main(void) {
+  TEST(test_no_allocation);
+  TEST(test_failing_allocations);
+  TEST(test_from_memory);
+  TEST(test_memory_files_that_lack);
+  TEST(test_faults);
+  TEST(test_impossible);
+  return check_report("test_memory");
+}
