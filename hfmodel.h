@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8fe34923dcf88629" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f45b91ca5024a11c" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -71,7 +71,8 @@ IT DOES NOT
 
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
-  - train, compute losses, or generate text with a key-value cache
+  - train or compute losses
+  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - read GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -133,6 +134,12 @@ MEMORY AND OWNERSHIP
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
+
+
+  - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
+    with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
+    cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
+    back to an earlier position, or to 0.
 
 
 THREADS
@@ -632,6 +639,8 @@ typedef struct hfm_inputs {
   hfm_tensor labels;         /* not computed yet: passing it is an error that says so */
   int32_t output_hidden_states; /* 1: fill hidden_states */
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
+  int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
+                                   and positions are those of the new tokens; attention_mask is [batch, cached + length] */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -666,7 +675,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
 HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
-   an attention_mask, no hidden states or attentions). Beyond them a forward reserves anew by itself. */
+   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached positions. Beyond them a forward reserves anew by itself. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -678,6 +687,12 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
+/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or is
+   cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call of
+   the session: a forward in progress is over. More than there are is an error. */
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
@@ -6749,6 +6764,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
+     append      state [B, T, ...], x [B, S, ...] -> the state, whose last S positions are now x
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -6772,6 +6788,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
+  X(append, 2, 2, 1) \
   X(copy, 1, 1, 1) \
   X(concat, 2, 2, 1)
 
@@ -13024,6 +13041,23 @@ HFM__PRIVATE void hfm__copy_run(const hfm__op_args *a, int64_t chunk, hfm__worke
     hfm__copy_row(a, x, hfm__row_offset(x, r), stride, (float *)a->out[0].data + r * n, n);
 }
 
+HFM__PRIVATE int64_t hfm__append_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__row_step(hfm__width(&a->in[1]));
+  return (hfm__rows(&a->in[1]) + step - 1) / step;
+}
+
+HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *x = &a->in[1];
+  const int64_t n = hfm__width(x), step = hfm__row_step(n), end = HFM__MIN((chunk + 1) * step, hfm__rows(x));
+  hfm__operand to = a->out[0]; /* its last positions */
+  int64_t r;
+  (void)worker;
+  to.data = (float *)to.data + (to.shape[1] - x->shape[1]) * to.stride[1];
+  to.shape[1] = x->shape[1];
+  for (r = chunk * step; r < end; r++)
+    memcpy((float *)to.data + hfm__row_offset(&to, r), hfm__row(x, r), (size_t)n * sizeof(float));
+}
+
 /* Row r of the output is a row of one input, or, along the last axis, a row of each. */
 HFM__PRIVATE void hfm__concat_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *out = &a->out[0];
@@ -13232,6 +13266,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
+#define hfm__append_scratch hfm__no_scratch
 #define hfm__copy_scratch hfm__no_scratch
 #define hfm__concat_scratch hfm__no_scratch
 
@@ -13270,6 +13305,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
+#undef hfm__append_scratch
 #undef hfm__copy_scratch
 #undef hfm__concat_scratch
 /* ==== end src/cpu/ops_index.c ==== */
@@ -13395,6 +13431,7 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
   HFM__SYM_COUNT
 };
 
@@ -13463,11 +13500,18 @@ static const hfm__output_row hfm__output_rows[] = {
 #undef HFM__OUTPUT_ROW
 };
 
-enum { HFM__VALUE_NODE, HFM__VALUE_VIEW, HFM__VALUE_INPUT, HFM__VALUE_PARAMETER, HFM__VALUE_CONSTANT };
+enum {
+  HFM__VALUE_NODE,
+  HFM__VALUE_VIEW,
+  HFM__VALUE_INPUT,
+  HFM__VALUE_PARAMETER,
+  HFM__VALUE_CONSTANT,
+  HFM__VALUE_STATE
+};
 
 typedef struct hfm__value {
   int32_t kind;       /* HFM__VALUE_... */
-  int32_t source;     /* node; input HFM__IN_...; parameter; for a constant its index in graph->constants */
+  int32_t source;     /* node; input HFM__IN_...; parameter; of constants and states the index in their list */
   int32_t base;       /* of a view: the value whose memory it shows (never a view itself); otherwise itself */
   int32_t contiguous; /* row-major without gaps, whatever the binding */
   hfm_dtype dtype;    /* of a parameter: known when it is acquired */
@@ -13500,6 +13544,17 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
+/* What outlives a call and is read by the next one. How a session keeps, crops and copies it follows from its kind. */
+enum {
+  HFM__STATE_APPEND /* [batch, total, ...]: each call adds its positions after those of the calls before */
+};
+
+typedef struct hfm__state {
+  const char *name; /* "past_key_values.0.key" */
+  int32_t kind;     /* HFM__STATE_... */
+  int32_t value;
+} hfm__state;
+
 typedef struct hfm__graph {
   hfm__arena arena;
   hfm__dim_expression *dims;
@@ -13509,8 +13564,10 @@ typedef struct hfm__graph {
   hfm__node *nodes;
   hfm__graph_output *outputs;
   hfm__constant *constants;
+  hfm__state *states; /* every graph of a model that has some has the same ones, in the same order */
   size_t dim_count, dim_capacity, guard_count, guard_capacity, requirement_count, requirement_capacity, value_count,
-      value_capacity, node_count, node_capacity, output_count, output_capacity, constant_count, constant_capacity;
+      value_capacity, node_count, node_capacity, output_count, output_capacity, constant_count, constant_capacity,
+      state_count, state_capacity;
   hfm__graph_input inputs[HFM__IN_COUNT];
 } hfm__graph;
 
@@ -13523,6 +13580,7 @@ HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
   hfm__free(&mem, g->nodes, (uint64_t)g->node_capacity * sizeof *g->nodes);
   hfm__free(&mem, g->outputs, (uint64_t)g->output_capacity * sizeof *g->outputs);
   hfm__free(&mem, g->constants, (uint64_t)g->constant_capacity * sizeof *g->constants);
+  hfm__free(&mem, g->states, (uint64_t)g->state_capacity * sizeof *g->states);
   hfm__arena_free(&g->arena);
 }
 
@@ -13581,6 +13639,7 @@ typedef struct hfm__builder {
   uint32_t present;  /* bit HFM__IN_...: inputs that the caller gives */
   int32_t attention; /* HFM_ATTN_... */
   int32_t wants_hidden_states, wants_attentions;
+  int32_t use_cache;      /* the call continues from the session's states */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
 } hfm__builder;
@@ -14191,12 +14250,23 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
   return value;
 }
 
-/* attention_mask as "keep" flags [batch, length], or nothing where the caller gives none: all ones. */
+/* How many positions attention reaches over: this call's, and the cached ones before them. */
+HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
+  return hfm__symbol(b, b->use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+}
+
+/* How many positions are cached. */
+HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
+  if (!b->use_cache) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+}
+
+/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
   if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH),
-                    hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
+                    none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -14347,6 +14417,47 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
   g->constants[g->constant_count++].elements = elements;
   shape = hfm__fixed(b, elements);
   return hfm__value_add(b, HFM__VALUE_CONSTANT, (int32_t)g->constant_count - 1, HFM_F32, 1, &shape);
+}
+
+/* ---- State ---- */
+
+/* Declares what outlives a call. `name` must live as long as the graph. */
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t kind, int32_t rank,
+                                     const hfm__dim *shape) {
+  hfm__graph *g = b->graph;
+  hfm__val value;
+  void *grown;
+  if (!hfm__ok(b)) return hfm__no_value;
+  grown = hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states);
+  if (!grown || !name) {
+    hfm__builder_memory(b);
+    return hfm__no_value;
+  }
+  g->states = (hfm__state *)grown;
+  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
+  if (!hfm__ok(b)) return value;
+  g->values[value.id].contiguous = 0; /* between the batch's rows there is room to grow */
+  g->states[g->state_count].name = name;
+  g->states[g->state_count].kind = kind;
+  g->states[g->state_count++].value = value.id;
+  return value;
+}
+
+/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...]. Without
+   a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__val state, out;
+  char text[64];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b) || !b->use_cache) return x;
+  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
+  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
+  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  return out;
 }
 
 /* ---- Arithmetic ---- */
@@ -14505,13 +14616,13 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
-HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, int64_t start) {
+HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start) {
   hfm__dim shape[2];
   hfm__val out;
   shape[0] = hfm__fixed(b, 1);
   shape[1] = length;
   out = hfm__emit(b, HFM__OP_iota, NULL, HFM_I64, 2, shape, hfm__no_value, hfm__no_value, hfm__no_value, hfm__no_value);
-  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = hfm__fixed(b, start);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = start;
   return out;
 }
 
@@ -14625,8 +14736,8 @@ static const uint64_t hfm__plan_most = (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 <
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
-  uint64_t *offsets; /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
-  uint64_t arena_bytes;
+  uint64_t *offsets; /* of each value in the session's arena, of states in its cache; UINT64_MAX: it needs no memory */
+  uint64_t arena_bytes, state_bytes;
 } hfm__plan;
 
 /* Bytes of a value under some dimension values, aligned; 0 where it overflows or needs none. */
@@ -14717,7 +14828,15 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     plan->offsets[i] = hfm__place(g, plan, sizes, lives, i);
     plan->arena_bytes = HFM__MAX(plan->arena_bytes, plan->offsets[i] + sizes[i]);
   }
-  if (plan->arena_bytes > hfm__plan_most) return hfm__plan_too_large(bounds, error);
+  for (size_t i = 0; i < g->state_count; i++) { /* one after the other: a session moves them when it grows */
+    const int32_t value = g->states[i].value;
+    plan->offsets[value] = plan->state_bytes;
+    if (!hfm__value_bytes(&g->values[value], dims, &sizes[value]) ||
+        !hfm__add64(plan->state_bytes, sizes[value], &plan->state_bytes))
+      return hfm__plan_too_large(bounds, error);
+  }
+  if (plan->arena_bytes > hfm__plan_most || plan->state_bytes > hfm__plan_most)
+    return hfm__plan_too_large(bounds, error);
   return HFM_OK;
 }
 /* ==== end src/graph/plan.c ==== */
@@ -14909,7 +15028,7 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   hfm__dim shape;
   hfm__attrs attrs;
   if (rope->long_frequency && !on_data) {
-    const int beyond = hfm__dim_less(b, hfm__fixed(b, rope->original_length), hfm__symbol(b, HFM__SYM_LENGTH));
+    const int beyond = hfm__dim_less(b, hfm__fixed(b, rope->original_length), hfm__total_length(b));
     return hfm__vector(b, beyond ? rope->long_frequency : rope->frequency, half);
   }
   shorter = hfm__vector(b, rope->frequency, half);
@@ -15014,7 +15133,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted from `start`; the length must then fit the position table. */
+/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit the
+   position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
@@ -15027,16 +15147,17 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
     }
     return ids;
   }
-  if (limit) hfm__require(b, length, limit - start, by, "max_position_embeddings");
-  return hfm__iota(b, length, start);
+  if (limit) hfm__require(b, hfm__total_length(b), limit - start, by, "max_position_embeddings");
+  return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
 }
 
-/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask,
-   only the own one of several sequences packed in a row. */
+/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
+   or a cache, only the own one of several sequences packed in a row. */
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids)) return hfm__input_mask(b);
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->use_cache)
+    return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   segments =
@@ -15059,7 +15180,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (!hfm__given(b, HFM__IN_input_ids)) pad = -1;
   if (pad >= 0) return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), 0)), -1);
+  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
@@ -15254,7 +15375,7 @@ HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_emb
   if (hfm__given(b, HFM__IN_token_type_ids))
     return hfm__call(b, self->token_type_embeddings,
                      hfm__input_ids(b, HFM__IN_token_type_ids, c->type_vocab_size, "type_vocab_size"));
-  types = hfm__iota(b, hfm__fixed(b, 1), 0);
+  types = hfm__iota(b, hfm__fixed(b, 1), hfm__fixed(b, 0));
   return hfm__call(b, self->token_type_embeddings, types);
 }
 
@@ -15911,8 +16032,10 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val qkv = hfm__call(b, block->c_attn, x);
   const hfm__dim width = hfm__fixed(b, self->n_embd);
   const hfm__val q = hfm__split_heads(b, hfm__slice(b, qkv, -1, 0, width), self->n_head);
-  const hfm__val k = hfm__split_heads(b, hfm__slice(b, qkv, -1, self->n_embd, width), self->n_head);
-  const hfm__val v = hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head);
+  const hfm__val k =
+      hfm__cached(b, index, "key", hfm__split_heads(b, hfm__slice(b, qkv, -1, self->n_embd, width), self->n_head));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
@@ -16149,15 +16272,18 @@ HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, 
   return norm.id ? hfm__call(b, norm, y) : y;
 }
 
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, const hfm__llama_layer *layer,
-                                               hfm__val x, hfm__val angles, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, int64_t index, hfm__val x,
+                                               hfm__val angles, hfm__val mask) {
+  const hfm__llama_layer *layer = &self->layers[index];
   const double scale = 1.0 / sqrt((double)self->head_dim);
   const hfm__mod no_norm = {0};
   hfm__val y = hfm__call(b, layer->input_layernorm, x), gate;
   const hfm__val q = hfm__llama_heads_of(b, layer->q_proj, layer->q_norm, y, self->num_attention_heads);
-  const hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
-  const hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), hfm__rotary(b, k, angles), v, mask, scale, 1, layer->window);
+  hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
+  hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, 1, layer->window);
   x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
   gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
@@ -16173,7 +16299,7 @@ HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama
   const hfm__val mask = hfm__decoder_mask(b, positions);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
-    x = hfm__llama_layer_forward(b, self, &self->layers[i], x, angles, mask);
+    x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
   }
   x = hfm__call(b, self->norm, x);
   hfm__hidden_state(b, x);
@@ -17391,7 +17517,7 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 typedef struct hfm__program {
   struct hfm__program *next;
   uint32_t present; /* bit HFM__IN_...: the inputs it takes */
-  int32_t wants_hidden_states, wants_attentions;
+  int32_t wants_hidden_states, wants_attentions, use_cache;
   hfm__graph graph;
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
@@ -17457,14 +17583,16 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   } else if (node->op == HFM__VIEW_slice) {
     memcpy(out->stride, in->stride, sizeof out->stride);
     offset = start * in->stride[axis];
-  } else { /* expand: the same element again and again */
+  } else if (node->op == HFM__VIEW_expand) { /* the same element again and again */
     for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->shape[i] == out->shape[i] ? in->stride[i] : 0;
+  } else { /* an op that writes into its first input and shows all of it */
+    memcpy(out->stride, in->stride, sizeof out->stride);
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
-HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena) {
+HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena, uint8_t *states) {
   const hfm__graph *g = &program->graph;
   for (size_t i = 1; i < g->value_count; i++) {
     const hfm__value *v = &g->values[i];
@@ -17485,6 +17613,9 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
+    } else if (v->kind == HFM__VALUE_STATE) { /* each row of the batch has room for the bound */
+      o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
+      o->data = states ? states + program->plan.offsets[i] : NULL;
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       o->data = arena + program->plan.offsets[i];
     }
@@ -17510,7 +17641,7 @@ HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *m
 
 typedef struct hfm__request {
   uint32_t present;
-  int32_t wants_hidden_states, wants_attentions;
+  int32_t wants_hidden_states, wants_attentions, use_cache;
   int64_t binding[HFM__SYM_COUNT];
 } hfm__request;
 
@@ -17527,6 +17658,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.attention = model->attention;
   b.wants_hidden_states = request->wants_hidden_states;
   b.wants_attentions = request->wants_attentions;
+  b.use_cache = request->use_cache;
   b.binding = request->binding;
   graph->arena.mem = model->ctx.mem;
   model->head->forward(&b, model->self);
@@ -17588,15 +17720,19 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (!program) return hfm__fail_memory(error, "a forward", sizeof *program);
   program->wants_hidden_states = request->wants_hidden_states;
   program->wants_attentions = request->wants_attentions;
+  program->use_cache = request->use_cache;
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (program->graph.inputs[i].value) program->present |= 1u << i;
+  if (result == HFM_OK && request->use_cache && !program->graph.state_count)
+    result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
+                       "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
   if (result == HFM_OK) result = hfm__plan_make(&program->graph, bounds, &program->plan, error);
   if (result == HFM_OK) result = hfm__program_tables(program, error);
   if (result == HFM_OK) {
     hfm__dims_evaluate(&program->graph, bounds, program->dims);
-    hfm__program_bind(program, model, NULL);
+    hfm__program_bind(program, model, NULL, NULL);
     for (size_t i = 0; i < program->graph.node_count; i++) {
       hfm__op_args args;
       if (!hfm__is_op(&program->graph.nodes[i])) continue;
@@ -17613,7 +17749,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
 /* Does a program serve this request? */
 HFM__PRIVATE int hfm__program_serves(const hfm__program *program, const hfm__request *request) {
   if (program->present != request->present || program->wants_hidden_states != request->wants_hidden_states ||
-      program->wants_attentions != request->wants_attentions)
+      program->wants_attentions != request->wants_attentions || program->use_cache != request->use_cache)
     return 0;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
     if (request->binding[i] > program->plan.bounds[i]) return 0;
@@ -17634,11 +17770,12 @@ HFM__PRIVATE const hfm_tensor *hfm__input_tensor(const hfm_inputs *inputs, int32
   return (const hfm_tensor *)(const void *)((const uint8_t *)inputs + hfm__input_rows[input].offset);
 }
 
-/* Which symbol each axis of an input binds; -1: none. */
-HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis) {
+/* Which symbol each axis of an input binds; -1: none, as a mask that covers the cache, too. */
+HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_cache) {
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
+  if (input == HFM__IN_attention_mask && use_cache) return -1;
   return axis == 1 ? HFM__SYM_LENGTH : -1;
 }
 
@@ -17651,6 +17788,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
   memset(request, 0, sizeof *request);
   request->wants_hidden_states = inputs->output_hidden_states != 0;
   request->wants_attentions = inputs->output_attentions != 0;
+  request->use_cache = inputs->use_cache != 0;
   if (inputs->labels.data)
     return hfm__fail(error, HFM_E_LABELS_UNSUPPORTED, NULL, "labels", 0,
                      "labels: losses aren't computed yet; leave labels empty and compare the logits yourself");
@@ -17667,7 +17805,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
                                                     : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
-      const int32_t symbol = hfm__input_symbol(i, axis);
+      const int32_t symbol = hfm__input_symbol(i, axis, request->use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
         return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
                          "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name,
@@ -17774,8 +17912,9 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     const int is_batch = program->graph.dims[r->x.id].value == HFM__SYM_BATCH;
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
-                       "%s has %s %i, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, r->limit, r->reason);
+                       "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
+                       is_batch ? "batch size" : "length", found, is_batch || !program->use_cache ? "" : " with the cache",
+                       r->limit, r->reason);
   }
   return HFM_OK;
 }
@@ -18310,11 +18449,15 @@ struct hfm_session {
   int64_t bounds[HFM__SYM_COUNT];
   uint8_t *arena, *scratch; /* blocks, and how large they are; users align within */
   uint64_t arena_bytes, scratch_bytes, worker_bytes, worker_scratch;
+  uint8_t *states; /* the cache, and how it is laid out and filled */
+  uint64_t state_bytes;
+  int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
   /* The forward in progress. */
   hfm__program *running;
   size_t node;
   int64_t chunk, chunks;
   int32_t node_started, done;
+  int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
   hfm__op_args args;
 };
@@ -18335,6 +18478,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   }
   hfm__free(&model->ctx.mem, session->arena, session->arena_bytes);
   hfm__free(&model->ctx.mem, session->scratch, session->scratch_bytes);
+  hfm__free(&model->ctx.mem, session->states, session->state_bytes);
   hfm__free(&model->ctx.mem, session->workers, session->worker_bytes);
   hfm__free(&model->ctx.mem, session, sizeof *session);
   hfm__model_release(model);
@@ -18375,7 +18519,8 @@ HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return ses
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
-  sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes;
+  sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
+        session->state_bytes;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -18398,12 +18543,10 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
   return HFM_OK;
 }
 
-HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__program *program, hfm_error *error) {
   const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
   uint64_t all;
-  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
-                                         "activations", error);
-  if (result != HFM_OK) return result;
+  hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
   session->worker_scratch = 0;
@@ -18415,6 +18558,48 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;
+}
+
+/* Copies what is cached from one layout to another. */
+HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
+                                   const int64_t bounds[2]) {
+  const hfm__graph *g = &program->graph;
+  const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
+  for (size_t i = 0; from && i < g->state_count; i++) {
+    const hfm__operand *state = &program->operands[g->states[i].value];
+    const size_t position = (size_t)state->stride[1] * sizeof(float);
+    for (int64_t b = 0; b < session->cached_batch && session->cached; b++)
+      memcpy(to + (size_t)(b * bounds[1]) * position, from + (size_t)(b * session->state_bounds[1]) * position,
+             (size_t)session->cached * position);
+    to += hfm__aligned((uint64_t)(bounds[0] * bounds[1]) * position);
+    from += hfm__aligned((uint64_t)(session->state_bounds[0] * session->state_bounds[1]) * position);
+  }
+}
+
+/* Room for the cache in the layout that the program was planned for, with what it holds. */
+HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program, hfm_error *error) {
+  const hfm_allocator *mem = &session->model->ctx.mem;
+  const int64_t bounds[2] = {program->plan.bounds[HFM__SYM_BATCH], program->plan.bounds[HFM__SYM_TOTAL]};
+  const uint64_t bytes = program->plan.state_bytes + 64;
+  uint8_t *block;
+  if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
+    return HFM_OK;
+  block = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!block) return hfm__fail_memory(error, "the cache", bytes);
+  hfm__states_move(session, program, hfm__align64(block), bounds);
+  hfm__free(mem, session->states, session->state_bytes);
+  session->states = block;
+  session->state_bytes = bytes;
+  memcpy(session->state_bounds, bounds, sizeof bounds);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
+                                         "activations", error);
+  if (result == HFM_OK) result = hfm__session_scratch(session, program, error);
+  if (result == HFM_OK) result = hfm__session_states(session, program, error);
+  return result;
 }
 
 /* Programs for smaller bounds than the session's are not needed again. */
@@ -18445,6 +18630,8 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   memcpy(before, session->bounds, sizeof before);
   if (is_new) {
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) session->bounds[i] = HFM__MAX(session->bounds[i], request->binding[i]);
+    if (session->cached && session->bounds[HFM__SYM_TOTAL] > before[HFM__SYM_TOTAL]) /* not for each token anew */
+      session->bounds[HFM__SYM_TOTAL] = HFM__MAX(session->bounds[HFM__SYM_TOTAL], 2 * before[HFM__SYM_TOTAL]);
     result = hfm__program_create(session->model, request, session->bounds, &program, error);
     if (result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   }
@@ -18479,12 +18666,43 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
     if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
   request.wants_hidden_states = like && like->output_hidden_states;
   request.wants_attentions = like && like->output_attentions;
+  request.use_cache = like && like->use_cache;
   if (!request.present) request.present = hfm__usual_inputs(session->model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
+  if (request.use_cache) request.binding[HFM__SYM_TOTAL] = length;
   return hfm__session_program(session, &request, NULL, &program, error);
+}
+
+/* ---- The cache ---- */
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cached : 0; }
+
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
+  hfm__clear_error(error);
+  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (length < 0 || length > session->cached)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
+  session->running = NULL;
+  session->cached = length;
+  return HFM_OK;
+}
+
+/* A call goes on where the cache ends. */
+HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const int64_t batch = request->binding[HFM__SYM_BATCH];
+  if (session->cached && batch != session->cached_batch)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
+                     "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
+                     batch, session->cached_batch);
+  request->binding[HFM__SYM_TOTAL] = session->cached + request->binding[HFM__SYM_LENGTH];
+  if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
+    return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
+                     (int)INT32_MAX);
+  return HFM_OK;
 }
 
 /* ---- Forward ---- */
@@ -18493,9 +18711,11 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
+  if (result == HFM_OK && request.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
   if (result != HFM_OK) return result;
-  hfm__program_bind(program, session->model, hfm__align64(session->arena));
+  hfm__program_bind(program, session->model, hfm__align64(session->arena),
+                    session->states ? hfm__align64(session->states) : NULL);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
       result = hfm__input_copy(i, &program->graph.inputs[i], hfm__input_tensor(inputs, i),
@@ -18504,6 +18724,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   session->running = program;
   session->node = 0;
   session->node_started = session->done = 0;
+  session->batch = request.binding[HFM__SYM_BATCH];
+  session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
 }
 
@@ -18592,6 +18814,9 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
     session->running = NULL;
+  } else if (session->done && session->running->use_cache) {
+    session->cached = session->total;
+    session->cached_batch = session->batch;
   }
   return result;
 }

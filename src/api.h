@@ -355,6 +355,8 @@ typedef struct hfm_inputs {
   hfm_tensor labels;         /* not computed yet: passing it is an error that says so */
   int32_t output_hidden_states; /* 1: fill hidden_states */
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
+  int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
+                                   and positions are those of the new tokens; attention_mask is [batch, cached + length] */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -389,7 +391,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
 HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
-   an attention_mask, no hidden states or attentions). Beyond them a forward reserves anew by itself. */
+   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached positions. Beyond them a forward reserves anew by itself. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -401,6 +403,12 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
+/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or is
+   cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call of
+   the session: a forward in progress is over. More than there are is an error. */
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */

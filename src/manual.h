@@ -65,7 +65,8 @@ IT DOES NOT
 
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
-  - train, compute losses, or generate text with a key-value cache
+  - train or compute losses
+  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - read GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -127,6 +128,12 @@ MEMORY AND OWNERSHIP
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
+
+
+  - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
+    with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
+    cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
+    back to an earlier position, or to 0.
 
 
 THREADS

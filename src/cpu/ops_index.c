@@ -145,6 +145,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
+#define hfm__append_scratch hfm__no_scratch
 #define hfm__copy_scratch hfm__no_scratch
 #define hfm__concat_scratch hfm__no_scratch
 
@@ -183,5 +184,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
+#undef hfm__append_scratch
 #undef hfm__copy_scratch
 #undef hfm__concat_scratch

@@ -75,7 +75,7 @@ HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_emb
   if (hfm__given(b, HFM__IN_token_type_ids))
     return hfm__call(b, self->token_type_embeddings,
                      hfm__input_ids(b, HFM__IN_token_type_ids, c->type_vocab_size, "type_vocab_size"));
-  types = hfm__iota(b, hfm__fixed(b, 1), 0);
+  types = hfm__iota(b, hfm__fixed(b, 1), hfm__fixed(b, 0));
   return hfm__call(b, self->token_type_embeddings, types);
 }
 

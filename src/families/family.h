@@ -39,7 +39,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted from `start`; the length must then fit the position table. */
+/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit the
+   position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
@@ -52,16 +53,17 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
     }
     return ids;
   }
-  if (limit) hfm__require(b, length, limit - start, by, "max_position_embeddings");
-  return hfm__iota(b, length, start);
+  if (limit) hfm__require(b, hfm__total_length(b), limit - start, by, "max_position_embeddings");
+  return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
 }
 
-/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask,
-   only the own one of several sequences packed in a row. */
+/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
+   or a cache, only the own one of several sequences packed in a row. */
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids)) return hfm__input_mask(b);
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->use_cache)
+    return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   segments =
@@ -84,7 +86,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (!hfm__given(b, HFM__IN_input_ids)) pad = -1;
   if (pad >= 0) return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), 0)), -1);
+  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */

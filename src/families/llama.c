@@ -127,15 +127,18 @@ HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, 
   return norm.id ? hfm__call(b, norm, y) : y;
 }
 
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, const hfm__llama_layer *layer,
-                                               hfm__val x, hfm__val angles, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, int64_t index, hfm__val x,
+                                               hfm__val angles, hfm__val mask) {
+  const hfm__llama_layer *layer = &self->layers[index];
   const double scale = 1.0 / sqrt((double)self->head_dim);
   const hfm__mod no_norm = {0};
   hfm__val y = hfm__call(b, layer->input_layernorm, x), gate;
   const hfm__val q = hfm__llama_heads_of(b, layer->q_proj, layer->q_norm, y, self->num_attention_heads);
-  const hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
-  const hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), hfm__rotary(b, k, angles), v, mask, scale, 1, layer->window);
+  hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
+  hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, 1, layer->window);
   x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
   gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
@@ -151,7 +154,7 @@ HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama
   const hfm__val mask = hfm__decoder_mask(b, positions);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
-    x = hfm__llama_layer_forward(b, self, &self->layers[i], x, angles, mask);
+    x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
   }
   x = hfm__call(b, self->norm, x);
   hfm__hidden_state(b, x);

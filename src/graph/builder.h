@@ -21,6 +21,7 @@ typedef struct hfm__builder {
   uint32_t present;  /* bit HFM__IN_...: inputs that the caller gives */
   int32_t attention; /* HFM_ATTN_... */
   int32_t wants_hidden_states, wants_attentions;
+  int32_t use_cache;      /* the call continues from the session's states */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
 } hfm__builder;

@@ -9,6 +9,7 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
   HFM__SYM_COUNT
 };
 
@@ -77,11 +78,18 @@ static const hfm__output_row hfm__output_rows[] = {
 #undef HFM__OUTPUT_ROW
 };
 
-enum { HFM__VALUE_NODE, HFM__VALUE_VIEW, HFM__VALUE_INPUT, HFM__VALUE_PARAMETER, HFM__VALUE_CONSTANT };
+enum {
+  HFM__VALUE_NODE,
+  HFM__VALUE_VIEW,
+  HFM__VALUE_INPUT,
+  HFM__VALUE_PARAMETER,
+  HFM__VALUE_CONSTANT,
+  HFM__VALUE_STATE
+};
 
 typedef struct hfm__value {
   int32_t kind;       /* HFM__VALUE_... */
-  int32_t source;     /* node; input HFM__IN_...; parameter; for a constant its index in graph->constants */
+  int32_t source;     /* node; input HFM__IN_...; parameter; of constants and states the index in their list */
   int32_t base;       /* of a view: the value whose memory it shows (never a view itself); otherwise itself */
   int32_t contiguous; /* row-major without gaps, whatever the binding */
   hfm_dtype dtype;    /* of a parameter: known when it is acquired */
@@ -114,6 +122,17 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
+/* What outlives a call and is read by the next one. How a session keeps, crops and copies it follows from its kind. */
+enum {
+  HFM__STATE_APPEND /* [batch, total, ...]: each call adds its positions after those of the calls before */
+};
+
+typedef struct hfm__state {
+  const char *name; /* "past_key_values.0.key" */
+  int32_t kind;     /* HFM__STATE_... */
+  int32_t value;
+} hfm__state;
+
 typedef struct hfm__graph {
   hfm__arena arena;
   hfm__dim_expression *dims;
@@ -123,8 +142,10 @@ typedef struct hfm__graph {
   hfm__node *nodes;
   hfm__graph_output *outputs;
   hfm__constant *constants;
+  hfm__state *states; /* every graph of a model that has some has the same ones, in the same order */
   size_t dim_count, dim_capacity, guard_count, guard_capacity, requirement_count, requirement_capacity, value_count,
-      value_capacity, node_count, node_capacity, output_count, output_capacity, constant_count, constant_capacity;
+      value_capacity, node_count, node_capacity, output_count, output_capacity, constant_count, constant_capacity,
+      state_count, state_capacity;
   hfm__graph_input inputs[HFM__IN_COUNT];
 } hfm__graph;
 
@@ -137,6 +158,7 @@ HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
   hfm__free(&mem, g->nodes, (uint64_t)g->node_capacity * sizeof *g->nodes);
   hfm__free(&mem, g->outputs, (uint64_t)g->output_capacity * sizeof *g->outputs);
   hfm__free(&mem, g->constants, (uint64_t)g->constant_capacity * sizeof *g->constants);
+  hfm__free(&mem, g->states, (uint64_t)g->state_capacity * sizeof *g->states);
   hfm__arena_free(&g->arena);
 }
 

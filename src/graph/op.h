@@ -27,6 +27,7 @@
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
+     append      state [B, T, ...], x [B, S, ...] -> the state, whose last S positions are now x
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -50,6 +51,7 @@
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
+  X(append, 2, 2, 1) \
   X(copy, 1, 1, 1) \
   X(concat, 2, 2, 1)
 

@@ -214,12 +214,23 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
   return value;
 }
 
-/* attention_mask as "keep" flags [batch, length], or nothing where the caller gives none: all ones. */
+/* How many positions attention reaches over: this call's, and the cached ones before them. */
+HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
+  return hfm__symbol(b, b->use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+}
+
+/* How many positions are cached. */
+HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
+  if (!b->use_cache) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+}
+
+/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
   if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH),
-                    hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
+                    none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -370,6 +381,47 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
   g->constants[g->constant_count++].elements = elements;
   shape = hfm__fixed(b, elements);
   return hfm__value_add(b, HFM__VALUE_CONSTANT, (int32_t)g->constant_count - 1, HFM_F32, 1, &shape);
+}
+
+/* ---- State ---- */
+
+/* Declares what outlives a call. `name` must live as long as the graph. */
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t kind, int32_t rank,
+                                     const hfm__dim *shape) {
+  hfm__graph *g = b->graph;
+  hfm__val value;
+  void *grown;
+  if (!hfm__ok(b)) return hfm__no_value;
+  grown = hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states);
+  if (!grown || !name) {
+    hfm__builder_memory(b);
+    return hfm__no_value;
+  }
+  g->states = (hfm__state *)grown;
+  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
+  if (!hfm__ok(b)) return value;
+  g->values[value.id].contiguous = 0; /* between the batch's rows there is room to grow */
+  g->states[g->state_count].name = name;
+  g->states[g->state_count].kind = kind;
+  g->states[g->state_count++].value = value.id;
+  return value;
+}
+
+/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...]. Without
+   a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__val state, out;
+  char text[64];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b) || !b->use_cache) return x;
+  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
+  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
+  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  return out;
 }
 
 /* ---- Arithmetic ---- */
@@ -528,13 +580,13 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
-HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, int64_t start) {
+HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start) {
   hfm__dim shape[2];
   hfm__val out;
   shape[0] = hfm__fixed(b, 1);
   shape[1] = length;
   out = hfm__emit(b, HFM__OP_iota, NULL, HFM_I64, 2, shape, hfm__no_value, hfm__no_value, hfm__no_value, hfm__no_value);
-  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = hfm__fixed(b, start);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = start;
   return out;
 }
 

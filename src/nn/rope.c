@@ -184,7 +184,7 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   hfm__dim shape;
   hfm__attrs attrs;
   if (rope->long_frequency && !on_data) {
-    const int beyond = hfm__dim_less(b, hfm__fixed(b, rope->original_length), hfm__symbol(b, HFM__SYM_LENGTH));
+    const int beyond = hfm__dim_less(b, hfm__fixed(b, rope->original_length), hfm__total_length(b));
     return hfm__vector(b, beyond ? rope->long_frequency : rope->frequency, half);
   }
   shorter = hfm__vector(b, rope->frequency, half);

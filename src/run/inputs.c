@@ -6,11 +6,12 @@ HFM__PRIVATE const hfm_tensor *hfm__input_tensor(const hfm_inputs *inputs, int32
   return (const hfm_tensor *)(const void *)((const uint8_t *)inputs + hfm__input_rows[input].offset);
 }
 
-/* Which symbol each axis of an input binds; -1: none. */
-HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis) {
+/* Which symbol each axis of an input binds; -1: none, as a mask that covers the cache, too. */
+HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_cache) {
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
+  if (input == HFM__IN_attention_mask && use_cache) return -1;
   return axis == 1 ? HFM__SYM_LENGTH : -1;
 }
 
@@ -23,6 +24,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
   memset(request, 0, sizeof *request);
   request->wants_hidden_states = inputs->output_hidden_states != 0;
   request->wants_attentions = inputs->output_attentions != 0;
+  request->use_cache = inputs->use_cache != 0;
   if (inputs->labels.data)
     return hfm__fail(error, HFM_E_LABELS_UNSUPPORTED, NULL, "labels", 0,
                      "labels: losses aren't computed yet; leave labels empty and compare the logits yourself");
@@ -39,7 +41,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
                                                     : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
-      const int32_t symbol = hfm__input_symbol(i, axis);
+      const int32_t symbol = hfm__input_symbol(i, axis, request->use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
         return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
                          "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name,
@@ -146,8 +148,9 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     const int is_batch = program->graph.dims[r->x.id].value == HFM__SYM_BATCH;
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
-                       "%s has %s %i, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, r->limit, r->reason);
+                       "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
+                       is_batch ? "batch size" : "length", found, is_batch || !program->use_cache ? "" : " with the cache",
+                       r->limit, r->reason);
   }
   return HFM_OK;
 }

@@ -5,7 +5,7 @@
 typedef struct hfm__program {
   struct hfm__program *next;
   uint32_t present; /* bit HFM__IN_...: the inputs it takes */
-  int32_t wants_hidden_states, wants_attentions;
+  int32_t wants_hidden_states, wants_attentions, use_cache;
   hfm__graph graph;
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
@@ -71,14 +71,16 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   } else if (node->op == HFM__VIEW_slice) {
     memcpy(out->stride, in->stride, sizeof out->stride);
     offset = start * in->stride[axis];
-  } else { /* expand: the same element again and again */
+  } else if (node->op == HFM__VIEW_expand) { /* the same element again and again */
     for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->shape[i] == out->shape[i] ? in->stride[i] : 0;
+  } else { /* an op that writes into its first input and shows all of it */
+    memcpy(out->stride, in->stride, sizeof out->stride);
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
-HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena) {
+HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena, uint8_t *states) {
   const hfm__graph *g = &program->graph;
   for (size_t i = 1; i < g->value_count; i++) {
     const hfm__value *v = &g->values[i];
@@ -99,6 +101,9 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
+    } else if (v->kind == HFM__VALUE_STATE) { /* each row of the batch has room for the bound */
+      o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
+      o->data = states ? states + program->plan.offsets[i] : NULL;
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       o->data = arena + program->plan.offsets[i];
     }
@@ -124,7 +129,7 @@ HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *m
 
 typedef struct hfm__request {
   uint32_t present;
-  int32_t wants_hidden_states, wants_attentions;
+  int32_t wants_hidden_states, wants_attentions, use_cache;
   int64_t binding[HFM__SYM_COUNT];
 } hfm__request;
 
@@ -141,6 +146,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.attention = model->attention;
   b.wants_hidden_states = request->wants_hidden_states;
   b.wants_attentions = request->wants_attentions;
+  b.use_cache = request->use_cache;
   b.binding = request->binding;
   graph->arena.mem = model->ctx.mem;
   model->head->forward(&b, model->self);
@@ -202,15 +208,19 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (!program) return hfm__fail_memory(error, "a forward", sizeof *program);
   program->wants_hidden_states = request->wants_hidden_states;
   program->wants_attentions = request->wants_attentions;
+  program->use_cache = request->use_cache;
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (program->graph.inputs[i].value) program->present |= 1u << i;
+  if (result == HFM_OK && request->use_cache && !program->graph.state_count)
+    result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
+                       "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
   if (result == HFM_OK) result = hfm__plan_make(&program->graph, bounds, &program->plan, error);
   if (result == HFM_OK) result = hfm__program_tables(program, error);
   if (result == HFM_OK) {
     hfm__dims_evaluate(&program->graph, bounds, program->dims);
-    hfm__program_bind(program, model, NULL);
+    hfm__program_bind(program, model, NULL, NULL);
     for (size_t i = 0; i < program->graph.node_count; i++) {
       hfm__op_args args;
       if (!hfm__is_op(&program->graph.nodes[i])) continue;
@@ -227,7 +237,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
 /* Does a program serve this request? */
 HFM__PRIVATE int hfm__program_serves(const hfm__program *program, const hfm__request *request) {
   if (program->present != request->present || program->wants_hidden_states != request->wants_hidden_states ||
-      program->wants_attentions != request->wants_attentions)
+      program->wants_attentions != request->wants_attentions || program->use_cache != request->use_cache)
     return 0;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
     if (request->binding[i] > program->plan.bounds[i]) return 0;

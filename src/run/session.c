@@ -12,11 +12,15 @@ struct hfm_session {
   int64_t bounds[HFM__SYM_COUNT];
   uint8_t *arena, *scratch; /* blocks, and how large they are; users align within */
   uint64_t arena_bytes, scratch_bytes, worker_bytes, worker_scratch;
+  uint8_t *states; /* the cache, and how it is laid out and filled */
+  uint64_t state_bytes;
+  int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
   /* The forward in progress. */
   hfm__program *running;
   size_t node;
   int64_t chunk, chunks;
   int32_t node_started, done;
+  int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
   hfm__op_args args;
 };
@@ -37,6 +41,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   }
   hfm__free(&model->ctx.mem, session->arena, session->arena_bytes);
   hfm__free(&model->ctx.mem, session->scratch, session->scratch_bytes);
+  hfm__free(&model->ctx.mem, session->states, session->state_bytes);
   hfm__free(&model->ctx.mem, session->workers, session->worker_bytes);
   hfm__free(&model->ctx.mem, session, sizeof *session);
   hfm__model_release(model);
@@ -77,7 +82,8 @@ HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return ses
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
-  sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes;
+  sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
+        session->state_bytes;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -100,12 +106,10 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
   return HFM_OK;
 }
 
-HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__program *program, hfm_error *error) {
   const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
   uint64_t all;
-  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
-                                         "activations", error);
-  if (result != HFM_OK) return result;
+  hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
   session->worker_scratch = 0;
@@ -117,6 +121,48 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;
+}
+
+/* Copies what is cached from one layout to another. */
+HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
+                                   const int64_t bounds[2]) {
+  const hfm__graph *g = &program->graph;
+  const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
+  for (size_t i = 0; from && i < g->state_count; i++) {
+    const hfm__operand *state = &program->operands[g->states[i].value];
+    const size_t position = (size_t)state->stride[1] * sizeof(float);
+    for (int64_t b = 0; b < session->cached_batch && session->cached; b++)
+      memcpy(to + (size_t)(b * bounds[1]) * position, from + (size_t)(b * session->state_bounds[1]) * position,
+             (size_t)session->cached * position);
+    to += hfm__aligned((uint64_t)(bounds[0] * bounds[1]) * position);
+    from += hfm__aligned((uint64_t)(session->state_bounds[0] * session->state_bounds[1]) * position);
+  }
+}
+
+/* Room for the cache in the layout that the program was planned for, with what it holds. */
+HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program, hfm_error *error) {
+  const hfm_allocator *mem = &session->model->ctx.mem;
+  const int64_t bounds[2] = {program->plan.bounds[HFM__SYM_BATCH], program->plan.bounds[HFM__SYM_TOTAL]};
+  const uint64_t bytes = program->plan.state_bytes + 64;
+  uint8_t *block;
+  if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
+    return HFM_OK;
+  block = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!block) return hfm__fail_memory(error, "the cache", bytes);
+  hfm__states_move(session, program, hfm__align64(block), bounds);
+  hfm__free(mem, session->states, session->state_bytes);
+  session->states = block;
+  session->state_bytes = bytes;
+  memcpy(session->state_bounds, bounds, sizeof bounds);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+  hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
+                                         "activations", error);
+  if (result == HFM_OK) result = hfm__session_scratch(session, program, error);
+  if (result == HFM_OK) result = hfm__session_states(session, program, error);
+  return result;
 }
 
 /* Programs for smaller bounds than the session's are not needed again. */
@@ -147,6 +193,8 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   memcpy(before, session->bounds, sizeof before);
   if (is_new) {
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) session->bounds[i] = HFM__MAX(session->bounds[i], request->binding[i]);
+    if (session->cached && session->bounds[HFM__SYM_TOTAL] > before[HFM__SYM_TOTAL]) /* not for each token anew */
+      session->bounds[HFM__SYM_TOTAL] = HFM__MAX(session->bounds[HFM__SYM_TOTAL], 2 * before[HFM__SYM_TOTAL]);
     result = hfm__program_create(session->model, request, session->bounds, &program, error);
     if (result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   }
@@ -181,12 +229,43 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
     if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
   request.wants_hidden_states = like && like->output_hidden_states;
   request.wants_attentions = like && like->output_attentions;
+  request.use_cache = like && like->use_cache;
   if (!request.present) request.present = hfm__usual_inputs(session->model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
+  if (request.use_cache) request.binding[HFM__SYM_TOTAL] = length;
   return hfm__session_program(session, &request, NULL, &program, error);
+}
+
+/* ---- The cache ---- */
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cached : 0; }
+
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
+  hfm__clear_error(error);
+  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (length < 0 || length > session->cached)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
+  session->running = NULL;
+  session->cached = length;
+  return HFM_OK;
+}
+
+/* A call goes on where the cache ends. */
+HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const int64_t batch = request->binding[HFM__SYM_BATCH];
+  if (session->cached && batch != session->cached_batch)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
+                     "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
+                     batch, session->cached_batch);
+  request->binding[HFM__SYM_TOTAL] = session->cached + request->binding[HFM__SYM_LENGTH];
+  if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
+    return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
+                     (int)INT32_MAX);
+  return HFM_OK;
 }
 
 /* ---- Forward ---- */
@@ -195,9 +274,11 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
+  if (result == HFM_OK && request.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
   if (result != HFM_OK) return result;
-  hfm__program_bind(program, session->model, hfm__align64(session->arena));
+  hfm__program_bind(program, session->model, hfm__align64(session->arena),
+                    session->states ? hfm__align64(session->states) : NULL);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
       result = hfm__input_copy(i, &program->graph.inputs[i], hfm__input_tensor(inputs, i),
@@ -206,6 +287,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   session->running = program;
   session->node = 0;
   session->node_started = session->done = 0;
+  session->batch = request.binding[HFM__SYM_BATCH];
+  session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
 }
 
@@ -294,6 +377,9 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
     session->running = NULL;
+  } else if (session->done && session->running->use_cache) {
+    session->cached = session->total;
+    session->cached_batch = session->batch;
   }
   return result;
 }
