@@ -35,7 +35,8 @@ hfm_result hfm_tensors_read(const char *path, hfm_tensors *file, hfm_error *erro
 void hfm_tensors_free(hfm_tensors *file);
 /* NULL if there is no tensor of that name. */
 const hfm_tensor *hfm_tensors_find(const hfm_tensors *file, const char *name);
-/* Writes (over) a file. Names must differ; they may come in any order. A file that can't be finished is removed. */
+/* Writes (over) a file. Names must differ; they may come in any order. A file that can't be finished is
+   removed, a device is not. */
 hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, size_t count, hfm_error *error);
 
 #ifdef __cplusplus
@@ -50,6 +51,7 @@ hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, si
 #include "hfm_companion.h"
 
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #define HFM_TENSORS_MAX_HEADER 100000000u /* the format's own limit */
 #define HFM_TENSORS_ALIGN 16u
@@ -507,6 +509,17 @@ static int hfm_tensors_put(FILE *out, const hfm_tensor *tensor) {
   return 1;
 }
 
+/* A device that is full is no file to remove. */
+static int hfm_tensors_is_file(const char *path) {
+  struct stat status;
+  if (stat(path, &status) != 0) return 0;
+#if defined(S_ISREG)
+  return S_ISREG(status.st_mode);
+#else
+  return (status.st_mode & S_IFMT) == S_IFREG;
+#endif
+}
+
 hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, size_t count, hfm_error *error) {
   const hfm_named_tensor **sorted = (const hfm_named_tensor **)malloc((count + 1) * sizeof *sorted);
   size_t room = 16, i;
@@ -544,7 +557,7 @@ hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, si
   if (!ok) {
     hfm_companion_fail(error, HFM_ERROR_IO, HFM_E_FILE_READ, path, "", "%s: can't be written: %s", path,
                        strerror(errno));
-    if (out) remove(path);
+    if (out && hfm_tensors_is_file(path)) remove(path);
     return HFM_ERROR_IO;
   }
   if (error) memset(error, 0, sizeof *error);

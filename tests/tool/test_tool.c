@@ -257,6 +257,9 @@ static void test_bench(void) {
   check_good("bench " MODELS "vit_image --runs 2 --budget-ms 0.001 --json", "\"images_per_second\"");
   CHECK_CONTAINS(out_text, "\"longest_slice_ms\"");
   check_good("bench " MODELS "vit_image --runs 2", "pictures per second");
+  check_good("bench " MODELS "llama_causal --runs 3 --past 7 --json", "\"past\": 7");
+  check_good("bench " MODELS "llama_causal --runs 3 --past 7", "[1, 1] after 7 cached");
+  check_error("bench " MODELS "bert_base --past 3", 1, "keeps no keys and values");
 }
 
 /* ---- check ------------------------------------------------------------------------------------------------------- */
@@ -298,7 +301,11 @@ static void test_check(void) {
   remove(WORK "fifo.safetensors");
   if (CHECK_INT(mkfifo(WORK "fifo.safetensors", 0600), 0)) check_error("check " WORK "fifo.safetensors", 1, "fifo");
   remove(WORK "fifo.safetensors");
-  if (fopen("/dev/full", "w")) CHECK_INT(system("build/hfm registry >/dev/full 2>/dev/null") >> 8 & 255, 1);
+  if (fopen("/dev/full", "w")) {
+    CHECK_INT(system("build/hfm registry >/dev/full 2>/dev/null") >> 8 & 255, 1);
+    check_error("forward " MODELS "bert_base --ids 3 --output /dev/full", 1, "/dev/full");
+    CHECK_INT(system("test -c /dev/full"), 0); /* a device is not removed */
+  }
 #endif
 }
 

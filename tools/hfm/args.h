@@ -19,7 +19,7 @@ typedef struct arguments {
   string_list ids, images;
   const char *inputs, *output;
   int32_t hidden_states, attentions, json, markdown;
-  int64_t batch, length, runs, mask_id, top;
+  int64_t batch, length, past, runs, mask_id, top;
   double budget_ms;
 } arguments;
 
@@ -73,6 +73,8 @@ static const option options_table[] = {
     "rows (default 1)" },
   { "--length", "S", FOR_BENCH, COUNT, FIELD(length), NULL,
     "tokens in a row (default 128, or as many as the model takes)" },
+  { "--past", "P", FOR_BENCH, COUNT, FIELD(past), NULL,
+    "decoders: P tokens are in the cache, and a forward adds one (or --length) to them" },
   { "--runs", "N", FOR_BENCH, COUNT, FIELD(runs), NULL,
     "forwards to measure (default: a second's worth, at least 10)" },
   { "--budget-ms", "MS", FOR_BENCH, SECONDS, FIELD(budget_ms), NULL,

@@ -25,7 +25,7 @@ static int bench_inputs(const arguments *args, const hfm_model *model, model_inp
   shape[0] = batch;
   if (vocabulary > 0) {
     rank = 2;
-    shape[1] = args->length ? args->length : default_length(config);
+    shape[1] = args->length ? args->length : args->past ? 1 : default_length(config);
   } else {
     rank = 4;
     shape[1] = hfm_config_get_int(config, "num_channels", 3);
@@ -53,12 +53,28 @@ static int bench_inputs(const arguments *args, const hfm_model *model, model_inp
   return EXIT_OK;
 }
 
+/* Fills the cache with --past tokens; every forward goes on from there. */
+static hfm_result bench_past(const arguments *args, hfm_session *session, hfm_inputs *in, hfm_error *error) {
+  const int64_t batch = in->input_ids.shape[0];
+  hfm_inputs past = *in;
+  hfm_outputs out;
+  hfm_result result;
+  if (!args->past) return HFM_OK;
+  in->use_cache = past.use_cache = 1;
+  if (!in->input_ids.data) return HFM_OK; /* the first forward says why not */
+  result = hfm_session_reserve(session, batch, args->past + in->input_ids.shape[1], in, error);
+  past.input_ids.shape[1] = 1;
+  for (int64_t i = 0; !result && i < args->past; i++) result = hfm_forward(session, &past, &out, error);
+  return result;
+}
+
 /* One forward, whole or in slices. */
 static hfm_result bench_once(const arguments *args, hfm_session *session, const hfm_inputs *in, measurement *m,
                              hfm_error *error) {
   hfm_outputs out;
   hfm_result result;
   int32_t done = 0;
+  if (args->past && (result = hfm_cache_crop(session, args->past, error)) != HFM_OK) return result;
   if (!(args->budget_ms > 0)) return hfm_forward(session, in, &out, error);
   result = hfm_session_begin(session, in, error);
   for (m->slices = 0; !result && !done; m->slices++) {
@@ -76,11 +92,11 @@ static int by_value(const void *a, const void *b) {
 }
 
 /* Warms up, then measures for a second, or as often as was asked for. */
-static hfm_result bench_runs(const arguments *args, hfm_session *session, const hfm_inputs *in, measurement *m,
+static hfm_result bench_runs(const arguments *args, hfm_session *session, hfm_inputs *in, measurement *m,
                              hfm_error *error) {
-  const double begun = seconds();
   progress_bar bar = progress_start();
-  hfm_result result = HFM_OK;
+  hfm_result result = bench_past(args, session, in, error);
+  const double begun = seconds();
   for (int i = 0; !result && i < 3 && (i < 1 || seconds() - begun < 1); i++) {
     result = bench_once(args, session, in, m, error);
   }
@@ -114,7 +130,7 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
     print_json_field("dtype", hfm_dtype_name(hfm_model_dtype(model)));
     print_json_field("isa", hfm_model_isa(model));
     printf("  \"threads\": %d,\n  \"batch\": %" PRId64 ",\n", (int)hfm_session_threads(session), input->shape[0]);
-    if (text) printf("  \"length\": %" PRId64 ",\n", input->shape[1]);
+    if (text) printf("  \"length\": %" PRId64 ",\n  \"past\": %" PRId64 ",\n", input->shape[1], args->past);
     printf("  \"load_ms\": %.3f,\n  \"session_bytes\": %" PRIu64 ",\n", m->load_ms, hfm_session_memory(session));
     if (args->budget_ms > 0) {
       printf("  \"budget_ms\": %.3f,\n  \"slices\": %" PRId64 ",\n  \"longest_slice_ms\": %.3f,\n", args->budget_ms,
@@ -128,6 +144,7 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
   printf("%s, %s, %s, %d thread%s, input ", hfm_model_architecture(model), hfm_dtype_name(hfm_model_dtype(model)),
          hfm_model_isa(model), (int)hfm_session_threads(session), hfm_session_threads(session) == 1 ? "" : "s");
   print_shape(input);
+  if (args->past) printf(" after %" PRId64 " cached", args->past);
   printf("\nmedian %.3f ms, fastest %.3f ms, slowest %.3f ms of %" PRId64 " runs: %.*f %s per second\n", median,
          m->ms[0], m->ms[m->runs - 1], m->runs, per_second < 100, per_second, text ? "tokens" : "pictures");
   if (args->budget_ms > 0) {
