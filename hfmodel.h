@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f45b91ca5024a11c" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "cd6a433dfe31e53a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -641,6 +641,7 @@ typedef struct hfm_inputs {
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
   int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
                                    and positions are those of the new tokens; attention_mask is [batch, cached + length] */
+  int32_t logits_to_keep;       /* causal-lm: logits of only so many last positions; default all */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -13621,6 +13622,15 @@ HFM__PRIVATE void hfm__dims_evaluate(const hfm__graph *g, const int64_t binding[
    forward is traced it has a graph. Errors stick: after the first one every call does nothing, so that families need no
    checks, only loops that end when hfm__ok says no. */
 
+/* What a call asks for besides its shapes. Each such question has a trace of its own. Only 32-bit fields: compared as
+   bytes. */
+typedef struct hfm__question {
+  uint32_t present; /* bit HFM__IN_...: inputs that the caller gives */
+  int32_t hidden_states, attentions;
+  int32_t use_cache;      /* the call goes on where the session's states end */
+  int32_t logits_to_keep; /* of the last positions; 0: all */
+} hfm__question;
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -13636,10 +13646,8 @@ typedef struct hfm__builder {
   double initializer_range;
   /* Tracing. */
   hfm__graph *graph;
-  uint32_t present;  /* bit HFM__IN_...: inputs that the caller gives */
-  int32_t attention; /* HFM_ATTN_... */
-  int32_t wants_hidden_states, wants_attentions;
-  int32_t use_cache;      /* the call continues from the session's states */
+  hfm__question asked;
+  int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
 } hfm__builder;
@@ -14218,7 +14226,7 @@ static const hfm__val hfm__no_value = {0};
 
 /* ---- Inputs and outputs of the graph ---- */
 
-HFM__PRIVATE int hfm__given(const hfm__builder *b, int32_t input) { return (b->present >> input & 1) != 0; }
+HFM__PRIVATE int hfm__given(const hfm__builder *b, int32_t input) { return (b->asked.present >> input & 1) != 0; }
 
 /* The argument of that name, which the caller gives. */
 HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype, int32_t rank, hfm__dim d0,
@@ -14252,12 +14260,12 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->use_cache) return hfm__fixed(b, 0);
+  if (!b->asked.use_cache) return hfm__fixed(b, 0);
   return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
 }
 
@@ -14311,7 +14319,7 @@ HFM__PRIVATE hfm__val hfm__merge_heads(hfm__builder *b, hfm__val x) {
 }
 
 /* x[..., start : start + size, ...] along an axis. */
-HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int64_t start, hfm__dim size) {
+HFM__PRIVATE hfm__val hfm__slice_from(hfm__builder *b, hfm__val x, int32_t axis, hfm__dim start, hfm__dim size) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
   hfm__val out;
@@ -14322,8 +14330,12 @@ HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int6
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
   shape[attrs.axis] = size;
   out = hfm__view(b, HFM__VIEW_slice, &attrs, attrs.axis == 0, rank, shape, x);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__fixed(b, start);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = start;
   return out;
+}
+
+HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int64_t start, hfm__dim size) {
+  return hfm__slice_from(b, x, axis, hfm__fixed(b, start), size);
 }
 
 /* x[:, index] of [batch, length, size]: [batch, size]. */
@@ -14451,7 +14463,7 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
   const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->use_cache) return x;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
   for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
   state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
@@ -14511,7 +14523,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->wants_hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -14598,10 +14610,10 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   attrs.scale = (float)scale;
   attrs.causal = causal;
   attrs.window = window;
-  attrs.implementation = b->wants_attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
-  if (b->wants_attentions && hfm__ok(b)) {
+  if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
     scores[0] = shape[0];
@@ -15156,13 +15168,22 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->use_cache)
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache)
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   segments =
       hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
+}
+
+/* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
+HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  hfm__dim kept;
+  if (!b->asked.logits_to_keep) return x;
+  kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
+  return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
 /* start_logits and end_logits of [batch, length, 2]. */
@@ -16091,7 +16112,7 @@ HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
   const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {
@@ -16333,7 +16354,7 @@ HFM__PRIVATE void *hfm__llama_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__llama_causal_forward(hfm__builder *b, const void *model) {
   const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__llama_model_forward(b, self)));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__llama_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
@@ -17516,8 +17537,7 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 
 typedef struct hfm__program {
   struct hfm__program *next;
-  uint32_t present; /* bit HFM__IN_...: the inputs it takes */
-  int32_t wants_hidden_states, wants_attentions, use_cache;
+  hfm__question asked; /* `present` says which inputs it takes */
   hfm__graph graph;
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
@@ -17640,8 +17660,7 @@ HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *m
 /* ---- Making a program ---- */
 
 typedef struct hfm__request {
-  uint32_t present;
-  int32_t wants_hidden_states, wants_attentions, use_cache;
+  hfm__question asked;
   int64_t binding[HFM__SYM_COUNT];
 } hfm__request;
 
@@ -17654,11 +17673,8 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
-  b.present = request->present;
+  b.asked = request->asked;
   b.attention = model->attention;
-  b.wants_hidden_states = request->wants_hidden_states;
-  b.wants_attentions = request->wants_attentions;
-  b.use_cache = request->use_cache;
   b.binding = request->binding;
   graph->arena.mem = model->ctx.mem;
   model->head->forward(&b, model->self);
@@ -17718,13 +17734,12 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   hfm_result result;
   *out = NULL;
   if (!program) return hfm__fail_memory(error, "a forward", sizeof *program);
-  program->wants_hidden_states = request->wants_hidden_states;
-  program->wants_attentions = request->wants_attentions;
-  program->use_cache = request->use_cache;
+  program->asked = request->asked;
+  program->asked.present = 0;
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
-    if (program->graph.inputs[i].value) program->present |= 1u << i;
-  if (result == HFM_OK && request->use_cache && !program->graph.state_count)
+    if (program->graph.inputs[i].value) program->asked.present |= 1u << i;
+  if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
@@ -17748,9 +17763,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
 
 /* Does a program serve this request? */
 HFM__PRIVATE int hfm__program_serves(const hfm__program *program, const hfm__request *request) {
-  if (program->present != request->present || program->wants_hidden_states != request->wants_hidden_states ||
-      program->wants_attentions != request->wants_attentions || program->use_cache != request->use_cache)
-    return 0;
+  if (memcmp(&program->asked, &request->asked, sizeof program->asked) != 0) return 0;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
     if (request->binding[i] > program->plan.bounds[i]) return 0;
   hfm__dims_evaluate(&program->graph, request->binding, program->dims);
@@ -17783,20 +17796,32 @@ HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
   return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
 }
 
-/* What the inputs ask for: which are there, and what they bind. The first that has a dimension decides it. */
-HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request *request, hfm_error *error) {
-  memset(request, 0, sizeof *request);
-  request->wants_hidden_states = inputs->output_hidden_states != 0;
-  request->wants_attentions = inputs->output_attentions != 0;
-  request->use_cache = inputs->use_cache != 0;
+/* Which inputs are there, and what else they ask for. */
+HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__question *asked, hfm_error *error) {
+  memset(asked, 0, sizeof *asked);
   if (inputs->labels.data)
     return hfm__fail(error, HFM_E_LABELS_UNSUPPORTED, NULL, "labels", 0,
                      "labels: losses aren't computed yet; leave labels empty and compare the logits yourself");
+  if (inputs->logits_to_keep < 0)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "logits_to_keep", 0,
+                     "logits_to_keep is %d, but must be at least 1, or 0 for all", (int)inputs->logits_to_keep);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(inputs, i)->data) asked->present |= 1u << i;
+  asked->hidden_states = inputs->output_hidden_states != 0;
+  asked->attentions = inputs->output_attentions != 0;
+  asked->use_cache = inputs->use_cache != 0;
+  asked->logits_to_keep = inputs->logits_to_keep;
+  return HFM_OK;
+}
+
+/* What the inputs ask for, and what they bind: the first that has a dimension decides it. */
+HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request *request, hfm_error *error) {
+  const hfm_result result = hfm__question_from(inputs, &request->asked, error);
+  if (result != HFM_OK) return result;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = -1;
   for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
     const hfm_tensor *tensor = hfm__input_tensor(inputs, i);
     if (!tensor->data) continue;
-    request->present |= 1u << i;
     if (tensor->rank != hfm__input_rank(i))
       return hfm__fail(error, HFM_E_INPUT_RANK, NULL, hfm__input_rows[i].name, 0,
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
@@ -17805,7 +17830,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
                                                     : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
-      const int32_t symbol = hfm__input_symbol(i, axis, request->use_cache);
+      const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
         return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
                          "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name,
@@ -17913,7 +17938,7 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
                        "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, is_batch || !program->use_cache ? "" : " with the cache",
+                       is_batch ? "batch size" : "length", found, is_batch || !program->asked.use_cache ? "" : " with the cache",
                        r->limit, r->reason);
   }
   return HFM_OK;
@@ -17937,7 +17962,7 @@ HFM__PRIVATE hfm_result hfm__check_shapes(const hfm__program *program, const hfm
 /* Everything that can be judged before memory is needed; program->dims are this call's. `inputs` may be NULL. */
 HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__program *program,
                                         const hfm__request *request, const hfm_inputs *inputs, hfm_error *error) {
-  hfm_result result = hfm__check_presence(model, program->present, request->present, error);
+  hfm_result result = hfm__check_presence(model, program->asked.present, request->asked.present, error);
   if (result == HFM_OK) result = hfm__check_requirements(program, error);
   if (result == HFM_OK && inputs) result = hfm__check_shapes(program, inputs, error);
   return result;
@@ -18416,7 +18441,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     const hfm_dtype dtype = hfm__new_dtype(model, options);
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
     memset(&request, 0, sizeof request);
-    request.present = hfm__usual_inputs(model);
+    request.asked.present = hfm__usual_inputs(model);
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
     request.binding[HFM__SYM_LENGTH] = length;
@@ -18655,6 +18680,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
+  hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
@@ -18662,17 +18688,14 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
   session->running = NULL;
   memset(&request, 0, sizeof request);
-  for (int32_t i = 0; like && i < HFM__IN_COUNT; i++)
-    if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
-  request.wants_hidden_states = like && like->output_hidden_states;
-  request.wants_attentions = like && like->output_attentions;
-  request.use_cache = like && like->use_cache;
-  if (!request.present) request.present = hfm__usual_inputs(session->model);
+  if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result != HFM_OK) return result;
+  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  if (request.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
   return hfm__session_program(session, &request, NULL, &program, error);
 }
 
@@ -18711,7 +18734,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
-  if (result == HFM_OK && request.use_cache) result = hfm__continue_cache(session, &request, error);
+  if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
   if (result != HFM_OK) return result;
   hfm__program_bind(program, session->model, hfm__align64(session->arena),
@@ -18814,7 +18837,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
     session->running = NULL;
-  } else if (session->done && session->running->use_cache) {
+  } else if (session->done && session->running->asked.use_cache) {
     session->cached = session->total;
     session->cached_batch = session->batch;
   }

@@ -62,13 +62,22 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->use_cache)
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache)
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   segments =
       hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
+}
+
+/* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
+HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  hfm__dim kept;
+  if (!b->asked.logits_to_keep) return x;
+  kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
+  return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
 /* start_logits and end_logits of [batch, length, 2]. */

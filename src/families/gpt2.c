@@ -140,7 +140,7 @@ HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
   const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {

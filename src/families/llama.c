@@ -188,7 +188,7 @@ HFM__PRIVATE void *hfm__llama_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__llama_causal_forward(hfm__builder *b, const void *model) {
   const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__llama_model_forward(b, self)));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__llama_model_forward(b, self))));
 }
 
 HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {

@@ -3,6 +3,15 @@
    forward is traced it has a graph. Errors stick: after the first one every call does nothing, so that families need no
    checks, only loops that end when hfm__ok says no. */
 
+/* What a call asks for besides its shapes. Each such question has a trace of its own. Only 32-bit fields: compared as
+   bytes. */
+typedef struct hfm__question {
+  uint32_t present; /* bit HFM__IN_...: inputs that the caller gives */
+  int32_t hidden_states, attentions;
+  int32_t use_cache;      /* the call goes on where the session's states end */
+  int32_t logits_to_keep; /* of the last positions; 0: all */
+} hfm__question;
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -18,10 +27,8 @@ typedef struct hfm__builder {
   double initializer_range;
   /* Tracing. */
   hfm__graph *graph;
-  uint32_t present;  /* bit HFM__IN_...: inputs that the caller gives */
-  int32_t attention; /* HFM_ATTN_... */
-  int32_t wants_hidden_states, wants_attentions;
-  int32_t use_cache;      /* the call continues from the session's states */
+  hfm__question asked;
+  int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
 } hfm__builder;

@@ -182,7 +182,7 @@ static const hfm__val hfm__no_value = {0};
 
 /* ---- Inputs and outputs of the graph ---- */
 
-HFM__PRIVATE int hfm__given(const hfm__builder *b, int32_t input) { return (b->present >> input & 1) != 0; }
+HFM__PRIVATE int hfm__given(const hfm__builder *b, int32_t input) { return (b->asked.present >> input & 1) != 0; }
 
 /* The argument of that name, which the caller gives. */
 HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype, int32_t rank, hfm__dim d0,
@@ -216,12 +216,12 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->use_cache) return hfm__fixed(b, 0);
+  if (!b->asked.use_cache) return hfm__fixed(b, 0);
   return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
 }
 
@@ -275,7 +275,7 @@ HFM__PRIVATE hfm__val hfm__merge_heads(hfm__builder *b, hfm__val x) {
 }
 
 /* x[..., start : start + size, ...] along an axis. */
-HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int64_t start, hfm__dim size) {
+HFM__PRIVATE hfm__val hfm__slice_from(hfm__builder *b, hfm__val x, int32_t axis, hfm__dim start, hfm__dim size) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
   hfm__val out;
@@ -286,8 +286,12 @@ HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int6
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, x, i);
   shape[attrs.axis] = size;
   out = hfm__view(b, HFM__VIEW_slice, &attrs, attrs.axis == 0, rank, shape, x);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__fixed(b, start);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = start;
   return out;
+}
+
+HFM__PRIVATE hfm__val hfm__slice(hfm__builder *b, hfm__val x, int32_t axis, int64_t start, hfm__dim size) {
+  return hfm__slice_from(b, x, axis, hfm__fixed(b, start), size);
 }
 
 /* x[:, index] of [batch, length, size]: [batch, size]. */
@@ -415,7 +419,7 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
   const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->use_cache) return x;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
   for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
   state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
@@ -475,7 +479,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->wants_hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -562,10 +566,10 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   attrs.scale = (float)scale;
   attrs.causal = causal;
   attrs.window = window;
-  attrs.implementation = b->wants_attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
-  if (b->wants_attentions && hfm__ok(b)) {
+  if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
     scores[0] = shape[0];

@@ -19,20 +19,32 @@ HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
   return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
 }
 
-/* What the inputs ask for: which are there, and what they bind. The first that has a dimension decides it. */
-HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request *request, hfm_error *error) {
-  memset(request, 0, sizeof *request);
-  request->wants_hidden_states = inputs->output_hidden_states != 0;
-  request->wants_attentions = inputs->output_attentions != 0;
-  request->use_cache = inputs->use_cache != 0;
+/* Which inputs are there, and what else they ask for. */
+HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__question *asked, hfm_error *error) {
+  memset(asked, 0, sizeof *asked);
   if (inputs->labels.data)
     return hfm__fail(error, HFM_E_LABELS_UNSUPPORTED, NULL, "labels", 0,
                      "labels: losses aren't computed yet; leave labels empty and compare the logits yourself");
+  if (inputs->logits_to_keep < 0)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "logits_to_keep", 0,
+                     "logits_to_keep is %d, but must be at least 1, or 0 for all", (int)inputs->logits_to_keep);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(inputs, i)->data) asked->present |= 1u << i;
+  asked->hidden_states = inputs->output_hidden_states != 0;
+  asked->attentions = inputs->output_attentions != 0;
+  asked->use_cache = inputs->use_cache != 0;
+  asked->logits_to_keep = inputs->logits_to_keep;
+  return HFM_OK;
+}
+
+/* What the inputs ask for, and what they bind: the first that has a dimension decides it. */
+HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request *request, hfm_error *error) {
+  const hfm_result result = hfm__question_from(inputs, &request->asked, error);
+  if (result != HFM_OK) return result;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = -1;
   for (int32_t i = 0; i < HFM__IN_COUNT; i++) {
     const hfm_tensor *tensor = hfm__input_tensor(inputs, i);
     if (!tensor->data) continue;
-    request->present |= 1u << i;
     if (tensor->rank != hfm__input_rank(i))
       return hfm__fail(error, HFM_E_INPUT_RANK, NULL, hfm__input_rows[i].name, 0,
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
@@ -41,7 +53,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
                                                     : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
-      const int32_t symbol = hfm__input_symbol(i, axis, request->use_cache);
+      const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
         return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, hfm__input_rows[i].name, 0,
                          "%s has shape %t: every dimension must be from 1 to %d", hfm__input_rows[i].name,
@@ -149,7 +161,7 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
                        "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, is_batch || !program->use_cache ? "" : " with the cache",
+                       is_batch ? "batch size" : "length", found, is_batch || !program->asked.use_cache ? "" : " with the cache",
                        r->limit, r->reason);
   }
   return HFM_OK;
@@ -173,7 +185,7 @@ HFM__PRIVATE hfm_result hfm__check_shapes(const hfm__program *program, const hfm
 /* Everything that can be judged before memory is needed; program->dims are this call's. `inputs` may be NULL. */
 HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__program *program,
                                         const hfm__request *request, const hfm_inputs *inputs, hfm_error *error) {
-  hfm_result result = hfm__check_presence(model, program->present, request->present, error);
+  hfm_result result = hfm__check_presence(model, program->asked.present, request->asked.present, error);
   if (result == HFM_OK) result = hfm__check_requirements(program, error);
   if (result == HFM_OK && inputs) result = hfm__check_shapes(program, inputs, error);
   return result;

@@ -295,7 +295,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     const hfm_dtype dtype = hfm__new_dtype(model, options);
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
     memset(&request, 0, sizeof request);
-    request.present = hfm__usual_inputs(model);
+    request.asked.present = hfm__usual_inputs(model);
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
     request.binding[HFM__SYM_LENGTH] = length;

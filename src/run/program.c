@@ -4,8 +4,7 @@
 
 typedef struct hfm__program {
   struct hfm__program *next;
-  uint32_t present; /* bit HFM__IN_...: the inputs it takes */
-  int32_t wants_hidden_states, wants_attentions, use_cache;
+  hfm__question asked; /* `present` says which inputs it takes */
   hfm__graph graph;
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
@@ -128,8 +127,7 @@ HFM__PRIVATE void hfm__node_args(const hfm__program *program, const hfm_model *m
 /* ---- Making a program ---- */
 
 typedef struct hfm__request {
-  uint32_t present;
-  int32_t wants_hidden_states, wants_attentions, use_cache;
+  hfm__question asked;
   int64_t binding[HFM__SYM_COUNT];
 } hfm__request;
 
@@ -142,11 +140,8 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
-  b.present = request->present;
+  b.asked = request->asked;
   b.attention = model->attention;
-  b.wants_hidden_states = request->wants_hidden_states;
-  b.wants_attentions = request->wants_attentions;
-  b.use_cache = request->use_cache;
   b.binding = request->binding;
   graph->arena.mem = model->ctx.mem;
   model->head->forward(&b, model->self);
@@ -206,13 +201,12 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   hfm_result result;
   *out = NULL;
   if (!program) return hfm__fail_memory(error, "a forward", sizeof *program);
-  program->wants_hidden_states = request->wants_hidden_states;
-  program->wants_attentions = request->wants_attentions;
-  program->use_cache = request->use_cache;
+  program->asked = request->asked;
+  program->asked.present = 0;
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
-    if (program->graph.inputs[i].value) program->present |= 1u << i;
-  if (result == HFM_OK && request->use_cache && !program->graph.state_count)
+    if (program->graph.inputs[i].value) program->asked.present |= 1u << i;
+  if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
@@ -236,9 +230,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
 
 /* Does a program serve this request? */
 HFM__PRIVATE int hfm__program_serves(const hfm__program *program, const hfm__request *request) {
-  if (program->present != request->present || program->wants_hidden_states != request->wants_hidden_states ||
-      program->wants_attentions != request->wants_attentions || program->use_cache != request->use_cache)
-    return 0;
+  if (memcmp(&program->asked, &request->asked, sizeof program->asked) != 0) return 0;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
     if (request->binding[i] > program->plan.bounds[i]) return 0;
   hfm__dims_evaluate(&program->graph, request->binding, program->dims);

@@ -218,6 +218,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
+  hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
@@ -225,17 +226,14 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
   session->running = NULL;
   memset(&request, 0, sizeof request);
-  for (int32_t i = 0; like && i < HFM__IN_COUNT; i++)
-    if (hfm__input_tensor(like, i)->data) request.present |= 1u << i;
-  request.wants_hidden_states = like && like->output_hidden_states;
-  request.wants_attentions = like && like->output_attentions;
-  request.use_cache = like && like->use_cache;
-  if (!request.present) request.present = hfm__usual_inputs(session->model);
+  if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result != HFM_OK) return result;
+  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  if (request.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
   return hfm__session_program(session, &request, NULL, &program, error);
 }
 
@@ -274,7 +272,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
-  if (result == HFM_OK && request.use_cache) result = hfm__continue_cache(session, &request, error);
+  if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
   if (result != HFM_OK) return result;
   hfm__program_bind(program, session->model, hfm__align64(session->arena),
@@ -377,7 +375,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
     session->running = NULL;
-  } else if (session->done && session->running->use_cache) {
+  } else if (session->done && session->running->asked.use_cache) {
     session->cached = session->total;
     session->cached_batch = session->batch;
   }

@@ -286,6 +286,34 @@ static void test_unfinished(void) {
   hfm_model_free(model);
 }
 
+/* Only the last positions' logits: the same numbers, and all of them where more are asked for than there are. */
+static void test_logits_to_keep(void) {
+  static const int32_t kept[] = {1, 5, LENGTH, 1000};
+  prepare();
+  for (int s = 0; s < 2; s++) {
+    hfm_model *model = load(&subjects[s ? 2 : 0], 0, 1);
+    hfm_session *session = new_session(model, 2);
+    hfm_outputs out;
+    hfm_error error;
+    hfm_inputs in;
+    CHECK(run_whole(session, 1));
+    for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
+      const int64_t rows = kept[k] < LENGTH ? kept[k] : LENGTH;
+      in = piece(0, LENGTH, 1);
+      in.use_cache = 0;
+      in.logits_to_keep = kept[k];
+      CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+      CHECK_INT(out.logits.shape[1], rows);
+      CHECK(same_rows(&out, LENGTH - rows, LENGTH, 1, 1));
+    }
+    in.logits_to_keep = -1;
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_ERROR_ARGUMENT);
+    CHECK_CONTAINS(error.message, "logits_to_keep");
+    hfm_session_free(session);
+    hfm_model_free(model);
+  }
+}
+
 static void test_refused(void) {
   hfm_options options;
   hfm_model *model = load(&subjects[0], 0, 0), *bert;
@@ -339,6 +367,7 @@ int main(void) {
   TEST(test_memory);
   TEST(test_failing_growth);
   TEST(test_unfinished);
+  TEST(test_logits_to_keep);
   TEST(test_refused);
   return check_report("test_cache");
 }
