@@ -50,7 +50,7 @@ bench: build/hfm
 	@sh tools/bench/bench.sh
 
 bench-peers: build/hfm
-	@$(PYTHON) tools/bench/peers.py
+	@CC="$(CC)" $(PYTHON) tools/bench/peers.py --write
 
 sanitize: build/hfm
 	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh /test_

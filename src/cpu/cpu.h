@@ -16,6 +16,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
+  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16, which this processor multiplies in pairs */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -31,7 +32,8 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
 #endif
 #if HFM__WITH_AVX512
     case HFM_ISA_AVX512:
-    case HFM_ISA_AVX512_VNNI: return &hfm__kernels_avx512;
+    case HFM_ISA_AVX512_VNNI:
+    case HFM_ISA_AVX512_BF16: return &hfm__kernels_avx512;
 #endif
 #if HFM__WITH_NEON
     case HFM_ISA_NEON: return &hfm__kernels_neon;
@@ -41,6 +43,11 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
 #endif
     default: return NULL;
   }
+}
+
+/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. */
+HFM__PRIVATE int32_t hfm__cpu_multiplies_bf16(const hfm__cpu *cpu) {
+  return cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR;
 }
 
 /* Fills *cpu for a tier, HFM_ISA_AUTO for the best. A machine has every tier below its best, of its own kind. */

@@ -19,6 +19,11 @@
 #else
 #define HFM__WITH_AVX512 0
 #endif
+#if HFM__WITH_AVX512 && !defined(_MSC_VER) && (defined(__clang__) ? __clang_major__ >= 9 : __GNUC__ >= 10)
+#define HFM__WITH_AVX512_BF16 1
+#else
+#define HFM__WITH_AVX512_BF16 0
+#endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(HFMODEL_NO_SIMD)
 #define HFM__WITH_NEON 1
 #else
@@ -96,7 +101,14 @@ HFM__PRIVATE int32_t hfm__isa_best(void) {
   hfm__cpuid(7, 0, r);
   ymm = ymm && (features >> 28 & 1) && (features >> 12 & 1) && (features >> 29 & 1) && (r[1] >> 5 & 1);
   zmm = zmm && ymm && (r[1] >> 16 & 1) && (r[1] >> 17 & 1) && (r[1] >> 30 & 1) && (r[1] >> 31 & 1);
-  if (zmm && HFM__WITH_AVX512) return r[2] >> 11 & 1 ? HFM_ISA_AVX512_VNNI : HFM_ISA_AVX512;
+  if (zmm && HFM__WITH_AVX512) {
+    const uint32_t vnni = r[2] >> 11 & 1, leaves = r[0];
+    if (vnni && leaves >= 1 && HFM__WITH_AVX512_BF16) {
+      hfm__cpuid(7, 1, r);
+      if (r[0] >> 5 & 1) return HFM_ISA_AVX512_BF16;
+    }
+    return vnni ? HFM_ISA_AVX512_VNNI : HFM_ISA_AVX512;
+  }
   if (ymm && HFM__WITH_AVX2) return HFM_ISA_AVX2;
   return HFM_ISA_SSE2;
 #elif HFM__WITH_NEON
@@ -116,6 +128,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
     case HFM_ISA_AVX2: return "avx2";
     case HFM_ISA_AVX512: return "avx512";
     case HFM_ISA_AVX512_VNNI: return "avx512_vnni";
+    case HFM_ISA_AVX512_BF16: return "avx512_bf16";
     case HFM_ISA_NEON: return "neon";
     case HFM_ISA_WASM_SIMD128: return "wasm_simd128";
     default: return "unknown";

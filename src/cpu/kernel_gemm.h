@@ -1,6 +1,7 @@
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
-   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. */
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
 
 #if HFM__NV == 2
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
@@ -16,52 +17,6 @@
 #elif HFM__MR == 8
 #define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
 #endif
-
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE void HFM__FN(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
-  const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = hfm__v_fma(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = hfm__v_set1(a##r[i]); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
-#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
-    next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
-  }
-  HFM__ROWS(HFM__STORE)
-#undef HFM__ZERO
-#undef HFM__DECLARE
-#undef HFM__LOAD
-#undef HFM__FMA
-#undef HFM__STEP
-#undef HFM__PUT
-#undef HFM__STORE
-}
-
-/* The same for a number of rows known only now. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__FN(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__TILE_CASE)
-    default: break;
-  }
-#undef HFM__TILE_CASE
-}
-#undef HFM__COLUMNS
-#undef HFM__WEIGHTS
-#undef HFM__ROWS
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
@@ -83,26 +38,30 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   }
 }
 
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
-  hfm__ahead ahead;
-  int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
-  for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__FN(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
-    }
-    row += rows;
-  }
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__v_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#include "kernel_tile.h"
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+#include "kernel_tile.h"
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
 
 /* ---- Packing ---- */
 
@@ -113,7 +72,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void
 }
 
 HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return ((const float *)p)[i];
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }

@@ -18,6 +18,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
 };
 
 #undef HFM__NR
@@ -49,4 +54,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sum
 #undef hfm__v_hmax
 #undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
 #undef hfm__v_prefetch

@@ -10,6 +10,7 @@ HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN 
 typedef struct hfm__product {
   int64_t m, n, k;
   int32_t dtype, transposed;
+  int32_t in_pairs;                   /* dtype is f32, but its elements are pairs of bf16: k counts these */
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what fits into half of a second-level cache */
@@ -152,6 +153,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
+  void (*gemm)(const hfm__gemm *) = p->in_pairs ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
@@ -205,13 +207,13 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       part.rows = 1;
       for (r = 0; r < rows; r++) {
         part.residual = (const float *)residual->data + hfm__row_offset(residual, row0 + r) + n0;
-        cpu->kernels->gemm(&part);
+        gemm(&part);
         part.a += g.lda;
         part.out += p->n;
       }
     } else {
       if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
-      cpu->kernels->gemm(&part);
+      gemm(&part);
     }
     hfm__panels_earn(cpu, rows * p->k * part.n / 100); /* 2 flops each at 100 Gflop/s against 0.5 GB/s */
   }
@@ -265,7 +267,12 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
   p.n = a->out[0].shape[a->out[0].rank - 1];
   p.dtype = a->in[1].dtype;
   p.transposed = a->attrs->transposed;
-  hfm__plan_product(a->cpu, &p, !hfm__rows_even(&a->in[0], lda));
+  p.in_pairs = (p.m > 1 || a->cpu->batch_invariant) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
+  if (p.in_pairs) {
+    p.dtype = HFM_F32;
+    p.k /= 2;
+  }
+  hfm__plan_product(a->cpu, &p, p.in_pairs || !hfm__rows_even(&a->in[0], lda));
   return p;
 }
 
@@ -284,11 +291,21 @@ HFM__PRIVATE void hfm__linear_gather(const hfm__op_args *a, int64_t first, int64
            (size_t)k * sizeof(float));
 }
 
+/* The same, rounded to pairs of bf16. */
+HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first, int64_t count, float *rows) {
+  const int64_t k = a->in[0].shape[a->in[0].rank - 1];
+  int64_t r;
+  for (r = 0; r < count; r++)
+    a->cpu->kernels->narrow_bf16((const float *)a->in[0].data + hfm__row_offset(&a->in[0], first + r),
+                                 rows + r * (k / 2), k);
+}
+
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
   if (p.one_row) hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
-  else hfm__run_product(a, &p, p.gathered ? hfm__linear_gather : NULL, lda, chunk, worker);
+  else hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
+                        chunk, worker);
 }
 
 HFM__PRIVATE uint64_t hfm__linear_scratch(const hfm__op_args *a) {

@@ -3,7 +3,8 @@
    memory costs more than either. So at first a worker packs the panel it needs into its scratch; a weight that is used
    again and again is promoted, panel by panel, by whoever needs the next one, as fast as a small share of the work that
    is done pays for (`credit`). Each panel has a state word: empty, being packed, ready. No panel is ever waited for.
-   Panels keep the weight's type: f32 for f32, 16 bits for f16 and bf16, which are widened when used. */
+   Panels keep the weight's type: f32 for f32, 16 bits for f16 and bf16, which are widened when used. Where bf16 is
+   multiplied as such, two of them along K are one unit, which is packed like a float. */
 
 struct hfm__panels {
   uint64_t bytes;      /* of this block */
@@ -20,6 +21,11 @@ enum { HFM__PANEL_ALIGN = 64 };
 HFM__PRIVATE int64_t hfm__panel_count(int64_t n, int32_t nr) { return (n + nr - 1) / nr; }
 
 HFM__PRIVATE int64_t hfm__dtype_size(int32_t dtype) { return dtype == HFM_F32 ? 4 : 2; }
+
+/* Are products of this weight made of pairs of bf16? */
+HFM__PRIVATE int hfm__in_pairs(const hfm__cpu *cpu, int32_t dtype, int32_t transposed, int64_t k) {
+  return cpu->dot_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
+}
 
 HFM__PRIVATE void hfm__packing_init(hfm__packing *packing, const hfm_allocator *mem, int32_t policy, uint64_t limit) {
   memset(packing, 0, sizeof *packing);
@@ -46,14 +52,20 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
   struct hfm__panels *panels;
   uint64_t bytes, head;
   int64_t n, k, count;
+  int32_t dtype;
   if (!packing || packing->policy == HFM_PACK_NEVER || !weight || weight->rank < 2) return;
   if (weight->dtype != HFM_F32 && weight->dtype != HFM_F16 && weight->dtype != HFM_BF16) return;
   n = weight->shape[transposed ? weight->rank - 1 : 0];
   k = n > 0 ? hfm__elements(weight->shape, weight->rank) / n : 0; /* a convolution's rows are its filters */
+  dtype = weight->dtype;
+  if (weight->rank == 2 && hfm__in_pairs(cpu, dtype, transposed, k)) {
+    dtype = HFM_F32;
+    k /= 2;
+  }
   count = hfm__panel_count(n, nr);
   if (count == 0 || k == 0) return;
   head = sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic);
-  bytes = head + HFM__PANEL_ALIGN + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(weight->dtype));
+  bytes = head + HFM__PANEL_ALIGN + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(dtype));
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
@@ -64,7 +76,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->n = n;
       panels->k = k;
       panels->nr = nr;
-      panels->dtype = weight->dtype;
+      panels->dtype = dtype;
       panels->transposed = transposed;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);

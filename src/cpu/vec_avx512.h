@@ -29,6 +29,22 @@
 #define hfm__v_hmax(x) hfm__v16_hmax(x)
 #define hfm__v_transpose(r) hfm__v16_transpose(r)
 #define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#if HFM__WITH_AVX512_BF16
+#define HFM__TARGET_BF16 HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c")
+#define hfm__v_dot_bf16(x, w, c) hfm__v16_dot_bf16(x, w, c)
+#define hfm__v_store_bf16(p, x) hfm__v16_store_bf16(p, x)
+
+/* In assembly: the intrinsics' types changed between versions of gcc, and gcc 12 moves registers about around them. */
+HFM__TARGET_BF16 HFM__INLINE __m512 hfm__v16_dot_bf16(__m512 x, __m512 w, __m512 c) {
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(c) : "v"(x), "v"(w));
+  return c;
+}
+HFM__TARGET_BF16 HFM__INLINE void hfm__v16_store_bf16(uint16_t *p, __m512 x) {
+  __m256i narrow;
+  __asm__("vcvtneps2bf16 %1, %0" : "=v"(narrow) : "v"(x));
+  _mm256_storeu_si256((__m256i *)(void *)p, narrow);
+}
+#endif
 
 HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
   const __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)p);

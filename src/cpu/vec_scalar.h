@@ -5,6 +5,8 @@
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
      scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in -126..0
      select_lt(a, b, x, y) = a < b ? x : y
+     dot_bf16(x, w, c): lanes are two bf16; c + high(x) * high(w), then + low(x) * low(w); store_bf16 rounds to nearest,
+     ties to even. A tier without such products leaves both out
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
 #define HFM__W 1
@@ -34,6 +36,9 @@
 #define hfm__v_hmax(x) (x)
 #define hfm__v_transpose(r) (void)(r)
 #define hfm__v_prefetch(p) (void)(p)
+#define HFM__TARGET_BF16
+#define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
+#define hfm__v_store_bf16(p, x) hfm__store_bf16(p, x)
 
 /* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */
 
@@ -42,11 +47,25 @@ HFM__INLINE uint16_t hfm__load_u16(const uint16_t *p) {
   memcpy(&v, p, sizeof v);
   return v;
 }
+HFM__INLINE float hfm__load_f32(const float *p) {
+  float v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
 HFM__INLINE float hfm__bf16_bits(uint16_t h) {
   const uint32_t bits = (uint32_t)h << 16;
   float f;
   memcpy(&f, &bits, sizeof f);
   return f;
+}
+HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
+  uint32_t bits;
+  uint16_t h;
+  memcpy(&bits, &x, sizeof bits);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) bits |= 0x400000u; /* a NaN stays one */
+  else bits += 0x7fffu + (bits >> 16 & 1u);
+  h = (uint16_t)(bits >> 16);
+  memcpy(p, &h, sizeof h);
 }
 /* Exact: the exponent is moved by a multiplication, which also makes subnormals normal. */
 HFM__INLINE float hfm__half_bits(uint16_t h) {
@@ -62,6 +81,17 @@ HFM__INLINE float hfm__half_bits(uint16_t h) {
   return f * 5.192296858534828e33f; /* 2^112 */
 }
 
+HFM__INLINE float hfm__v1_dot_bf16(float x, float w, float c) {
+  uint32_t a, b;
+  memcpy(&a, &x, sizeof a);
+  memcpy(&b, &w, sizeof b);
+#if HFM__BIG_ENDIAN /* the first of two stands in the higher half */
+  a = a << 16 | a >> 16;
+  b = b << 16 | b >> 16;
+#endif
+  c += hfm__bf16_bits((uint16_t)(a >> 16)) * hfm__bf16_bits((uint16_t)(b >> 16));
+  return c + hfm__bf16_bits((uint16_t)a) * hfm__bf16_bits((uint16_t)b);
+}
 HFM__INLINE float hfm__v1_max(float a, float b) { return a > b ? a : b; }
 HFM__INLINE float hfm__v1_min(float a, float b) { return a < b ? a : b; }
 /* Halves go up, which exp and its relatives don't mind. */

@@ -127,6 +127,9 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
                      "options.attn_implementation must be an HFM_ATTN_ value");
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0, "options.packing must be an HFM_PACK_ value");
+  if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.compute_dtype must be HFM_F32 or HFM_BF16, or 0 for HFM_F32");
   if (options->num_labels < 0)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
                      "options.num_labels is %d, but must be at least 1, or 0 for the config's",
@@ -148,6 +151,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result != HFM_OK) return result;
   model->cpu.batch_invariant = options && options->batch_invariant;
   model->cpu.packing = &model->packing;
+  model->cpu.dot_bf16 = options && options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
   model->packing.limit =

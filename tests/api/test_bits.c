@@ -148,7 +148,7 @@ static void test_batch_invariant_padding(void) {
 }
 
 static void test_tiers_agree(void) {
-  const int32_t tiers[] = {HFM_ISA_SSE2, HFM_ISA_AVX2, HFM_ISA_AVX512, HFM_ISA_AVX512_VNNI, HFM_ISA_NEON, HFM_ISA_WASM_SIMD128};
+  const int32_t tiers[] = {HFM_ISA_SSE2, HFM_ISA_AVX2, HFM_ISA_AVX512, HFM_ISA_AVX512_VNNI, HFM_ISA_AVX512_BF16, HFM_ISA_NEON, HFM_ISA_WASM_SIMD128};
   int found = 0;
   for (int i = 0; i < SUBJECTS; i++) {
     run_once(&subjects[i], 0, 0, HFM_ISA_SCALAR, 1, &reference);
@@ -184,6 +184,61 @@ static void test_attention_implementations_agree(void) {
   }
 }
 
+static void run_computed(const char *dir, int32_t isa, hfm_dtype compute_dtype, int32_t threads, kept_output *kept) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_session *session;
+  const hfm_inputs in = some_inputs(3, 17);
+  memset(&options, 0, sizeof options);
+  options.isa = isa;
+  options.compute_dtype = compute_dtype;
+  model = load_fixture(dir, &options);
+  session = new_session(model, threads);
+  forward_kept(session, &in, kept);
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
+/* bf16 products are within 2 % of the largest output of float32's, whatever the number of threads; they touch nothing but
+   bf16 weights. */
+static void test_compute_dtype(void) {
+  const char *const dirs[] = {FIXTURE("bert_bf16"), FIXTURE("llama_bf16_sharded")};
+  const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_error error;
+  for (size_t t = 0; t < sizeof tiers / sizeof *tiers; t++) {
+    memset(&options, 0, sizeof options);
+    options.isa = tiers[t];
+    if (hfm_from_pretrained(dirs[0], &options, &model, &error)) {
+      SKIP("this machine has no AVX-512 BF16");
+      continue;
+    }
+    hfm_model_free(model);
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+      static kept_output again;
+      double largest = 0;
+      run_computed(dirs[i], tiers[t], HFM_F32, 1, &reference);
+      run_computed(dirs[i], tiers[t], HFM_BF16, 1, &other);
+      run_computed(dirs[i], tiers[t], HFM_BF16, 3, &again);
+      CHECK(same_bits(&other, &again));
+      CHECK(!same_bits(&other, &reference));
+      for (size_t j = 0; j < reference.count; j++) {
+        const double v = (double)reference.values[j] < 0 ? -(double)reference.values[j] : (double)reference.values[j];
+        largest = v > largest ? v : largest;
+      }
+      CHECK_ALL_NEAR(other.values, reference.values, reference.count, 0.02 * largest, 0);
+    }
+    run_computed(FIXTURE("bert_wide"), tiers[t], HFM_F32, 1, &reference);
+    run_computed(FIXTURE("bert_wide"), tiers[t], HFM_BF16, 1, &other);
+    CHECK(same_bits(&other, &reference));
+  }
+  options.isa = 0;
+  options.compute_dtype = HFM_F16;
+  CHECK_INT(hfm_from_pretrained(dirs[0], &options, &model, &error), HFM_ERROR_ARGUMENT);
+  CHECK_CONTAINS(error.message, "compute_dtype");
+}
+
 int main(void) {
   TEST(test_threads_packing_history);
   TEST(test_place_in_batch);
@@ -191,5 +246,6 @@ int main(void) {
   TEST(test_batch_invariant_padding);
   TEST(test_tiers_agree);
   TEST(test_attention_implementations_agree);
+  TEST(test_compute_dtype);
   return check_report("test_bits");
 }

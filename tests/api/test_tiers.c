@@ -94,6 +94,9 @@ static void test_avx512(void) {
 static void test_avx512_vnni(void) {
   tier(HFM_ISA_AVX512_VNNI, "this machine has no AVX-512 VNNI", "avx512f avx512bw avx512vl avx512dq avx512_vnni");
 }
+static void test_avx512_bf16(void) {
+  tier(HFM_ISA_AVX512_BF16, "this machine has no AVX-512 BF16", "avx512f avx512bw avx512vl avx512dq avx512_vnni avx512_bf16");
+}
 static void test_neon(void) { tier(HFM_ISA_NEON, "this machine has no NEON", "asimd"); }
 
 static void test_best_is_chosen(void) {
@@ -110,6 +113,7 @@ int main(void) {
   TEST(test_avx2);
   TEST(test_avx512);
   TEST(test_avx512_vnni);
+  TEST(test_avx512_bf16);
   TEST(test_neon);
   TEST(test_best_is_chosen);
   return check_report("test_tiers");

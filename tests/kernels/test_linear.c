@@ -91,9 +91,18 @@ static double reference_activation(int32_t activation, double x) {
   }
 }
 
+/* To the nearest bf16, ties to even, in another way than the library: by the remainder. */
+static double rounded_bf16(float x) {
+  const float below = wide(HFM_BF16, narrow(HFM_BF16, x)), above = wide(HFM_BF16, (uint16_t)(narrow(HFM_BF16, x) + 1));
+  const double down = fabs((double)x - (double)below), up = fabs((double)above - (double)x);
+  if (down == up) return narrow(HFM_BF16, x) % 2 ? (double)above : (double)below;
+  return down < up ? (double)below : (double)above;
+}
+
 /* |error| <= (K + 8) * 2^-24 * sum |x w|, and a little for what follows. */
 static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int at_start) {
   linear_data d = make_linear(c, at_start);
+  const int pairs = c->m > 1 && hfm__in_pairs(cpu, c->dtype, c->transposed, c->k);
   int64_t m, n, k, bad = 0;
   double worst = 0;
   run_linear(cpu, c, &d, 1, NULL, (float *)d.out.data);
@@ -101,7 +110,8 @@ static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int 
     for (n = 0; n < c->n; n++) {
       double sum = 0, size = 0, off;
       for (k = 0; k < c->k; k++) {
-        const double product = (double)((float *)d.x.data)[m * c->k + k] * (double)d.exact_weight[n * c->k + k];
+        const float x = ((float *)d.x.data)[m * c->k + k];
+        const double product = (pairs ? rounded_bf16(x) : (double)x) * (double)d.exact_weight[n * c->k + k];
         sum += product;
         size += fabs(product);
       }
@@ -149,6 +159,13 @@ static void linear_shapes(const hfm__cpu *cpu) {
   }
 }
 
+/* compute_dtype=bfloat16: products of bf16 weights round x; all else, odd K among it, is as ever. */
+static void with_bf16(const hfm__cpu *cpu, void (*test)(const hfm__cpu *cpu)) {
+  hfm__cpu pairs = *cpu;
+  pairs.dot_bf16 = 1;
+  test(&pairs);
+}
+
 static void linear_empty(const hfm__cpu *cpu) {
   linear_case c;
   memset(&c, 0, sizeof c);
@@ -170,7 +187,7 @@ static void linear_empty(const hfm__cpu *cpu) {
 
 /* Whatever is computed beside it, however many threads, wherever the panel comes from: the same bits. */
 static void linear_one_order(const hfm__cpu *given) {
-  const int64_t k = 77, n = 2 * given->kernels->nr + 3, most = 5 * given->kernels->mr + 1;
+  const int64_t k = given->dot_bf16 ? 78 : 77, n = 2 * given->kernels->nr + 3, most = 5 * given->kernels->mr + 1;
   size_t t;
   for (t = 0; t < HFM__COUNT(weight_types); t++) {
     linear_case c;
@@ -190,6 +207,7 @@ static void linear_one_order(const hfm__cpu *given) {
     c.with_bias = 1;
     c.activation = HFM__ACT_gelu;
     c.transposed = (int32_t)(t % 2);
+    if (given->dot_bf16) CHECK_INT(hfm__in_pairs(given, c.dtype, c.transposed, k), c.dtype == HFM_BF16);
     d = make_linear(&c, 0);
     run_linear(&cpu, &c, &d, 1, NULL, first);
     for (threads = 1; threads <= 3; threads++) {
@@ -374,6 +392,21 @@ static void test_linear_shapes(void) { each_tier(linear_shapes); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
 static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
 static void test_linear_one_row_order(void) { each_tier_exactly(linear_one_row_order); }
+static void test_linear_bf16(void) {
+  const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};
+  for (size_t i = 0; i < HFM__COUNT(tiers); i++) {
+    hfm_error error;
+    hfm__cpu cpu;
+    if (hfm__cpu_select(tiers[i], &cpu, &error) != HFM_OK) {
+      SKIP("this machine has no AVX-512 BF16");
+      continue;
+    }
+    CHECK(hfm__cpu_multiplies_bf16(&cpu));
+    with_bf16(&cpu, linear_shapes);
+    with_bf16(&cpu, linear_empty);
+    if (!FAST_MATH) with_bf16(&cpu, linear_one_order);
+  }
+}
 static void test_linear_special(void) { each_tier_exactly(linear_special); }
 static void test_linear_strided(void) { each_tier(linear_strided); }
 static void test_conv_shapes(void) { each_tier(conv_shapes); }
@@ -383,6 +416,7 @@ int main(void) {
   TEST(test_linear_empty);
   TEST(test_linear_one_order);
   TEST(test_linear_one_row_order);
+  TEST(test_linear_bf16);
   TEST(test_linear_special);
   TEST(test_linear_strided);
   TEST(test_conv_shapes);

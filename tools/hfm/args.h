@@ -32,7 +32,8 @@ static const choice attn_choices[] = { { "eager", HFM_ATTN_EAGER }, { "sdpa", HF
                                        { "flash_attention_2", HFM_ATTN_FLASH_ATTENTION_2 }, { NULL, 0 } };
 static const choice isa_choices[] = { { "auto", HFM_ISA_AUTO }, { "scalar", HFM_ISA_SCALAR }, { "sse2", HFM_ISA_SSE2 },
                                       { "avx2", HFM_ISA_AVX2 }, { "avx512", HFM_ISA_AVX512 },
-                                      { "avx512_vnni", HFM_ISA_AVX512_VNNI }, { "neon", HFM_ISA_NEON },
+                                      { "avx512_vnni", HFM_ISA_AVX512_VNNI },
+                                      { "avx512_bf16", HFM_ISA_AVX512_BF16 }, { "neon", HFM_ISA_NEON },
                                       { "wasm_simd128", HFM_ISA_WASM_SIMD128 }, { NULL, 0 } };
 static const choice packing_choices[] = { { "lazy", HFM_PACK_LAZY }, { "never", HFM_PACK_NEVER },
                                           { "eager", HFM_PACK_EAGER }, { NULL, 0 } };
@@ -87,6 +88,8 @@ static const option options_table[] = {
     "as a table for a README" },
   { "--dtype", "D", FOR_LOADING, DTYPE, FIELD(load.dtype), NULL,
     "float32, float16 or bfloat16 (default: as stored)" },
+  { "--compute-dtype", "D", FOR_RUNNING, DTYPE, FIELD(load.compute_dtype), NULL,
+    "bfloat16: products of bf16 weights in bf16, where the processor can (default: float32)" },
   { "--attn", "A", FOR_RUNNING, CHOICE, FIELD(load.attn_implementation), attn_choices,
     "eager, sdpa (default) or flash_attention_2" },
   { "--isa", "I", FOR_RUNNING, CHOICE, FIELD(load.isa), isa_choices,
