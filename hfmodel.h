@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "9a4769356032d30f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8444c981eefdf0bc" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -277,7 +277,7 @@ LIMITS
   X(INPUT_TOO_LONG, 246, HFM_ERROR_SHAPE) \
   X(LABELS_UNSUPPORTED, 247, HFM_ERROR_UNSUPPORTED) \
   X(ISA_MISSING, 248, HFM_ERROR_UNSUPPORTED) \
-  X(THREADS, 249, HFM_ERROR_STATE)
+  X(STRICT_MISSING, 250, HFM_ERROR_UNSUPPORTED)
 
 #define HFM__ERROR_ENUM(name, number, result) HFM_E_##name = number,
 enum { HFM_E_NONE = 0, HFM_ERROR_ITEMS(HFM__ERROR_ENUM) HFM_E_LAST };
@@ -509,6 +509,8 @@ typedef struct hfm_options {
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor has
                                   an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else, stay
                                   float32, which is the default */
+  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests and
+                                  replays, not for speed. An error where a build can't promise that (see "Numbers") */
 } hfm_options;
 
 /* Reads config.json (and generation_config.json, if any) of a directory or cached repository.
@@ -1910,6 +1912,137 @@ HFM__PRIVATE void hfm__text_double(hfm__text *t, double number) {
   if (count <= point) hfm__text_str(t, ".0");
 }
 /* ==== end src/base/decimal.c ==== */
+/* ==== begin src/base/exact_math.h ==== */
+/* ==== base/exact_math (private): log, exp, powers, sines and cosines with the same bits everywhere ================
+   C libraries differ in their last digits, and compilers may fuse a product with a sum. Here everything is double
+   arithmetic in one written order. Within 4 units in the last place of a double where the callers are: they round to
+   float. The constants are the series' own (n!, odd numbers) and log 2 and pi. */
+
+/* A product that stays one: the compiler can't see through it, so it can't fuse it with what comes after. */
+HFM__INLINE double hfm__exact(double x) {
+#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__SSE2_MATH__))
+  __asm__("" : "+x"(x));
+#elif (defined(__GNUC__) || defined(__clang__)) && defined(__aarch64__)
+  __asm__("" : "+w"(x));
+#elif !defined(__wasm__) /* which has no such instruction */
+  volatile double kept = x;
+  x = kept;
+#endif
+  return x;
+}
+
+/* c + a * b, rounded twice */
+HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
+
+HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
+  const uint64_t bits = (uint64_t)(n + 1023) << 52;
+  double f;
+  memcpy(&f, &bits, sizeof f);
+  return f;
+}
+
+/* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */
+HFM__PRIVATE double hfm__exact_log(double x) {
+  uint64_t bits;
+  double m, t, s, p = 0, e;
+  int32_t i;
+  memcpy(&bits, &x, sizeof bits);
+  e = (double)((int64_t)(bits >> 52 & 0x7ff) - 1023);
+  bits = (bits & 0xfffffffffffffu) | (uint64_t)1023 << 52;
+  memcpy(&m, &bits, sizeof m);
+  if (m > 1.4142135623730951) {
+    m *= 0.5;
+    e += 1;
+  }
+  t = (m - 1) / (m + 1);
+  s = hfm__exact(t * t);
+  for (i = 23; i >= 1; i -= 2) p = hfm__exact_madd(p, s, 1.0 / (double)i);
+  /* log 2 in two parts, the first of few enough bits that e times it is exact */
+  p = hfm__exact_madd(e, 1.90821492927058770002e-10, hfm__exact(2 * t * p));
+  return hfm__exact_madd(e, 6.93147180369123816490e-01, p);
+}
+
+/* For x in [-700, 700]. */
+HFM__PRIVATE double hfm__exact_exp(double x) {
+  const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
+  double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x), p = 1;
+  int32_t i;
+  r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
+  for (i = 14; i >= 1; i--) p = hfm__exact(p * r) / (double)i + 1;
+  return p * hfm__power_of_two((int64_t)n);
+}
+
+/* x^y for x > 0 and results that a float can hold; beyond, 0 or infinity. */
+HFM__PRIVATE double hfm__exact_pow(double x, double y) {
+  const double z = hfm__exact(y * hfm__exact_log(x));
+  return z > 700 ? HUGE_VAL : z < -700 ? 0.0 : hfm__exact_exp(z);
+}
+
+/* Sine and cosine of r, |r| <= pi / 4. */
+HFM__PRIVATE void hfm__sine_cosine_near(double r, double *sine, double *cosine) {
+  const double s = hfm__exact(r * r);
+  double p = 1, q = 1;
+  int32_t i;
+  for (i = 16; i >= 2; i -= 2) {
+    p = 1 - hfm__exact(p * s) / (double)(i * (i + 1));
+    q = 1 - hfm__exact(q * s) / (double)(i * (i - 1));
+  }
+  *sine = r * p;
+  *cosine = q;
+}
+
+/* Sine and cosine of any float. x 2 / pi modulo 4 comes out of integers: the 24 bits of x times those 96 bits of 2 / pi
+   that count (Payne and Hanek 1983). */
+HFM__PRIVATE void hfm__sine_cosine(float x, double *sine, double *cosine) {
+  static const uint32_t two_over_pi[] = {0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u,
+                                         0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u};
+  uint32_t bits, window[3], quadrant = 0;
+  double s, c, r;
+  memcpy(&bits, &x, sizeof bits);
+  if ((bits & 0x7fffffffu) >= 0x7f800000u) { /* infinite, or no number */
+    bits = 0x7fc00000u;
+    memcpy(&x, &bits, sizeof x);
+    *sine = *cosine = (double)x;
+    return;
+  }
+  r = (double)x;
+  if ((bits & 0x7fffffffu) >= 0x3f000000u) { /* from 0.5 on: m 2^e, m of 24 bits */
+    const uint64_t m = (bits & 0x7fffffu) | 0x800000u;
+    const int32_t first = (int32_t)(bits >> 23 & 0xff) - 150 - 2; /* bits of 2 / pi before it make multiples of 4 */
+    uint64_t product = 0;
+    int64_t fraction;
+    int32_t i;
+    for (i = 2; i >= 0; i--) {
+      const int32_t at = first + 32 * i; /* of 32 bits; there are only zeros before bit 0 */
+      const int32_t word = at >= 0 ? at / 32 : -((31 - at) / 32), shift = at - 32 * word;
+      const uint64_t high = word >= 0 ? two_over_pi[word] : 0, low = word >= -1 ? two_over_pi[word + 1] : 0;
+      product = m * (uint32_t)((high << 32 | low) >> (32 - shift)) + (product >> 32);
+      window[i] = (uint32_t)product;
+    }
+    quadrant = window[0] >> 30;
+    fraction = (int64_t)((uint64_t)(window[0] & 0x3fffffffu) << 32 | window[1]);
+    if (fraction >= (int64_t)1 << 61) { /* the nearest multiple, not the one below */
+      fraction -= (int64_t)1 << 62;
+      quadrant++;
+    }
+    r = (double)fraction * hfm__power_of_two(-62) + (double)window[2] * hfm__power_of_two(-94);
+    r *= 1.5707963267948966;
+  }
+  hfm__sine_cosine_near(r, &s, &c);
+  if (quadrant & 1) {
+    const double swap = s;
+    s = c;
+    c = -swap;
+  }
+  if (quadrant & 2) {
+    s = -s;
+    c = -c;
+  }
+  if (bits >> 31 && (bits & 0x7fffffffu) >= 0x3f000000u) s = -s; /* |x| was reduced */
+  *sine = s;
+  *cosine = c;
+}
+/* ==== end src/base/exact_math.h ==== */
 /* ==== begin src/base/context.h ==== */
 /* ==== base/context (private): the caller's services, resolved once ============================================
    Everything below takes a context instead of the public options, so that a default is decided in one place. */
@@ -6972,6 +7105,15 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #define HFM__WITH_WASM 0
 #endif
 
+#include <float.h>
+
+/* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */
+#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
+#define HFM__WITH_STRICT 1
+#else
+#define HFM__WITH_STRICT 0
+#endif
+
 #if HFM__X86
 #if defined(__GNUC__) || defined(__clang__)
 #include <cpuid.h>
@@ -7184,7 +7326,6 @@ typedef struct hfm__kernels {
 /* ==== begin src/cpu/tiers.h ==== */
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
 
-#include <float.h>
 
 #define HFM__SUFFIX scalar
 #define HFM__TARGET
@@ -7193,6 +7334,7 @@ typedef struct hfm__kernels {
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
+     float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
      scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in -126..0
      select_lt(a, b, x, y) = a < b ? x : y
@@ -7217,6 +7359,7 @@ typedef struct hfm__kernels {
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)
 #define hfm__v_min(a, b) hfm__v1_min(a, b)
 #define hfm__v_round(x) hfm__v1_round(x)
@@ -7657,7 +7800,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -7894,9 +8037,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -7906,19 +8049,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }
@@ -8042,7 +8185,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return factor;
 }
 
@@ -8150,6 +8294,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_mul
 #undef hfm__v_div
 #undef hfm__v_fma
+#undef hfm__v_float_fma
 #undef hfm__v_max
 #undef hfm__v_min
 #undef hfm__v_round
@@ -8164,6 +8309,920 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__TARGET_BF16
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
+
+#if HFM__WITH_STRICT
+#define HFM__SUFFIX strict
+#define HFM__TARGET
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. */
+
+#define HFM__W 1
+#define HFM__NV 4
+#define HFM__MR 4
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__vd_max(a, b)
+#define hfm__v_min(a, b) hfm__vd_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__vd_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__vd_scale(x, n)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+HFM__INLINE double hfm__vd_max(double a, double b) { return a > b ? a : b; }
+HFM__INLINE double hfm__vd_min(double a, double b) { return a < b ? a : b; }
+HFM__INLINE double hfm__vd_scale(double x, double n) {
+  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
+}
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#define HFM__NR (HFM__W * HFM__NV)
+
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+}
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
+}
+
+/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* `activation` is a constant wherever this is inlined. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  switch (activation) {
+    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
+  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__UNARY_CASE(gelu)
+    case HFM__ACT_gelu_new:
+    case HFM__ACT_gelu_fast: /* the same function, written down differently */
+    HFM__UNARY_CASE(gelu_pytorch_tanh)
+    HFM__UNARY_CASE(quick_gelu)
+    HFM__UNARY_CASE(relu)
+    HFM__UNARY_CASE(silu)
+    HFM__UNARY_CASE(tanh)
+    HFM__UNARY_CASE(sigmoid)
+#undef HFM__UNARY_CASE
+    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
+  }
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#if HFM__MR == 4
+#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
+                                               int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * HFM__NR;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__v_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
+                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
+#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__ROWS(HFM__DECLARE)
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__ROWS(HFM__STEP)
+    b += HFM__NR;
+  }
+  HFM__ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
+                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  float sums[HFM__MR * HFM__NR];
+  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  int64_t s, row = 0, column;
+  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
+  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    for (column = 0; column < g->n; column += HFM__NR) {
+      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
+      HFM__FN(finish)(g, sums, row, rows, column);
+      ahead.at += ahead.bytes * g->k;
+    }
+    row += rows;
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
+                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
+#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__ROWS(HFM__DECLARE)
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__ROWS(HFM__STEP)
+    b += HFM__NR;
+  }
+  HFM__ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
+                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  float sums[HFM__MR * HFM__NR];
+  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  int64_t s, row = 0, column;
+  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
+  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    for (column = 0; column < g->n; column += HFM__NR) {
+      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
+      HFM__FN(finish)(g, sums, row, rows, column);
+      ahead.at += ahead.bytes * g->k;
+    }
+    row += rows;
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+    }
+    for (; k < p->k; k++)
+      for (i = 0; i < HFM__W; i++)
+        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++)
+    for (k = 0; k < p->k; k++)
+      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    float *to = p->panel + k * HFM__NR;
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->dtype == HFM_F32) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
+    else HFM__FN(pack_rows_as)(HFM_F32, p);
+  } else if (p->dtype == HFM_BF16) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
+    else HFM__FN(pack_rows_as)(HFM_BF16, p);
+  } else {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
+    else HFM__FN(pack_rows_as)(HFM_F16, p);
+  }
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
+  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
+  else HFM__FN(gemv_as)(HFM_F16, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
+   are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+                                                int64_t from, int64_t to, float *scale) {
+  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later ? a->scale : 1.0f;
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->keys;
+    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+  } else {
+    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by. */
+HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                 int64_t end) {
+  const float before = a->maximum[r];
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return factor;
+}
+
+/* out = out * factor + sums, or the sums alone for the first tile. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
+                                                 int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
+  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. */
+HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) return;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    for (r = 0; r < rows; r++)
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == 0) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+  if (a->key0 + a->tile < a->keys || a->eager) return;
+  for (r = 0; r < a->rows; r++)
+    if (a->total[r] != 0.0f)
+      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__SUFFIX
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
 
 #if HFM__X86
 #define HFM__SUFFIX sse2
@@ -8188,6 +9247,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)
 #define hfm__v_min(a, b) _mm_min_ps(a, b)
 #define hfm__v_round(x) _mm_cvtepi32_ps(_mm_cvtps_epi32(x))
@@ -8606,7 +9666,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -8843,9 +9903,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -8855,19 +9915,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }
@@ -8991,7 +10051,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return factor;
 }
 
@@ -9099,6 +10160,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_mul
 #undef hfm__v_div
 #undef hfm__v_fma
+#undef hfm__v_float_fma
 #undef hfm__v_max
 #undef hfm__v_min
 #undef hfm__v_round
@@ -9138,6 +10200,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_mul(a, b) _mm256_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm256_div_ps(a, b)
 #define hfm__v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm256_max_ps(a, b)
 #define hfm__v_min(a, b) _mm256_min_ps(a, b)
 #define hfm__v_round(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
@@ -9556,7 +10619,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -9793,9 +10856,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -9805,19 +10868,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }
@@ -9941,7 +11004,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return factor;
 }
 
@@ -10049,6 +11113,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_mul
 #undef hfm__v_div
 #undef hfm__v_fma
+#undef hfm__v_float_fma
 #undef hfm__v_max
 #undef hfm__v_min
 #undef hfm__v_round
@@ -10090,6 +11155,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
 #define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))
@@ -10521,7 +11587,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -10758,9 +11824,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -10770,19 +11836,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }
@@ -10906,7 +11972,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return factor;
 }
 
@@ -11014,6 +12081,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_mul
 #undef hfm__v_div
 #undef hfm__v_fma
+#undef hfm__v_float_fma
 #undef hfm__v_max
 #undef hfm__v_min
 #undef hfm__v_round
@@ -11055,6 +12123,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_mul(a, b) vmulq_f32(a, b)
 #define hfm__v_div(a, b) vdivq_f32(a, b)
 #define hfm__v_fma(a, b, c) vfmaq_f32(c, a, b)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v4_max(a, b)
 #define hfm__v_min(a, b) hfm__v4_min(a, b)
 #define hfm__v_round(x) vrndnq_f32(x)
@@ -11458,7 +12527,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -11695,9 +12764,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -11707,19 +12776,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }
@@ -11843,7 +12912,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return factor;
 }
 
@@ -11951,6 +13021,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_mul
 #undef hfm__v_div
 #undef hfm__v_fma
+#undef hfm__v_float_fma
 #undef hfm__v_max
 #undef hfm__v_min
 #undef hfm__v_round
@@ -11993,6 +13064,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_mul(a, b) wasm_f32x4_mul(a, b)
 #define hfm__v_div(a, b) wasm_f32x4_div(a, b)
 #define hfm__v_fma(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) wasm_f32x4_pmax(b, a)
 #define hfm__v_min(a, b) wasm_f32x4_pmin(b, a)
 #define hfm__v_round(x) wasm_f32x4_nearest(x)
@@ -12412,7 +13484,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -12649,9 +13721,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -12661,19 +13733,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }
@@ -12797,7 +13869,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = a->total[r] * factor + HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin);
+  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return factor;
 }
 
@@ -12905,6 +13978,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_mul
 #undef hfm__v_div
 #undef hfm__v_fma
+#undef hfm__v_float_fma
 #undef hfm__v_max
 #undef hfm__v_min
 #undef hfm__v_round
@@ -12986,6 +14060,21 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   cpu->isa = wanted;
   cpu->name = hfm__isa_name(wanted);
   return HFM_OK;
+}
+
+/* options.strict: the same bits on every machine. */
+HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
+#if HFM__WITH_STRICT
+  (void)error;
+  cpu->kernels = &hfm__kernels_strict;
+  cpu->name = "strict";
+  return HFM_OK;
+#else
+  (void)cpu;
+  return hfm__fail(error, HFM_E_STRICT_MISSING, NULL, "strict", 0,
+                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, with "
+                   "-ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
+#endif
 }
 /* ==== end src/cpu/cpu.h ==== */
 /* ==== begin src/cpu/panels.c ==== */
@@ -14011,25 +15100,35 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
 
 /* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
 
+enum { HFM__ANGLES_AT_ONCE = 1024 };
+
+/* Positions in a chunk. */
+HFM__PRIVATE int64_t hfm__angle_step(const hfm__op_args *a) {
+  return HFM__MAX(1, HFM__ANGLES_AT_ONCE / HFM__MAX(a->in[1].shape[0], 1));
+}
+
+HFM__PRIVATE int64_t hfm__rope_angles_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__angle_step(a);
+  return (a->in[0].shape[0] * a->in[0].shape[1] + step - 1) / step;
+}
+
 HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0], *frequencies = &a->in[1];
-  const int64_t half = frequencies->shape[0], length = positions->shape[1];
-  float scale = a->attrs->scale;
-  int64_t b, s, j;
-  (void)chunk;
+  const int64_t half = frequencies->shape[0], length = positions->shape[1], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * length);
+  const float scale = a->attrs->scale;
+  int64_t r, j;
   (void)worker;
-  for (b = 0; b < positions->shape[0]; b++) {
-    for (s = 0; s < length; s++) {
-      const int64_t *at = (const int64_t *)positions->data + b * positions->stride[0] + s * positions->stride[1];
-      float *to = (float *)a->out[0].data + (b * length + s) * 2 * half;
-      for (j = 0; j < half; j++) {
-        float frequency;
-        double angle;
-        hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
-        angle = (double)((float)*at * frequency);
-        to[j] = (float)cos(angle) * scale;
-        to[half + j] = (float)sin(angle) * scale;
-      }
+  for (r = chunk * step; r < end; r++) {
+    const int64_t *at = (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    float *to = (float *)a->out[0].data + r * 2 * half;
+    for (j = 0; j < half; j++) {
+      float frequency;
+      double sine, cosine;
+      hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
+      hfm__sine_cosine((float)*at * frequency, &sine, &cosine);
+      to[j] = (float)cosine * scale;
+      to[half + j] = (float)sine * scale;
     }
   }
 }
@@ -14058,10 +15157,10 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
     memcpy(to, from->data, (size_t)half * sizeof(float));
   } else {
     const double stretch = factor * length / original - (factor - 1.0);
-    const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
+    const double base = parameter[0] * hfm__exact_pow(stretch, dimension / (dimension - 2.0));
     for (j = 0; j < half; j++) {
       const float exponent = (float)(2 * j) / (float)dimension;
-      to[j] = 1.0f / (float)pow(base, (double)exponent);
+      to[j] = 1.0f / (float)hfm__exact_pow(base, (double)exponent);
     }
   }
 }
@@ -14077,7 +15176,6 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
-#define hfm__rope_angles_chunks hfm__one_chunk
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -14116,7 +15214,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
-#undef hfm__rope_angles_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
@@ -15701,7 +16798,7 @@ typedef struct hfm__rope {
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
   const float exponent = (float)(2 * i) / (float)dimension;
-  return 1.0f / (float)pow(base, (double)exponent);
+  return 1.0f / (float)hfm__exact_pow(base, (double)exponent);
 }
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
@@ -15742,11 +16839,11 @@ HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t ha
 
 /* The dimension that turns `rotations` times over `length` positions. */
 HFM__PRIVATE double hfm__yarn_dimension(double rotations, int64_t dimension, double base, double length) {
-  return (double)dimension * log(length / (rotations * 6.283185307179586)) / (2.0 * log(base));
+  return (double)dimension * hfm__exact_log(length / (rotations * 6.283185307179586)) / (2.0 * hfm__exact_log(base));
 }
 
 HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
-  return factor <= 1 ? 1.0 : 0.1 * mscale * log(factor) + 1.0;
+  return factor <= 1 ? 1.0 : 0.1 * mscale * hfm__exact_log(factor) + 1.0;
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
@@ -15793,7 +16890,7 @@ HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *ro
     const float exponent = (float)(2 * i) / (float)rope->dimension;
     double factor = 0;
     if (!hfm__json_double(list.doc, node, &factor) || !(factor > 0)) break;
-    frequency[i] = 1.0f / ((float)factor * (float)pow(rope->base, (double)exponent));
+    frequency[i] = 1.0f / ((float)factor * (float)hfm__exact_pow(rope->base, (double)exponent));
   }
   if (hfm__ok(b) && (i != half || node))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
@@ -15808,7 +16905,7 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + log(factor) / log(original));
+  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
@@ -17801,10 +18898,14 @@ HFM__PRIVATE hfm__random hfm__random_for(uint64_t seed, const char *name) {
 HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint64_t bits = hfm__random_next(r);
   const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
-  const float v = (float)(uint32_t)(bits & 0xffffff) * (6.2831853f / 16777216.0f);
-  const float radius = sqrtf(-2.0f * logf(u));
-  pair[0] = radius * cosf(v);
-  pair[1] = radius * sinf(v);
+  const uint32_t quadrant = (uint32_t)(bits >> 22 & 3);
+  const float radius = sqrtf(-2.0f * (float)hfm__exact_log((double)u));
+  double s, c;
+  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831, &s, &c);
+  pair[0] = radius * (float)(quadrant & 1 ? s : c);
+  pair[1] = radius * (float)(quadrant & 1 ? c : s);
+  if (quadrant & 2) pair[0] = -pair[0];
+  if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
 }
 
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
@@ -19106,11 +20207,19 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
   if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
                      "options.compute_dtype must be HFM_F32 or HFM_BF16, or 0 for HFM_F32");
+  if (options->strict && options->compute_dtype == HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
   if (options->num_labels < 0)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
                      "options.num_labels is %d, but must be at least 1, or 0 for the config's",
                      (int)options->num_labels);
   return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
+  const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  return result == HFM_OK && options && options->strict ? hfm__cpu_make_strict(&model->cpu, error) : result;
 }
 
 /* Everything after the configuration is there: kernels, description, weights. */
@@ -19119,7 +20228,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   hfm_result result = hfm__check_options(options, error);
   if (result == HFM_OK && options && options->num_labels)
     result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
-  if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
@@ -19269,7 +20378,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
   if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
   if (result == HFM_OK) {
     const hfm_dtype dtype = hfm__new_dtype(model, options);

@@ -20,6 +20,7 @@
 #include "base/sort.c"
 #include "base/threads.c"
 #include "base/decimal.c"
+#include "base/exact_math.h"
 #include "base/context.h"
 #include "base/io.c"
 

@@ -63,3 +63,18 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   cpu->name = hfm__isa_name(wanted);
   return HFM_OK;
 }
+
+/* options.strict: the same bits on every machine. */
+HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
+#if HFM__WITH_STRICT
+  (void)error;
+  cpu->kernels = &hfm__kernels_strict;
+  cpu->name = "strict";
+  return HFM_OK;
+#else
+  (void)cpu;
+  return hfm__fail(error, HFM_E_STRICT_MISSING, NULL, "strict", 0,
+                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, with "
+                   "-ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
+#endif
+}

@@ -41,7 +41,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_fma(x, w, c)
+#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
 #include "kernel_tile.h"
 
 #ifdef hfm__v_dot_bf16
@@ -124,9 +124,9 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide. */
+   is 16 wide, or a single element: then nothing is left over. */
 HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
-  const int two = HFM__W < 16;
+  const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
@@ -136,19 +136,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
-    a0 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
-      a1 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     }
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
       if (rows == 4) {
-        b1 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
       }
     }
   }

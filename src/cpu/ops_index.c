@@ -59,25 +59,35 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
 
 /* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
 
+enum { HFM__ANGLES_AT_ONCE = 1024 };
+
+/* Positions in a chunk. */
+HFM__PRIVATE int64_t hfm__angle_step(const hfm__op_args *a) {
+  return HFM__MAX(1, HFM__ANGLES_AT_ONCE / HFM__MAX(a->in[1].shape[0], 1));
+}
+
+HFM__PRIVATE int64_t hfm__rope_angles_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__angle_step(a);
+  return (a->in[0].shape[0] * a->in[0].shape[1] + step - 1) / step;
+}
+
 HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0], *frequencies = &a->in[1];
-  const int64_t half = frequencies->shape[0], length = positions->shape[1];
-  float scale = a->attrs->scale;
-  int64_t b, s, j;
-  (void)chunk;
+  const int64_t half = frequencies->shape[0], length = positions->shape[1], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * length);
+  const float scale = a->attrs->scale;
+  int64_t r, j;
   (void)worker;
-  for (b = 0; b < positions->shape[0]; b++) {
-    for (s = 0; s < length; s++) {
-      const int64_t *at = (const int64_t *)positions->data + b * positions->stride[0] + s * positions->stride[1];
-      float *to = (float *)a->out[0].data + (b * length + s) * 2 * half;
-      for (j = 0; j < half; j++) {
-        float frequency;
-        double angle;
-        hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
-        angle = (double)((float)*at * frequency);
-        to[j] = (float)cos(angle) * scale;
-        to[half + j] = (float)sin(angle) * scale;
-      }
+  for (r = chunk * step; r < end; r++) {
+    const int64_t *at = (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    float *to = (float *)a->out[0].data + r * 2 * half;
+    for (j = 0; j < half; j++) {
+      float frequency;
+      double sine, cosine;
+      hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
+      hfm__sine_cosine((float)*at * frequency, &sine, &cosine);
+      to[j] = (float)cosine * scale;
+      to[half + j] = (float)sine * scale;
     }
   }
 }
@@ -106,10 +116,10 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
     memcpy(to, from->data, (size_t)half * sizeof(float));
   } else {
     const double stretch = factor * length / original - (factor - 1.0);
-    const double base = parameter[0] * pow(stretch, dimension / (dimension - 2.0));
+    const double base = parameter[0] * hfm__exact_pow(stretch, dimension / (dimension - 2.0));
     for (j = 0; j < half; j++) {
       const float exponent = (float)(2 * j) / (float)dimension;
-      to[j] = 1.0f / (float)pow(base, (double)exponent);
+      to[j] = 1.0f / (float)hfm__exact_pow(base, (double)exponent);
     }
   }
 }
@@ -125,7 +135,6 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
-#define hfm__rope_angles_chunks hfm__one_chunk
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -164,7 +173,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
-#undef hfm__rope_angles_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks

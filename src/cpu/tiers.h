@@ -1,11 +1,17 @@
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
 
-#include <float.h>
 
 #define HFM__SUFFIX scalar
 #define HFM__TARGET
 #include "vec_scalar.h"
 #include "kernels.h"
+
+#if HFM__WITH_STRICT
+#define HFM__SUFFIX strict
+#define HFM__TARGET
+#include "vec_strict.h"
+#include "kernels.h"
+#endif
 
 #if HFM__X86
 #define HFM__SUFFIX sse2

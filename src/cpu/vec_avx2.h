@@ -17,6 +17,7 @@
 #define hfm__v_mul(a, b) _mm256_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm256_div_ps(a, b)
 #define hfm__v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm256_max_ps(a, b)
 #define hfm__v_min(a, b) _mm256_min_ps(a, b)
 #define hfm__v_round(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)

@@ -19,6 +19,7 @@
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
 #define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))

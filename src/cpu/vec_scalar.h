@@ -2,6 +2,7 @@
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
+     float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
      scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in -126..0
      select_lt(a, b, x, y) = a < b ? x : y
@@ -26,6 +27,7 @@
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)
 #define hfm__v_min(a, b) hfm__v1_min(a, b)
 #define hfm__v_round(x) hfm__v1_round(x)

@@ -17,6 +17,7 @@
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)
 #define hfm__v_min(a, b) _mm_min_ps(a, b)
 #define hfm__v_round(x) _mm_cvtepi32_ps(_mm_cvtps_epi32(x))

@@ -15,7 +15,7 @@ typedef struct hfm__rope {
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
   const float exponent = (float)(2 * i) / (float)dimension;
-  return 1.0f / (float)pow(base, (double)exponent);
+  return 1.0f / (float)hfm__exact_pow(base, (double)exponent);
 }
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
@@ -56,11 +56,11 @@ HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t ha
 
 /* The dimension that turns `rotations` times over `length` positions. */
 HFM__PRIVATE double hfm__yarn_dimension(double rotations, int64_t dimension, double base, double length) {
-  return (double)dimension * log(length / (rotations * 6.283185307179586)) / (2.0 * log(base));
+  return (double)dimension * hfm__exact_log(length / (rotations * 6.283185307179586)) / (2.0 * hfm__exact_log(base));
 }
 
 HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
-  return factor <= 1 ? 1.0 : 0.1 * mscale * log(factor) + 1.0;
+  return factor <= 1 ? 1.0 : 0.1 * mscale * hfm__exact_log(factor) + 1.0;
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
@@ -107,7 +107,7 @@ HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *ro
     const float exponent = (float)(2 * i) / (float)rope->dimension;
     double factor = 0;
     if (!hfm__json_double(list.doc, node, &factor) || !(factor > 0)) break;
-    frequency[i] = 1.0f / ((float)factor * (float)pow(rope->base, (double)exponent));
+    frequency[i] = 1.0f / ((float)factor * (float)hfm__exact_pow(rope->base, (double)exponent));
   }
   if (hfm__ok(b) && (i != half || node))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
@@ -122,7 +122,7 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + log(factor) / log(original));
+  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */

@@ -130,11 +130,19 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
   if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
                      "options.compute_dtype must be HFM_F32 or HFM_BF16, or 0 for HFM_F32");
+  if (options->strict && options->compute_dtype == HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
   if (options->num_labels < 0)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
                      "options.num_labels is %d, but must be at least 1, or 0 for the config's",
                      (int)options->num_labels);
   return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
+  const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  return result == HFM_OK && options && options->strict ? hfm__cpu_make_strict(&model->cpu, error) : result;
 }
 
 /* Everything after the configuration is there: kernels, description, weights. */
@@ -143,7 +151,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   hfm_result result = hfm__check_options(options, error);
   if (result == HFM_OK && options && options->num_labels)
     result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
-  if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
@@ -293,7 +301,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
   if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
   if (result == HFM_OK) {
     const hfm_dtype dtype = hfm__new_dtype(model, options);

@@ -28,10 +28,14 @@ HFM__PRIVATE hfm__random hfm__random_for(uint64_t seed, const char *name) {
 HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint64_t bits = hfm__random_next(r);
   const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
-  const float v = (float)(uint32_t)(bits & 0xffffff) * (6.2831853f / 16777216.0f);
-  const float radius = sqrtf(-2.0f * logf(u));
-  pair[0] = radius * cosf(v);
-  pair[1] = radius * sinf(v);
+  const uint32_t quadrant = (uint32_t)(bits >> 22 & 3);
+  const float radius = sqrtf(-2.0f * (float)hfm__exact_log((double)u));
+  double s, c;
+  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831, &s, &c);
+  pair[0] = radius * (float)(quadrant & 1 ? s : c);
+  pair[1] = radius * (float)(quadrant & 1 ? c : s);
+  if (quadrant & 2) pair[0] = -pair[0];
+  if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
 }
 
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */

@@ -100,6 +100,8 @@ static const option options_table[] = {
     "read weights into memory instead of mapping the files" },
   { "--batch-invariant", NULL, FOR_RUNNING, FLAG, FIELD(load.batch_invariant), NULL,
     "the same bits for every batch size and padding" },
+  { "--strict", NULL, FOR_RUNNING, FLAG, FIELD(load.strict), NULL,
+    "the same bits on every machine (slow)" },
   { "--num-labels", "N", FOR_LOADING, COUNT32, FIELD(load.num_labels), NULL,
     "a head for so many labels" },
   { "--ignore-mismatched-sizes", NULL, FOR_LOADING, FLAG, FIELD(load.ignore_mismatched_sizes), NULL,
