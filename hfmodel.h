@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8444c981eefdf0bc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "73535e13800a8b4f" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -92,7 +92,7 @@ OPTIONS (hfm_options; all zero is the default)
   compute_dtype            float32; HFM_BF16: bf16 weights are multiplied as such where the machine can (see "Numbers")
   packing                  HFM_PACK_LAZY; see "Memory"
   batch_invariant          0; 1: the same bits for every batch size and padding
-  pack_limit_bytes         bound on packed copies; as many bytes as the weights have
+  pack_limit_bytes         bound on packed copies; none: they take about as many bytes as the weights have
   seed                     for whatever is newly initialised
   variant, subfolder, revision, cache_dir    as in Transformers
   config                   a config of yours instead of the directory's
@@ -419,8 +419,9 @@ typedef struct hfm_log {
   void (*write)(void *ctx, int32_t level, int32_t item, const char *message);
 } hfm_log;
 
-/* Progress and cancellation. `stage` is "load", "init", "pack" or "forward"; done and total in `unit`s
-   ("tensors", "chunks"). A non-zero return asks to stop: the call ends with HFM_ERROR_CANCELLED. */
+/* Progress and cancellation. `stage` is "load" or "init" (unit "tensors"), "pack" (HFM_PACK_EAGER) or "forward" (unit
+   "nodes"): done of total units. A forward calls about every 2 ms. A non-zero return asks to stop: the call ends with
+   HFM_ERROR_CANCELLED. */
 typedef struct hfm_progress {
   void *ctx;
   int32_t (*update)(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit);
@@ -494,7 +495,7 @@ typedef struct hfm_options {
   int32_t isa;                 /* HFM_ISA_...; a tier that the machine lacks is an error */
   int32_t packing;             /* HFM_PACK_...; default lazy */
   int32_t batch_invariant;     /* 1: the same bits for every batch size and padding, and decode = prefill */
-  uint64_t pack_limit_bytes;   /* bound on kept panels; default: as many bytes as the weights have */
+  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, which is about as many bytes as the weights have */
   uint64_t seed;               /* for newly initialised weights; default 0 is a seed like any other */
   const char *variant;         /* "fp16": model.fp16.safetensors */
   const char *subfolder;       /* folder below the directory or repository */
@@ -613,8 +614,9 @@ HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *optio
 
 typedef struct hfm_memory_estimate {
   uint64_t weight_bytes;     /* parameters and buffers, as hfm_memory_footprint counts */
-  uint64_t activation_bytes; /* one session reserved for that batch and length */
+  uint64_t activation_bytes; /* a session of one thread, reserved for that batch and length: hfm_session_memory */
   uint64_t packed_bytes;     /* kept panels at the most (0 with HFM_PACK_NEVER) */
+  uint64_t thread_bytes;     /* what each further thread adds to activation_bytes */
 } hfm_memory_estimate;
 /* What a model would need, from its config.json alone: no weight file is opened. */
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -673,7 +675,7 @@ typedef struct hfm_session_options {
   int32_t threads;       /* workers, the calling thread included; default: the processors, at most 64 */
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
-  hfm_progress progress; /* called between chunks from the calling thread */
+  hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */
 } hfm_session_options;
 
 /* A session on a model. `options` may be NULL. *session is the caller's: hfm_session_free. */
@@ -6271,24 +6273,28 @@ typedef struct hfm__config_value {
   uint32_t node;
 } hfm__config_value;
 
-/* The name that the model type's own files use for `key`. */
-HFM__PRIVATE const char *hfm__config_alias(const hfm__config_class *known, const char *key, size_t size) {
+/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it has
+   no other. */
+HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
-    if (strlen(pair->key) == size && memcmp(pair->key, key, size) == 0) return pair->value;
+    if ((strlen(pair->key) == size && memcmp(pair->key, name, size) == 0) ||
+        (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0))
+      return pair;
   return NULL;
 }
 
-/* Key node of a member under any of its names, or 0. `known` is the class of that object. */
+/* Key node of a member under any of its names, or 0; of two the common one counts, as in Transformers. `known` is the
+   class of that object. */
 HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, const hfm__config_class *known,
                                       const char *name, size_t size) {
-  const hfm__config_pair *pair = known ? known->attribute_map : NULL;
-  const char *alias = hfm__config_alias(known, name, size);
-  uint32_t key = hfm__json_find_key(doc, object, name, size);
-  if (!key && alias) key = hfm__json_find_key(doc, object, alias, strlen(alias));
-  for (; !key && pair && pair->key; pair++) /* asked by the file's name, written by the common one */
-    if (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0)
-      key = hfm__json_find_key(doc, object, pair->key, strlen(pair->key));
+  const hfm__config_pair *pair = hfm__config_names(known, name, size);
+  uint32_t key;
+  if (pair) {
+    key = hfm__json_find_key(doc, object, pair->key, strlen(pair->key));
+    return key ? key : hfm__json_find_key(doc, object, pair->value, strlen(pair->value));
+  }
+  key = hfm__json_find_key(doc, object, name, size);
   if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
   return key;
 }
@@ -6469,16 +6475,16 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_parameters" (of that layer type, where it is nested so), else
-   "rope_scaling". `layer_type` may be NULL. */
+/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
 HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_parameters");
+  hfm__config_value value = hfm__config_find(config, "rope_scaling");
+  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
   if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
     const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
     if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-    return value;
   }
-  return hfm__config_find(config, "rope_scaling");
+  return value;
 }
 
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
@@ -6496,15 +6502,6 @@ HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const c
   value = hfm__config_rope_member(config, layer_type, "type");
   text = hfm__json_text(value.doc, value.node);
   return text ? text : "default";
-}
-
-/* A number among the rope parameters; rope_theta may stand outside of them. */
-HFM__PRIVATE double hfm__config_rope_float(const hfm_config *config, const char *layer_type, const char *key,
-                                           double fallback) {
-  hfm__config_value value = hfm__config_rope_member(config, layer_type, key);
-  double number;
-  if (hfm__json_double(value.doc, value.node, &number)) return number;
-  return hfm__equal(key, "rope_theta") ? hfm_config_get_float(config, key, fallback) : fallback;
 }
 
 /* ---- Setters ---- */
@@ -6530,8 +6527,9 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     *name_size = found ? doc->nodes[found].size : size;
     if (!found && !make) return 0;
     if (!found) {
-      const char *alias = hfm__config_alias(hfm__config_class_of(config, node), key, size);
-      found = alias ? hfm__json_insert(doc, node, alias, strlen(alias)) : hfm__json_insert(doc, node, key, size);
+      const hfm__config_pair *pair = hfm__config_names(hfm__config_class_of(config, node), key, size);
+      found = pair ? hfm__json_insert(doc, node, pair->value, strlen(pair->value))
+                   : hfm__json_insert(doc, node, key, size);
       if (!found) {
         *result = hfm__fail_memory(error, "a configuration", 0);
         return 0;
@@ -6890,7 +6888,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
                  probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
                  segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
-                 j > i + T - S - window.
+                 j > i + T - S - window (and, where not causal, j < i + T - S + window).
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
@@ -6958,6 +6956,7 @@ enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2 };
   X(quick_gelu, "quick_gelu", "QuickGELUActivation") \
   X(relu, "relu", "ReLU") \
   X(silu, "silu", "SiLUActivation") \
+  X(swish, "swish", "SiLU") \
   X(tanh, "tanh", "Tanh") \
   X(sigmoid, "sigmoid", "Sigmoid")
 
@@ -7569,6 +7568,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -8111,6 +8111,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -8482,6 +8483,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -9024,6 +9026,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -9435,6 +9438,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -9977,6 +9981,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -10388,6 +10393,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -10930,6 +10936,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -11356,6 +11363,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -11898,6 +11906,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -12296,6 +12305,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -12838,6 +12848,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -13253,6 +13264,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)
@@ -13795,6 +13807,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
@@ -14124,40 +14137,46 @@ HFM__PRIVATE void hfm__panels_free(const hfm_allocator *mem, hfm__weight *weight
   weight->panels = NULL;
 }
 
+/* Bytes of the block that keeps a weight's panels, which *layout describes; 0: products don't read it in panels. */
+HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, int32_t rank, const int64_t *shape,
+                                        int32_t transposed, struct hfm__panels *layout) {
+  const int32_t nr = cpu->kernels->nr;
+  int64_t count;
+  memset(layout, 0, sizeof *layout);
+  if (rank < 2 || !hfm__is_native(dtype)) return 0;
+  layout->n = shape[transposed ? rank - 1 : 0];
+  layout->k = layout->n > 0 ? hfm__elements(shape, rank) / layout->n : 0; /* a convolution's rows are its filters */
+  layout->nr = nr;
+  layout->dtype = dtype;
+  layout->transposed = transposed;
+  if (rank == 2 && hfm__in_pairs(cpu, dtype, transposed, layout->k)) {
+    layout->dtype = HFM_F32;
+    layout->k /= 2;
+  }
+  count = hfm__panel_count(layout->n, nr);
+  if (count == 0 || layout->k == 0) return 0;
+  layout->bytes = sizeof *layout + (uint64_t)count * sizeof(hfm__atomic) + HFM__PANEL_ALIGN +
+                  (uint64_t)(count * nr) * (uint64_t)(layout->k * hfm__dtype_size(layout->dtype));
+  return layout->bytes;
+}
+
 /* Makes room for the panels of a weight that products use, unless there is some, the policy is against it, or the limit
    is reached; without room the weight is packed per use. Nothing is touched or packed yet. Thread-safe. */
 HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
   hfm__packing *packing = cpu->packing;
-  const int32_t nr = cpu->kernels->nr;
-  struct hfm__panels *panels;
-  uint64_t bytes, head;
-  int64_t n, k, count;
-  int32_t dtype;
-  if (!packing || packing->policy == HFM_PACK_NEVER || !weight || weight->rank < 2) return;
-  if (weight->dtype != HFM_F32 && weight->dtype != HFM_F16 && weight->dtype != HFM_BF16) return;
-  n = weight->shape[transposed ? weight->rank - 1 : 0];
-  k = n > 0 ? hfm__elements(weight->shape, weight->rank) / n : 0; /* a convolution's rows are its filters */
-  dtype = weight->dtype;
-  if (weight->rank == 2 && hfm__in_pairs(cpu, dtype, transposed, k)) {
-    dtype = HFM_F32;
-    k /= 2;
-  }
-  count = hfm__panel_count(n, nr);
-  if (count == 0 || k == 0) return;
-  head = sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic);
-  bytes = head + HFM__PANEL_ALIGN + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(dtype));
+  struct hfm__panels layout, *panels;
+  uint64_t bytes;
+  if (!packing || packing->policy == HFM_PACK_NEVER || !weight) return;
+  bytes = hfm__panels_bytes(cpu, weight->dtype, weight->rank, weight->shape, transposed, &layout);
+  if (!bytes) return;
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
-      const uintptr_t data = (uintptr_t)panels + (uintptr_t)head + HFM__PANEL_ALIGN - 1;
-      memset(panels, 0, (size_t)head);
-      panels->bytes = bytes;
-      panels->n = n;
-      panels->k = k;
-      panels->nr = nr;
-      panels->dtype = dtype;
-      panels->transposed = transposed;
+      const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
+      const uintptr_t data = (uintptr_t)panels + head + HFM__PANEL_ALIGN - 1;
+      memset(panels, 0, head);
+      *panels = layout;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
       packing->reserved += bytes;
@@ -15280,7 +15299,12 @@ typedef struct hfm__module {
   hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
 } hfm__module;
 
-enum { HFM__INIT_ZEROS, HFM__INIT_ONES, HFM__INIT_NORMAL };
+enum {
+  HFM__INIT_ZEROS,
+  HFM__INIT_ONES,
+  HFM__INIT_NORMAL,
+  HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+};
 
 typedef struct hfm__parameter {
   const char *name;
@@ -15645,7 +15669,6 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
   const char *name = hfm_config_get_string(b->config, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
-  if (hfm__equal(name, "swish")) return HFM__ACT_silu;
   hfm__refuse(b, key, name,
               "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
   return HFM__ACT_gelu;
@@ -15659,6 +15682,16 @@ HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
                           "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
   return hfm__ok(b) ? layers : 0;
+}
+
+enum { HFM__NO_PADDING = INT32_MIN };
+
+/* pad_token_id; a negative one is an id that no text has, null is none. */
+HFM__PRIVATE int64_t hfm__padding_id(hfm__builder *b) {
+  int64_t id = HFM__NO_PADDING;
+  if (hfm__ok(b) && !hfm__is_null(b, "pad_token_id"))
+    b->result = hfm__config_need_int(b->config, "pad_token_id", -INT32_MAX, INT32_MAX, &id, b->error);
+  return id;
 }
 
 HFM__PRIVATE int64_t hfm__labels(hfm__builder *b) {
@@ -15901,21 +15934,27 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   return module;
 }
 
-/* padding_idx: the row that is initialised to zero, or -1. */
+/* padding_idx: the row that is initialised to zero, counted from the end if negative; or HFM__NO_PADDING. */
 HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
                                      int64_t padding_idx) {
   int64_t shape[2];
   hfm__mod module;
   shape[0] = count;
   shape[1] = size;
+  if (padding_idx != HFM__NO_PADDING) {
+    if (padding_idx < 0) padding_idx += count;
+    if (hfm__ok(b) && (padding_idx < 0 || padding_idx >= count))
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                            "'pad_token_id' must name one of the %i rows of %q", count, name);
+  }
   module = hfm__weighted(b, name, "Embedding", HFM__MODULE_EMBEDDING, 2, shape, HFM__INIT_NORMAL, 0);
   hfm__describe(b, module,
-                padding_idx < 0 ? hfm__own_text(b, "%i, %i", count, size)
+                padding_idx == HFM__NO_PADDING ? hfm__own_text(b, "%i, %i", count, size)
                                 : hfm__own_text(b, "%i, %i, padding_idx=%i", count, size, padding_idx));
   if (hfm__ok(b)) {
     hfm__parameter *weight = &b->tree->parameters[b->tree->modules[module.id].weight.id];
     weight->is_embedding = 1;
-    weight->padding = padding_idx < count ? (int32_t)padding_idx : -1;
+    weight->padding = padding_idx == HFM__NO_PADDING ? -1 : (int32_t)padding_idx;
   }
   return module;
 }
@@ -16712,8 +16751,11 @@ HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
       lives[base].last = HFM__MAX(lives[base].last, (int32_t)i);
     }
   }
-  for (size_t i = 0; i < g->value_count; i++)
-    if (g->values[i].kind == HFM__VALUE_INPUT) lives[i].first = -1;
+  for (size_t i = 0; i < g->value_count; i++) { /* the caller's inputs are copied first, even one that nothing reads */
+    if (g->values[i].kind != HFM__VALUE_INPUT) continue;
+    lives[i].first = -1;
+    lives[i].last = HFM__MAX(lives[i].last, 0);
+  }
   for (size_t i = 0; i < g->output_count; i++) lives[g->values[g->outputs[i].value].base].last = INT32_MAX;
 }
 
@@ -16801,8 +16843,19 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
   return 1.0f / (float)hfm__exact_pow(base, (double)exponent);
 }
 
+/* A number among the parameters, `fallback` where there is none or null; another type is an error. */
+HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
+  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  double value = fallback;
+  if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
+      hfm__ok(b))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q must be a finite number", key);
+  return hfm__ok(b) ? value : fallback;
+}
+
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
-  const double value = hfm__config_rope_float(b->config, NULL, key, -1);
+  const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
                           "rope parameter %q must be a number greater than 0", key);
@@ -16813,7 +16866,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   const double value =
-      hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
+      hfm_config_get_float(b->config, key, hfm__rope_number(b, key, (double)max_positions));
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
@@ -16825,7 +16878,6 @@ HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t ha
   const double low = hfm__rope_needed(b, "low_freq_factor"), high = hfm__rope_needed(b, "high_freq_factor");
   const double original = hfm__rope_original(b, max_positions);
   const float pi2 = 6.283185307179586f;
-  if (!(high > low)) return;
   for (int64_t i = 0; i < half; i++) {
     const float wave = pi2 / frequency[i];
     if ((double)wave > original / low) {
@@ -16846,21 +16898,36 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
   return factor <= 1 ? 1.0 : 0.1 * mscale * hfm__exact_log(factor) + 1.0;
 }
 
+/* Python's truth of a parameter: false, null, 0 and "" are not. */
+HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
+  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  double number;
+  int32_t truth;
+  if (!value.node) return fallback;
+  if (hfm__json_bool(value.doc, value.node, &truth)) return truth;
+  if (hfm__json_double(value.doc, value.node, &number)) return number != 0;
+  return hfm__json_kind(value.doc, value.node) != HFM__JSON_NULL && value.doc->nodes[value.node].size > 0;
+}
+
+/* "factor", which null or nothing leaves to the lengths. */
+HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
+  const double factor = hfm__rope_number(b, "factor", from_lengths);
+  if (hfm__ok(b) && !(factor > 0))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "factor", 0,
+                          "rope parameter 'factor' is %g, but must be greater than 0", factor);
+  return hfm__ok(b) ? factor : 1;
+}
+
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
   const int64_t half = rope->dimension / 2;
   const double original = hfm__rope_original(b, max_positions);
-  const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
-  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32),
-               slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
-  const double mscale = hfm__config_rope_float(b->config, NULL, "mscale", 0);
-  const double mscale_all = hfm__config_rope_float(b->config, NULL, "mscale_all_dim", 0);
-  const hfm__config_value truncate = hfm__config_rope_member(b->config, NULL, "truncate");
-  int32_t truncates = 1;
-  double low = hfm__yarn_dimension(fast, rope->dimension, rope->base, original);
-  double high = hfm__yarn_dimension(slow, rope->dimension, rope->base, original);
-  const double given = hfm__config_rope_float(b->config, NULL, "attention_factor", -1);
-  (void)hfm__json_bool(truncate.doc, truncate.node, &truncates);
-  if (truncates) {
+  const double factor = hfm__rope_factor(b, (double)max_positions / original);
+  const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
+  const double mscale = hfm__rope_number(b, "mscale", 0), mscale_all = hfm__rope_number(b, "mscale_all_dim", 0);
+  const double given = hfm__rope_number(b, "attention_factor", HUGE_VAL);
+  double low = hfm__yarn_dimension(fast != 0 ? fast : 32, rope->dimension, rope->base, original);
+  double high = hfm__yarn_dimension(slow != 0 ? slow : 1, rope->dimension, rope->base, original);
+  if (hfm__rope_is_true(b, "truncate", 1)) {
     low = floor(low);
     high = ceil(high);
   }
@@ -16873,8 +16940,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
     keep = 1.0f - ramp;
     frequency[i] = (1.0f / ((float)factor * (1.0f / frequency[i]))) * (1.0f - keep) + frequency[i] * keep;
   }
-  if (given > 0) rope->scale = (float)given;
-  else if (mscale > 0 && mscale_all > 0)
+  if (given < HUGE_VAL) rope->scale = (float)given;
+  else if (mscale != 0 && mscale_all != 0)
     rope->scale = (float)(hfm__yarn_scale(factor, mscale) / hfm__yarn_scale(factor, mscale_all));
   else rope->scale = (float)hfm__yarn_scale(factor, 1);
 }
@@ -16900,12 +16967,21 @@ HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *ro
 
 HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_positions) {
   const double original = hfm__rope_original(b, max_positions);
-  const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
-  const double given = hfm__config_rope_float(b->config, NULL, "attention_factor", -1);
+  const double factor = hfm__rope_factor(b, (double)max_positions / original);
+  const double given = hfm__rope_number(b, "attention_factor", HUGE_VAL);
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+  rope->scale = given < HUGE_VAL ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+}
+
+/* rope_theta among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
+  double base = 10000.0;
+  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
+    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+  return base;
 }
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
@@ -16913,13 +16989,20 @@ enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
+  const hfm__config_value given = hfm__config_rope(b->config, NULL);
   const char *type = hfm__config_rope_type(b->config, NULL);
-  const double partial = hfm__config_rope_float(b->config, NULL, "partial_rotary_factor", 1.0);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = (int64_t)((double)head_dim * (partial > 0 && partial <= 1 ? partial : 1.0));
-  rope->base = hfm__config_rope_float(b->config, NULL, "rope_theta", 10000.0);
+  rope->dimension = head_dim;
+  rope->base = hfm__rope_theta(b);
+  if (hfm__ok(b) && hfm__json_kind(given.doc, given.node) > HFM__JSON_NULL &&
+      hfm__json_kind(given.doc, given.node) != HFM__JSON_OBJECT)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_scaling", 0,
+                          "rope parameters must be an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}");
+  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
+  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+    hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
@@ -17091,17 +17174,30 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 }
 
 /* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
-   or a cache, only the own one of several sequences packed in a row. */
+   and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
+   which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache)
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+      hfm__flag(b, "use_cache"))
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   segments =
       hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
+}
+
+/* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
+HFM__PRIVATE int32_t hfm__is_causal(const hfm__builder *b) {
+  return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
+}
+
+/* The last of hidden_states: after the final norm where that is what Transformers ties it to, else before. */
+HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__val after, int32_t tied) {
+  if (!hfm__is_null(b, "tie_last_hidden_states")) tied = hfm__flag(b, "tie_last_hidden_states");
+  hfm__hidden_state(b, tied ? after : before);
 }
 
 /* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
@@ -17113,8 +17209,13 @@ HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
   return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
-/* start_logits and end_logits of [batch, length, 2]. */
+/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but what
+   it says is no span. */
 HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
+  if (hfm__ok(b) && b->graph->dims[hfm__dim_of(b, logits, -1).id].value != 2)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, "num_labels", 0,
+                          "question answering needs a head of 2 outputs, start and end, but num_labels gives it %i",
+                          b->graph->dims[hfm__dim_of(b, logits, -1).id].value);
   hfm__output(b, HFM__OUT_start_logits, hfm__select_last(b, logits, 0));
   hfm__output(b, HFM__OUT_end_logits, hfm__select_last(b, logits, 1));
 }
@@ -17123,11 +17224,11 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
   const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
-  if (pad < 0)
+  if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
                  "1: config.json has no pad_token_id, which a larger batch needs");
-  if (!hfm__given(b, HFM__IN_input_ids)) pad = -1;
-  if (pad >= 0) return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
+  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
@@ -17198,14 +17299,14 @@ static const hfm__config_pair hfm__qwen2_defaults[] = {
   {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
   {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
   {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
-  {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
   {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
   {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
@@ -17254,7 +17355,7 @@ typedef struct hfm__bert_config {
   int64_t max_position_embeddings, type_vocab_size;
   int32_t hidden_act;
   double layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout;
-  int64_t pad_token_id; /* -1: none */
+  int64_t pad_token_id; /* HFM__NO_PADDING: none */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -17292,7 +17393,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
       hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
-  c->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  c->pad_token_id = hfm__padding_id(b);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
     const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
@@ -17307,8 +17408,10 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
 HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->position_embeddings = hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, -1);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
@@ -17484,7 +17587,7 @@ HFM__PRIVATE void hfm__bert_token_forward(hfm__builder *b, const void *model) {
 
 HFM__PRIVATE void *hfm__bert_question_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->config.hidden_size, 2, 1);
+  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->config.hidden_size, hfm__labels(b), 1);
   return self;
 }
 HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model) {
@@ -17553,7 +17656,7 @@ typedef struct hfm__roberta {
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
+  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   self->position_embeddings =
@@ -17654,7 +17757,7 @@ HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model)
 }
 
 HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
+  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, hfm__labels(b), 1);
 }
 HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
   return hfm__roberta_with_head(b, hfm__roberta_question_head);
@@ -17732,7 +17835,7 @@ HFM__PRIVATE hfm__distilbert *hfm__distilbert_new(hfm__builder *b) {
   self->n_heads = hfm__size(b, "n_heads");
   self->hidden_dim = hfm__size(b, "hidden_dim");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation");
   self->dropout = hfm__probability(b, "dropout");
   self->attention_dropout = hfm__probability(b, "attention_dropout");
@@ -17762,7 +17865,10 @@ HFM__PRIVATE void hfm__distilbert_block_init(hfm__builder *b, const hfm__distilb
 HFM__PRIVATE void hfm__distilbert_model_init(hfm__builder *b, hfm__distilbert *self) {
   hfm__begin(b, "embeddings", "Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", self->vocab_size, self->dim, self->pad_token_id);
-  self->position_embeddings = hfm__embedding(b, "position_embeddings", self->max_position_embeddings, self->dim, -1);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", self->max_position_embeddings, self->dim, HFM__NO_PADDING);
+  if (hfm__ok(b) && hfm__flag(b, "sinusoidal_pos_embds"))
+    b->tree->parameters[hfm__weight_of(b, self->position_embeddings).id].init = HFM__INIT_SINUSOIDAL;
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", self->dim, hfm__distilbert_eps);
   self->embeddings_dropout = hfm__dropout(b, "dropout", self->dropout);
   hfm__buffer_add(b, "position_ids", HFM_I64, self->max_position_embeddings);
@@ -17854,6 +17960,8 @@ HFM__PRIVATE void hfm__distilbert_token_forward(hfm__builder *b, const void *mod
 HFM__PRIVATE void *hfm__distilbert_question_init(hfm__builder *b) {
   hfm__distilbert *self = hfm__distilbert_new(b);
   if (!self) return NULL;
+  if (hfm__labels(b) != 2)
+    hfm__refuse(b, "num_labels", "not 2", "DistilBertForQuestionAnswering has a start and an end");
   hfm__distilbert_attach_base(b, self);
   self->classifier = hfm__linear(b, "qa_outputs", self->dim, 2, 1);
   self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "qa_dropout"));
@@ -17922,7 +18030,7 @@ HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
@@ -17961,8 +18069,8 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
 }
 
 HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, -1);
-  self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, -1);
+  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
   hfm__begin_list(b, "h");
@@ -17987,29 +18095,28 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, 1, 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
   const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions));
+  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
   if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
     x = hfm__add(b, x,
                  hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
-    hfm__val y;
     hfm__hidden_state(b, x);
     x = hfm__add(b, hfm__gpt2_attention(b, self, block, i, hfm__call(b, block->ln_1, x), mask), x);
     y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
     x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->mlp_c_proj, y)), x);
   }
-  x = hfm__call(b, self->ln_f, x);
-  hfm__hidden_state(b, x);
-  return x;
+  y = hfm__call(b, self->ln_f, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
 }
 
 HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {
@@ -18125,7 +18232,7 @@ typedef struct hfm__llama {
   const hfm__llama_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, qkv_bias, o_bias, mlp_bias;
+  int32_t hidden_act, qkv_bias, o_bias, mlp_bias, causal;
   double rms_norm_eps;
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__llama_layer *layers;
@@ -18145,7 +18252,7 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
@@ -18156,6 +18263,9 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  self->causal = hfm__is_causal(b);
+  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
+    hfm__refuse(b, "model_type", "mistral", "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -18164,9 +18274,11 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  if (self->traits->window == HFM__WINDOW_NONE || hfm__is_null(b, "sliding_window")) return 0;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER) return hfm__size(b, "sliding_window");
-  if (!hfm__flag(b, "use_sliding_window")) return 0;
+  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
+    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
+  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
+      hfm__is_null(b, "sliding_window"))
+    return 0;
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm_config_get_string(b->config, key, NULL);
   if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
@@ -18207,6 +18319,7 @@ HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
     hfm__begin_item(b, i, "*DecoderLayer");
     hfm__llama_layer_init(b, self, &self->layers[i]);
     self->layers[i].window = hfm__llama_window(b, self, i);
+    if (self->layers[i].window && !self->causal) self->layers[i].window++; /* to both sides, and inclusive */
     hfm__end(b);
   }
   hfm__end(b);
@@ -18231,7 +18344,7 @@ HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama
   hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
   v = hfm__cached(b, index, "value", v);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, 1, layer->window);
+  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->causal, layer->window);
   x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
   gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
@@ -18241,7 +18354,7 @@ HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
 HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size);
+  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
   const hfm__val mask = hfm__decoder_mask(b, positions);
@@ -18249,9 +18362,9 @@ HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama
     hfm__hidden_state(b, x);
     x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
   }
-  x = hfm__call(b, self->norm, x);
-  hfm__hidden_state(b, x);
-  return x;
+  y = hfm__call(b, self->norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
 }
 
 HFM__PRIVATE hfm__llama *hfm__llama_with_base(hfm__builder *b) {
@@ -18300,7 +18413,9 @@ HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
   hfm__llama *self = hfm__llama_with_base(b);
   if (!self) return NULL;
   self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 1);
+  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
+                           !hfm__config_find(b->config, "token_classification_bias").node ||
+                               hfm__flag(b, "token_classification_bias"));
   return self;
 }
 HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
@@ -18476,13 +18591,15 @@ HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *se
 }
 
 HFM__PRIVATE hfm__val hfm__vit_model_forward(hfm__builder *b, const hfm__vit *self) {
-  hfm__val x = hfm__vit_embed(b, self);
+  hfm__val x = hfm__vit_embed(b, self), y;
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    if (i) hfm__hidden_state(b, x);
     x = hfm__vit_layer_forward(b, self, &self->layers[i], x);
-    hfm__hidden_state(b, x);
   }
-  return hfm__call(b, self->layernorm, x);
+  y = hfm__call(b, self->layernorm, x);
+  if (self->num_hidden_layers) hfm__last_hidden_state(b, x, y, 0);
+  return y;
 }
 
 HFM__PRIVATE hfm__vit *hfm__vit_with_base(hfm__builder *b) {
@@ -18650,12 +18767,24 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   return NULL;
 }
 
-/* The head for a task. HFM_TASK_FROM_CONFIG, and the choice between two of one task, go by the class in
-   `architectures` (NULL: none is named). NULL if there is none. */
-HFM__PRIVATE const hfm__head *hfm__head_find(const hfm__arch *arch, hfm_task task, const char *architecture) {
+/* Does config.json's `architectures` list that class? */
+HFM__PRIVATE int hfm__is_listed(const hfm_config *config, const hfm__arch *arch, const hfm__head *head) {
+  const hfm__config_value list = hfm__config_find(config, "architectures");
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) {
+    const char *name = hfm__json_text(list.doc, node);
+    if (name && hfm__is_class(arch, head, name)) return 1;
+  }
+  return 0;
+}
+
+/* The head for a task. HFM_TASK_FROM_CONFIG, and the choice between two of one task, go by the classes in
+   `architectures` (`config` may be NULL: none is named). NULL if there is none. */
+HFM__PRIVATE const hfm__head *hfm__head_find(const hfm__arch *arch, hfm_task task, const hfm_config *config) {
+  const char *architecture = config ? hfm_config_get_string(config, "architectures.0", NULL) : NULL;
   const hfm__head *first = NULL;
   for (const hfm__head *head = arch->family->heads; head->suffix; head++) {
-    const int named = architecture && hfm__is_class(arch, head, architecture);
+    const int named = architecture && (task == HFM_TASK_FROM_CONFIG ? hfm__is_class(arch, head, architecture)
+                                                                    : hfm__is_listed(config, arch, head));
     if (task == HFM_TASK_FROM_CONFIG ? named : named && head->task == task) return head;
     if (!first && head->task == (task == HFM_TASK_FROM_CONFIG ? HFM_BASE : task)) first = head;
   }
@@ -18692,7 +18821,7 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, architecture);
+  *head = hfm__head_find(*arch, task, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {
@@ -18908,12 +19037,23 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
 }
 
+/* "Attention is all you need", section 3.5. */
+HFM__PRIVATE double hfm__sinusoid(int64_t position, int64_t column, int64_t columns) {
+  const double angle = (double)position / pow(10000, (double)(column / 2 * 2) / (double)columns);
+  return column % 2 ? cos(angle) : sin(angle);
+}
+
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
 HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype,
                                   void *data) {
   const int64_t elements = hfm__parameter_elements(p);
   hfm__random random = hfm__random_for(seed, name);
   float pair[2] = {0, 0};
+  if (p->init == HFM__INIT_SINUSOIDAL) {
+    for (int64_t i = 0; i < elements; i++)
+      hfm__store(data, dtype, i, hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]));
+    return;
+  }
   if (p->init != HFM__INIT_NORMAL) {
     for (int64_t i = 0; i < elements; i++) hfm__store(data, dtype, i, p->init == HFM__INIT_ONES ? 1.0 : 0.0);
     return;
@@ -18994,7 +19134,8 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
-  uint64_t new_bytes, done, total;  /* of progress, in parameters */
+  uint64_t new_bytes;
+  hfm_dtype dtype; /* what Transformers would hold every parameter in */
 } hfm__loader;
 
 HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
@@ -19047,6 +19188,34 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
     }
   }
   return result;
+}
+
+/* ---- The dtype ---- */
+
+/* dtype="auto", first part: as config.json says. 0: it does not. */
+HFM__PRIVATE hfm_dtype hfm__stated_dtype(const hfm_model *model, const hfm_options *options) {
+  const char *name = hfm_config_get_string(model->config, "dtype", NULL);
+  const hfm_dtype stated = hfm_dtype_from_name(name ? name : hfm_config_get_string(model->config, "torch_dtype", ""));
+  if (options && options->dtype) return options->dtype;
+  return hfm__is_float(stated) ? stated : HFM_DTYPE_AUTO;
+}
+
+/* Second part: as the first float tensor, by name, of the first file; float32 where there is none. */
+HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_options *options) {
+  const hfm_dtype stated = hfm__stated_dtype(model, options);
+  if (stated) return stated;
+  for (size_t i = 0; i < model->checkpoint.count; i++)
+    if (model->checkpoint.tensors[i].file == 0 && hfm__is_float(model->checkpoint.tensors[i].dtype))
+      return model->checkpoint.tensors[i].dtype;
+  return HFM_F32;
+}
+
+/* How a tensor is stored for a target that was not asked for by the caller: 16-bit floats stay as they are where the
+   target holds their values too, since nothing is computed in less than float32. */
+HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, hfm_dtype found) {
+  const hfm_dtype target = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
+  const int asked = l->options && l->options->dtype;
+  return !asked && target == HFM_F32 && hfm__is_native(found) ? found : target;
 }
 
 /* ---- Bytes ---- */
@@ -19138,15 +19307,14 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
 
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const hfm_dtype asked = l->options ? l->options->dtype : HFM_DTYPE_AUTO;
   const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
   if (!hfm__convertible(tensor->dtype))
     return hfm__fail(
         l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
         "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
         tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = asked ? asked : hfm__is_float(tensor->dtype) ? tensor->dtype : HFM_F32;
-  weight->dtype = hfm__is_native(p->dtype) ? p->dtype : HFM_F32;
+  p->dtype = l->dtype;
+  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
   if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
       (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
@@ -19157,17 +19325,11 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   return hfm__weight_convert(l, weight, tensor, name);
 }
 
-/* The dtype of what no file holds: as asked for, as config.json says, or float32. */
-HFM__PRIVATE hfm_dtype hfm__new_dtype(const hfm_model *model, const hfm_options *options) {
-  const hfm_dtype stated = hfm_dtype_from_name(hfm_config_get_string(model->config, "dtype", ""));
-  if (options && options->dtype) return options->dtype;
-  return hfm__is_native(stated) ? stated : HFM_F32;
-}
-
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = weight->dtype = hfm__new_dtype(l->model, l->options);
+  p->dtype = l->dtype;
+  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
@@ -19242,6 +19404,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.options = options;
   l.error = error;
   l.arena.mem = model->ctx.mem;
+  l.dtype = hfm__target_dtype(model, options);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
   model->weights =
@@ -19470,6 +19633,7 @@ typedef struct hfm__program {
   struct hfm__program *next;
   hfm__question asked; /* `present` says which inputs it takes */
   hfm__graph graph;
+  uint32_t symbols; /* bit HFM__SYM_...: those that the graph's dimensions depend on */
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
@@ -19638,23 +19802,16 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   return HFM_OK;
 }
 
-/* Kept panels for the weights of products; packs them where that was asked for. */
-HFM__PRIVATE hfm_result hfm__program_panels(const hfm__program *program, hfm_model *model, hfm_error *error) {
-  for (size_t i = 0; i < program->graph.node_count; i++) {
-    const hfm__node *node = &program->graph.nodes[i];
-    hfm__weight *weight;
-    const void *data;
-    hfm_result result;
-    if (node->op != HFM__OP_linear) continue;
-    weight = program->operands[node->in[1]].weight;
-    hfm__panels_reserve(&model->cpu, weight, node->attrs.transposed);
-    if (model->packing.policy != HFM_PACK_EAGER) continue;
-    result = weight->storage->acquire(weight, &data, error);
-    if (result != HFM_OK) return result;
-    hfm__panels_pack_all(&model->cpu, weight, data);
-    weight->storage->release(weight);
-  }
-  return HFM_OK;
+/* The weight of a product, or NULL: what can be kept in panels. */
+HFM__PRIVATE hfm__weight *hfm__product_weight(const hfm__program *program, size_t node) {
+  const hfm__node *n = &program->graph.nodes[node];
+  return n->op == HFM__OP_linear ? program->operands[n->in[1]].weight : NULL;
+}
+
+/* Room for the kept panels of all products. */
+HFM__PRIVATE void hfm__program_panels(const hfm__program *program, const hfm_model *model) {
+  for (size_t i = 0; i < program->graph.node_count; i++)
+    hfm__panels_reserve(&model->cpu, hfm__product_weight(program, i), program->graph.nodes[i].attrs.transposed);
 }
 
 /* Traces, fuses and plans a forward for bounds. *out is NULL on failure. */
@@ -19673,6 +19830,8 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
+  for (size_t i = 0; i < program->graph.dim_count; i++)
+    if (program->graph.dims[i].kind == HFM__DIM_symbol) program->symbols |= 1u << program->graph.dims[i].value;
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
   if (result == HFM_OK) result = hfm__plan_make(&program->graph, bounds, &program->plan, error);
   if (result == HFM_OK) result = hfm__program_tables(program, error);
@@ -19685,18 +19844,18 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
       hfm__node_args(program, model, &program->graph.nodes[i], &args);
       program->scratch = HFM__MAX(program->scratch, hfm__cpu_ops[program->graph.nodes[i].op].scratch(&args));
     }
-    if (model->weights) result = hfm__program_panels(program, model, error);
+    if (model->weights) hfm__program_panels(program, model);
   }
   if (result == HFM_OK) *out = program;
   else hfm__program_free(&model->ctx.mem, program);
   return result;
 }
 
-/* Does a program serve this request? */
+/* Does a program serve this request? Its bounds and guards must include it. */
 HFM__PRIVATE int hfm__program_serves(const hfm__program *program, const hfm__request *request) {
   if (memcmp(&program->asked, &request->asked, sizeof program->asked) != 0) return 0;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
-    if (request->binding[i] > program->plan.bounds[i]) return 0;
+    if ((program->symbols >> i & 1) && request->binding[i] > program->plan.bounds[i]) return 0;
   hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   for (size_t i = 0; i < program->graph.guard_count; i++) {
     const hfm__guard *guard = &program->graph.guards[i];
@@ -20133,6 +20292,16 @@ HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
   return sum;
 }
 
+/* Quantised weights without their scales would be noise. */
+HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_error *error) {
+  const hfm__config_value quantization = hfm__config_find(config, "quantization_config");
+  const char *method = hfm_config_get_string(config, "quantization_config.quant_method", "unknown");
+  if (hfm__json_kind(quantization.doc, quantization.node) <= HFM__JSON_NULL) return HFM_OK;
+  return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "quantization_config", 0,
+                   "the weights are quantised (quant_method %q), which is not supported: use the original checkpoint",
+                   method);
+}
+
 /* Registers the modules. What the configuration may ask for is bounded by what the files hold. */
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
@@ -20141,6 +20310,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result =
       hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
   memset(&b, 0, sizeof b);
@@ -20222,6 +20392,41 @@ HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *opti
   return result == HFM_OK && options && options->strict ? hfm__cpu_make_strict(&model->cpu, error) : result;
 }
 
+/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
+HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
+  const hfm_task task = model->head->task;
+  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
+  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+}
+
+/* What a call with the usual inputs asks for; shapes are 1 until the caller sets them. */
+HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
+  hfm__request request;
+  memset(&request, 0, sizeof request);
+  request.asked.present = hfm__usual_inputs(model);
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
+  return request;
+}
+
+/* HFM_PACK_EAGER: packs every weight that products read. */
+HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
+  const hfm__request request = hfm__usual_request(model);
+  hfm__program *program;
+  hfm_result result = hfm__program_create(model, &request, request.binding, &program, error);
+  for (size_t i = 0; result == HFM_OK && i < program->graph.node_count; i++) {
+    hfm__weight *weight = hfm__product_weight(program, i);
+    const void *data;
+    if (!weight) continue;
+    result = weight->storage->acquire(weight, &data, error);
+    if (result != HFM_OK) break;
+    hfm__panels_pack_all(&model->cpu, weight, data);
+    weight->storage->release(weight);
+    result = hfm__progress(&model->ctx, "pack", i + 1, program->graph.node_count, "nodes", error);
+  }
+  hfm__program_free(&model->ctx.mem, program);
+  return result;
+}
+
 /* Everything after the configuration is there: kernels, description, weights. */
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
@@ -20239,9 +20444,8 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   model->cpu.dot_bf16 = options && options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
-  model->packing.limit =
-      options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
-  return HFM_OK;
+  model->packing.limit = hfm__default_u64(options ? options->pack_limit_bytes : 0, UINT64_MAX);
+  return model->packing.policy == HFM_PACK_EAGER ? hfm__model_pack(model, error) : HFM_OK;
 }
 
 /* ---- Ways in ---- */
@@ -20351,56 +20555,6 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
 }
 
 /* ---- Before a load ---- */
-
-/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
-HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
-  const hfm_task task = model->head->task;
-  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
-  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
-}
-
-HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
-                                           hfm_memory_estimate *estimate, hfm_error *error) {
-  hfm_model *model = NULL;
-  hfm__program *program = NULL;
-  hfm__request request;
-  char *dir = NULL;
-  hfm_result result;
-  hfm__clear_error(error);
-  if (estimate) memset(estimate, 0, sizeof *estimate);
-  if (!path || !estimate)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
-  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
-                     batch, length, (int)INT32_MAX);
-  result = hfm__model_new(options, &model, error);
-  if (result != HFM_OK) return result;
-  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
-  if (result == HFM_OK) result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
-  if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
-  if (result == HFM_OK) {
-    const hfm_dtype dtype = hfm__new_dtype(model, options);
-    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
-    memset(&request, 0, sizeof request);
-    request.asked.present = hfm__usual_inputs(model);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
-    request.binding[HFM__SYM_LENGTH] = length;
-    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
-    result = hfm__program_create(model, &request, request.binding, &program, error);
-  }
-  if (result == HFM_OK) {
-    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
-    estimate->activation_bytes = program->plan.arena_bytes + program->scratch;
-    estimate->packed_bytes = model->packing.policy == HFM_PACK_NEVER ? 0 : (uint64_t)hfm_memory_footprint(model, 0);
-  }
-  hfm__program_free(&model->ctx.mem, program);
-  hfm__free_text(&model->ctx.mem, dir);
-  hfm_model_free(model);
-  return result;
-}
 /* ==== end src/run/model.c ==== */
 /* ==== begin src/run/session.c ==== */
 /* ==== run/session (private): one user of a model ==================================================================
@@ -20491,6 +20645,13 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
         session->state_bytes;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
+}
+
+/* What a session of so many threads takes for a program, as hfm_session_memory counts. */
+HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t threads) {
+  const uint64_t each = (program->scratch + 63) / 64 * 64 + sizeof(hfm__worker);
+  return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) + program->plan.arena_bytes + 64 +
+         each * threads + 64;
 }
 
 /* ---- Programs and their memory ---- */
@@ -20639,6 +20800,9 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
   if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  result = hfm__session_program(session, &request, NULL, &program, error);
+  if (result != HFM_OK || !program->graph.guard_count) return result;
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1; /* the other side of the guards, too */
   return hfm__session_program(session, &request, NULL, &program, error);
 }
 
@@ -20853,6 +21017,70 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
   return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;
 }
 /* ==== end src/run/session.c ==== */
+/* ==== begin src/run/estimate.c ==== */
+/* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
+
+/* Kept panels of all products, each weight once. */
+HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+  const hfm__graph *g = &program->graph;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < g->node_count; i++) {
+    const hfm__node *node = &g->nodes[i];
+    const hfm__parameter *p;
+    struct hfm__panels layout;
+    size_t earlier = 0;
+    if (node->op != HFM__OP_linear) continue;
+    while (g->nodes[earlier].op != HFM__OP_linear || g->nodes[earlier].in[1] != node->in[1]) earlier++;
+    if (earlier < i) continue;
+    p = &model->tree.parameters[g->values[node->in[1]].source];
+    sum += hfm__panels_bytes(&model->cpu, hfm__is_native(p->dtype) ? p->dtype : HFM_F32, p->rank, p->shape,
+                             node->attrs.transposed, &layout);
+  }
+  return sum;
+}
+
+HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
+                                           hfm_memory_estimate *estimate, hfm_error *error) {
+  hfm_model *model = NULL;
+  hfm__program *program = NULL;
+  hfm__request request;
+  char *dir = NULL;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (estimate) memset(estimate, 0, sizeof *estimate);
+  if (!path || !estimate)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
+                     batch, length, (int)INT32_MAX);
+  result = hfm__model_new(options, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
+  if (result == HFM_OK) result = hfm__check_options(options, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  if (result == HFM_OK) {
+    const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
+    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    request = hfm__usual_request(model);
+    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
+    request.binding[HFM__SYM_LENGTH] = length;
+    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
+    result = hfm__program_create(model, &request, request.binding, &program, error);
+  }
+  if (result == HFM_OK) {
+    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
+    estimate->activation_bytes = hfm__session_bytes(program, 1);
+    estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+  }
+  hfm__program_free(&model->ctx.mem, program);
+  hfm__free_text(&model->ctx.mem, dir);
+  hfm_model_free(model);
+  return result;
+}
+/* ==== end src/run/estimate.c ==== */
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 

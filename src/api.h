@@ -133,8 +133,9 @@ typedef struct hfm_log {
   void (*write)(void *ctx, int32_t level, int32_t item, const char *message);
 } hfm_log;
 
-/* Progress and cancellation. `stage` is "load", "init", "pack" or "forward"; done and total in `unit`s
-   ("tensors", "chunks"). A non-zero return asks to stop: the call ends with HFM_ERROR_CANCELLED. */
+/* Progress and cancellation. `stage` is "load" or "init" (unit "tensors"), "pack" (HFM_PACK_EAGER) or "forward" (unit
+   "nodes"): done of total units. A forward calls about every 2 ms. A non-zero return asks to stop: the call ends with
+   HFM_ERROR_CANCELLED. */
 typedef struct hfm_progress {
   void *ctx;
   int32_t (*update)(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit);
@@ -208,7 +209,7 @@ typedef struct hfm_options {
   int32_t isa;                 /* HFM_ISA_...; a tier that the machine lacks is an error */
   int32_t packing;             /* HFM_PACK_...; default lazy */
   int32_t batch_invariant;     /* 1: the same bits for every batch size and padding, and decode = prefill */
-  uint64_t pack_limit_bytes;   /* bound on kept panels; default: as many bytes as the weights have */
+  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, which is about as many bytes as the weights have */
   uint64_t seed;               /* for newly initialised weights; default 0 is a seed like any other */
   const char *variant;         /* "fp16": model.fp16.safetensors */
   const char *subfolder;       /* folder below the directory or repository */
@@ -327,8 +328,9 @@ HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *optio
 
 typedef struct hfm_memory_estimate {
   uint64_t weight_bytes;     /* parameters and buffers, as hfm_memory_footprint counts */
-  uint64_t activation_bytes; /* one session reserved for that batch and length */
+  uint64_t activation_bytes; /* a session of one thread, reserved for that batch and length: hfm_session_memory */
   uint64_t packed_bytes;     /* kept panels at the most (0 with HFM_PACK_NEVER) */
+  uint64_t thread_bytes;     /* what each further thread adds to activation_bytes */
 } hfm_memory_estimate;
 /* What a model would need, from its config.json alone: no weight file is opened. */
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -387,7 +389,7 @@ typedef struct hfm_session_options {
   int32_t threads;       /* workers, the calling thread included; default: the processors, at most 64 */
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
-  hfm_progress progress; /* called between chunks from the calling thread */
+  hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */
 } hfm_session_options;
 
 /* A session on a model. `options` may be NULL. *session is the caller's: hfm_session_free. */

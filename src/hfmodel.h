@@ -98,6 +98,7 @@
 #include "run/inspect.c"
 #include "run/model.c"
 #include "run/session.c"
+#include "run/estimate.c"
 #include "run/check.c"
 #include "run/helpers.c"
 

@@ -86,7 +86,7 @@ OPTIONS (hfm_options; all zero is the default)
   compute_dtype            float32; HFM_BF16: bf16 weights are multiplied as such where the machine can (see "Numbers")
   packing                  HFM_PACK_LAZY; see "Memory"
   batch_invariant          0; 1: the same bits for every batch size and padding
-  pack_limit_bytes         bound on packed copies; as many bytes as the weights have
+  pack_limit_bytes         bound on packed copies; none: they take about as many bytes as the weights have
   seed                     for whatever is newly initialised
   variant, subfolder, revision, cache_dir    as in Transformers
   config                   a config of yours instead of the directory's

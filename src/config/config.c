@@ -152,24 +152,28 @@ typedef struct hfm__config_value {
   uint32_t node;
 } hfm__config_value;
 
-/* The name that the model type's own files use for `key`. */
-HFM__PRIVATE const char *hfm__config_alias(const hfm__config_class *known, const char *key, size_t size) {
+/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it has
+   no other. */
+HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
-    if (strlen(pair->key) == size && memcmp(pair->key, key, size) == 0) return pair->value;
+    if ((strlen(pair->key) == size && memcmp(pair->key, name, size) == 0) ||
+        (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0))
+      return pair;
   return NULL;
 }
 
-/* Key node of a member under any of its names, or 0. `known` is the class of that object. */
+/* Key node of a member under any of its names, or 0; of two the common one counts, as in Transformers. `known` is the
+   class of that object. */
 HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, const hfm__config_class *known,
                                       const char *name, size_t size) {
-  const hfm__config_pair *pair = known ? known->attribute_map : NULL;
-  const char *alias = hfm__config_alias(known, name, size);
-  uint32_t key = hfm__json_find_key(doc, object, name, size);
-  if (!key && alias) key = hfm__json_find_key(doc, object, alias, strlen(alias));
-  for (; !key && pair && pair->key; pair++) /* asked by the file's name, written by the common one */
-    if (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0)
-      key = hfm__json_find_key(doc, object, pair->key, strlen(pair->key));
+  const hfm__config_pair *pair = hfm__config_names(known, name, size);
+  uint32_t key;
+  if (pair) {
+    key = hfm__json_find_key(doc, object, pair->key, strlen(pair->key));
+    return key ? key : hfm__json_find_key(doc, object, pair->value, strlen(pair->value));
+  }
+  key = hfm__json_find_key(doc, object, name, size);
   if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
   return key;
 }
@@ -350,16 +354,16 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_parameters" (of that layer type, where it is nested so), else
-   "rope_scaling". `layer_type` may be NULL. */
+/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
 HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_parameters");
+  hfm__config_value value = hfm__config_find(config, "rope_scaling");
+  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
   if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
     const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
     if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-    return value;
   }
-  return hfm__config_find(config, "rope_scaling");
+  return value;
 }
 
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
@@ -377,15 +381,6 @@ HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const c
   value = hfm__config_rope_member(config, layer_type, "type");
   text = hfm__json_text(value.doc, value.node);
   return text ? text : "default";
-}
-
-/* A number among the rope parameters; rope_theta may stand outside of them. */
-HFM__PRIVATE double hfm__config_rope_float(const hfm_config *config, const char *layer_type, const char *key,
-                                           double fallback) {
-  hfm__config_value value = hfm__config_rope_member(config, layer_type, key);
-  double number;
-  if (hfm__json_double(value.doc, value.node, &number)) return number;
-  return hfm__equal(key, "rope_theta") ? hfm_config_get_float(config, key, fallback) : fallback;
 }
 
 /* ---- Setters ---- */
@@ -411,8 +406,9 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     *name_size = found ? doc->nodes[found].size : size;
     if (!found && !make) return 0;
     if (!found) {
-      const char *alias = hfm__config_alias(hfm__config_class_of(config, node), key, size);
-      found = alias ? hfm__json_insert(doc, node, alias, strlen(alias)) : hfm__json_insert(doc, node, key, size);
+      const hfm__config_pair *pair = hfm__config_names(hfm__config_class_of(config, node), key, size);
+      found = pair ? hfm__json_insert(doc, node, pair->value, strlen(pair->value))
+                   : hfm__json_insert(doc, node, key, size);
       if (!found) {
         *result = hfm__fail_memory(error, "a configuration", 0);
         return 0;

@@ -9,6 +9,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);

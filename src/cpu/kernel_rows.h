@@ -17,6 +17,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x,
     HFM__UNARY_CASE(gelu_pytorch_tanh)
     HFM__UNARY_CASE(quick_gelu)
     HFM__UNARY_CASE(relu)
+    case HFM__ACT_swish:
     HFM__UNARY_CASE(silu)
     HFM__UNARY_CASE(tanh)
     HFM__UNARY_CASE(sigmoid)

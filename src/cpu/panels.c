@@ -44,40 +44,46 @@ HFM__PRIVATE void hfm__panels_free(const hfm_allocator *mem, hfm__weight *weight
   weight->panels = NULL;
 }
 
+/* Bytes of the block that keeps a weight's panels, which *layout describes; 0: products don't read it in panels. */
+HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, int32_t rank, const int64_t *shape,
+                                        int32_t transposed, struct hfm__panels *layout) {
+  const int32_t nr = cpu->kernels->nr;
+  int64_t count;
+  memset(layout, 0, sizeof *layout);
+  if (rank < 2 || !hfm__is_native(dtype)) return 0;
+  layout->n = shape[transposed ? rank - 1 : 0];
+  layout->k = layout->n > 0 ? hfm__elements(shape, rank) / layout->n : 0; /* a convolution's rows are its filters */
+  layout->nr = nr;
+  layout->dtype = dtype;
+  layout->transposed = transposed;
+  if (rank == 2 && hfm__in_pairs(cpu, dtype, transposed, layout->k)) {
+    layout->dtype = HFM_F32;
+    layout->k /= 2;
+  }
+  count = hfm__panel_count(layout->n, nr);
+  if (count == 0 || layout->k == 0) return 0;
+  layout->bytes = sizeof *layout + (uint64_t)count * sizeof(hfm__atomic) + HFM__PANEL_ALIGN +
+                  (uint64_t)(count * nr) * (uint64_t)(layout->k * hfm__dtype_size(layout->dtype));
+  return layout->bytes;
+}
+
 /* Makes room for the panels of a weight that products use, unless there is some, the policy is against it, or the limit
    is reached; without room the weight is packed per use. Nothing is touched or packed yet. Thread-safe. */
 HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
   hfm__packing *packing = cpu->packing;
-  const int32_t nr = cpu->kernels->nr;
-  struct hfm__panels *panels;
-  uint64_t bytes, head;
-  int64_t n, k, count;
-  int32_t dtype;
-  if (!packing || packing->policy == HFM_PACK_NEVER || !weight || weight->rank < 2) return;
-  if (weight->dtype != HFM_F32 && weight->dtype != HFM_F16 && weight->dtype != HFM_BF16) return;
-  n = weight->shape[transposed ? weight->rank - 1 : 0];
-  k = n > 0 ? hfm__elements(weight->shape, weight->rank) / n : 0; /* a convolution's rows are its filters */
-  dtype = weight->dtype;
-  if (weight->rank == 2 && hfm__in_pairs(cpu, dtype, transposed, k)) {
-    dtype = HFM_F32;
-    k /= 2;
-  }
-  count = hfm__panel_count(n, nr);
-  if (count == 0 || k == 0) return;
-  head = sizeof(struct hfm__panels) + (uint64_t)count * sizeof(hfm__atomic);
-  bytes = head + HFM__PANEL_ALIGN + (uint64_t)(count * nr) * (uint64_t)(k * hfm__dtype_size(dtype));
+  struct hfm__panels layout, *panels;
+  uint64_t bytes;
+  if (!packing || packing->policy == HFM_PACK_NEVER || !weight) return;
+  bytes = hfm__panels_bytes(cpu, weight->dtype, weight->rank, weight->shape, transposed, &layout);
+  if (!bytes) return;
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
-      const uintptr_t data = (uintptr_t)panels + (uintptr_t)head + HFM__PANEL_ALIGN - 1;
-      memset(panels, 0, (size_t)head);
-      panels->bytes = bytes;
-      panels->n = n;
-      panels->k = k;
-      panels->nr = nr;
-      panels->dtype = dtype;
-      panels->transposed = transposed;
+      const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
+      const uintptr_t data = (uintptr_t)panels + head + HFM__PANEL_ALIGN - 1;
+      memset(panels, 0, head);
+      *panels = layout;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
       packing->reserved += bytes;

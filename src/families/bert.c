@@ -6,7 +6,7 @@ typedef struct hfm__bert_config {
   int64_t max_position_embeddings, type_vocab_size;
   int32_t hidden_act;
   double layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout;
-  int64_t pad_token_id; /* -1: none */
+  int64_t pad_token_id; /* HFM__NO_PADDING: none */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -44,7 +44,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
       hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
-  c->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  c->pad_token_id = hfm__padding_id(b);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
     const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
@@ -59,8 +59,10 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
 HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->position_embeddings = hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, -1);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
@@ -236,7 +238,7 @@ HFM__PRIVATE void hfm__bert_token_forward(hfm__builder *b, const void *model) {
 
 HFM__PRIVATE void *hfm__bert_question_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->config.hidden_size, 2, 1);
+  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->config.hidden_size, hfm__labels(b), 1);
   return self;
 }
 HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model) {

@@ -27,7 +27,7 @@ HFM__PRIVATE hfm__distilbert *hfm__distilbert_new(hfm__builder *b) {
   self->n_heads = hfm__size(b, "n_heads");
   self->hidden_dim = hfm__size(b, "hidden_dim");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation");
   self->dropout = hfm__probability(b, "dropout");
   self->attention_dropout = hfm__probability(b, "attention_dropout");
@@ -57,7 +57,10 @@ HFM__PRIVATE void hfm__distilbert_block_init(hfm__builder *b, const hfm__distilb
 HFM__PRIVATE void hfm__distilbert_model_init(hfm__builder *b, hfm__distilbert *self) {
   hfm__begin(b, "embeddings", "Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", self->vocab_size, self->dim, self->pad_token_id);
-  self->position_embeddings = hfm__embedding(b, "position_embeddings", self->max_position_embeddings, self->dim, -1);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", self->max_position_embeddings, self->dim, HFM__NO_PADDING);
+  if (hfm__ok(b) && hfm__flag(b, "sinusoidal_pos_embds"))
+    b->tree->parameters[hfm__weight_of(b, self->position_embeddings).id].init = HFM__INIT_SINUSOIDAL;
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", self->dim, hfm__distilbert_eps);
   self->embeddings_dropout = hfm__dropout(b, "dropout", self->dropout);
   hfm__buffer_add(b, "position_ids", HFM_I64, self->max_position_embeddings);
@@ -149,6 +152,8 @@ HFM__PRIVATE void hfm__distilbert_token_forward(hfm__builder *b, const void *mod
 HFM__PRIVATE void *hfm__distilbert_question_init(hfm__builder *b) {
   hfm__distilbert *self = hfm__distilbert_new(b);
   if (!self) return NULL;
+  if (hfm__labels(b) != 2)
+    hfm__refuse(b, "num_labels", "not 2", "DistilBertForQuestionAnswering has a start and an end");
   hfm__distilbert_attach_base(b, self);
   self->classifier = hfm__linear(b, "qa_outputs", self->dim, 2, 1);
   self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "qa_dropout"));

@@ -23,7 +23,7 @@ HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
@@ -62,8 +62,8 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
 }
 
 HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, -1);
-  self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, -1);
+  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
   hfm__begin_list(b, "h");
@@ -88,29 +88,28 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, 1, 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
   const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions));
+  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
   if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
     x = hfm__add(b, x,
                  hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
-    hfm__val y;
     hfm__hidden_state(b, x);
     x = hfm__add(b, hfm__gpt2_attention(b, self, block, i, hfm__call(b, block->ln_1, x), mask), x);
     y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
     x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->mlp_c_proj, y)), x);
   }
-  x = hfm__call(b, self->ln_f, x);
-  hfm__hidden_state(b, x);
-  return x;
+  y = hfm__call(b, self->ln_f, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
 }
 
 HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {

@@ -32,7 +32,7 @@ typedef struct hfm__llama {
   const hfm__llama_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, qkv_bias, o_bias, mlp_bias;
+  int32_t hidden_act, qkv_bias, o_bias, mlp_bias, causal;
   double rms_norm_eps;
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__llama_layer *layers;
@@ -52,7 +52,7 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm_config_get_int(b->config, "pad_token_id", -1);
+  self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
@@ -63,6 +63,9 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  self->causal = hfm__is_causal(b);
+  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
+    hfm__refuse(b, "model_type", "mistral", "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -71,9 +74,11 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  if (self->traits->window == HFM__WINDOW_NONE || hfm__is_null(b, "sliding_window")) return 0;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER) return hfm__size(b, "sliding_window");
-  if (!hfm__flag(b, "use_sliding_window")) return 0;
+  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
+    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
+  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
+      hfm__is_null(b, "sliding_window"))
+    return 0;
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm_config_get_string(b->config, key, NULL);
   if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
@@ -114,6 +119,7 @@ HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
     hfm__begin_item(b, i, "*DecoderLayer");
     hfm__llama_layer_init(b, self, &self->layers[i]);
     self->layers[i].window = hfm__llama_window(b, self, i);
+    if (self->layers[i].window && !self->causal) self->layers[i].window++; /* to both sides, and inclusive */
     hfm__end(b);
   }
   hfm__end(b);
@@ -138,7 +144,7 @@ HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama
   hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
   v = hfm__cached(b, index, "value", v);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, 1, layer->window);
+  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->causal, layer->window);
   x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
   gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
@@ -148,7 +154,7 @@ HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
 HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size);
+  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
   const hfm__val mask = hfm__decoder_mask(b, positions);
@@ -156,9 +162,9 @@ HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama
     hfm__hidden_state(b, x);
     x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
   }
-  x = hfm__call(b, self->norm, x);
-  hfm__hidden_state(b, x);
-  return x;
+  y = hfm__call(b, self->norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
 }
 
 HFM__PRIVATE hfm__llama *hfm__llama_with_base(hfm__builder *b) {
@@ -207,7 +213,9 @@ HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
   hfm__llama *self = hfm__llama_with_base(b);
   if (!self) return NULL;
   self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 1);
+  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
+                           !hfm__config_find(b->config, "token_classification_bias").node ||
+                               hfm__flag(b, "token_classification_bias"));
   return self;
 }
 HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {

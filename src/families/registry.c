@@ -85,12 +85,24 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   return NULL;
 }
 
-/* The head for a task. HFM_TASK_FROM_CONFIG, and the choice between two of one task, go by the class in
-   `architectures` (NULL: none is named). NULL if there is none. */
-HFM__PRIVATE const hfm__head *hfm__head_find(const hfm__arch *arch, hfm_task task, const char *architecture) {
+/* Does config.json's `architectures` list that class? */
+HFM__PRIVATE int hfm__is_listed(const hfm_config *config, const hfm__arch *arch, const hfm__head *head) {
+  const hfm__config_value list = hfm__config_find(config, "architectures");
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) {
+    const char *name = hfm__json_text(list.doc, node);
+    if (name && hfm__is_class(arch, head, name)) return 1;
+  }
+  return 0;
+}
+
+/* The head for a task. HFM_TASK_FROM_CONFIG, and the choice between two of one task, go by the classes in
+   `architectures` (`config` may be NULL: none is named). NULL if there is none. */
+HFM__PRIVATE const hfm__head *hfm__head_find(const hfm__arch *arch, hfm_task task, const hfm_config *config) {
+  const char *architecture = config ? hfm_config_get_string(config, "architectures.0", NULL) : NULL;
   const hfm__head *first = NULL;
   for (const hfm__head *head = arch->family->heads; head->suffix; head++) {
-    const int named = architecture && hfm__is_class(arch, head, architecture);
+    const int named = architecture && (task == HFM_TASK_FROM_CONFIG ? hfm__is_class(arch, head, architecture)
+                                                                    : hfm__is_listed(config, arch, head));
     if (task == HFM_TASK_FROM_CONFIG ? named : named && head->task == task) return head;
     if (!first && head->task == (task == HFM_TASK_FROM_CONFIG ? HFM_BASE : task)) first = head;
   }
@@ -127,7 +139,7 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, architecture);
+  *head = hfm__head_find(*arch, task, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {

@@ -17,7 +17,7 @@ typedef struct hfm__roberta {
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, -1);
+  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   self->position_embeddings =
@@ -118,7 +118,7 @@ HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model)
 }
 
 HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, 2, 1);
+  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, hfm__labels(b), 1);
 }
 HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
   return hfm__roberta_with_head(b, hfm__roberta_question_head);

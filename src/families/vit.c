@@ -140,13 +140,15 @@ HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *se
 }
 
 HFM__PRIVATE hfm__val hfm__vit_model_forward(hfm__builder *b, const hfm__vit *self) {
-  hfm__val x = hfm__vit_embed(b, self);
+  hfm__val x = hfm__vit_embed(b, self), y;
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    if (i) hfm__hidden_state(b, x);
     x = hfm__vit_layer_forward(b, self, &self->layers[i], x);
-    hfm__hidden_state(b, x);
   }
-  return hfm__call(b, self->layernorm, x);
+  y = hfm__call(b, self->layernorm, x);
+  if (self->num_hidden_layers) hfm__last_hidden_state(b, x, y, 0);
+  return y;
 }
 
 HFM__PRIVATE hfm__vit *hfm__vit_with_base(hfm__builder *b) {

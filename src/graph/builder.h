@@ -99,7 +99,6 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
   const char *name = hfm_config_get_string(b->config, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
-  if (hfm__equal(name, "swish")) return HFM__ACT_silu;
   hfm__refuse(b, key, name,
               "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
   return HFM__ACT_gelu;
@@ -113,6 +112,16 @@ HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
                           "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
   return hfm__ok(b) ? layers : 0;
+}
+
+enum { HFM__NO_PADDING = INT32_MIN };
+
+/* pad_token_id; a negative one is an id that no text has, null is none. */
+HFM__PRIVATE int64_t hfm__padding_id(hfm__builder *b) {
+  int64_t id = HFM__NO_PADDING;
+  if (hfm__ok(b) && !hfm__is_null(b, "pad_token_id"))
+    b->result = hfm__config_need_int(b->config, "pad_token_id", -INT32_MAX, INT32_MAX, &id, b->error);
+  return id;
 }
 
 HFM__PRIVATE int64_t hfm__labels(hfm__builder *b) {

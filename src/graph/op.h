@@ -14,7 +14,7 @@
      attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
                  probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
                  segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
-                 j > i + T - S - window.
+                 j > i + T - S - window (and, where not causal, j < i + T - S + window).
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
@@ -82,6 +82,7 @@ enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2 };
   X(quick_gelu, "quick_gelu", "QuickGELUActivation") \
   X(relu, "relu", "ReLU") \
   X(silu, "silu", "SiLUActivation") \
+  X(swish, "swish", "SiLU") \
   X(tanh, "tanh", "Tanh") \
   X(sigmoid, "sigmoid", "Sigmoid")
 

@@ -45,8 +45,11 @@ HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
       lives[base].last = HFM__MAX(lives[base].last, (int32_t)i);
     }
   }
-  for (size_t i = 0; i < g->value_count; i++)
-    if (g->values[i].kind == HFM__VALUE_INPUT) lives[i].first = -1;
+  for (size_t i = 0; i < g->value_count; i++) { /* the caller's inputs are copied first, even one that nothing reads */
+    if (g->values[i].kind != HFM__VALUE_INPUT) continue;
+    lives[i].first = -1;
+    lives[i].last = HFM__MAX(lives[i].last, 0);
+  }
   for (size_t i = 0; i < g->output_count; i++) lives[g->values[g->outputs[i].value].base].last = INT32_MAX;
 }
 

@@ -221,21 +221,27 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   return module;
 }
 
-/* padding_idx: the row that is initialised to zero, or -1. */
+/* padding_idx: the row that is initialised to zero, counted from the end if negative; or HFM__NO_PADDING. */
 HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
                                      int64_t padding_idx) {
   int64_t shape[2];
   hfm__mod module;
   shape[0] = count;
   shape[1] = size;
+  if (padding_idx != HFM__NO_PADDING) {
+    if (padding_idx < 0) padding_idx += count;
+    if (hfm__ok(b) && (padding_idx < 0 || padding_idx >= count))
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                            "'pad_token_id' must name one of the %i rows of %q", count, name);
+  }
   module = hfm__weighted(b, name, "Embedding", HFM__MODULE_EMBEDDING, 2, shape, HFM__INIT_NORMAL, 0);
   hfm__describe(b, module,
-                padding_idx < 0 ? hfm__own_text(b, "%i, %i", count, size)
+                padding_idx == HFM__NO_PADDING ? hfm__own_text(b, "%i, %i", count, size)
                                 : hfm__own_text(b, "%i, %i, padding_idx=%i", count, size, padding_idx));
   if (hfm__ok(b)) {
     hfm__parameter *weight = &b->tree->parameters[b->tree->modules[module.id].weight.id];
     weight->is_embedding = 1;
-    weight->padding = padding_idx < count ? (int32_t)padding_idx : -1;
+    weight->padding = padding_idx == HFM__NO_PADDING ? -1 : (int32_t)padding_idx;
   }
   return module;
 }

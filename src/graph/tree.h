@@ -39,7 +39,12 @@ typedef struct hfm__module {
   hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
 } hfm__module;
 
-enum { HFM__INIT_ZEROS, HFM__INIT_ONES, HFM__INIT_NORMAL };
+enum {
+  HFM__INIT_ZEROS,
+  HFM__INIT_ONES,
+  HFM__INIT_NORMAL,
+  HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+};
 
 typedef struct hfm__parameter {
   const char *name;

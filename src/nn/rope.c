@@ -18,8 +18,19 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
   return 1.0f / (float)hfm__exact_pow(base, (double)exponent);
 }
 
+/* A number among the parameters, `fallback` where there is none or null; another type is an error. */
+HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
+  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  double value = fallback;
+  if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
+      hfm__ok(b))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q must be a finite number", key);
+  return hfm__ok(b) ? value : fallback;
+}
+
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
-  const double value = hfm__config_rope_float(b->config, NULL, key, -1);
+  const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
                           "rope parameter %q must be a number greater than 0", key);
@@ -30,7 +41,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   const double value =
-      hfm_config_get_float(b->config, key, hfm__config_rope_float(b->config, NULL, key, (double)max_positions));
+      hfm_config_get_float(b->config, key, hfm__rope_number(b, key, (double)max_positions));
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
@@ -42,7 +53,6 @@ HFM__PRIVATE void hfm__rope_llama3(hfm__builder *b, float *frequency, int64_t ha
   const double low = hfm__rope_needed(b, "low_freq_factor"), high = hfm__rope_needed(b, "high_freq_factor");
   const double original = hfm__rope_original(b, max_positions);
   const float pi2 = 6.283185307179586f;
-  if (!(high > low)) return;
   for (int64_t i = 0; i < half; i++) {
     const float wave = pi2 / frequency[i];
     if ((double)wave > original / low) {
@@ -63,21 +73,36 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
   return factor <= 1 ? 1.0 : 0.1 * mscale * hfm__exact_log(factor) + 1.0;
 }
 
+/* Python's truth of a parameter: false, null, 0 and "" are not. */
+HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
+  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  double number;
+  int32_t truth;
+  if (!value.node) return fallback;
+  if (hfm__json_bool(value.doc, value.node, &truth)) return truth;
+  if (hfm__json_double(value.doc, value.node, &number)) return number != 0;
+  return hfm__json_kind(value.doc, value.node) != HFM__JSON_NULL && value.doc->nodes[value.node].size > 0;
+}
+
+/* "factor", which null or nothing leaves to the lengths. */
+HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
+  const double factor = hfm__rope_number(b, "factor", from_lengths);
+  if (hfm__ok(b) && !(factor > 0))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "factor", 0,
+                          "rope parameter 'factor' is %g, but must be greater than 0", factor);
+  return hfm__ok(b) ? factor : 1;
+}
+
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
   const int64_t half = rope->dimension / 2;
   const double original = hfm__rope_original(b, max_positions);
-  const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
-  const double fast = hfm__config_rope_float(b->config, NULL, "beta_fast", 32),
-               slow = hfm__config_rope_float(b->config, NULL, "beta_slow", 1);
-  const double mscale = hfm__config_rope_float(b->config, NULL, "mscale", 0);
-  const double mscale_all = hfm__config_rope_float(b->config, NULL, "mscale_all_dim", 0);
-  const hfm__config_value truncate = hfm__config_rope_member(b->config, NULL, "truncate");
-  int32_t truncates = 1;
-  double low = hfm__yarn_dimension(fast, rope->dimension, rope->base, original);
-  double high = hfm__yarn_dimension(slow, rope->dimension, rope->base, original);
-  const double given = hfm__config_rope_float(b->config, NULL, "attention_factor", -1);
-  (void)hfm__json_bool(truncate.doc, truncate.node, &truncates);
-  if (truncates) {
+  const double factor = hfm__rope_factor(b, (double)max_positions / original);
+  const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
+  const double mscale = hfm__rope_number(b, "mscale", 0), mscale_all = hfm__rope_number(b, "mscale_all_dim", 0);
+  const double given = hfm__rope_number(b, "attention_factor", HUGE_VAL);
+  double low = hfm__yarn_dimension(fast != 0 ? fast : 32, rope->dimension, rope->base, original);
+  double high = hfm__yarn_dimension(slow != 0 ? slow : 1, rope->dimension, rope->base, original);
+  if (hfm__rope_is_true(b, "truncate", 1)) {
     low = floor(low);
     high = ceil(high);
   }
@@ -90,8 +115,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
     keep = 1.0f - ramp;
     frequency[i] = (1.0f / ((float)factor * (1.0f / frequency[i]))) * (1.0f - keep) + frequency[i] * keep;
   }
-  if (given > 0) rope->scale = (float)given;
-  else if (mscale > 0 && mscale_all > 0)
+  if (given < HUGE_VAL) rope->scale = (float)given;
+  else if (mscale != 0 && mscale_all != 0)
     rope->scale = (float)(hfm__yarn_scale(factor, mscale) / hfm__yarn_scale(factor, mscale_all));
   else rope->scale = (float)hfm__yarn_scale(factor, 1);
 }
@@ -117,12 +142,21 @@ HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *ro
 
 HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_positions) {
   const double original = hfm__rope_original(b, max_positions);
-  const double factor = hfm__config_rope_float(b->config, NULL, "factor", (double)max_positions / original);
-  const double given = hfm__config_rope_float(b->config, NULL, "attention_factor", -1);
+  const double factor = hfm__rope_factor(b, (double)max_positions / original);
+  const double given = hfm__rope_number(b, "attention_factor", HUGE_VAL);
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given > 0 ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+  rope->scale = given < HUGE_VAL ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+}
+
+/* rope_theta among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
+  double base = 10000.0;
+  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
+    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+  return base;
 }
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
@@ -130,13 +164,20 @@ enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
+  const hfm__config_value given = hfm__config_rope(b->config, NULL);
   const char *type = hfm__config_rope_type(b->config, NULL);
-  const double partial = hfm__config_rope_float(b->config, NULL, "partial_rotary_factor", 1.0);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = (int64_t)((double)head_dim * (partial > 0 && partial <= 1 ? partial : 1.0));
-  rope->base = hfm__config_rope_float(b->config, NULL, "rope_theta", 10000.0);
+  rope->dimension = head_dim;
+  rope->base = hfm__rope_theta(b);
+  if (hfm__ok(b) && hfm__json_kind(given.doc, given.node) > HFM__JSON_NULL &&
+      hfm__json_kind(given.doc, given.node) != HFM__JSON_OBJECT)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_scaling", 0,
+                          "rope parameters must be an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}");
+  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
+  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+    hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;

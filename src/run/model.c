@@ -56,6 +56,16 @@ HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
   return sum;
 }
 
+/* Quantised weights without their scales would be noise. */
+HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_error *error) {
+  const hfm__config_value quantization = hfm__config_find(config, "quantization_config");
+  const char *method = hfm_config_get_string(config, "quantization_config.quant_method", "unknown");
+  if (hfm__json_kind(quantization.doc, quantization.node) <= HFM__JSON_NULL) return HFM_OK;
+  return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "quantization_config", 0,
+                   "the weights are quantised (quant_method %q), which is not supported: use the original checkpoint",
+                   method);
+}
+
 /* Registers the modules. What the configuration may ask for is bounded by what the files hold. */
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
@@ -64,6 +74,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result =
       hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
   memset(&b, 0, sizeof b);
@@ -145,6 +156,41 @@ HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *opti
   return result == HFM_OK && options && options->strict ? hfm__cpu_make_strict(&model->cpu, error) : result;
 }
 
+/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
+HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
+  const hfm_task task = model->head->task;
+  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
+  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+}
+
+/* What a call with the usual inputs asks for; shapes are 1 until the caller sets them. */
+HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
+  hfm__request request;
+  memset(&request, 0, sizeof request);
+  request.asked.present = hfm__usual_inputs(model);
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
+  return request;
+}
+
+/* HFM_PACK_EAGER: packs every weight that products read. */
+HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
+  const hfm__request request = hfm__usual_request(model);
+  hfm__program *program;
+  hfm_result result = hfm__program_create(model, &request, request.binding, &program, error);
+  for (size_t i = 0; result == HFM_OK && i < program->graph.node_count; i++) {
+    hfm__weight *weight = hfm__product_weight(program, i);
+    const void *data;
+    if (!weight) continue;
+    result = weight->storage->acquire(weight, &data, error);
+    if (result != HFM_OK) break;
+    hfm__panels_pack_all(&model->cpu, weight, data);
+    weight->storage->release(weight);
+    result = hfm__progress(&model->ctx, "pack", i + 1, program->graph.node_count, "nodes", error);
+  }
+  hfm__program_free(&model->ctx.mem, program);
+  return result;
+}
+
 /* Everything after the configuration is there: kernels, description, weights. */
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
@@ -162,9 +208,8 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   model->cpu.dot_bf16 = options && options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
-  model->packing.limit =
-      options && options->pack_limit_bytes ? options->pack_limit_bytes : (uint64_t)hfm_memory_footprint(model, 0) * 2;
-  return HFM_OK;
+  model->packing.limit = hfm__default_u64(options ? options->pack_limit_bytes : 0, UINT64_MAX);
+  return model->packing.policy == HFM_PACK_EAGER ? hfm__model_pack(model, error) : HFM_OK;
 }
 
 /* ---- Ways in ---- */
@@ -274,53 +319,3 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
 }
 
 /* ---- Before a load ---- */
-
-/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
-HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
-  const hfm_task task = model->head->task;
-  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
-  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
-}
-
-HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
-                                           hfm_memory_estimate *estimate, hfm_error *error) {
-  hfm_model *model = NULL;
-  hfm__program *program = NULL;
-  hfm__request request;
-  char *dir = NULL;
-  hfm_result result;
-  hfm__clear_error(error);
-  if (estimate) memset(estimate, 0, sizeof *estimate);
-  if (!path || !estimate)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
-  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
-                     batch, length, (int)INT32_MAX);
-  result = hfm__model_new(options, &model, error);
-  if (result != HFM_OK) return result;
-  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
-  if (result == HFM_OK) result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
-  if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
-  if (result == HFM_OK) {
-    const hfm_dtype dtype = hfm__new_dtype(model, options);
-    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
-    memset(&request, 0, sizeof request);
-    request.asked.present = hfm__usual_inputs(model);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
-    request.binding[HFM__SYM_LENGTH] = length;
-    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
-    result = hfm__program_create(model, &request, request.binding, &program, error);
-  }
-  if (result == HFM_OK) {
-    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
-    estimate->activation_bytes = program->plan.arena_bytes + program->scratch;
-    estimate->packed_bytes = model->packing.policy == HFM_PACK_NEVER ? 0 : (uint64_t)hfm_memory_footprint(model, 0);
-  }
-  hfm__program_free(&model->ctx.mem, program);
-  hfm__free_text(&model->ctx.mem, dir);
-  hfm_model_free(model);
-  return result;
-}

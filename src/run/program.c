@@ -6,6 +6,7 @@ typedef struct hfm__program {
   struct hfm__program *next;
   hfm__question asked; /* `present` says which inputs it takes */
   hfm__graph graph;
+  uint32_t symbols; /* bit HFM__SYM_...: those that the graph's dimensions depend on */
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
@@ -174,23 +175,16 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   return HFM_OK;
 }
 
-/* Kept panels for the weights of products; packs them where that was asked for. */
-HFM__PRIVATE hfm_result hfm__program_panels(const hfm__program *program, hfm_model *model, hfm_error *error) {
-  for (size_t i = 0; i < program->graph.node_count; i++) {
-    const hfm__node *node = &program->graph.nodes[i];
-    hfm__weight *weight;
-    const void *data;
-    hfm_result result;
-    if (node->op != HFM__OP_linear) continue;
-    weight = program->operands[node->in[1]].weight;
-    hfm__panels_reserve(&model->cpu, weight, node->attrs.transposed);
-    if (model->packing.policy != HFM_PACK_EAGER) continue;
-    result = weight->storage->acquire(weight, &data, error);
-    if (result != HFM_OK) return result;
-    hfm__panels_pack_all(&model->cpu, weight, data);
-    weight->storage->release(weight);
-  }
-  return HFM_OK;
+/* The weight of a product, or NULL: what can be kept in panels. */
+HFM__PRIVATE hfm__weight *hfm__product_weight(const hfm__program *program, size_t node) {
+  const hfm__node *n = &program->graph.nodes[node];
+  return n->op == HFM__OP_linear ? program->operands[n->in[1]].weight : NULL;
+}
+
+/* Room for the kept panels of all products. */
+HFM__PRIVATE void hfm__program_panels(const hfm__program *program, const hfm_model *model) {
+  for (size_t i = 0; i < program->graph.node_count; i++)
+    hfm__panels_reserve(&model->cpu, hfm__product_weight(program, i), program->graph.nodes[i].attrs.transposed);
 }
 
 /* Traces, fuses and plans a forward for bounds. *out is NULL on failure. */
@@ -209,6 +203,8 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
+  for (size_t i = 0; i < program->graph.dim_count; i++)
+    if (program->graph.dims[i].kind == HFM__DIM_symbol) program->symbols |= 1u << program->graph.dims[i].value;
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
   if (result == HFM_OK) result = hfm__plan_make(&program->graph, bounds, &program->plan, error);
   if (result == HFM_OK) result = hfm__program_tables(program, error);
@@ -221,18 +217,18 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
       hfm__node_args(program, model, &program->graph.nodes[i], &args);
       program->scratch = HFM__MAX(program->scratch, hfm__cpu_ops[program->graph.nodes[i].op].scratch(&args));
     }
-    if (model->weights) result = hfm__program_panels(program, model, error);
+    if (model->weights) hfm__program_panels(program, model);
   }
   if (result == HFM_OK) *out = program;
   else hfm__program_free(&model->ctx.mem, program);
   return result;
 }
 
-/* Does a program serve this request? */
+/* Does a program serve this request? Its bounds and guards must include it. */
 HFM__PRIVATE int hfm__program_serves(const hfm__program *program, const hfm__request *request) {
   if (memcmp(&program->asked, &request->asked, sizeof program->asked) != 0) return 0;
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
-    if (request->binding[i] > program->plan.bounds[i]) return 0;
+    if ((program->symbols >> i & 1) && request->binding[i] > program->plan.bounds[i]) return 0;
   hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   for (size_t i = 0; i < program->graph.guard_count; i++) {
     const hfm__guard *guard = &program->graph.guards[i];

@@ -88,6 +88,13 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   return sum;
 }
 
+/* What a session of so many threads takes for a program, as hfm_session_memory counts. */
+HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t threads) {
+  const uint64_t each = (program->scratch + 63) / 64 * 64 + sizeof(hfm__worker);
+  return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) + program->plan.arena_bytes + 64 +
+         each * threads + 64;
+}
+
 /* ---- Programs and their memory ---- */
 
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
@@ -234,6 +241,9 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
   if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  result = hfm__session_program(session, &request, NULL, &program, error);
+  if (result != HFM_OK || !program->graph.guard_count) return result;
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1; /* the other side of the guards, too */
   return hfm__session_program(session, &request, NULL, &program, error);
 }
 

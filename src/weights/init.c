@@ -38,12 +38,23 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
 }
 
+/* "Attention is all you need", section 3.5. */
+HFM__PRIVATE double hfm__sinusoid(int64_t position, int64_t column, int64_t columns) {
+  const double angle = (double)position / pow(10000, (double)(column / 2 * 2) / (double)columns);
+  return column % 2 ? cos(angle) : sin(angle);
+}
+
 /* Fills `data` with the parameter's initial values; dtype is F32, F16 or BF16. */
 HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uint64_t seed, hfm_dtype dtype,
                                   void *data) {
   const int64_t elements = hfm__parameter_elements(p);
   hfm__random random = hfm__random_for(seed, name);
   float pair[2] = {0, 0};
+  if (p->init == HFM__INIT_SINUSOIDAL) {
+    for (int64_t i = 0; i < elements; i++)
+      hfm__store(data, dtype, i, hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]));
+    return;
+  }
   if (p->init != HFM__INIT_NORMAL) {
     for (int64_t i = 0; i < elements; i++) hfm__store(data, dtype, i, p->init == HFM__INIT_ONES ? 1.0 : 0.0);
     return;

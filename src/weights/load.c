@@ -9,7 +9,8 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
-  uint64_t new_bytes, done, total;  /* of progress, in parameters */
+  uint64_t new_bytes;
+  hfm_dtype dtype; /* what Transformers would hold every parameter in */
 } hfm__loader;
 
 HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
@@ -62,6 +63,34 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
     }
   }
   return result;
+}
+
+/* ---- The dtype ---- */
+
+/* dtype="auto", first part: as config.json says. 0: it does not. */
+HFM__PRIVATE hfm_dtype hfm__stated_dtype(const hfm_model *model, const hfm_options *options) {
+  const char *name = hfm_config_get_string(model->config, "dtype", NULL);
+  const hfm_dtype stated = hfm_dtype_from_name(name ? name : hfm_config_get_string(model->config, "torch_dtype", ""));
+  if (options && options->dtype) return options->dtype;
+  return hfm__is_float(stated) ? stated : HFM_DTYPE_AUTO;
+}
+
+/* Second part: as the first float tensor, by name, of the first file; float32 where there is none. */
+HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_options *options) {
+  const hfm_dtype stated = hfm__stated_dtype(model, options);
+  if (stated) return stated;
+  for (size_t i = 0; i < model->checkpoint.count; i++)
+    if (model->checkpoint.tensors[i].file == 0 && hfm__is_float(model->checkpoint.tensors[i].dtype))
+      return model->checkpoint.tensors[i].dtype;
+  return HFM_F32;
+}
+
+/* How a tensor is stored for a target that was not asked for by the caller: 16-bit floats stay as they are where the
+   target holds their values too, since nothing is computed in less than float32. */
+HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, hfm_dtype found) {
+  const hfm_dtype target = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
+  const int asked = l->options && l->options->dtype;
+  return !asked && target == HFM_F32 && hfm__is_native(found) ? found : target;
 }
 
 /* ---- Bytes ---- */
@@ -153,15 +182,14 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
 
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const hfm_dtype asked = l->options ? l->options->dtype : HFM_DTYPE_AUTO;
   const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
   if (!hfm__convertible(tensor->dtype))
     return hfm__fail(
         l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
         "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
         tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = asked ? asked : hfm__is_float(tensor->dtype) ? tensor->dtype : HFM_F32;
-  weight->dtype = hfm__is_native(p->dtype) ? p->dtype : HFM_F32;
+  p->dtype = l->dtype;
+  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
   if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
       (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
@@ -172,17 +200,11 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   return hfm__weight_convert(l, weight, tensor, name);
 }
 
-/* The dtype of what no file holds: as asked for, as config.json says, or float32. */
-HFM__PRIVATE hfm_dtype hfm__new_dtype(const hfm_model *model, const hfm_options *options) {
-  const hfm_dtype stated = hfm_dtype_from_name(hfm_config_get_string(model->config, "dtype", ""));
-  if (options && options->dtype) return options->dtype;
-  return hfm__is_native(stated) ? stated : HFM_F32;
-}
-
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = weight->dtype = hfm__new_dtype(l->model, l->options);
+  p->dtype = l->dtype;
+  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
@@ -257,6 +279,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.options = options;
   l.error = error;
   l.arena.mem = model->ctx.mem;
+  l.dtype = hfm__target_dtype(model, options);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
   model->weights =

@@ -92,6 +92,114 @@ static void test_no_allocation(void) {
   hundred_lengths(FIXTURE("gpt2_sequence"), HFM_SEQUENCE_CLASSIFICATION, 1, HFM_PACK_EAGER);
 }
 
+/* The same for images, whose size no reservation names, and for a description that branches on the length. */
+static void test_no_allocation_elsewhere(void) {
+  for (int32_t packing = HFM_PACK_LAZY; packing <= HFM_PACK_EAGER; packing++) {
+    failing_alloc memory;
+    hfm_options options;
+    hfm_model *model;
+    hfm_session *session;
+    hfm_outputs out;
+    hfm_inputs in = inputs_for(&subjects[2], 2, 1);
+    hfm_error error;
+    int64_t calls;
+    failing_alloc_begin(&memory, -1);
+    memset(&options, 0, sizeof options);
+    options.allocator = memory.allocator;
+    options.task = HFM_IMAGE_CLASSIFICATION;
+    options.packing = packing;
+    model = load_fixture(subjects[2].dir, &options);
+    session = new_session(model, 2);
+    CHECK_INT(hfm_session_reserve(session, 2, 1, packing == HFM_PACK_LAZY ? NULL : &in, &error), HFM_OK);
+    calls = memory.calls;
+    for (int64_t batch = 1; batch <= 2; batch++) {
+      in.pixel_values.shape[0] = batch;
+      CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    }
+    CHECK_INT(memory.calls, calls);
+    hfm_session_free(session);
+    hfm_model_free(model);
+    CHECK(failing_alloc_clean(&memory));
+  }
+}
+
+static void test_no_allocation_beside_guards(void) {
+  failing_alloc memory;
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model;
+  hfm_session *session;
+  hfm_error error;
+  hfm_inputs in;
+  hfm_outputs out;
+  int64_t calls;
+  failing_alloc_begin(&memory, -1);
+  CHECK_INT(hfm_config_from_pretrained(FIXTURE("llama_base"), NULL, &config, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_json(config, "rope_parameters",
+                                "{\"rope_type\": \"longrope\", \"rope_theta\": 10000.0, \"factor\": 4.0, "
+                                "\"short_factor\": [1.0, 1.1, 1.3], \"long_factor\": [1.5, 2.75, 4.0], "
+                                "\"original_max_position_embeddings\": 20}",
+                                &error),
+            HFM_OK);
+  memset(&options, 0, sizeof options);
+  options.allocator = memory.allocator;
+  options.config = config;
+  model = load_fixture(FIXTURE("llama_base"), &options);
+  session = new_session(model, 1);
+  CHECK_INT(hfm_session_reserve(session, 2, 60, NULL, &error), HFM_OK);
+  calls = memory.calls;
+  for (int64_t length = 1; length <= 60; length++) {
+    in = inputs_for(&subjects[1], 2, length);
+    in.attention_mask = in.input_ids;
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    if (!CHECK_INT(memory.calls, calls)) break;
+  }
+  hfm_session_free(session);
+  hfm_model_free(model);
+  hfm_config_free(config);
+  CHECK(failing_alloc_clean(&memory));
+}
+
+/* ---- The estimate is what is taken then ---- */
+
+static void test_estimate(void) {
+  const char *const dirs[] = {FIXTURE("bert_base"), FIXTURE("bert_wide"), FIXTURE("llama_wide"), FIXTURE("vit_base"),
+                              FIXTURE("bert_f64"), FIXTURE("llama_bf16_sharded")};
+  for (size_t d = 0; d < sizeof dirs / sizeof *dirs; d++) {
+    failing_alloc memory;
+    hfm_options options;
+    hfm_memory_estimate estimate;
+    hfm_model *model;
+    hfm_error error;
+    int64_t loaded;
+    failing_alloc_begin(&memory, -1);
+    memset(&options, 0, sizeof options);
+    CHECK_INT(hfm_estimate_memory(dirs[d], &options, 3, 20, &estimate, &error), HFM_OK);
+    options.allocator = memory.allocator;
+    options.packing = HFM_PACK_NEVER;
+    model = load_fixture(dirs[d], &options);
+    loaded = memory.live_bytes;
+    CHECK_INT(estimate.weight_bytes, hfm_memory_footprint(model, 1));
+    for (int32_t threads = 1; threads <= 3; threads++) {
+      hfm_session *session = new_session(model, threads);
+      const uint64_t guess = estimate.activation_bytes + estimate.thread_bytes * (uint64_t)(threads - 1);
+      CHECK_INT(hfm_session_reserve(session, 3, 20, NULL, &error), HFM_OK);
+      CHECK_INT(hfm_session_memory(session), guess);
+      hfm_session_free(session);
+    }
+    hfm_model_free(model);
+    options.packing = HFM_PACK_EAGER; /* at load, and not more than was said */
+    model = load_fixture(dirs[d], &options);
+    CHECK(memory.live_bytes - loaded >= (int64_t)estimate.packed_bytes);
+    CHECK(memory.live_bytes - loaded <= (int64_t)estimate.packed_bytes + 4096);
+    hfm_model_free(model);
+    options.pack_limit_bytes = 1;
+    model = load_fixture(dirs[d], &options);
+    CHECK(memory.live_bytes - loaded <= 4096);
+    hfm_model_free(model);
+  }
+}
+
 /* ---- Every allocation fails in turn ---- */
 
 static hfm_result whole_life(const subject *s, const hfm_options *options, const hfm_memory_file *files, size_t count,
@@ -412,6 +520,8 @@ static void ask(const char *dir, const char *key, int64_t value, int32_t no_laye
     hfm_inputs in = inputs_for(&subjects[strstr(dir, "vit_") || strstr(dir, "deit_") ? 2 : 0], 2, 3);
     hfm_outputs out;
     (void)hfm_forward(session, &in, &out, &error);
+    in.attention_mask = in.input_ids; /* with no layers nothing reads it */
+    if (in.input_ids.data) (void)hfm_forward(session, &in, &out, &error);
     hfm_session_free(session);
   }
   hfm_model_free(model);
@@ -431,6 +541,9 @@ static void test_impossible(void) {
 
 int main(void) {
   TEST(test_no_allocation);
+  TEST(test_no_allocation_elsewhere);
+  TEST(test_no_allocation_beside_guards);
+  TEST(test_estimate);
   TEST(test_failing_allocations);
   TEST(test_from_memory);
   TEST(test_memory_files_that_lack);

@@ -87,7 +87,7 @@ static void check_attention(const hfm__cpu *cpu, const attention_case *c) {
       const float *k = (const float *)d.k.data + ((b * c->keys + j) * shared + h / c->groups) * c->head;
       const int64_t diagonal = i + c->keys - c->queries;
       const int seen = (!c->masked || ((uint8_t *)d.keep.data)[b * c->keys + j]) && (!c->causal || j <= diagonal) &&
-                       (c->window == 0 || j > diagonal - c->window);
+                       (c->window == 0 || (j > diagonal - c->window && (c->causal || j < diagonal + c->window)));
       double score = 0;
       for (e = 0; e < c->head; e++) score += (double)q[e] * (double)k[e];
       p[j] = seen ? score * (double)attention_scale : -1e300;

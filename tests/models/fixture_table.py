@@ -98,6 +98,8 @@ model("camembert_masked", "CamembertForMaskedLM", ROBERTA_ONE)
 
 model("distilbert_base", "DistilBertModel", DISTIL)
 model("distilbert_sequence", "DistilBertForSequenceClassification", dict(DISTIL_SMALL, **LABELS3))
+model("distilbert_sinusoidal", "DistilBertForSequenceClassification",
+      dict(DISTIL_SMALL, **LABELS3, sinusoidal_pos_embds=True), edit="no_positions")
 model("distilbert_token", "DistilBertForTokenClassification", dict(DISTIL_SMALL, **LABELS5))
 model("distilbert_question", "DistilBertForQuestionAnswering", DISTIL_SMALL)
 model("distilbert_masked", "DistilBertForMaskedLM", DISTIL_SMALL)
@@ -245,6 +247,7 @@ case("distilbert_alias_config", "distilbert_base", "base", "right7",
      config={"dim": DROP, "n_layers": DROP, "n_heads": DROP, "hidden_size": 30, "num_hidden_layers": 3,
              "num_attention_heads": 5})
 cases("distilbert_sequence", "sequence-classification", "right7", "one")
+cases("distilbert_sinusoidal", "sequence-classification", "right7", full=True)
 cases("distilbert_token", "token-classification", "right7")
 cases("distilbert_question", "question-answering", "right7")
 cases("distilbert_masked", "masked-lm", "right7")
@@ -256,6 +259,8 @@ case("gpt2_inverse_layer", "gpt2_base", "base", "right7", config={"scale_attn_by
 case("gpt2_unscaled", "gpt2_base", "base", "right7", config={"scale_attn_weights": False})
 case("gpt2_upcast", "gpt2_base", "base", "right7",
      config={"reorder_and_upcast_attn": True, "scale_attn_by_inverse_layer_idx": True})
+case("gpt2_bidirectional", "gpt2_base", "base", "right7", config={"is_causal": False})
+case("gpt2_alias_wins", "gpt2_base", "base", "right7", config={"num_hidden_layers": 1}, full=True)
 case("gpt2_relu", "gpt2_base", "base", "right7", config={"activation_function": "relu"})
 case("gpt2_alias_config", "gpt2_base", "base", "right7",
      config={"n_embd": DROP, "n_layer": DROP, "n_head": DROP, "n_positions": DROP, "hidden_size": 36,
@@ -310,12 +315,37 @@ case("llama_minimal_config", "llama_base", "base", "right7",
      config={k: DROP for k in ("hidden_act", "rms_norm_eps", "head_dim", "rope_parameters", "attention_bias",
                                "mlp_bias", "tie_word_embeddings", "max_position_embeddings", "dtype",
                                "architectures", "pretraining_tp", "pad_token_id", "attention_dropout")})
+case("llama_packed_no_cache", "llama_base", "base", "packed7", config={"use_cache": False})
+case("llama_bidirectional", "llama_base", "base", "right7", config={"is_causal": False})
+case("llama_is_causal_null", "llama_base", "base", "right7", config={"is_causal": None})
+case("llama_rope_both", "llama_base", "base", "long33", config={"rope_scaling": {"rope_type": "linear", "factor": 2.5}})
+case("llama_rope_partial_default", "llama_base", "base", "right7", config={
+    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}})
+case("llama_rope_yarn_falsy", "llama_base", "base", "long33", config={
+    "rope_parameters": dict(ROPES["yarn"]["rope_parameters"], beta_fast=0, beta_slow=0, truncate=None,
+                            attention_factor=0.0), "max_position_embeddings": 96})
+case("llama_rope_yarn_mscale", "llama_base", "base", "long33", config={
+    "rope_parameters": dict(ROPES["yarn"]["rope_parameters"], mscale=-0.5, mscale_all_dim=0.8),
+    "max_position_embeddings": 96})
+case("llama_rope_llama3_crossed", "llama_base", "base", "long33", config={
+    "rope_parameters": dict(ROPES["llama3"]["rope_parameters"], low_freq_factor=4.0, high_freq_factor=1.0)})
+case("llama_last_untied", "llama_base", "base", "right7", config={"tie_last_hidden_states": False}, full=True)
+case("llama_swish", "llama_base", "base", "right7", config={"hidden_act": "swish"})
+case("llama_pad_minus_1", "llama_base", "base", "other_pads7", config={"pad_token_id": -1})
+case("llama_as_bf16", "llama_base", "base", "right7", config={"dtype": "bfloat16"}, dtype="auto")
+case("llama_as_f16_old", "llama_base", "base", "right7", config={"dtype": None, "torch_dtype": "float16"}, dtype="auto")
+case("llama_bf16_as_f32", "llama_bf16_sharded", "causal-lm", "right7", config={"dtype": "float32"}, dtype="auto")
+case("llama_bf16_unsaid", "llama_bf16_sharded", "causal-lm", "right7", config={"dtype": DROP}, dtype="auto")
 case("llama_gelu", "llama_base", "base", "right7", config={"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 0.125})
 cases("llama_causal", "causal-lm", "right7", "left7", "long33")
 cases("llama_causal_tied", "causal-lm", "right7")
 cases("llama_sequence", "sequence-classification", "right7", "left7", "pads7", "one")
 case("llama_sequence_no_pad", "llama_sequence", "sequence-classification", "plain1x7", config={"pad_token_id": None})
 cases("llama_token", "token-classification", "right7")
+case("llama_token_no_bias", "llama_token", "token-classification", "right7", config={"token_classification_bias": False},
+     full=True)
+case("llama_sequence_pad_minus_1", "llama_sequence", "sequence-classification", "other_pads7",
+     config={"pad_token_id": -1})
 cases("llama_question", "question-answering", "right7")
 cases("llama_biases", "base", "right7", "long33")
 cases("llama_no_gqa", "base", "right7")
@@ -328,6 +358,8 @@ case("llama_base_as_sequence", "llama_base", "sequence-classification", "right7"
 cases("llama_wide", "base", "right33", full=False)
 
 cases("mistral_base", "base", "right7", "long33", "left7", "one", "packed7")
+case("mistral_packed_no_cache", "mistral_base", "base", "packed7", config={"use_cache": False})
+case("mistral_bidirectional", "mistral_base", "base", "long33", config={"is_causal": False})
 case("mistral_no_window", "mistral_base", "base", "long33", config={"sliding_window": None})
 case("mistral_default_window", "mistral_base", "base", "long33", config={"sliding_window": DROP})
 case("mistral_window_1", "mistral_base", "base", "right7", config={"sliding_window": 1}, full=True)
@@ -368,4 +400,6 @@ cases("deit_image", "image-classification", "image3")
 cases("deit_teacher", "image-classification", "image3", "image1")
 case("deit_teacher_as_image", "deit_teacher", "image-classification", "image3", full=True,
      config={"architectures": ["DeiTForImageClassification"]})
+case("deit_teacher_listed", "deit_teacher", "image-classification", "image3",
+     config={"architectures": ["DeiTModel", "DeiTForImageClassificationWithTeacher"]})
 case("deit_teacher_as_base", "deit_teacher", "base", "image3", full=True)

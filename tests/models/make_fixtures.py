@@ -42,7 +42,7 @@ def seeded(*names):
 
 
 def ids(config, g, batch, length, lengths=None, left=False, mask=True):
-    pad = config.pad_token_id if config.pad_token_id is not None else 0
+    pad = max(config.pad_token_id or 0, 0)
     tokens = torch.randint(0, config.vocab_size - 1, (batch, length), generator=g)
     tokens += (tokens >= pad).long()
     out = {"input_ids": tokens}
@@ -195,6 +195,10 @@ def edit_roberta_position_ids(tensors):
     tensors["roberta.embeddings.position_ids"] = torch.arange(42)[None, :]
 
 
+def edit_no_positions(tensors):  # the table of sines is made anew
+    del tensors["distilbert.embeddings.position_embeddings.weight"]
+
+
 def edit_gpt2_old_names(tensors):  # as the hub's gpt2 has it: no prefix, and the causal mask among the weights
     for key in list(tensors):
         tensors[key.removeprefix("transformer.")] = tensors.pop(key)
@@ -304,7 +308,7 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
 
 def run(loaded, inputs, extra):
     if "pixel_values" not in inputs and loaded.config.model_type in DECODERS:
-        extra = dict(extra, use_cache=False)
+        extra = dict(extra, use_cache=loaded.config.use_cache)
     with torch.no_grad():
         out = loaded(**inputs, **extra)
     tensors = {}
@@ -434,8 +438,6 @@ def write_case(name):
         line.append(("report", put(directory, f"report_{short}", "txt", report[0] + "\n")))
     if eager_pads:
         line.append(("eager_pads", 1))
-    if directory == "bert_mixed":
-        line.append(("mixed", 1))
     if info["missing_keys"] or info["mismatched_keys"]:
         line.append(("partial", 1))
     line.append(("tol", tolerance))
@@ -458,7 +460,6 @@ HEADER = """\
 #   tol=E       |a - b| <= E * max|b| + 1e-5 * |b| for every element, max over that tensor
 #   eager_pads=1  some padding sees no token at all (causal, or a window): such a row attends to everything alike with
 #               eager attention, to nothing with sdpa: rows whose mask is 0 can be compared with eager only
-#   mixed=1     the file has several dtypes: info's dtype and memory are those after Transformers cast them all
 #   partial=1   some weights are newly initialised: only outputs that they don't touch are in expected
 #   fails=E     the load must fail with that hfm_error.item; no other file is named
 """

@@ -18,7 +18,7 @@ static int quiet; /* while a difference is what is hoped for */
 typedef struct parity_case {
   char text[2048];
   const char *name, *dir, *task, *config, *dtype, *variant, *subfolder, *inputs, *expected, *print, *info, *report, *fails;
-  int num_labels, ignore_mismatched_sizes, eager_pads, mixed, partial, color;
+  int num_labels, ignore_mismatched_sizes, eager_pads, partial, color;
   double tolerance;
 } parity_case;
 
@@ -51,7 +51,6 @@ static int read_case(char *line, parity_case *c) {
     else if (!strcmp(word, "num_labels")) c->num_labels = atoi(value);
     else if (!strcmp(word, "ignore_mismatched_sizes")) c->ignore_mismatched_sizes = atoi(value);
     else if (!strcmp(word, "eager_pads")) c->eager_pads = atoi(value);
-    else if (!strcmp(word, "mixed")) c->mixed = atoi(value);
     else if (!strcmp(word, "partial")) c->partial = atoi(value);
     else if (!strcmp(word, "color")) c->color = atoi(value);
     else if (!strcmp(word, "tol")) c->tolerance = atof(value);
@@ -218,11 +217,9 @@ static void check_info(const parity_case *c, const hfm_model *model) {
     CHECK_STR(hfm_model_type(model), hfm_config_get_string(info, "model_type", ""));
     CHECK_INT(hfm_num_parameters(model, 0, 0), hfm_config_get_int(info, "num_parameters", -1));
     CHECK_INT(hfm_num_parameters(model, 1, 1), hfm_config_get_int(info, "num_parameters_no_embeddings", -1));
-    if (!c->mixed) {
-      CHECK_STR(hfm_dtype_name(hfm_model_dtype(model)), hfm_config_get_string(info, "dtype", ""));
-      CHECK_INT(hfm_memory_footprint(model, 1), hfm_config_get_int(info, "memory_footprint", -1));
-      CHECK_INT(hfm_memory_footprint(model, 0), hfm_config_get_int(info, "memory_footprint_no_buffers", -1));
-    }
+    CHECK_STR(hfm_dtype_name(hfm_model_dtype(model)), hfm_config_get_string(info, "dtype", ""));
+    CHECK_INT(hfm_memory_footprint(model, 1), hfm_config_get_int(info, "memory_footprint", -1));
+    CHECK_INT(hfm_memory_footprint(model, 0), hfm_config_get_int(info, "memory_footprint_no_buffers", -1));
     for (size_t i = 0; i <= hfm_state_dict_size(model); i++) {
       hfm_named_tensor entry;
       char key[64];

@@ -176,15 +176,25 @@ static void test_labels(void) {
   hfm_config_free(c);
 }
 
+/* A number among the rope parameters, or -1. */
+static double rope_number(const hfm_config *config, const char *layer, const char *key) {
+  const hfm__config_value value = hfm__config_rope_member(config, layer, key);
+  double number;
+  return hfm__json_double(value.doc, value.node, &number) ? number : -1;
+}
+
 static void test_rope(void) {
   static const struct {
     const char *json, *layer, *type;
     double theta, factor;
   } cases[] = {
       {"{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}", NULL, "llama3",
-       500000, 8},
-      {"{\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}", NULL, "linear", 10000, 2},
-      {"{\"rope_theta\": 10000, \"rope_scaling\": null}", NULL, "default", 10000, -1},
+       -1, 8},
+      {"{\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}", NULL, "linear", -1, 2},
+      {"{\"rope_theta\": 10000, \"rope_scaling\": null}", NULL, "default", -1, -1},
+      {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}", NULL,
+       "linear", -1, 2}, /* what a user adds counts */
+      {"{\"rope_scaling\": {}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}", NULL, "yarn", -1, -1},
       {"{\"rope_parameters\": {\"rope_theta\": 1000.0, \"rope_type\": \"yarn\", \"factor\": 4.0}, \"rope_theta\": 5}",
        NULL, "yarn", 1000, 4},
       {"{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e6, \"rope_type\": \"default\"}, "
@@ -196,8 +206,8 @@ static void test_rope(void) {
     hfm_config *c = config_of(cases[i].json);
     if (!c) continue;
     CHECK_STR(hfm__config_rope_type(c, cases[i].layer), cases[i].type);
-    CHECK_NEAR(hfm__config_rope_float(c, cases[i].layer, "rope_theta", -1), cases[i].theta, 0);
-    CHECK_NEAR(hfm__config_rope_float(c, cases[i].layer, "factor", -1), cases[i].factor, 0);
+    CHECK_NEAR(rope_number(c, cases[i].layer, "rope_theta"), cases[i].theta, 0);
+    CHECK_NEAR(rope_number(c, cases[i].layer, "factor"), cases[i].factor, 0);
     hfm_config_free(c);
   }
 }

@@ -1,0 +1,62 @@
+/* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
+
+/* Kept panels of all products, each weight once. */
+HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+  const hfm__graph *g = &program->graph;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < g->node_count; i++) {
+    const hfm__node *node = &g->nodes[i];
+    const hfm__parameter *p;
+    struct hfm__panels layout;
+    size_t earlier = 0;
+    if (node->op != HFM__OP_linear) continue;
+    while (g->nodes[earlier].op != HFM__OP_linear || g->nodes[earlier].in[1] != node->in[1]) earlier++;
+    if (earlier < i) continue;
+    p = &model->tree.parameters[g->values[node->in[1]].source];
+    sum += hfm__panels_bytes(&model->cpu, hfm__is_native(p->dtype) ? p->dtype : HFM_F32, p->rank, p->shape,
+                             node->attrs.transposed, &layout);
+  }
+  return sum;
+}
+
+HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
+                                           hfm_memory_estimate *estimate, hfm_error *error) {
+  hfm_model *model = NULL;
+  hfm__program *program = NULL;
+  hfm__request request;
+  char *dir = NULL;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (estimate) memset(estimate, 0, sizeof *estimate);
+  if (!path || !estimate)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
+                     batch, length, (int)INT32_MAX);
+  result = hfm__model_new(options, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
+  if (result == HFM_OK) result = hfm__check_options(options, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  if (result == HFM_OK) {
+    const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
+    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    request = hfm__usual_request(model);
+    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
+    request.binding[HFM__SYM_LENGTH] = length;
+    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
+    result = hfm__program_create(model, &request, request.binding, &program, error);
+  }
+  if (result == HFM_OK) {
+    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
+    estimate->activation_bytes = hfm__session_bytes(program, 1);
+    estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+  }
+  hfm__program_free(&model->ctx.mem, program);
+  hfm__free_text(&model->ctx.mem, dir);
+  hfm_model_free(model);
+  return result;
+}
