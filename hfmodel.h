@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "73535e13800a8b4f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c070c8ad75c128fc" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -92,6 +92,7 @@ OPTIONS (hfm_options; all zero is the default)
   compute_dtype            float32; HFM_BF16: bf16 weights are multiplied as such where the machine can (see "Numbers")
   packing                  HFM_PACK_LAZY; see "Memory"
   batch_invariant          0; 1: the same bits for every batch size and padding
+  strict                   0; 1: the same bits on every machine and compiler (see "Numbers")
   pack_limit_bytes         bound on packed copies; none: they take about as many bytes as the weights have
   seed                     for whatever is newly initialised
   variant, subfolder, revision, cache_dir    as in Transformers
@@ -115,6 +116,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
+  HFMODEL_NO_STRICT       no options.strict
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
@@ -175,19 +177,23 @@ NUMBERS
 
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
-  half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16, too,
-  where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output. Results are the same bits for every number of threads, whatever ran before, and for every
-  row of a batch; options.batch_invariant extends that to every batch size and padding. Other instruction sets round
-  differently in the last bits. Under your own -ffast-math the results keep about the same accuracy, and NaN and masks
-  keep working.
+  half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
+  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
+  options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
+  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
+  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
+  about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
+  promised.
 
 
 INSTRUCTION SETS
 
-  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products, except in MSVC's builds), each compiled into the same binary and chosen by CPUID when a model is
-  loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is told so (-msimd128). Everything else runs the
-  portable kernels, which are the specification that the others are tested against. 32-bit and big-endian machines
-  work; on the latter weights are swapped into a copy.
+  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products, except in MSVC's builds), each compiled into the
+  same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is
+  told so (-msimd128). Everything else runs the portable kernels, which are the specification that the others are
+  tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a copy.
 
 
 LIMITS
@@ -1936,6 +1942,14 @@ HFM__INLINE double hfm__exact(double x) {
 /* c + a * b, rounded twice */
 HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
 
+/* c[0] x^(n-1) + c[1] x^(n-2) + ... + c[n-1] */
+HFM__INLINE double hfm__exact_series(double x, const double *c, int32_t n) {
+  double sum = c[0];
+  int32_t i;
+  for (i = 1; i < n; i++) sum = hfm__exact_madd(sum, x, c[i]);
+  return sum;
+}
+
 HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
   const uint64_t bits = (uint64_t)(n + 1023) << 52;
   double f;
@@ -1945,9 +1959,10 @@ HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
 
 /* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */
 HFM__PRIVATE double hfm__exact_log(double x) {
+  static const double odd[] = {1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13,
+                               1.0 / 11, 1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
   uint64_t bits;
-  double m, t, s, p = 0, e;
-  int32_t i;
+  double m, t, p, e;
   memcpy(&bits, &x, sizeof bits);
   e = (double)((int64_t)(bits >> 52 & 0x7ff) - 1023);
   bits = (bits & 0xfffffffffffffu) | (uint64_t)1023 << 52;
@@ -1957,8 +1972,7 @@ HFM__PRIVATE double hfm__exact_log(double x) {
     e += 1;
   }
   t = (m - 1) / (m + 1);
-  s = hfm__exact(t * t);
-  for (i = 23; i >= 1; i -= 2) p = hfm__exact_madd(p, s, 1.0 / (double)i);
+  p = hfm__exact_series(hfm__exact(t * t), odd, (int32_t)HFM__COUNT(odd));
   /* log 2 in two parts, the first of few enough bits that e times it is exact */
   p = hfm__exact_madd(e, 1.90821492927058770002e-10, hfm__exact(2 * t * p));
   return hfm__exact_madd(e, 6.93147180369123816490e-01, p);
@@ -1966,12 +1980,13 @@ HFM__PRIVATE double hfm__exact_log(double x) {
 
 /* For x in [-700, 700]. */
 HFM__PRIVATE double hfm__exact_exp(double x) {
+  static const double factorial[] = {1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+                                     1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
+                                     1.0 / 24,          1.0 / 6,          1.0 / 2,         1.0,            1.0};
   const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
-  double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x), p = 1;
-  int32_t i;
+  double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x);
   r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
-  for (i = 14; i >= 1; i--) p = hfm__exact(p * r) / (double)i + 1;
-  return p * hfm__power_of_two((int64_t)n);
+  return hfm__exact_series(r, factorial, (int32_t)HFM__COUNT(factorial)) * hfm__power_of_two((int64_t)n);
 }
 
 /* x^y for x > 0 and results that a float can hold; beyond, 0 or infinity. */
@@ -1982,15 +1997,13 @@ HFM__PRIVATE double hfm__exact_pow(double x, double y) {
 
 /* Sine and cosine of r, |r| <= pi / 4. */
 HFM__PRIVATE void hfm__sine_cosine_near(double r, double *sine, double *cosine) {
+  static const double odd[] = {1.0 / 355687428096000, -1.0 / 1307674368000, 1.0 / 6227020800, -1.0 / 39916800,
+                               1.0 / 362880,          -1.0 / 5040,          1.0 / 120,        -1.0 / 6,        1.0};
+  static const double even[] = {1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800,
+                                1.0 / 40320,          -1.0 / 720,         1.0 / 24,        -1.0 / 2,       1.0};
   const double s = hfm__exact(r * r);
-  double p = 1, q = 1;
-  int32_t i;
-  for (i = 16; i >= 2; i -= 2) {
-    p = 1 - hfm__exact(p * s) / (double)(i * (i + 1));
-    q = 1 - hfm__exact(q * s) / (double)(i * (i - 1));
-  }
-  *sine = r * p;
-  *cosine = q;
+  *sine = r * hfm__exact_series(s, odd, (int32_t)HFM__COUNT(odd));
+  *cosine = hfm__exact_series(s, even, (int32_t)HFM__COUNT(even));
 }
 
 /* Sine and cosine of any float. x 2 / pi modulo 4 comes out of integers: the 24 bits of x times those 96 bits of 2 / pi

@@ -86,6 +86,7 @@ OPTIONS (hfm_options; all zero is the default)
   compute_dtype            float32; HFM_BF16: bf16 weights are multiplied as such where the machine can (see "Numbers")
   packing                  HFM_PACK_LAZY; see "Memory"
   batch_invariant          0; 1: the same bits for every batch size and padding
+  strict                   0; 1: the same bits on every machine and compiler (see "Numbers")
   pack_limit_bytes         bound on packed copies; none: they take about as many bytes as the weights have
   seed                     for whatever is newly initialised
   variant, subfolder, revision, cache_dir    as in Transformers
@@ -109,6 +110,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
+  HFMODEL_NO_STRICT       no options.strict
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
@@ -169,19 +171,23 @@ NUMBERS
 
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
-  half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16, too,
-  where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output. Results are the same bits for every number of threads, whatever ran before, and for every
-  row of a batch; options.batch_invariant extends that to every batch size and padding. Other instruction sets round
-  differently in the last bits. Under your own -ffast-math the results keep about the same accuracy, and NaN and masks
-  keep working.
+  half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
+  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
+  options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
+  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
+  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
+  about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
+  promised.
 
 
 INSTRUCTION SETS
 
-  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products, except in MSVC's builds), each compiled into the same binary and chosen by CPUID when a model is
-  loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is told so (-msimd128). Everything else runs the
-  portable kernels, which are the specification that the others are tested against. 32-bit and big-endian machines
-  work; on the latter weights are swapped into a copy.
+  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products, except in MSVC's builds), each compiled into the
+  same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is
+  told so (-msimd128). Everything else runs the portable kernels, which are the specification that the others are
+  tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a copy.
 
 
 LIMITS

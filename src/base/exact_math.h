@@ -19,6 +19,14 @@ HFM__INLINE double hfm__exact(double x) {
 /* c + a * b, rounded twice */
 HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
 
+/* c[0] x^(n-1) + c[1] x^(n-2) + ... + c[n-1] */
+HFM__INLINE double hfm__exact_series(double x, const double *c, int32_t n) {
+  double sum = c[0];
+  int32_t i;
+  for (i = 1; i < n; i++) sum = hfm__exact_madd(sum, x, c[i]);
+  return sum;
+}
+
 HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
   const uint64_t bits = (uint64_t)(n + 1023) << 52;
   double f;
@@ -28,9 +36,10 @@ HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
 
 /* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */
 HFM__PRIVATE double hfm__exact_log(double x) {
+  static const double odd[] = {1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13,
+                               1.0 / 11, 1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
   uint64_t bits;
-  double m, t, s, p = 0, e;
-  int32_t i;
+  double m, t, p, e;
   memcpy(&bits, &x, sizeof bits);
   e = (double)((int64_t)(bits >> 52 & 0x7ff) - 1023);
   bits = (bits & 0xfffffffffffffu) | (uint64_t)1023 << 52;
@@ -40,8 +49,7 @@ HFM__PRIVATE double hfm__exact_log(double x) {
     e += 1;
   }
   t = (m - 1) / (m + 1);
-  s = hfm__exact(t * t);
-  for (i = 23; i >= 1; i -= 2) p = hfm__exact_madd(p, s, 1.0 / (double)i);
+  p = hfm__exact_series(hfm__exact(t * t), odd, (int32_t)HFM__COUNT(odd));
   /* log 2 in two parts, the first of few enough bits that e times it is exact */
   p = hfm__exact_madd(e, 1.90821492927058770002e-10, hfm__exact(2 * t * p));
   return hfm__exact_madd(e, 6.93147180369123816490e-01, p);
@@ -49,12 +57,13 @@ HFM__PRIVATE double hfm__exact_log(double x) {
 
 /* For x in [-700, 700]. */
 HFM__PRIVATE double hfm__exact_exp(double x) {
+  static const double factorial[] = {1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+                                     1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
+                                     1.0 / 24,          1.0 / 6,          1.0 / 2,         1.0,            1.0};
   const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
-  double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x), p = 1;
-  int32_t i;
+  double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x);
   r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
-  for (i = 14; i >= 1; i--) p = hfm__exact(p * r) / (double)i + 1;
-  return p * hfm__power_of_two((int64_t)n);
+  return hfm__exact_series(r, factorial, (int32_t)HFM__COUNT(factorial)) * hfm__power_of_two((int64_t)n);
 }
 
 /* x^y for x > 0 and results that a float can hold; beyond, 0 or infinity. */
@@ -65,15 +74,13 @@ HFM__PRIVATE double hfm__exact_pow(double x, double y) {
 
 /* Sine and cosine of r, |r| <= pi / 4. */
 HFM__PRIVATE void hfm__sine_cosine_near(double r, double *sine, double *cosine) {
+  static const double odd[] = {1.0 / 355687428096000, -1.0 / 1307674368000, 1.0 / 6227020800, -1.0 / 39916800,
+                               1.0 / 362880,          -1.0 / 5040,          1.0 / 120,        -1.0 / 6,        1.0};
+  static const double even[] = {1.0 / 20922789888000, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800,
+                                1.0 / 40320,          -1.0 / 720,         1.0 / 24,        -1.0 / 2,       1.0};
   const double s = hfm__exact(r * r);
-  double p = 1, q = 1;
-  int32_t i;
-  for (i = 16; i >= 2; i -= 2) {
-    p = 1 - hfm__exact(p * s) / (double)(i * (i + 1));
-    q = 1 - hfm__exact(q * s) / (double)(i * (i - 1));
-  }
-  *sine = r * p;
-  *cosine = q;
+  *sine = r * hfm__exact_series(s, odd, (int32_t)HFM__COUNT(odd));
+  *cosine = hfm__exact_series(s, even, (int32_t)HFM__COUNT(even));
 }
 
 /* Sine and cosine of any float. x 2 / pi modulo 4 comes out of integers: the 24 bits of x times those 96 bits of 2 / pi
