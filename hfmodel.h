@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c070c8ad75c128fc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f1ac41dabfb85810" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7232,6 +7232,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
+#define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)][k][NR], with
    anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
@@ -7348,7 +7349,8 @@ typedef struct hfm__kernels {
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
-     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in -126..0
+     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in scale_to_zero..0,
+     where x is about 1: 0 for the first of them
      select_lt(a, b, x, y) = a < b ? x : y
      dot_bf16(x, w, c): lanes are two bf16; c + high(x) * high(w), then + low(x) * low(w); store_bf16 rounds to nearest,
      ties to even. A tier without such products leaves both out
@@ -7377,6 +7379,7 @@ typedef struct hfm__kernels {
 #define hfm__v_round(x) hfm__v1_round(x)
 #define hfm__v_scale(x, n) hfm__v1_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v1_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) (x)
 #define hfm__v_hmax(x) (x)
@@ -7472,31 +7475,35 @@ HFM__INLINE float hfm__v1_scale(float x, float n) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -8314,6 +8321,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax
@@ -8356,6 +8364,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_round(x) floor((x) + 0.5)
 #define hfm__v_scale(x, n) hfm__vd_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__vd_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) ((float)(x))
 #define hfm__v_hmax(x) ((float)(x))
@@ -8387,31 +8396,35 @@ HFM__INLINE double hfm__vd_scale(double x, double n) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -9229,6 +9242,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax
@@ -9269,6 +9283,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_round(x) _mm_cvtepi32_ps(_mm_cvtps_epi32(x))
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) hfm__v4_select(_mm_cmplt_ps(a, b), x, y)
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
@@ -9342,31 +9357,35 @@ HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -10184,6 +10203,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax
@@ -10224,6 +10244,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_round(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define hfm__v_scale(x, n) hfm__v8_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v8_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))
 #define hfm__v_sum(x) hfm__v8_sum(x)
 #define hfm__v_hmax(x) hfm__v8_hmax(x)
@@ -10297,31 +10318,35 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -11139,6 +11164,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax
@@ -11178,9 +11204,10 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))
+#define hfm__v_round(x) _mm512_maskz_roundscale_ps(0xffff, x, 8) /* to nearest, quietly */
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
 #define hfm__v_scale_down(x, n) hfm__v_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x)
 #define hfm__v_sum(x) hfm__v16_sum(x)
 #define hfm__v_hmax(x) hfm__v16_hmax(x)
@@ -11267,31 +11294,35 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -12109,6 +12140,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax
@@ -12151,6 +12183,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_round(x) vrndnq_f32(x)
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) vbslq_f32(vcltq_f32(a, b), x, y)
 #define hfm__v_sum(x) vaddvq_f32(x)
 #define hfm__v_hmax(x) vmaxvq_f32(x)
@@ -12209,31 +12242,35 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -13051,6 +13088,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax
@@ -13094,6 +13132,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_round(x) wasm_f32x4_nearest(x)
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) wasm_v128_bitselect(x, y, wasm_f32x4_lt(a, b))
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
@@ -13168,31 +13207,35 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
@@ -14010,6 +14053,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax

@@ -5,31 +5,35 @@
 
 #define HFM__SET(x) hfm__v_set1(x)
 
-/* exp(x - n ln 2), |x - n ln 2| <= 0.35. ln 2 is in two parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_fraction)(hfm__vf x, hfm__vf n) {
-  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), x));
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
   hfm__vf p = HFM__SET(1.9875691500e-4f);
   p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
   p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
   p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
   p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
   p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
-  return hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f);
-  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(HFM__FN(exp_fraction)(t, n), n));
-}
-
-/* exp(x) for x <= 0, cheaper; 0 below -87.3. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf low = HFM__SET(-87.33654f), t = hfm__v_max(low, x);
-  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(1.44269504f)));
-  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale_down(HFM__FN(exp_fraction)(t, n), n));
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */

@@ -23,6 +23,7 @@
 #define hfm__v_round(x) _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define hfm__v_scale(x, n) hfm__v8_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v8_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))
 #define hfm__v_sum(x) hfm__v8_sum(x)
 #define hfm__v_hmax(x) hfm__v8_hmax(x)

@@ -25,6 +25,7 @@
 #define hfm__v_round(x) vrndnq_f32(x)
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) vbslq_f32(vcltq_f32(a, b), x, y)
 #define hfm__v_sum(x) vaddvq_f32(x)
 #define hfm__v_hmax(x) vmaxvq_f32(x)

@@ -23,6 +23,7 @@
 #define hfm__v_round(x) _mm_cvtepi32_ps(_mm_cvtps_epi32(x))
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) hfm__v4_select(_mm_cmplt_ps(a, b), x, y)
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)

@@ -26,6 +26,7 @@
 #define hfm__v_round(x) floor((x) + 0.5)
 #define hfm__v_scale(x, n) hfm__vd_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__vd_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) ((float)(x))
 #define hfm__v_hmax(x) ((float)(x))

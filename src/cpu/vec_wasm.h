@@ -26,6 +26,7 @@
 #define hfm__v_round(x) wasm_f32x4_nearest(x)
 #define hfm__v_scale(x, n) hfm__v4_scale(x, n)
 #define hfm__v_scale_down(x, n) hfm__v4_scale_down(x, n)
+#define hfm__v_scale_to_zero (-127.0f)
 #define hfm__v_select_lt(a, b, x, y) wasm_v128_bitselect(x, y, wasm_f32x4_lt(a, b))
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
