@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f1ac41dabfb85810" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c296e0c754ea4226" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7232,6 +7232,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
+enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)][k][NR], with
@@ -7248,6 +7249,7 @@ typedef struct hfm__gemm {
   float *out;            /* [rows][ldo] */
   int64_t ldo;
   int32_t activation;
+  float *sums;           /* [min(rows, PIECE_ROWS)][NR], where k * NR > PIECE_FLOATS; then n <= NR */
   const void *next;      /* memory that will be read after this, to prefetch, and how much of it; or 0 bytes */
   int64_t next_bytes;
 } hfm__gemm;
@@ -7831,20 +7833,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -7856,6 +7863,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -7865,32 +7874,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -7915,20 +7956,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -7940,6 +7986,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -7949,32 +7997,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -8245,7 +8325,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -8255,7 +8335,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -8752,20 +8832,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -8777,6 +8862,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -8786,32 +8873,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -8836,20 +8955,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -8861,6 +8985,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -8870,32 +8996,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -9166,7 +9324,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -9176,7 +9334,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -9713,20 +9871,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -9738,6 +9901,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9747,32 +9912,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -9797,20 +9994,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -9822,6 +10024,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9831,32 +10035,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -10127,7 +10363,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -10137,7 +10373,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -10674,20 +10910,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -10699,6 +10940,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10708,32 +10951,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -10758,20 +11033,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -10783,6 +11063,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10792,32 +11074,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -11088,7 +11402,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -11098,7 +11412,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -11650,20 +11964,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -11675,6 +11994,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11684,32 +12005,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -11734,20 +12087,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -11759,6 +12117,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11768,32 +12128,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -12064,7 +12456,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -12074,7 +12466,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -12598,20 +12990,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -12623,6 +13020,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -12632,32 +13031,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -12682,20 +13113,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -12707,6 +13143,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -12716,32 +13154,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -13012,7 +13482,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -13022,7 +13492,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -13563,20 +14033,25 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -13588,6 +14063,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -13597,32 +14074,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -13647,20 +14156,25 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR]; `rows` is a constant wherever this is inlined. */
+/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, const hfm__ahead *ahead) {
+                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
 #define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__ROWS(HFM__RESUME)
+  }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
@@ -13672,6 +14186,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
   HFM__ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -13681,32 +14197,64 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 
 /* The same for a number of rows known only now. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, ahead); break;
+                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
 }
-/* Few rows against all panels, then the next few: those rows stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  float sums[HFM__MR * HFM__NR];
-  const int64_t steps = (g->rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t ticks = steps * ((g->n + HFM__NR - 1) / HFM__NR) * g->k, streams = HFM__NR > 16 ? 2 : 1;
+
+/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
+   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
+  const int64_t streams = HFM__NR > 16 ? 2 : 1;
   hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
+   stay in the first cache, the panels in the second. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
+                                                   const void *next, int64_t next_bytes) {
+  float alone[HFM__MR * HFM__NR];
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
+  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
   int64_t s, row = 0, column;
-  ahead.at = (const char *)(g->next_bytes > 0 ? g->next : g->panels);
-  ahead.bytes = g->next_bytes > 0 && ticks > 0 ? HFM__MIN((g->next_bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = g->next_bytes > 0 ? g->next_bytes / 2 : 0;
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (g->rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
     for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(rows, g->k, g->a + row * g->lda, g->lda, g->panels + column * g->k, sums, HFM__NR, &ahead);
-      HFM__FN(finish)(g, sums, row, rows, column);
-      ahead.at += ahead.bytes * g->k;
+      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
+                           sums, HFM__NR, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+      ahead.at += ahead.bytes * k;
     }
-    row += rows;
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  int64_t first, p;
+  if (pieces == 1) {
+    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+    return;
+  }
+  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
+    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
+      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+    }
   }
 }
 
@@ -13977,7 +14525,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
@@ -13987,7 +14535,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -14331,7 +14879,7 @@ typedef struct hfm__product {
   int32_t in_pairs;                   /* dtype is f32, but its elements are pairs of bf16: k counts these */
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
-  int64_t at_once;                    /* panels that are used together: what fits into half of a second-level cache */
+  int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
   int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
 } hfm__product;
 
@@ -14409,16 +14957,22 @@ typedef struct hfm__product_scratch {
   int64_t block;        /* whose rows are gathered, or -1 */
 } hfm__product_scratch;
 
-/* Panels, then the bias as f32, then gathered rows. */
+/* Panels, then the bias as f32, then sums, then gathered rows. */
 HFM__PRIVATE uint64_t hfm__product_panel_bytes(const hfm__cpu *cpu, const hfm__product *p) {
   return hfm__aligned((uint64_t)HFM__MAX(p->k * cpu->kernels->nr, (int64_t)HFM__PANELS_AT_ONCE) * sizeof(float));
+}
+
+/* Sums of a product that is deeper than one piece. */
+HFM__PRIVATE uint64_t hfm__product_sums_bytes(const hfm__cpu *cpu, const hfm__product *p) {
+  const int64_t rows = HFM__MIN(p->m, (int64_t)HFM__PIECE_ROWS), nr = cpu->kernels->nr;
+  return p->k * nr > HFM__PIECE_FLOATS ? hfm__aligned((uint64_t)(rows * nr) * sizeof(float)) : 0;
 }
 
 HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p) {
   const uint64_t most = (uint64_t)HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS);
   const uint64_t rows = p->gathered ? most * (uint64_t)p->k * sizeof(float) : 0;
   return hfm__aligned(sizeof(hfm__product_scratch)) + hfm__product_panel_bytes(cpu, p) +
-         hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__aligned(rows);
+         hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__product_sums_bytes(cpu, p) + hfm__aligned(rows);
 }
 
 /* Rows first .. first + count - 1 of x, made contiguous. */
@@ -14475,7 +15029,8 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
-  float *gathered = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
+  float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
+  float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -14501,6 +15056,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   g.ldr = ldr;
   g.ldo = p->n;
   g.activation = a->attrs->activation;
+  g.sums = sums;
   for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;

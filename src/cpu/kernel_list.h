@@ -3,6 +3,7 @@
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
+enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)][k][NR], with
@@ -19,6 +20,7 @@ typedef struct hfm__gemm {
   float *out;            /* [rows][ldo] */
   int64_t ldo;
   int32_t activation;
+  float *sums;           /* [min(rows, PIECE_ROWS)][NR], where k * NR > PIECE_FLOATS; then n <= NR */
   const void *next;      /* memory that will be read after this, to prefetch, and how much of it; or 0 bytes */
   int64_t next_bytes;
 } hfm__gemm;

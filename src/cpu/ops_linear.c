@@ -13,7 +13,7 @@ typedef struct hfm__product {
   int32_t in_pairs;                   /* dtype is f32, but its elements are pairs of bf16: k counts these */
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
-  int64_t at_once;                    /* panels that are used together: what fits into half of a second-level cache */
+  int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
   int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
 } hfm__product;
 
@@ -91,16 +91,22 @@ typedef struct hfm__product_scratch {
   int64_t block;        /* whose rows are gathered, or -1 */
 } hfm__product_scratch;
 
-/* Panels, then the bias as f32, then gathered rows. */
+/* Panels, then the bias as f32, then sums, then gathered rows. */
 HFM__PRIVATE uint64_t hfm__product_panel_bytes(const hfm__cpu *cpu, const hfm__product *p) {
   return hfm__aligned((uint64_t)HFM__MAX(p->k * cpu->kernels->nr, (int64_t)HFM__PANELS_AT_ONCE) * sizeof(float));
+}
+
+/* Sums of a product that is deeper than one piece. */
+HFM__PRIVATE uint64_t hfm__product_sums_bytes(const hfm__cpu *cpu, const hfm__product *p) {
+  const int64_t rows = HFM__MIN(p->m, (int64_t)HFM__PIECE_ROWS), nr = cpu->kernels->nr;
+  return p->k * nr > HFM__PIECE_FLOATS ? hfm__aligned((uint64_t)(rows * nr) * sizeof(float)) : 0;
 }
 
 HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p) {
   const uint64_t most = (uint64_t)HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS);
   const uint64_t rows = p->gathered ? most * (uint64_t)p->k * sizeof(float) : 0;
   return hfm__aligned(sizeof(hfm__product_scratch)) + hfm__product_panel_bytes(cpu, p) +
-         hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__aligned(rows);
+         hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__product_sums_bytes(cpu, p) + hfm__aligned(rows);
 }
 
 /* Rows first .. first + count - 1 of x, made contiguous. */
@@ -157,7 +163,8 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
-  float *gathered = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
+  float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
+  float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -183,6 +190,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   g.ldr = ldr;
   g.ldo = p->n;
   g.activation = a->attrs->activation;
+  g.sums = sums;
   for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;

@@ -159,6 +159,25 @@ static void linear_shapes(const hfm__cpu *cpu) {
   }
 }
 
+/* K so deep that a panel is taken in pieces, with more rows than one block of them. */
+static void linear_deep(const hfm__cpu *cpu) {
+  const int64_t nr = cpu->kernels->nr, k = HFM__PIECE_FLOATS / nr + 34, ms[] = {2, HFM__PIECE_ROWS + 3};
+  linear_case c;
+  size_t i;
+  memset(&c, 0, sizeof c);
+  for (i = 0; i < HFM__COUNT(ms); i++) {
+    for (c.transposed = 0; c.transposed < 2; c.transposed++) {
+      c.m = ms[i];
+      c.n = nr + 1;
+      c.k = k;
+      c.dtype = weight_types[i];
+      c.with_bias = c.with_residual = 1;
+      c.activation = HFM__ACT_gelu;
+      check_against_double(cpu, &c, 0);
+    }
+  }
+}
+
 /* compute_dtype=bfloat16: products of bf16 weights round x; all else, odd K among it, is as ever. */
 static void with_bf16(const hfm__cpu *cpu, void (*test)(const hfm__cpu *cpu)) {
   hfm__cpu pairs = *cpu;
@@ -392,6 +411,7 @@ static void test_linear_shapes(void) { each_tier(linear_shapes); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
 static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
 static void test_linear_one_row_order(void) { each_tier_exactly(linear_one_row_order); }
+static void test_linear_deep(void) { each_tier(linear_deep); }
 static void test_linear_bf16(void) {
   const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};
   for (size_t i = 0; i < HFM__COUNT(tiers); i++) {
@@ -416,6 +436,7 @@ int main(void) {
   TEST(test_linear_empty);
   TEST(test_linear_one_order);
   TEST(test_linear_one_row_order);
+  TEST(test_linear_deep);
   TEST(test_linear_bf16);
   TEST(test_linear_special);
   TEST(test_linear_strided);
