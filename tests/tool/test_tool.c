@@ -19,7 +19,7 @@ static char *out_text, *err_text; /* of the last run */
 static char *slurp(const char *path) {
   unsigned char *bytes;
   size_t size;
-  return hfm_companion_load(path, &bytes, &size, NULL) ? NULL : (char *)bytes;
+  return hfm_companion_load(path, 1 << 20, &bytes, &size, NULL) ? NULL : (char *)bytes;
 }
 
 /* Runs build/hfm with these words and returns its exit code. */
@@ -282,7 +282,7 @@ static void test_check(void) {
   check_error("check build/absent", 1, "absent");
   check_error("check tests", 1, "config.json");
   check_error("check " MODELS "bert_base --task masked-lm", 1, "in none of the files");
-  if (!CHECK_INT(hfm_companion_load(MODELS "bert_base/model.safetensors", &bytes, &size, NULL), HFM_OK)) return;
+  if (!CHECK_INT(hfm_companion_load(MODELS "bert_base/model.safetensors", 1 << 20, &bytes, &size, NULL), HFM_OK)) return;
   put_file(WORK "cut.safetensors", (const char *)bytes, size - 1);
   check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
   put_file(WORK "cut.safetensors", (const char *)bytes, 7);
