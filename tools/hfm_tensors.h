@@ -51,9 +51,9 @@ hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, si
 #include "hfm_companion.h"
 
 #include <inttypes.h>
-#include <sys/stat.h>
 
 #define HFM_TENSORS_MAX_HEADER 100000000u /* the format's own limit */
+#define HFM_TENSORS_MAX_FILE ((size_t)1 << (sizeof(size_t) > 4 ? 34 : 30)) /* it is read into memory as a whole */
 #define HFM_TENSORS_ALIGN 16u
 
 /* In the order in which the safetensors package sorts a file, backwards. */
@@ -406,7 +406,7 @@ hfm_result hfm_tensors_read(const char *path, hfm_tensors *file, hfm_error *erro
   memset(file, 0, sizeof *file);
   r.path = path;
   r.error = error;
-  r.result = hfm_companion_load(path, &bytes, &size, error);
+  r.result = hfm_companion_load(path, HFM_TENSORS_MAX_FILE, &bytes, &size, error);
   if (r.result) return r.result;
   for (i = 7; i >= 0; i--) header = size >= 8 ? header << 8 | bytes[i] : 0;
   if (size < 8 || header > HFM_TENSORS_MAX_HEADER || header > size - 8) {
@@ -509,17 +509,6 @@ static int hfm_tensors_put(FILE *out, const hfm_tensor *tensor) {
   return 1;
 }
 
-/* A device that is full is no file to remove. */
-static int hfm_tensors_is_file(const char *path) {
-  struct stat status;
-  if (stat(path, &status) != 0) return 0;
-#if defined(S_ISREG)
-  return S_ISREG(status.st_mode);
-#else
-  return (status.st_mode & S_IFMT) == S_IFREG;
-#endif
-}
-
 hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, size_t count, hfm_error *error) {
   const hfm_named_tensor **sorted = (const hfm_named_tensor **)malloc((count + 1) * sizeof *sorted);
   size_t room = 16, i;
@@ -557,7 +546,7 @@ hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, si
   if (!ok) {
     hfm_companion_fail(error, HFM_ERROR_IO, HFM_E_FILE_READ, path, "", "%s: can't be written: %s", path,
                        strerror(errno));
-    if (out && hfm_tensors_is_file(path)) remove(path);
+    if (out && hfm_companion_kind(path) == HFM_COMPANION_FILE) remove(path); /* a device that is full is none to remove */
     return HFM_ERROR_IO;
   }
   if (error) memset(error, 0, sizeof *error);
@@ -565,6 +554,7 @@ hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, si
 }
 
 #undef HFM_TENSORS_MAX_HEADER
+#undef HFM_TENSORS_MAX_FILE
 #undef HFM_TENSORS_ALIGN
 
 #endif /* HFM_TENSORS_IMPLEMENTATION */

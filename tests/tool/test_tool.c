@@ -1,60 +1,14 @@
 /* build/hfm from outside: exit codes, what goes to stdout and what to stderr, JSON that parses, tensors that come out,
-   files that must be refused. Runs in the repository's root. */
-#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L /* mkfifo */
-#endif
+   files that must be refused. Runs in the repository's root. test_tool_check.c has `check` and hostile files,
+   test_tool_options.c the options and inputs. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"
 #include "check.h"
 
-#include <sys/stat.h>
-
-#define MODELS "tests/models/"
 #define WORK "build/test_tool."
-
-static char *out_text, *err_text; /* of the last run */
-
-static char *slurp(const char *path) {
-  unsigned char *bytes;
-  size_t size;
-  return hfm_companion_load(path, &bytes, &size, NULL) ? NULL : (char *)bytes;
-}
-
-/* Runs build/hfm with these words and returns its exit code. */
-static int hfm(const char *words) {
-  char command[1024];
-  snprintf(command, sizeof command, "build/hfm %s >" WORK "out 2>" WORK "err </dev/null", words);
-  const int status = system(command);
-  free(out_text);
-  free(err_text);
-  out_text = slurp(WORK "out");
-  err_text = slurp(WORK "err");
-  return status < 0 ? -1 : status >> 8 & 255;
-}
-
-static int lines_of(const char *text) {
-  int lines = 0;
-  for (; text && *text; text++) lines += *text == '\n';
-  return lines;
-}
-
-/* An error is one line that begins so, on stderr; nothing is on stdout. A hint may follow it. */
-static void check_error(const char *words, int code, const char *part) {
-  if (!CHECK_INT(hfm(words), code)) printf("  hfm %s\n", words);
-  if (!CHECK(err_text && strncmp(err_text, "hfm: error: ", 12) == 0) ||
-      !CHECK(lines_of(err_text) == 1 || (lines_of(err_text) == 2 && strstr(err_text, "\nhint: ")))) {
-    printf("  hfm %s\n  %s\n", words, err_text);
-  }
-  CHECK_CONTAINS(err_text, part);
-  CHECK_STR(out_text, "");
-}
-
-static void check_good(const char *words, const char *part) {
-  if (!CHECK_INT(hfm(words), 0)) printf("  hfm %s\n  %s\n", words, err_text);
-  CHECK_CONTAINS(out_text, part);
-}
+#include "support.h"
 
 /* ---- The command line ---------------------------------------------------------------------------------------- */
 
@@ -87,6 +41,17 @@ static void test_usage(void) {
   check_error("bench . --attn flash", 2, "flash");
   check_error("bench . --isa=sse9", 2, "sse9");
   check_error("bench . --budget-ms nan0", 2, "nan0");
+  check_error("bench . --budget-ms inf", 2, "inf"); /* there is no such number in JSON */
+  check_error("bench . --budget-ms nan", 2, "nan");
+  check_error("bench . --runs 2305843009213693952", 2, "1 to 10000000"); /* times 8 it would be 0 bytes */
+  check_error("bench . --runs 99999999999", 2, "1 to 10000000");
+  check_error("bench . --past 9223372036854775807", 2, "1 to 10000000");
+  check_error("info . --dtype int8", 2, "'int8' is no value for --dtype: float32, float16 or bfloat16");
+  check_error("info . --dtype float64", 2, "float64");
+  check_error("bench . --compute-dtype float16", 2, "float16");
+  check_error("bench . --compute-dtype bfloat16 --strict", 2, "--strict");
+  check_error("info . --seed -1", 2, "-1");
+  check_error("info . --seed 18446744073709551616", 2, "18446744073709551616");
   check_error("registry here", 2, "here");
   check_error("forward " MODELS "bert_base", 2, "--ids");
   check_error("forward " MODELS "bert_base --ids 1 --image x.ppm", 2, "one of");
@@ -101,14 +66,6 @@ static void test_registry(void) {
 }
 
 /* ---- What a model is -------------------------------------------------------------------------------------------- */
-
-static hfm_config *json_of(const char *text) {
-  hfm_config *config = NULL;
-  hfm_error error;
-  if (text && hfm_config_parse(text, strlen(text), NULL, &config, &error)) printf("  %s\n", error.message);
-  CHECK(config != NULL);
-  return config;
-}
 
 static void check_info(const char *words, const char *expected) {
   static const char *const numbers[] = { "num_parameters", "num_parameters_no_embeddings", "memory_footprint",
@@ -176,30 +133,6 @@ static void test_bad_models(void) {
 
 /* ---- What a model says ------------------------------------------------------------------------------------------ */
 
-/* Every expected tensor came out, within the tolerance. */
-static void check_outputs(const char *words, const char *expected, double tolerance) {
-  hfm_tensors got, want;
-  hfm_error error;
-  check_good(words, "");
-  if (!CHECK_INT(hfm_tensors_read(WORK "safetensors", &got, &error), HFM_OK)) return;
-  if (CHECK_INT(hfm_tensors_read(expected, &want, &error), HFM_OK)) {
-    CHECK(want.count > 0);
-    for (size_t i = 0; i < want.count; i++) {
-      const hfm_tensor *w = &want.items[i].tensor, *g = hfm_tensors_find(&got, want.items[i].name);
-      if (!CHECK(g && g->dtype == HFM_F32 && g->rank == w->rank)) {
-        printf("  %s\n", want.items[i].name);
-        continue;
-      }
-      CHECK(memcmp(g->shape, w->shape, sizeof w->shape) == 0);
-      CHECK_ALL_NEAR((const float *)g->data, (const float *)w->data, hfm_tensors_bytes(w) / 4, tolerance, 1e-5);
-    }
-    hfm_tensors_free(&want);
-  }
-  hfm_tensors_free(&got);
-  remove(WORK "safetensors");
-}
-#define OUTPUT " --output " WORK "safetensors "
-
 static void test_outputs(void) {
   check_outputs("forward " MODELS "bert_base --inputs " MODELS "bert_base/inputs_right7.safetensors "
                 "--hidden-states --attentions" OUTPUT, MODELS "bert_base/expected_right7.safetensors", 1e-5);
@@ -262,60 +195,24 @@ static void test_bench(void) {
   check_error("bench " MODELS "bert_base --past 3", 1, "keeps no keys and values");
 }
 
-/* ---- check ------------------------------------------------------------------------------------------------------- */
+/* ---- Where the output goes -------------------------------------------------------------------------------------- */
 
-static void put_file(const char *path, const char *bytes, size_t size) {
-  FILE *file = fopen(path, "wb");
-  if (CHECK(file != NULL)) {
-    fwrite(bytes, 1, size, file);
-    fclose(file);
+static void test_full_disk(void) {
+#if defined(_WIN32)
+  SKIP("there is no /dev/full here");
+#else
+  if (hfm_companion_kind("/dev/full") != HFM_COMPANION_OTHER) {
+    SKIP("there is no /dev/full here");
+    return;
   }
-}
-
-static void test_check(void) {
-  unsigned char *bytes = NULL;
-  size_t size = 0;
-  check_good("check " MODELS "bert_base", "sound");
-  check_good("check " MODELS "bert_sharded", "sound");
-  check_good("check " MODELS "bert_base/model.safetensors", "sound");
-  check_good("check " MODELS "bert_base/config.json", "sound");
-  check_error("check build/absent", 1, "absent");
-  check_error("check tests", 1, "config.json");
-  check_error("check " MODELS "bert_base --task masked-lm", 1, "in none of the files");
-  if (!CHECK_INT(hfm_companion_load(MODELS "bert_base/model.safetensors", &bytes, &size, NULL), HFM_OK)) return;
-  put_file(WORK "cut.safetensors", (const char *)bytes, size - 1);
-  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
-  put_file(WORK "cut.safetensors", (const char *)bytes, 7);
-  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
-  put_file(WORK "cut.safetensors", "", 0);
-  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
-  bytes[8] = '[';
-  put_file(WORK "cut.safetensors", (const char *)bytes, size);
-  check_error("check " WORK "cut.safetensors", 1, "cut.safetensors");
-  put_file(WORK "cut.json", "{\"a\": 1,}", 9);
-  check_error("check " WORK "cut.json", 1, "cut.json");
-  free(bytes);
-  remove(WORK "cut.safetensors");
-  remove(WORK "cut.json");
-#if !defined(_WIN32)
-  remove(WORK "fifo.safetensors");
-  if (CHECK_INT(mkfifo(WORK "fifo.safetensors", 0600), 0)) check_error("check " WORK "fifo.safetensors", 1, "fifo");
-  remove(WORK "fifo.safetensors");
-  if (fopen("/dev/full", "w")) {
-    CHECK_INT(system("build/hfm registry >/dev/full 2>/dev/null") >> 8 & 255, 1);
-    check_error("forward " MODELS "bert_base --ids 3 --output /dev/full", 1, "/dev/full");
-    CHECK_INT(system("test -c /dev/full"), 0); /* a device is not removed */
-  }
+  CHECK_INT(shell("build/hfm registry >/dev/full 2>/dev/null"), 1);
+  check_error("forward " MODELS "bert_base --ids 3 --output /dev/full", 1, "/dev/full");
+  CHECK_INT(hfm_companion_kind("/dev/full"), HFM_COMPANION_OTHER); /* a device is not removed */
 #endif
 }
 
 int main(void) {
-  FILE *tool = fopen("build/hfm", "rb");
-  if (!tool) {
-    SKIP("build/hfm is not built");
-    return check_report("test_tool");
-  }
-  fclose(tool);
+  if (!tool_is_built()) return check_report("test_tool");
   TEST(test_help);
   TEST(test_usage);
   TEST(test_registry);
@@ -327,10 +224,7 @@ int main(void) {
   TEST(test_batch);
   TEST(test_readable);
   TEST(test_bench);
-  TEST(test_check);
-  free(out_text);
-  free(err_text);
-  remove(WORK "out");
-  remove(WORK "err");
+  TEST(test_full_disk);
+  clean_up();
   return check_report("test_tool");
 }

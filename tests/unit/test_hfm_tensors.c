@@ -53,7 +53,7 @@ static void test_write(void) {
   items[4].tensor.dtype = HFM_F32;
   items[4].tensor.data = &one;
   CHECK_INT(hfm_tensors_write(path, items, 5, &error), HFM_OK);
-  if (!CHECK_INT(hfm_companion_load(path, &bytes, &size, &error), HFM_OK)) return;
+  if (!CHECK_INT(hfm_companion_load(path, 1 << 20, &bytes, &size, &error), HFM_OK)) return;
   if (CHECK_INT(size, 8 + sizeof written - 1 + sizeof data)) {
     CHECK_INT(bytes[0] | bytes[1] << 8, sizeof written - 1);
     CHECK(memcmp(bytes + 8, written, sizeof written - 1) == 0);
@@ -156,7 +156,7 @@ static void test_truncated(void) {
   unsigned char *bytes = NULL;
   size_t size = 0;
   put(written, "0123456789abcdef0123456789abcdef0123", 36);
-  if (!CHECK_INT(hfm_companion_load(path, &bytes, &size, NULL), HFM_OK)) return;
+  if (!CHECK_INT(hfm_companion_load(path, 1 << 20, &bytes, &size, NULL), HFM_OK)) return;
   for (size_t n = 0; n <= size; n++) {
     hfm_tensors cut;
     FILE *file = fopen(path, "wb");

@@ -38,7 +38,15 @@ static const choice isa_choices[] = { { "auto", HFM_ISA_AUTO }, { "scalar", HFM_
 static const choice packing_choices[] = { { "lazy", HFM_PACK_LAZY }, { "never", HFM_PACK_NEVER },
                                           { "eager", HFM_PACK_EAGER }, { NULL, 0 } };
 
-typedef enum option_kind { FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, NUMBER, SECONDS, TASK, DTYPE, CHOICE } option_kind;
+static const choice dtype_choices[] = { { "auto", HFM_DTYPE_AUTO }, { "float32", HFM_F32 }, { "float16", HFM_F16 },
+                                        { "bfloat16", HFM_BF16 }, { NULL, 0 } };
+static const choice compute_choices[] = { { "auto", HFM_DTYPE_AUTO }, { "float32", HFM_F32 },
+                                          { "bfloat16", HFM_BF16 }, { NULL, 0 } };
+
+typedef enum option_kind {
+  FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, NUMBER, SEED, MILLISECONDS, TASK, DTYPE, CHOICE
+} option_kind;
+enum { MOST_COUNT = 10000000 }; /* of whatever is counted: more is a slip, and sums of sizes stay inside their types */
 
 typedef struct option {
   const char *name;
@@ -46,7 +54,7 @@ typedef struct option {
   unsigned commands;
   option_kind kind;
   size_t field;          /* offset in arguments */
-  const choice *choices; /* of a CHOICE */
+  const choice *choices; /* of a CHOICE; the DTYPEs that may be asked for */
   const char *help;
 } option;
 
@@ -78,7 +86,7 @@ static const option options_table[] = {
     "decoders: P tokens are in the cache, and a forward adds one (or --length) to them" },
   { "--runs", "N", FOR_BENCH, COUNT, FIELD(runs), NULL,
     "forwards to measure (default: a second's worth, at least 10)" },
-  { "--budget-ms", "MS", FOR_BENCH, SECONDS, FIELD(budget_ms), NULL,
+  { "--budget-ms", "MS", FOR_BENCH, MILLISECONDS, FIELD(budget_ms), NULL,
     "run in slices of so many milliseconds and report the longest" },
   { "--threads", "N", FOR_RUNNING, COUNT32, FIELD(session.threads), NULL,
     "workers (default: the processors)" },
@@ -86,9 +94,9 @@ static const option options_table[] = {
     "print one JSON object" },
   { "--markdown", NULL, FOR_REGISTRY, FLAG, FIELD(markdown), NULL,
     "as a table for a README" },
-  { "--dtype", "D", FOR_LOADING, DTYPE, FIELD(load.dtype), NULL,
+  { "--dtype", "D", FOR_LOADING, DTYPE, FIELD(load.dtype), dtype_choices,
     "float32, float16 or bfloat16 (default: as stored)" },
-  { "--compute-dtype", "D", FOR_RUNNING, DTYPE, FIELD(load.compute_dtype), NULL,
+  { "--compute-dtype", "D", FOR_RUNNING, DTYPE, FIELD(load.compute_dtype), compute_choices,
     "bfloat16: products of bf16 weights in bf16, where the processor can (default: float32)" },
   { "--attn", "A", FOR_RUNNING, CHOICE, FIELD(load.attn_implementation), attn_choices,
     "eager, sdpa (default) or flash_attention_2" },
@@ -108,7 +116,7 @@ static const option options_table[] = {
     "weights of another shape are initialised anew" },
   { "--random-weights", NULL, FOR_LOADING & ~FOR_CHECK, FLAG, FIELD(load.random_weights), NULL,
     "read only config.json" },
-  { "--seed", "N", FOR_LOADING, NUMBER, FIELD(load.seed), NULL,
+  { "--seed", "N", FOR_LOADING, SEED, FIELD(load.seed), NULL,
     "for whatever is initialised anew" },
   { "--variant", "V", FOR_LOADING, TEXT, FIELD(load.variant), NULL,
     "fp16: model.fp16.safetensors" },
@@ -135,6 +143,30 @@ static int parse_number(const char *text, int64_t low, int64_t *value) {
   return 1;
 }
 
+/* Every 64-bit number is a seed. */
+static int parse_seed(const char *text, uint64_t *value) {
+  char *end;
+  errno = 0;
+  *value = strtoull(text, &end, 10);
+  return !errno && *text >= '0' && *text <= '9' && !*end; /* strtoull would take "-1", too */
+}
+
+static const choice *find_choice(const choice *choices, const char *name) {
+  while (choices->name && strcmp(choices->name, name) != 0) choices++;
+  return choices->name ? choices : NULL;
+}
+
+static const char *name_of_choice(const choice *choices, int32_t value) {
+  while (choices->name && choices->value != value) choices++;
+  return choices->name;
+}
+
+/* Any spelling of a dtype that is among the choices: "fp16" and "torch.float16" are float16. */
+static const choice *find_dtype(const choice *choices, const char *name) {
+  const char *own = hfm_dtype_name(hfm_dtype_from_name(name));
+  return find_choice(choices, own ? own : name);
+}
+
 /* Stores what an option says; 0 if its value can't be that. */
 static int set_option(arguments *args, const option *o, const char *value) {
   void *field = (char *)args + o->field;
@@ -152,24 +184,23 @@ static int set_option(arguments *args, const option *o, const char *value) {
       if (!parse_number(value, 0, &number) || number > INT32_MAX) return 0;
       *(int32_t *)field = (int32_t)number;
       return 1;
-    case COUNT: return parse_number(value, 1, (int64_t *)field);
+    case COUNT: return parse_number(value, 1, (int64_t *)field) && *(int64_t *)field <= MOST_COUNT;
     case NUMBER: return parse_number(value, 0, (int64_t *)field);
-    case SECONDS: {
+    case SEED: return parse_seed(value, (uint64_t *)field);
+    case MILLISECONDS: {
       char *end;
       *(double *)field = strtod(value, &end);
-      return end != value && !*end && *(double *)field > 0;
+      return end != value && !*end && *(double *)field > 0 && *(double *)field <= 1e9; /* neither NaN nor infinite */
     }
     case TASK:
       *(hfm_task *)field = hfm_task_from_name(value);
       return *(hfm_task *)field >= 0;
     case DTYPE:
-      *(hfm_dtype *)field = hfm_dtype_from_name(value);
-      return *(hfm_dtype *)field != HFM_DTYPE_AUTO || strcmp(value, "auto") == 0;
-    case CHOICE:
-      for (const choice *c = o->choices; c->name; c++) {
-        if (strcmp(c->name, value) == 0) return *(int32_t *)field = c->value, 1;
-      }
-      return 0;
+    case CHOICE: {
+      const choice *c = o->kind == DTYPE ? find_dtype(o->choices, value) : find_choice(o->choices, value);
+      if (c) *(int32_t *)field = c->value; /* a hfm_dtype is one, too */
+      return c != NULL;
+    }
   }
   return 0;
 }
@@ -197,8 +228,12 @@ static int parse_arguments(int argc, char **argv, const char *command, unsigned 
       return say_error(EXIT_USAGE, "%s takes no value", o->name);
     }
     if (!set_option(args, o, value)) {
-      return say_error(EXIT_USAGE, "'%s' is no value for %s: %s", value, o->name, o->help);
+      return say_error(EXIT_USAGE, "'%s' is no value for %s: %s%s", value, o->name, o->help,
+                       o->kind == COUNT ? "; 1 to 10000000" : "");
     }
+  }
+  if (args->load.strict && args->load.compute_dtype == HFM_BF16) {
+    return say_error(EXIT_USAGE, "--strict computes in double: leave out --compute-dtype bfloat16");
   }
   return EXIT_OK;
 }

@@ -2,46 +2,50 @@
 
 /* The id of [MASK]: the token in the input that tokenizer_config.json calls by mask_token's name; -1 if nobody says. */
 static int64_t find_mask_id(const arguments *args, const hfm_model *model, const hfm_tensor *ids) {
-  char *folder = model_folder(model, args->path), *path = NULL;
-  static const char name[] = "/tokenizer_config.json";
-  unsigned char *text = NULL;
   hfm_config *config = NULL;
-  size_t size = 0;
-  int64_t mask = args->mask_id;
-  if (folder) path = (char *)malloc(strlen(folder) + sizeof name);
-  if (mask < 0 && ids->data && path && !hfm_companion_load(strcat(strcpy(path, folder), name), &text, &size, NULL) &&
-      !hfm_config_parse((const char *)text, size, NULL, &config, NULL)) {
+  hfm_error error;
+  int64_t mask = -1;
+  if (args->mask_id >= 0 || !ids->data || hfm_model_task(model) != HFM_MASKED_LM) return args->mask_id;
+  char *path = beside_the_weights(model, args->path, "tokenizer_config.json");
+  const hfm_result result = path ? hfm_companion_load_json(path, &config, &error) : HFM_OK;
+  if (result && result != HFM_ERROR_NOT_FOUND) say_warning("%s: every position is shown", error.message);
+  if (config) {
     const char *wanted = hfm_config_get_string(config, "mask_token.content",
                                                hfm_config_get_string(config, "mask_token", ""));
     for (size_t i = 0; mask < 0 && i < tensor_elements(ids); i++) {
       char key[64];
-      const int64_t id = element_at(ids, (int64_t)i);
+      const int64_t id = integer_at(ids, (int64_t)i);
       snprintf(key, sizeof key, "added_tokens_decoder.%" PRId64 ".content", id);
       if (*wanted && strcmp(hfm_config_get_string(config, key, ""), wanted) == 0) mask = id;
     }
   }
   hfm_config_free(config);
-  free(text);
   free(path);
-  free(folder);
   return mask;
 }
 
-static void show_result(const arguments *args, const hfm_model *model, const hfm_inputs *in, const hfm_outputs *out) {
+static hfm_result show_result(const arguments *args, const hfm_model *model, const hfm_inputs *in,
+                              const hfm_outputs *out, hfm_error *error) {
   show s;
+  hfm_result result;
+  float *kept = kept_positions(&in->attention_mask, &result, error);
   s.model = model;
   s.in = in;
   s.out = out;
+  s.kept = kept;
   s.top = args->top < 1 ? 5 : args->top < MAX_TOP ? args->top : (int64_t)MAX_TOP;
   s.mask_id = find_mask_id(args, model, &in->input_ids);
-  show_outputs(&s);
-  if (!args->output) return;
-  printf("%s:", args->output);
+  if (!result) show_outputs(&s);
+  free(kept);
+  if (result || !args->output) return result;
+  print_text(args->output, 0);
+  putchar(':');
   for (size_t i = 0; i < out->items_count; i++) {
     printf(" %s ", out->items[i].name);
     print_shape(&out->items[i].tensor);
   }
   putchar('\n');
+  return HFM_OK;
 }
 
 static int run_forward(const arguments *args, hfm_model *model, const hfm_inputs *in) {
@@ -56,7 +60,7 @@ static int run_forward(const arguments *args, hfm_model *model, const hfm_inputs
   if (!result) result = hfm_forward(session, in, &out, &error);
   progress_end(&bar);
   if (!result && args->output) result = hfm_tensors_write(args->output, out.items, out.items_count, &error);
-  if (!result) show_result(args, model, in, &out);
+  if (!result) result = show_result(args, model, in, &out, &error);
   hfm_session_free(session);
   return result ? say_library_error(&error) : EXIT_OK;
 }

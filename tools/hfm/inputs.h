@@ -70,15 +70,22 @@ static void model_image_size(const hfm_config *config, int64_t *height, int64_t 
   *width = hfm_config_get_int(config, "image_size.1", *height);
 }
 
-/* The folder that the weights came from, which has preprocessor_config.json beside them; malloc. */
-static char *model_folder(const hfm_model *model, const char *fallback) {
+/* The folder that the weights came from, which has preprocessor_config.json beside them; malloc, with room for a file
+   name of `room` bytes. */
+static char *model_folder(const hfm_model *model, const char *fallback, size_t room) {
   const char *file = hfm_model_file(model, 0);
   const char *path = file ? file : fallback;
   size_t length = file ? (size_t)(base_name(file) - file) : strlen(path);
-  char *folder = (char *)malloc(length + 2);
+  char *folder = (char *)malloc(length + 2 + room);
   while (length > 1 && path[length - 1] == '/') length--;
   if (folder && length) snprintf(folder, length + 1, "%s", path);
   return folder && !length ? strcpy(folder, ".") : folder;
+}
+
+/* The path of a file of that name there; malloc. */
+static char *beside_the_weights(const hfm_model *model, const char *fallback, const char *name) {
+  char *path = model_folder(model, fallback, strlen(name) + 1);
+  return path ? strcat(strcat(path, "/"), name) : NULL;
 }
 
 static int image_processor_for(const hfm_model *model, const char *path, hfm_image_processor *processor) {
@@ -90,25 +97,37 @@ static int image_processor_for(const hfm_model *model, const char *path, hfm_ima
   if (height < 1) {
     return say_error(EXIT_BAD_INPUT, "%s takes token ids, not pictures: give it --ids", hfm_model_architecture(model));
   }
-  char *folder = model_folder(model, path);
+  char *folder = model_folder(model, path, 0);
   if (!folder) return out_of_memory();
   const hfm_result result = hfm_image_processor_from_pretrained(folder, channels, processor, &error);
   free(folder);
   if (result == HFM_ERROR_NOT_FOUND) {
     hfm_image_processor_default(channels, (int32_t)height, (int32_t)width, processor);
-    fprintf(stderr, "hfm: warning: no preprocessor_config.json: the picture becomes %d x %d, from -1 to 1, as ViT's "
-            "processor does it\n", (int)width, (int)height);
+    say_warning("no preprocessor_config.json: the picture becomes %d x %d, from -1 to 1, as ViT's processor does it",
+                (int)width, (int)height);
     return EXIT_OK;
   }
   return result ? say_library_error(&error) : EXIT_OK;
 }
 
-static hfm_result read_picture(const char *path, const hfm_image_processor *processor, hfm_tensor *pixels,
-                               hfm_error *error) {
+/* One picture, prepared. A size that the model doesn't take is refused before the work: the processor's file may ask for
+   any. */
+static hfm_result read_picture(const char *path, const hfm_image_processor *processor, const hfm_config *config,
+                               hfm_tensor *pixels, hfm_error *error) {
+  int64_t height, width, model_height, model_width;
   hfm_image image;
   hfm_result result = hfm_image_read(path, &image, error);
   if (result) return result;
-  result = hfm_image_preprocess(processor, &image, pixels, error);
+  model_image_size(config, &model_height, &model_width);
+  hfm_image_prepared_size(processor, &image, &height, &width);
+  if (height != model_height || width != model_width) {
+    result = hfm_companion_fail(error, HFM_ERROR_SHAPE, HFM_E_INPUT_SHAPE, path, "pixel_values",
+                                "%s: preprocessor_config.json makes it %" PRId64 " x %" PRId64 " (height x width), but "
+                                "the model's image_size is %" PRId64 " x %" PRId64, path, height, width, model_height,
+                                model_width);
+  } else {
+    result = hfm_image_preprocess(processor, &image, pixels, error);
+  }
   hfm_image_free(&image);
   return result;
 }
@@ -126,7 +145,9 @@ static int inputs_from_images(const string_list *paths, const hfm_model *model, 
   int status = image_processor_for(model, model_path, &processor);
   for (int i = 0; !status && i < paths->count; i++) {
     hfm_tensor pixels;
-    if (read_picture(paths->items[i], &processor, &pixels, &error)) return say_library_error(&error);
+    if (read_picture(paths->items[i], &processor, hfm_model_config(model), &pixels, &error)) {
+      return say_library_error(&error);
+    }
     const size_t each = tensor_elements(&pixels);
     if (!i) {
       inputs->in.pixel_values = pixels;
@@ -134,14 +155,8 @@ static int inputs_from_images(const string_list *paths, const hfm_model *model, 
       inputs->pixels = (float *)malloc(each * (size_t)paths->count * sizeof(float));
       inputs->in.pixel_values.data = inputs->pixels;
     }
-    if (!inputs->pixels) {
-      status = out_of_memory();
-    } else if (memcmp(pixels.shape + 1, inputs->in.pixel_values.shape + 1, 3 * sizeof(int64_t)) != 0) {
-      status = say_error(EXIT_BAD_INPUT, "%s: becomes %d x %d, unlike the pictures before it: run it alone",
-                         paths->items[i], (int)pixels.shape[3], (int)pixels.shape[2]);
-    } else {
-      memcpy(inputs->pixels + (size_t)i * each, pixels.data, each * sizeof(float));
-    }
+    if (inputs->pixels) memcpy(inputs->pixels + (size_t)i * each, pixels.data, each * sizeof(float));
+    else status = out_of_memory();
     free((void *)pixels.data);
   }
   return status;

@@ -82,7 +82,9 @@ static void info_for_a_person(const arguments *args, const hfm_model *model) {
     print_labels(model);
   }
   for (size_t i = 0; hfm_model_file(model, i); i++) {
-    printf("%s%s\n", i ? "                  " : "files             ", base_name(hfm_model_file(model, i)));
+    printf(i ? "                  " : "files             ");
+    print_text(base_name(hfm_model_file(model, i)), 0);
+    putchar('\n');
   }
 }
 
@@ -114,31 +116,80 @@ static int command_print(const arguments *args) {
   return status;
 }
 
-/* A directory is sound if it loads and the files hold every weight of the model, in the right shape. */
+/* ---- check: 0, or 1 and one line on stderr ---------------------------------------------------------------------- */
+
+static int say_checked(const char *path, const char *verdict) {
+  print_text(path, 0);
+  printf(": %s\n", verdict);
+  return EXIT_OK;
+}
+
+/* The files hold every weight of the model, in the right shape. */
+static int check_report(const arguments *args, const hfm_model *model) {
+  const hfm_load_entry *entry;
+  for (size_t i = 0; (entry = hfm_load_report_at(model, i)) != NULL; i++) {
+    if (entry->status == HFM_KEY_UNEXPECTED) continue;
+    return say_error(EXIT_BAD_INPUT, "%s: '%s', a weight of %s, %s", args->path, entry->key,
+                     hfm_model_architecture(model),
+                     entry->status == HFM_KEY_MISSING ? "is in none of the files" : "has another shape in the files");
+  }
+  return EXIT_OK;
+}
+
+/* What the library or this tool reads beside the weights, where it is there. */
+static int check_side_files(const arguments *args, const hfm_model *model) {
+  static const char *const names[] = { "generation_config.json", "preprocessor_config.json", "tokenizer_config.json" };
+  int status = EXIT_OK;
+  for (size_t i = 0; !status && i < sizeof names / sizeof names[0]; i++) {
+    char *path = beside_the_weights(model, args->path, names[i]);
+    hfm_config *document = NULL;
+    hfm_error error;
+    const hfm_result result = path ? hfm_companion_load_json(path, &document, &error) : HFM_OK;
+    if (!path) status = out_of_memory();
+    else if (result && result != HFM_ERROR_NOT_FOUND) status = say_error(EXIT_BAD_INPUT, "%s", error.message);
+    hfm_config_free(document);
+    free(path);
+  }
+  return status;
+}
+
 static int check_directory(const arguments *args) {
   hfm_model *model = NULL;
-  int status = load_model(args, &model);
-  if (status) return status;
-  for (size_t i = 0; !status && i < hfm_load_report_size(model); i++) {
-    const hfm_load_entry *entry = hfm_load_report_at(model, i);
-    if (entry->status == HFM_KEY_UNEXPECTED) continue;
-    status = say_error(EXIT_BAD_INPUT, "%s: '%s', a weight of %s, %s", args->path, entry->key,
-                       hfm_model_architecture(model),
-                       entry->status == HFM_KEY_MISSING ? "is in none of the files" : "has another shape in the files");
-  }
-  if (!status) {
-    printf("%s: sound, %s with %zu weights\n", args->path, hfm_model_architecture(model), hfm_state_dict_size(model));
-  }
+  hfm_error error;
+  char verdict[160];
+  if (load_model_quietly(args, NULL, &model, &error)) return say_error(EXIT_BAD_INPUT, "%s", error.message);
+  int status = check_report(args, model);
+  if (!status) status = check_side_files(args, model);
+  snprintf(verdict, sizeof verdict, "sound, %s with %lu weights", hfm_model_architecture(model),
+           (unsigned long)hfm_state_dict_size(model));
+  if (!status) status = say_checked(args->path, verdict);
   hfm_model_free(model);
   return status;
 }
 
+/* Is that the name of a file rather than a repository's? */
+static int names_a_file(const char *path) {
+  static const char *const endings[] = { ".safetensors", ".bin", ".json" };
+  const size_t length = strlen(path);
+  for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+    const size_t n = strlen(endings[i]);
+    if (length >= n && strcmp(path + length - n, endings[i]) == 0) return 1;
+  }
+  return 0;
+}
+
 static int command_check(const arguments *args) {
+  const int kind = hfm_companion_kind(args->path);
   hfm_error error;
-  if (!is_regular_file(args->path)) return check_directory(args);
-  if (hfm_check_file(args->path, &args->load, &error)) return say_library_error(&error);
-  printf("%s: sound\n", args->path);
-  return EXIT_OK;
+  if (kind == HFM_COMPANION_ABSENT && names_a_file(args->path)) {
+    return say_error(EXIT_BAD_INPUT, "%s: no such file", args->path);
+  }
+  if (kind == HFM_COMPANION_OTHER) {
+    return say_error(EXIT_BAD_INPUT, "%s: expected a regular file or a directory, found something else", args->path);
+  }
+  if (kind != HFM_COMPANION_FILE) return check_directory(args);
+  if (hfm_check_file(args->path, &args->load, &error)) return say_error(EXIT_BAD_INPUT, "%s", error.message);
+  return say_checked(args->path, "sound");
 }
 
 /* ---- registry -------------------------------------------------------------------------------------------------- */

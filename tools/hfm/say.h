@@ -2,16 +2,30 @@
 
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-/* One line on stderr; returns `status`, the exit code to end with. */
+/* One line on stderr, whatever the names of files and tensors in it hold. */
+static void say_line(const char *kind, const char *format, va_list args) {
+  char line[2048];
+  vsnprintf(line, sizeof line, format, args);
+  hfm_companion_clean(line);
+  fprintf(stderr, "hfm: %s: %s\n", kind, line);
+}
+
+/* Returns `status`, the exit code to end with. */
 PRINTF_LIKE(2)
 static int say_error(int status, const char *format, ...) {
   va_list args;
-  fputs("hfm: error: ", stderr);
   va_start(args, format);
-  vfprintf(stderr, format, args);
+  say_line("error", format, args);
   va_end(args);
-  fputc('\n', stderr);
   return status;
+}
+
+PRINTF_LIKE(1)
+static void say_warning(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  say_line("warning", format, args);
+  va_end(args);
 }
 
 /* What to try next, in the tool's own words, where the library's message doesn't already say it. */
@@ -21,8 +35,7 @@ static const char *hint_for(int32_t item) {
     case HFM_E_MODEL_TYPE_UNKNOWN:
     case HFM_E_TASK_UNSUPPORTED: return "'hfm registry' lists what can be loaded; --task chooses among it";
     case HFM_E_WEIGHTS_NOT_FOUND: return "--random-weights needs only a config.json";
-    case HFM_E_ISA_MISSING: return "without --isa the best that this machine has is taken";
-    case HFM_E_INPUT_MISSING: 
+    case HFM_E_INPUT_MISSING:
       return "--ids \"101 2023 102\", --image x.ppm or --inputs in.safetensors give a model inputs";
     default: return NULL;
   }
@@ -40,10 +53,10 @@ static int out_of_memory(void) {
 }
 
 /* For hfm_log: notes are for debugging, warnings for everybody. */
-static void say_warning(void *ctx, int32_t level, int32_t item, const char *message) {
+static void log_warning(void *ctx, int32_t level, int32_t item, const char *message) {
   (void)ctx;
   (void)item;
-  if (level >= HFM_LOG_WARNING) fprintf(stderr, "hfm: warning: %s\n", message);
+  if (level >= HFM_LOG_WARNING) say_warning("%s", message);
 }
 
 /* ---- A progress bar, on a terminal only, and only for what takes a while ----------------------------------- */
@@ -57,7 +70,7 @@ static progress_bar progress_start(void) {
   progress_bar bar;
   bar.started = seconds();
   bar.shown = 0;
-  bar.enabled = stderr_is_terminal();
+  bar.enabled = stderr_is_screen();
   return bar;
 }
 
@@ -78,7 +91,7 @@ static int32_t progress_update(void *ctx, const char *stage, uint64_t done, uint
 }
 
 static void progress_end(const progress_bar *bar) {
-  if (bar->shown > 0) fputs("\r\033[K", stderr);
+  if (bar->shown > 0) fprintf(stderr, "\r%60s\r", "");
 }
 
 /* ---- Text and numbers --------------------------------------------------------------------------------------- */
@@ -86,21 +99,25 @@ static void progress_end(const progress_bar *bar) {
 /* Text from a file, padded to `width`: what could steer a terminal is shown as '?'. */
 static void print_text(const char *text, int width) {
   int n = 0;
-  for (; *text; text++, n++) {
-    const unsigned char c = (unsigned char)*text;
-    putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    if ((c & 0xc0) == 0x80) n--; /* the further bytes of a UTF-8 character take no room */
+  for (; *text; n++) {
+    uint32_t code;
+    const size_t size = hfm_companion_character(text, &code);
+    if (hfm_companion_steers(code)) putchar('?');
+    else fwrite(text, 1, size, stdout);
+    text += size;
   }
   for (; n < width; n++) putchar(' ');
 }
 
 static void print_json_text(const char *text) {
   putchar('"');
-  for (; *text; text++) {
-    const unsigned char c = (unsigned char)*text;
-    if (c == '"' || c == '\\') printf("\\%c", c);
-    else if (c < 0x20) printf("\\u%04x", c);
-    else putchar(c);
+  while (*text) {
+    uint32_t code;
+    const size_t size = hfm_companion_character(text, &code);
+    if (hfm_companion_steers(code)) printf("\\u%04x", (unsigned)code);
+    else if (code == '"' || code == '\\') printf("\\%c", (int)code);
+    else fwrite(text, 1, size, stdout);
+    text += size;
   }
   putchar('"');
 }

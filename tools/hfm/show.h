@@ -4,13 +4,15 @@ typedef struct show {
   const hfm_model *model;
   const hfm_inputs *in;
   const hfm_outputs *out;
+  const float *kept; /* 1 where the attention_mask keeps a position, else 0; NULL: all are kept */
   int64_t top;
   int64_t mask_id; /* -1: not known */
 } show;
 
 enum { MAX_TOP = 100 };
 
-static int64_t element_at(const hfm_tensor *tensor, int64_t index) {
+/* An element of a tensor of integers, such as input_ids: the library takes no others. */
+static int64_t integer_at(const hfm_tensor *tensor, int64_t index) {
   switch (tensor->dtype) {
     case HFM_I64: return ((const int64_t *)tensor->data)[index];
     case HFM_U64: return (int64_t)((const uint64_t *)tensor->data)[index];
@@ -19,14 +21,35 @@ static int64_t element_at(const hfm_tensor *tensor, int64_t index) {
     case HFM_I16: return ((const int16_t *)tensor->data)[index];
     case HFM_U16: return ((const uint16_t *)tensor->data)[index];
     case HFM_I8: return ((const int8_t *)tensor->data)[index];
-    case HFM_F32: return ((const float *)tensor->data)[index] != 0; /* an attention_mask of floats */
-    default: return ((const uint8_t *)tensor->data)[index];
+    default: return ((const uint8_t *)tensor->data)[index]; /* U8, BOOL */
   }
 }
 
+/* What show.kept wants (free it). A mask may have any dtype: the library itself says what is nonzero in it, by the mean
+   over one position each. NULL where there is no mask. */
+static float *kept_positions(const hfm_tensor *attention_mask, hfm_result *result, hfm_error *error) {
+  const size_t count = tensor_elements(attention_mask);
+  float *ones = attention_mask->data ? (float *)malloc(2 * count * sizeof(float)) : NULL;
+  const int64_t shape[3] = { (int64_t)count, 1, 1 };
+  hfm_tensor mask = *attention_mask;
+  hfm_tensor hidden = hfm_tensor_f32(ones, 3, shape);
+  *result = HFM_OK;
+  if (!attention_mask->data) return NULL;
+  if (!ones) {
+    *result = hfm_companion_fail(error, HFM_ERROR_MEMORY, HFM_E_OUT_OF_MEMORY, "", "", "out of memory");
+    return NULL;
+  }
+  for (size_t i = 0; i < count; i++) ones[i] = 1;
+  mask.rank = 2;
+  mask.shape[0] = (int64_t)count;
+  mask.shape[1] = 1;
+  *result = hfm_mean_pool(&hidden, &mask, ones + count, error);
+  memmove(ones, ones + count, count * sizeof(float));
+  return ones;
+}
+
 static int is_real(const show *s, int64_t row, int64_t i) {
-  const hfm_tensor *mask = &s->in->attention_mask;
-  return !mask->data || element_at(mask, row * mask->shape[1] + i) != 0;
+  return !s->kept || s->kept[row * s->in->attention_mask.shape[1] + i] > 0;
 }
 
 static const char *label_of(const hfm_model *model, int64_t id, char *buffer, size_t size) {
@@ -38,7 +61,7 @@ static const char *label_of(const hfm_model *model, int64_t id, char *buffer, si
 
 static void print_token_of(const show *s, int64_t row, int64_t i) {
   const hfm_tensor *ids = &s->in->input_ids;
-  if (ids->data) printf("%8" PRId64, element_at(ids, row * ids->shape[1] + i));
+  if (ids->data) printf("%8" PRId64, integer_at(ids, row * ids->shape[1] + i));
   else printf("%8s", "-");
 }
 
@@ -151,7 +174,7 @@ static void show_masked_lm(const show *s, int64_t row) {
   const hfm_tensor *ids = &s->in->input_ids;
   for (int64_t i = 0; i < s->out->logits.shape[1]; i++) {
     if (!is_real(s, row, i)) continue;
-    if (s->mask_id >= 0 && (!ids->data || element_at(ids, row * ids->shape[1] + i) != s->mask_id)) continue;
+    if (s->mask_id >= 0 && (!ids->data || integer_at(ids, row * ids->shape[1] + i) != s->mask_id)) continue;
     printf("  position %" PRId64 ":", i);
     show_tokens(s, logits_at(s, row, i), s->out->logits.shape[2]);
   }

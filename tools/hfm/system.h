@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 #endif
-#include <sys/stat.h>
 
 #if defined(_WIN32)
 
@@ -23,11 +22,6 @@ static double seconds(void) {
 
 static int stderr_is_terminal(void) { return _isatty(2) != 0; }
 
-static int is_regular_file(const char *path) {
-  struct stat status;
-  return stat(path, &status) == 0 && (status.st_mode & S_IFMT) == S_IFREG;
-}
-
 #else
 
 static double seconds(void) {
@@ -38,9 +32,10 @@ static double seconds(void) {
 
 static int stderr_is_terminal(void) { return isatty(2); }
 
-static int is_regular_file(const char *path) {
-  struct stat status;
-  return stat(path, &status) == 0 && S_ISREG(status.st_mode);
-}
-
 #endif
+
+/* A terminal that can do more than print one line after the other: TERM=dumb can't. */
+static int stderr_is_screen(void) {
+  const char *term = getenv("TERM");
+  return stderr_is_terminal() && !(term && strcmp(term, "dumb") == 0);
+}
