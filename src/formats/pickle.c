@@ -15,7 +15,8 @@ enum {
   HFM__PK_DICT,
   HFM__PK_GLOBAL,  /* a: index in hfm__pickle_globals */
   HFM__PK_STORAGE, /* a: its persistent id, a tuple */
-  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_... */
+  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_..., count: where
+                      in the stream it was called */
 };
 
 typedef struct hfm__pickle_object {
@@ -437,6 +438,7 @@ HFM__PRIVATE int hfm__pickle_rebuild(hfm__pickle *p, uint32_t args, int32_t role
   if (!object) return 0;
   object->a = args;
   object->b = (uint32_t)role;
+  object->u.count = p->op;
   return 1;
 }
 

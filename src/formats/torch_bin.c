@@ -7,9 +7,11 @@
 typedef struct hfm__torch_storage {
   const char *key;
   size_t key_size;
-  hfm_dtype dtype;    /* 0: untyped, the tensor says it; its size is in bytes */
+  hfm_dtype dtype;   /* 0: untyped, the tensor says it */
+  uint64_t itemsize; /* of the elements that these count: dtype's; 1 if untyped */
   uint64_t numel;
-  uint64_t view_offset, view_numel; /* legacy: the part of it that is meant, in elements */
+  int32_t is_view; /* the part of it that is meant: only in legacy files */
+  uint64_t view_offset, view_numel;
 } hfm__torch_storage;
 
 /* Where storages lie: a function of the container. */
@@ -30,6 +32,7 @@ typedef struct hfm__torch {
   hfm__tensor_list *list;
   hfm__torch_locate locate;
   int32_t big_endian;
+  uint64_t at;            /* byte in the file of the instruction that made the tensor in question, for errors */
   uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
   const hfm__zip *zip;    /* or: */
   const void **by_key;   /* the records of a legacy stream, sorted */
@@ -38,7 +41,7 @@ typedef struct hfm__torch {
 } hfm__torch;
 
 HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *problem) {
-  return hfm__fail(t->error, item, t->file->name, name, t->pickle.base, "tensor %q: %s", name, problem);
+  return hfm__fail(t->error, item, t->file->name, name, t->at, "byte %u: tensor %q: %s", t->at, name, problem);
 }
 
 HFM__PRIVATE uint64_t hfm__torch_int(const hfm__torch *t, uint32_t object) {
@@ -52,12 +55,14 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
   hfm__torch_storage storage;
   memset(&storage, 0, sizeof storage);
   storage.dtype = hfm__pickle_globals[p->objects[hfm__pickle_element(p, id, 1)].a].dtype;
+  storage.itemsize = storage.dtype > 0 ? (uint64_t)hfm_dtype_bits(storage.dtype) / 8 : storage.dtype < 0 ? 16 : 1;
   storage.key = (const char *)p->data + key->a;
   storage.key_size = key->b;
   storage.numel = storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, id, 4));
   if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX) {
     const uint32_t view = hfm__pickle_element(p, id, 5);
     if (hfm__pickle_is(p, view, HFM__PK_TUPLE)) {
+      storage.is_view = 1;
       storage.view_offset = hfm__torch_int(t, hfm__pickle_element(p, view, 1));
       storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, view, 2));
     }
@@ -67,17 +72,18 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
 
 /* ---- One tensor ---- */
 
-/* The largest element that the strides reach, plus one, fits `numel` elements from `first` on (torch's
-   checkInBoundsForStorage); checked in every step. */
-HFM__PRIVATE int hfm__torch_in_bounds(const hfm__file_tensor *tensor, uint64_t first, uint64_t numel) {
-  uint64_t last = first, reach;
+/* *end: one more than the largest element that the strides reach from `first` on, checked in every step; `first` where
+   there are no elements. */
+HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, uint64_t first, uint64_t *end) {
+  uint64_t reach;
+  *end = first;
   for (int32_t i = 0; i < tensor->rank; i++)
-    if (tensor->shape[i] == 0) return first <= numel;
+    if (tensor->shape[i] == 0) return 1;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)tensor->stride[i], &reach) ||
-        !hfm__add64(last, reach, &last))
+        !hfm__add64(*end, reach, end))
       return 0;
-  return last < numel;
+  return hfm__add64(*end, 1, end);
 }
 
 /* Row-major without gaps; strides of dimensions of one element say nothing. */
@@ -108,26 +114,29 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   const uint32_t size = hfm__pickle_element(p, args, 2);
   const uint64_t first = hfm__torch_int(t, hfm__pickle_element(p, args, 1));
   const int32_t is_v3 = p->objects[object].b == HFM__PK_CALL_TENSOR_V3;
-  uint64_t itemsize, elements, bytes, start, offset = 0, numel = storage.view_numel;
+  uint64_t itemsize, elements, bytes, numel, end = 0, offset = 0;
   hfm_result result;
+  t->at = p->base + p->objects[object].u.count;
   if (storage.dtype < 0 || (is_v3 && hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype < 0))
     return hfm__torch_bad(t, HFM_E_WEIGHT_DTYPE, tensor->name, "complex128 and packed float4 are not read");
   tensor->dtype = is_v3 ? hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype : storage.dtype;
   if (!tensor->dtype || (is_v3 && storage.dtype && storage.dtype != tensor->dtype))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage does not fit its dtype");
   itemsize = (uint64_t)hfm_dtype_bits(tensor->dtype) / 8;
-  if (!hfm__mul64(storage.numel, storage.dtype ? itemsize : 1, &bytes))
+  if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage is larger than any file");
+  if (storage.is_view && t->zip)
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it is a view outside of its storage");
-  if (!storage.dtype) numel = bytes / itemsize;
+  numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
   hfm__torch_dims(t, hfm__pickle_element(p, args, 3), tensor->stride);
-  if (!hfm__torch_in_bounds(tensor, first, numel))
-    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, p->base,
-                     "tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", tensor->name,
-                     (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
+  if (!hfm__torch_reach(tensor, first, &end) || end > numel)
+    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
@@ -136,15 +145,17 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
     hfm__row_major(tensor);
   } else if (!hfm__add64(t->strided_bytes, tensor->bytes, &t->strided_bytes) ||
              t->strided_bytes > t->file->size + t->file->ctx->limits.max_new_bytes) {
-    return hfm__fail(t->error, HFM_E_CONFIG_LIMIT, t->file->name, tensor->name, p->base,
-                     "tensor %q: views of the file take %u bytes as dense tensors, more than the file and "
+    return hfm__fail(t->error, HFM_E_CONFIG_LIMIT, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: views of the file take %u bytes as dense tensors, more than the file and "
                      "options.limits.max_new_bytes together",
-                     tensor->name, t->strided_bytes);
+                     t->at, tensor->name, t->strided_bytes);
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;
-  start = (first + storage.view_offset) * itemsize; /* both lie inside the storage, whose bytes lie in the file */
-  tensor->offset = elements ? offset + start : offset;
+  /* What lies in the storage can't overflow: it lies in the file. That it does is what all of the above is about. */
+  tensor->offset = elements ? offset + storage.view_offset * storage.itemsize + first * itemsize : offset;
+  if (tensor->offset > t->file->size || (elements && (end - first) * itemsize > t->file->size - tensor->offset))
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it reaches beyond the end of the file");
   tensor->file = t->index;
   tensor->big_endian = t->big_endian && itemsize > 1;
   return HFM_OK;
@@ -437,15 +448,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
-    uint64_t itemsize;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    itemsize = storage.dtype > 0 ? (uint64_t)hfm_dtype_bits(storage.dtype) / 8 : storage.dtype < 0 ? 16 : 1;
     if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
-    if (record->itemsize && (record->itemsize != itemsize || record->numel != storage.numel))
+    if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
       return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
-    record->itemsize = itemsize;
+    record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)
