@@ -22,7 +22,7 @@ enum {
 typedef struct hfm__pickle_object {
   uint8_t kind;
   uint8_t ordered; /* dict: an OrderedDict */
-  uint8_t listed;  /* dict: it was made of the list of pairs `a`, which is looked at when somebody asks */
+  uint8_t listed;  /* dict: it was made of the first `count` pairs of the list `a`, looked at when somebody asks */
   uint32_t a, b;
   union {
     int64_t integer;
@@ -455,6 +455,7 @@ HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
   dict->ordered = 1;
   dict->listed = count == 1;
   dict->a = pairs;
+  dict->u.count = pairs ? p->objects[pairs].u.count : 0;
   return 1;
 }
 

@@ -168,6 +168,7 @@ typedef struct hfm__torch_members {
   const hfm__pickle *pickle;
   uint32_t cell;
   int32_t listed;
+  uint64_t left; /* cells: a list may have grown after a dict was made of it */
 } hfm__torch_members;
 
 HFM__PRIVATE hfm__torch_members hfm__torch_members_of(const hfm__pickle *p, uint32_t dict) {
@@ -175,15 +176,17 @@ HFM__PRIVATE hfm__torch_members hfm__torch_members_of(const hfm__pickle *p, uint
   m.pickle = p;
   m.listed = p->objects[dict].listed;
   m.cell = m.listed ? p->objects[p->objects[dict].a].a : p->objects[dict].a;
+  m.left = p->objects[dict].u.count;
   return m;
 }
 
 /* The next member; what is no pair in a list of pairs is passed over. */
 HFM__PRIVATE int hfm__torch_next_member(hfm__torch_members *m, uint32_t *key, uint32_t *value) {
   const hfm__pickle *p = m->pickle;
-  while (m->cell) {
+  while (m->left) {
     const hfm__pickle_cell *cell = &p->cells[m->cell];
     m->cell = cell->next;
+    m->left--;
     if (!m->listed) {
       *key = cell->key;
       *value = cell->value;
@@ -207,42 +210,48 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: the root, or a state dict inside of a training checkpoint. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
+   that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
-  if (hfm__torch_has_tensors(p, root)) return root;
-  for (size_t i = 0; i < HFM__COUNT(wrappers); i++) {
-    hfm__torch_members m = hfm__torch_members_of(p, root);
-    uint32_t key, value;
-    while (hfm__torch_next_member(&m, &key, &value))
-      if (hfm__pickle_text_is(p, key, wrappers[i]) && hfm__pickle_is(p, value, HFM__PK_DICT) &&
-          hfm__torch_has_tensors(p, value))
-        return value;
-  }
+  uint32_t found[HFM__COUNT(wrappers)], key, value;
+  hfm__torch_members m = hfm__torch_members_of(p, root);
+  memset(found, 0, sizeof found); /* None */
+  while (hfm__torch_next_member(&m, &key, &value))
+    for (size_t i = 0; i < HFM__COUNT(wrappers); i++)
+      if (hfm__pickle_text_is(p, key, wrappers[i])) found[i] = value;
+  for (size_t i = 0; i < HFM__COUNT(wrappers); i++)
+    if (hfm__pickle_is(p, found[i], HFM__PK_DICT) && hfm__torch_has_tensors(p, found[i])) return found[i];
   return root;
 }
 
+/* A member whose key is a string. */
+typedef struct hfm__torch_item {
+  const char *key;
+  uint32_t size, value;
+} hfm__torch_item;
+
+HFM__PRIVATE int hfm__torch_item_order(const void *a, const void *b) {
+  const hfm__torch_item *x = (const hfm__torch_item *)a, *y = (const hfm__torch_item *)b;
+  const uint32_t n = HFM__MIN(x->size, y->size);
+  const int order = n ? memcmp(x->key, y->key, n) : 0;
+  return order || x->size == y->size ? order : x->size < y->size ? -1 : 1;
+}
+
 /* A tensor's name: UTF-8 without NUL. NULL with *result filled. */
-HFM__PRIVATE char *hfm__torch_name(hfm__torch *t, uint32_t key, hfm_result *result) {
-  const hfm__pickle *p = &t->pickle;
-  const hfm__pickle_object *o = &p->objects[key];
-  const char *text = (const char *)p->data + o->a;
+HFM__PRIVATE char *hfm__torch_name(hfm__torch *t, const hfm__torch_item *item, hfm_result *result) {
   char *name;
-  for (size_t i = 0; o->kind == HFM__PK_STRING && i < o->b;) {
-    const size_t length = text[i] ? hfm__utf8_length(text + i, o->b - i) : 0;
+  for (size_t i = 0; i < item->size;) {
+    const size_t length = item->key[i] ? hfm__utf8_length(item->key + i, item->size - i) : 0;
     if (!length) {
-      *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base + o->a + i,
-                          "byte %u: a tensor's name must be UTF-8 without a NUL character", p->base + o->a + i);
+      const uint64_t at = t->pickle.base + (uint64_t)(item->key + i - (const char *)t->pickle.data);
+      *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, at,
+                          "byte %u: a tensor's name must be UTF-8 without a NUL character", at);
       return NULL;
     }
     i += length;
   }
-  if (o->kind != HFM__PK_STRING) {
-    *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base,
-                        "a tensor without a name: the keys of a state dict must be strings");
-    return NULL;
-  }
-  name = hfm__arena_copy(t->list->names, text, o->b);
+  name = hfm__arena_copy(t->list->names, item->key, item->size);
   if (!name) *result = hfm__fail_memory(t->error, "the table of tensors", 0);
   return name;
 }
@@ -255,31 +264,64 @@ HFM__PRIVATE void hfm__torch_drop_module(hfm__tensor_list *list, size_t first) {
   for (size_t i = first; i < list->count; i++) list->items[i].name += sizeof prefix - 1;
 }
 
-HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
+/* The table's row for one member; what is no tensor (a step count, a version) has none. */
+HFM__PRIVATE hfm_result hfm__torch_add(hfm__torch *t, const hfm__torch_item *item) {
+  hfm_result result = HFM_OK;
+  hfm__file_tensor *tensor;
+  char *name;
+  if (!hfm__pickle_is(&t->pickle, item->value, HFM__PK_TENSOR)) return HFM_OK;
+  name = hfm__torch_name(t, item, &result);
+  if (!name) return result;
+  tensor = hfm__tensor_list_add(t->list);
+  if (!tensor) return hfm__fail_memory(t->error, "the table of tensors", 0);
+  tensor->name = name;
+  return hfm__torch_tensor(t, item->value, tensor);
+}
+
+/* The tensors of a state dict. Of members of one name the last counts, as in Python, also where it is no tensor. */
+HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict) {
   const hfm__pickle *p = &t->pickle;
-  const size_t first = t->list->count;
-  hfm__torch_members m;
+  const hfm_allocator *mem = &t->file->ctx->mem;
+  const uint64_t room = p->objects[dict].u.count, item_bytes = room * sizeof(hfm__torch_item);
+  const uint64_t sorted_bytes = room * 2 * sizeof(void *);
+  hfm__torch_item *items = (hfm__torch_item *)hfm__alloc(mem, item_bytes);
+  const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
+  hfm_result result = HFM_OK;
+  hfm__torch_members m = hfm__torch_members_of(p, dict);
+  size_t count = 0;
   uint32_t key, value;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT))
-    return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
-  root = hfm__torch_state_dict(p, root);
-  m = hfm__torch_members_of(p, root);
-  while (hfm__torch_next_member(&m, &key, &value)) {
-    hfm_result result = HFM_OK;
-    hfm__file_tensor *tensor;
-    char *name;
-    if (!hfm__pickle_is(p, value, HFM__PK_TENSOR)) continue; /* a step count, a version: not ours */
-    name = hfm__torch_name(t, key, &result);
-    if (!name) return result;
-    tensor = hfm__tensor_list_add(t->list);
-    if (!tensor) return hfm__fail_memory(t->error, "the table of tensors", 0);
-    tensor->name = name;
-    result = hfm__torch_tensor(t, value, tensor);
-    if (result != HFM_OK) return result;
+  if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
+  while (result == HFM_OK && hfm__torch_next_member(&m, &key, &value)) {
+    if (hfm__pickle_is(p, key, HFM__PK_STRING)) {
+      items[count].key = (const char *)p->data + p->objects[key].a;
+      items[count].size = p->objects[key].b;
+      items[count].value = value;
+      sorted[count] = &items[count];
+      count++;
+    } else if (hfm__pickle_is(p, value, HFM__PK_TENSOR)) {
+      t->at = p->base + p->objects[value].u.count;
+      result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->at,
+                         "byte %u: a tensor without a name: the keys of a state dict must be strings", t->at);
+    }
   }
-  hfm__torch_drop_module(t->list, first);
-  return HFM_OK;
+  if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
+  for (size_t i = 0; i < count && result == HFM_OK; i++)
+    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
+      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  hfm__free(mem, items, item_bytes);
+  hfm__free(mem, (void *)sorted, sorted_bytes);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
+  const size_t first = t->list->count;
+  hfm_result result;
+  if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
+    return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
+                     "the pickle must hold a state dict: a dict of names and tensors");
+  result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
+  if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
+  return result;
 }
 
 /* ---- Zip ---- */

@@ -131,6 +131,28 @@ CHECK_UNUSED static void make_zip(archive *a, const part *parts, size_t count, i
   put_end(a, count, zip64);
 }
 
+/* Verdict of a pickle of any size in an archive that holds nothing else; `memory` may be NULL. */
+CHECK_UNUSED static int32_t judge_large(const void *pickle, size_t size, const failing_alloc *memory,
+                                        hfm_error *error) {
+  const part parts[] = {{"m/data.pkl", NULL, 0}};
+  uint8_t *bytes = (uint8_t *)malloc(size + 512);
+  archive a;
+  source s;
+  hfm__checkpoint ckpt;
+  int32_t item;
+  if (!bytes) return HFM_E_OUT_OF_MEMORY;
+  make_zip(&a, parts, 1, 0);
+  poke(&a, a.central[0] + 20, size | (uint64_t)size << 32, 8);
+  poke(&a, a.end + 16, a.directory + size, 4);
+  memcpy(bytes, a.bytes, a.directory);
+  memcpy(bytes + a.directory, pickle, size);
+  memcpy(bytes + a.directory + size, a.bytes + a.directory, a.size - a.directory);
+  item = open_bytes(bytes, a.size + size, 0, memory ? &memory->allocator : NULL, &s, &ckpt, error);
+  if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
+  free(bytes);
+  return item;
+}
+
 /* {"w": tensor of 4 bytes, [2, 2]} */
 #define REBUILD "ctorch._utils\n_rebuild_tensor_v2\n"
 CHECK_UNUSED static const char good_pickle[] = "\x80\2}X\1\0\0\0w" REBUILD
