@@ -33,7 +33,6 @@ typedef struct hfm__torch {
   hfm__torch_locate locate;
   int32_t big_endian;
   uint64_t at;            /* byte in the file of the instruction that made the tensor in question, for errors */
-  uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
   const hfm__zip *zip;    /* or: */
   const void **by_key;   /* the records of a legacy stream, sorted */
   size_t record_count;
@@ -143,12 +142,13 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   tensor->contiguous = hfm__torch_is_contiguous(tensor);
   if (tensor->contiguous) {
     hfm__row_major(tensor);
-  } else if (!hfm__add64(t->strided_bytes, tensor->bytes, &t->strided_bytes) ||
-             t->strided_bytes > t->file->size + t->file->ctx->limits.max_new_bytes) {
-    return hfm__fail(t->error, HFM_E_CONFIG_LIMIT, t->file->name, tensor->name, t->at,
-                     "byte %u: tensor %q: views of the file take %u bytes as dense tensors, more than the file and "
+  } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
+             (t->list->strided_bytes > t->list->file_bytes &&
+              t->list->strided_bytes - t->list->file_bytes > t->file->ctx->limits.max_new_bytes)) {
+    return hfm__fail(t->error, HFM_E_NEW_WEIGHTS_LIMIT, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
                      "options.limits.max_new_bytes together",
-                     t->at, tensor->name, t->strided_bytes);
+                     t->at, tensor->name, t->list->strided_bytes);
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;

@@ -300,6 +300,45 @@ static void test_sharded(void) {
   hfm__checkpoint_close(&ckpt);
 }
 
+/* One element as a thousand, in each of two shards: what they take as dense tensors is bounded over all of them. */
+static void test_strided_shards(void) {
+  static const char index[] = "{\"weight_map\":{\"v\":\"1.bin\",\"w\":\"2.bin\"}}";
+  static const char pickle[] = ARGS(OF("ByteStorage", "\1" "0", "K\4"), "K\0", "M\xe8\3\x85", "K\0\x85");
+  char other[sizeof pickle];
+  archive a[2];
+  hfm_memory_file list[3];
+  hfm__memory_files files;
+  hfm_options options;
+  memcpy(other, pickle, sizeof pickle);
+  other[5] = 'v';
+  make_archive(&a[0], other, sizeof pickle - 1, 1);
+  make_archive(&a[1], pickle, sizeof pickle - 1, 1);
+  list[0].name = "pytorch_model.bin.index.json";
+  list[0].data = index;
+  list[0].size = sizeof index - 1;
+  for (int i = 0; i < 2; i++) {
+    list[1 + i].name = i ? "2.bin" : "1.bin";
+    list[1 + i].data = a[i].bytes;
+    list[1 + i].size = a[i].size;
+  }
+  files.files = list;
+  files.count = 3;
+  memset(&options, 0, sizeof options);
+  options.io = hfm__memory_io(&files);
+  for (int more = 0; more < 2; more++) {
+    hfm__context ctx;
+    hfm__checkpoint ckpt;
+    hfm_error error;
+    options.limits.max_new_bytes = 2000 - a[0].size - a[1].size - (more ? 0 : 1);
+    CHECK_INT(hfm__context_init(&options, &ctx, &error), HFM_OK);
+    if (!CHECK_INT(hfm__checkpoint_open_named(&ctx, "", NULL, &options, &ckpt, &error), more ? HFM_OK : HFM_ERROR_LIMIT))
+      printf("    %s\n", error.message);
+    if (!more) CHECK_INT(error.item, HFM_E_NEW_WEIGHTS_LIMIT);
+    if (!more) CHECK_STR(error.what, "w");
+    hfm__checkpoint_close(&ckpt);
+  }
+}
+
 int main(void) {
   TEST(test_fixtures);
   TEST(test_views);
@@ -308,5 +347,6 @@ int main(void) {
   TEST(test_every_prefix_and_byte);
   TEST(test_every_allocation);
   TEST(test_sharded);
+  TEST(test_strided_shards);
   return check_report("test_torch_bin");
 }

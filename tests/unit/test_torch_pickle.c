@@ -225,7 +225,7 @@ static void test_tensors(void) {
       {"stride wraps", PICKLE(ARGS(OK_ID, "K\0", "K\5\x85", "\x8a\x08\0\0\0\0\0\0\0\x40\x85")), HFM_E_PICKLE_TENSOR},
       {"empty", PICKLE(ARGS(OK_ID, "K\4", "K\0\x85", "K\1\x85")), HFM_E_NONE},
       {"empty beyond", PICKLE(ARGS(OK_ID, "K\5", "K\0\x85", "K\1\x85")), HFM_E_PICKLE_TENSOR},
-      {"4 TB of one byte", PICKLE(ARGS(OK_ID, "K\0", "\x8a\x06\0\0\0\0\0\4\x85", "K\0\x85")), HFM_E_CONFIG_LIMIT},
+      {"4 TB of one byte", PICKLE(ARGS(OK_ID, "K\0", "\x8a\x06\0\0\0\0\0\4\x85", "K\0\x85")), HFM_E_NEW_WEIGHTS_LIMIT},
       {"2^64 of one byte", PICKLE(ARGS(OK_ID, "K\0", "\x8a\x08\0\0\0\0\0\0\0\x40K\4\x86", "K\0K\0\x86")),
        HFM_E_PICKLE_TENSOR},
       {"rank 9", PICKLE(ARGS(OK_ID, "K\0", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t")),
