@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "e94c1178d42537b3" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c1eff3e26ead80fd" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -988,21 +988,25 @@ HFM__PRIVATE void hfm__text_i64(hfm__text *t, int64_t v) {
   hfm__text_u64(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
-/* Bytes from a file: quoted, control and non-ASCII bytes as \xNN, at most 128 of them. */
-HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
+/* Bytes as \xNN. */
+HFM__PRIVATE void hfm__text_escaped(hfm__text *t, const char *s, size_t n) {
   static const char hex[] = "0123456789abcdef";
+  for (size_t i = 0; i < n; i++) {
+    hfm__text_str(t, "\\x");
+    hfm__text_char(t, hex[(uint8_t)s[i] >> 4]);
+    hfm__text_char(t, hex[(uint8_t)s[i] & 15]);
+  }
+}
+
+/* Bytes from a file: quoted, control and non-ASCII bytes escaped, at most 128 of them. */
+HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
   const size_t shown = n > 128 ? 125 : n;
   size_t i;
   hfm__text_char(t, '\'');
   for (i = 0; i < shown; i++) {
     const uint8_t c = (uint8_t)s[i];
-    if (c >= 0x20 && c < 0x7f && c != '\\') {
-      hfm__text_char(t, (char)c);
-    } else {
-      hfm__text_str(t, "\\x");
-      hfm__text_char(t, hex[c >> 4]);
-      hfm__text_char(t, hex[c & 15]);
-    }
+    if (c >= 0x20 && c < 0x7f && c != '\\') hfm__text_char(t, (char)c);
+    else hfm__text_escaped(t, s + i, 1);
   }
   if (shown < n) hfm__text_str(t, "...");
   hfm__text_char(t, '\'');
@@ -2545,7 +2549,9 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   return HFM_OK;
 }
 
-/* `size` bytes at `offset` as memory: in the map, or in *owned, which the caller frees (size bytes; NULL if mapped). */
+/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with *owned
+   NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between a check and
+   the use of what was checked. */
 HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, uint64_t size, const uint8_t **bytes,
                                         uint8_t **owned, hfm_error *error) {
   hfm_result result;
@@ -2554,8 +2560,8 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   if (offset > file->size || size > file->size - offset)
     return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset,
                      "%u bytes wanted at byte %u, but the file has only %u", size, offset, file->size);
-  if (file->map || size == 0) {
-    *bytes = file->map ? file->map + offset : (const uint8_t *)"";
+  if (size == 0 || (file->map && !hfm__is_file_system(file->ctx))) {
+    *bytes = size ? file->map + offset : (const uint8_t *)"";
     return HFM_OK;
   }
   *owned = (uint8_t *)hfm__alloc(&file->ctx->mem, size);
@@ -3373,14 +3379,18 @@ HFM__PRIVATE int hfm__json_i64(const char *text, size_t size, int64_t *value) {
 /* ==== begin src/formats/json_document.c ==== */
 /* ==== formats/json_document (private): a JSON value that can be edited and written =============================
    A flat array of 16-byte nodes over one text buffer; links are indices, strings are unescaped in place. Members of
-   an object are kept sorted by key, which is how Python's json.dumps(sort_keys=True) writes them. */
+   an object are kept sorted by key, which is how Python's json.dumps(sort_keys=True) writes them, with links over 1, 2,
+   4, ... of them, so that finding one among a million costs a few hundred steps. */
 
-enum { HFM__JSON_NUMERIC_KEYS = 1 }; /* node flag: the keys of an object in this place are numbers (id2label) */
+enum {
+  HFM__JSON_NUMERIC_KEYS = 1, /* node flag: the keys of an object in this place are numbers (id2label) */
+  HFM__JSON_REMOVED = 2       /* of a key: no longer a member, whatever still jumps to it */
+};
 
 typedef struct hfm__json_node {
   uint32_t start; /* scalars: first byte in doc->text; containers: the first child, 0 if none */
   uint32_t size;  /* scalars: bytes; containers: children */
-  uint32_t next;  /* the next child of the same container, 0 at the end */
+  uint32_t next;  /* the next child of the same container, 0 at the end; of a member's value: some key further on */
   uint16_t kind;  /* HFM__JSON_NULL ... HFM__JSON_OBJECT */
   uint16_t flags; /* HFM__JSON_NUMERIC_KEYS; of strings while parsing: 1 if escaped */
 } hfm__json_node;
@@ -3444,24 +3454,41 @@ HFM__PRIVATE uint32_t hfm__json_store(hfm__json *doc, const char *text, size_t s
 
 /* ---- Order of members ---- */
 
-HFM__PRIVATE int hfm__json_all_digits(const hfm__json *doc, const hfm__json_node *key) {
-  for (uint32_t i = 0; i < key->size; i++)
-    if (doc->text[key->start + i] < '0' || doc->text[key->start + i] > '9') return 0;
-  return key->size > 0;
+HFM__PRIVATE int hfm__json_all_digits(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (text[i] < '0' || text[i] > '9') return 0;
+  return size > 0;
 }
 
-/* Bytes of UTF-8 order as code points do, which is how Python compares strings. */
-HFM__PRIVATE int hfm__json_key_less(const hfm__json *doc, uint32_t a, uint32_t b, int numeric) {
-  const hfm__json_node *x = &doc->nodes[a], *y = &doc->nodes[b];
-  const uint32_t n = HFM__MIN(x->size, y->size);
+/* Is the key before a name? Bytes of UTF-8 order as code points do, which is how Python compares strings. */
+HFM__PRIVATE int hfm__json_key_before(const hfm__json *doc, uint32_t key, const char *name, size_t size, int numeric) {
+  const hfm__json_node *node = &doc->nodes[key];
+  const char *text = doc->text + node->start;
+  const size_t n = HFM__MIN((size_t)node->size, size);
   int order;
   if (numeric) { /* numbers first; those that Python writes have no leading zeros */
-    const int x_digits = hfm__json_all_digits(doc, x), y_digits = hfm__json_all_digits(doc, y);
-    if (x_digits != y_digits) return x_digits;
-    if (x_digits && x->size != y->size) return x->size < y->size;
+    const int digits = hfm__json_all_digits(text, node->size), name_digits = hfm__json_all_digits(name, size);
+    if (digits != name_digits) return digits;
+    if (digits && node->size != size) return node->size < size;
   }
-  order = n ? memcmp(doc->text + x->start, doc->text + y->start, n) : 0;
-  return order ? order < 0 : x->size < y->size;
+  order = n ? memcmp(text, name, n) : 0;
+  return order ? order < 0 : node->size < size;
+}
+
+HFM__PRIVATE int hfm__json_key_less(const hfm__json *doc, uint32_t a, uint32_t b, int numeric) {
+  return hfm__json_key_before(doc, a, doc->text + doc->nodes[b].start, doc->nodes[b].size, numeric);
+}
+
+/* Links each key to the one that is as many further on as its own number, counted from 1, has as its lowest bit. */
+HFM__PRIVATE void hfm__json_link_members(hfm__json *doc, uint32_t object) {
+  uint32_t waiting[32]; /* of each lowest bit the latest key, whose link is still to come */
+  uint32_t number = 0;
+  for (uint32_t key = doc->nodes[object].start; key; key = doc->nodes[key].next) {
+    int32_t bit = 0;
+    for (number++; !(number >> bit & 1); bit++) doc->nodes[waiting[bit] + 1].next = key;
+    waiting[bit] = key;
+    doc->nodes[key + 1].next = 0;
+  }
 }
 
 /* Merge sort of the list of an object's keys, in place: runs of 1, 2, 4, ... are merged until one is left. */
@@ -3494,6 +3521,7 @@ HFM__PRIVATE void hfm__json_sort_members(hfm__json *doc, uint32_t object, int nu
     nodes[tail].next = 0;
   }
   nodes[object].start = head;
+  hfm__json_link_members(doc, object);
 }
 
 HFM__PRIVATE int hfm__json_key_is(const hfm__json *doc, uint32_t key, const char *name, size_t size) {
@@ -3600,12 +3628,32 @@ HFM__PRIVATE int32_t hfm__json_kind(const hfm__json *doc, uint32_t node) {
   return node ? (int32_t)doc->nodes[node].kind : HFM__JSON_FAILED;
 }
 
+/* The last key of an object that comes before `name`, 0 if there is none. */
+HFM__PRIVATE uint32_t hfm__json_last_before(const hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  const int numeric = doc->nodes[object].flags & HFM__JSON_NUMERIC_KEYS;
+  uint32_t before = 0, next = doc->nodes[object].start;
+  while (next && hfm__json_key_before(doc, next, name, size, numeric)) {
+    const uint32_t far_on = doc->nodes[next + 1].next;
+    before = next;
+    next = doc->nodes[before].next;
+    if (far_on && !(doc->nodes[far_on].flags & HFM__JSON_REMOVED) &&
+        hfm__json_key_before(doc, far_on, name, size, numeric))
+      next = far_on;
+  }
+  return before;
+}
+
+/* The key after that one; the first where it is 0. */
+HFM__PRIVATE uint32_t hfm__json_key_after(const hfm__json *doc, uint32_t object, uint32_t before) {
+  return before ? doc->nodes[before].next : doc->nodes[object].start;
+}
+
 /* Key node of a member, or 0: its value is the next node. */
 HFM__PRIVATE uint32_t hfm__json_find_key(const hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  uint32_t key;
   if (hfm__json_kind(doc, object) != HFM__JSON_OBJECT) return 0;
-  for (uint32_t key = doc->nodes[object].start; key; key = doc->nodes[key].next)
-    if (hfm__json_key_is(doc, key, name, size)) return key;
-  return 0;
+  key = hfm__json_key_after(doc, object, hfm__json_last_before(doc, object, name, size));
+  return key && hfm__json_key_is(doc, key, name, size) ? key : 0;
 }
 
 /* Value of a member, or 0. */
@@ -3650,14 +3698,34 @@ HFM__PRIVATE int hfm__json_bool(const hfm__json *doc, uint32_t node, int32_t *va
   return 1;
 }
 
+/* What a node is, for errors; a scalar as it is written. */
+HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text *t) {
+  const int32_t kind = hfm__json_kind(doc, node);
+  if (kind == HFM__JSON_OBJECT || kind == HFM__JSON_ARRAY)
+    hfm__text_str(t, kind == HFM__JSON_OBJECT ? "an object" : "a list");
+  else if (kind == HFM__JSON_FAILED)
+    hfm__text_str(t, "nothing");
+  else
+    hfm__text_quoted(t, doc->text + doc->nodes[node].start, doc->nodes[node].size);
+}
+
+HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
+  char found[160];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
+  hfm__json_found(doc, doc->root, &t);
+  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+}
+
 /* ---- Editing ---- */
 
 /* Member `name` of an object, made (as null, in its place) if it isn't there; the value's node, or 0 when out of
    memory. */
 HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const char *name, size_t size) {
-  const int numeric = doc->nodes[object].flags & HFM__JSON_NUMERIC_KEYS;
-  uint32_t key = hfm__json_find_key(doc, object, name, size), before = 0, after, start;
-  if (key) return key + 1;
+  const uint32_t before = hfm__json_last_before(doc, object, name, size);
+  const uint32_t after = hfm__json_key_after(doc, object, before);
+  uint32_t key, start;
+  if (after && hfm__json_key_is(doc, after, name, size)) return after + 1;
   start = hfm__json_store(doc, name, size);
   if (start == UINT32_MAX) return 0;
   key = hfm__json_add(doc, HFM__JSON_STRING, start, (uint32_t)size);
@@ -3665,10 +3733,6 @@ HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const ch
   if (!hfm__json_add(doc, HFM__JSON_NULL, 0, 0)) {
     doc->count--;
     return 0;
-  }
-  for (after = doc->nodes[object].start; after && hfm__json_key_less(doc, after, key, numeric);) {
-    before = after;
-    after = doc->nodes[after].next;
   }
   doc->nodes[key].next = after;
   if (before) doc->nodes[before].next = key;
@@ -3696,15 +3760,12 @@ HFM__PRIVATE int hfm__json_set_scalar(hfm__json *doc, uint32_t node, int32_t kin
 }
 
 HFM__PRIVATE void hfm__json_remove(hfm__json *doc, uint32_t object, const char *name, size_t size) {
-  const uint32_t key = hfm__json_find_key(doc, object, name, size);
-  uint32_t before = doc->nodes[object].start;
-  if (!key) return;
-  if (before == key) {
-    doc->nodes[object].start = doc->nodes[key].next;
-  } else {
-    while (doc->nodes[before].next != key) before = doc->nodes[before].next;
-    doc->nodes[before].next = doc->nodes[key].next;
-  }
+  const uint32_t before = hfm__json_last_before(doc, object, name, size);
+  const uint32_t key = hfm__json_key_after(doc, object, before);
+  if (!key || !hfm__json_key_is(doc, key, name, size)) return;
+  if (before) doc->nodes[before].next = doc->nodes[key].next;
+  else doc->nodes[object].start = doc->nodes[key].next;
+  doc->nodes[key].flags |= HFM__JSON_REMOVED;
   doc->nodes[object].size--;
 }
 
@@ -3862,6 +3923,8 @@ typedef struct hfm__tensor_list {
   hfm__arena *names;
   hfm__file_tensor *items;
   size_t count, capacity;
+  uint64_t file_bytes;    /* of all files so far */
+  uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
 } hfm__tensor_list;
 
 HFM__PRIVATE hfm__file_tensor *hfm__tensor_list_add(hfm__tensor_list *list) {
@@ -4464,13 +4527,14 @@ enum {
   HFM__PK_DICT,
   HFM__PK_GLOBAL,  /* a: index in hfm__pickle_globals */
   HFM__PK_STORAGE, /* a: its persistent id, a tuple */
-  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_... */
+  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_..., count: where
+                      in the stream it was called */
 };
 
 typedef struct hfm__pickle_object {
   uint8_t kind;
   uint8_t ordered; /* dict: an OrderedDict */
-  uint8_t listed;  /* dict: it was made of the list of pairs `a`, which is looked at when somebody asks */
+  uint8_t listed;  /* dict: it was made of the first `count` pairs of the list `a`, looked at when somebody asks */
   uint32_t a, b;
   union {
     int64_t integer;
@@ -4886,6 +4950,7 @@ HFM__PRIVATE int hfm__pickle_rebuild(hfm__pickle *p, uint32_t args, int32_t role
   if (!object) return 0;
   object->a = args;
   object->b = (uint32_t)role;
+  object->u.count = p->op;
   return 1;
 }
 
@@ -4902,6 +4967,7 @@ HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
   dict->ordered = 1;
   dict->listed = count == 1;
   dict->a = pairs;
+  dict->u.count = pairs ? p->objects[pairs].u.count : 0;
   return 1;
 }
 
@@ -5182,9 +5248,11 @@ HFM__PRIVATE hfm_result hfm__pickle_run(hfm__pickle *p, uint32_t *root) {
 typedef struct hfm__torch_storage {
   const char *key;
   size_t key_size;
-  hfm_dtype dtype;    /* 0: untyped, the tensor says it; its size is in bytes */
+  hfm_dtype dtype;   /* 0: untyped, the tensor says it */
+  uint64_t itemsize; /* of the elements that these count: dtype's; 1 if untyped */
   uint64_t numel;
-  uint64_t view_offset, view_numel; /* legacy: the part of it that is meant, in elements */
+  int32_t is_view; /* the part of it that is meant: only in legacy files */
+  uint64_t view_offset, view_numel;
 } hfm__torch_storage;
 
 /* Where storages lie: a function of the container. */
@@ -5205,7 +5273,7 @@ typedef struct hfm__torch {
   hfm__tensor_list *list;
   hfm__torch_locate locate;
   int32_t big_endian;
-  uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
+  uint64_t at;            /* byte in the file of the instruction that made the tensor in question, for errors */
   const hfm__zip *zip;    /* or: */
   const void **by_key;   /* the records of a legacy stream, sorted */
   size_t record_count;
@@ -5213,7 +5281,7 @@ typedef struct hfm__torch {
 } hfm__torch;
 
 HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *problem) {
-  return hfm__fail(t->error, item, t->file->name, name, t->pickle.base, "tensor %q: %s", name, problem);
+  return hfm__fail(t->error, item, t->file->name, name, t->at, "byte %u: tensor %q: %s", t->at, name, problem);
 }
 
 HFM__PRIVATE uint64_t hfm__torch_int(const hfm__torch *t, uint32_t object) {
@@ -5227,12 +5295,14 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
   hfm__torch_storage storage;
   memset(&storage, 0, sizeof storage);
   storage.dtype = hfm__pickle_globals[p->objects[hfm__pickle_element(p, id, 1)].a].dtype;
+  storage.itemsize = storage.dtype > 0 ? (uint64_t)hfm_dtype_bits(storage.dtype) / 8 : storage.dtype < 0 ? 16 : 1;
   storage.key = (const char *)p->data + key->a;
   storage.key_size = key->b;
   storage.numel = storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, id, 4));
   if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX) {
     const uint32_t view = hfm__pickle_element(p, id, 5);
     if (hfm__pickle_is(p, view, HFM__PK_TUPLE)) {
+      storage.is_view = 1;
       storage.view_offset = hfm__torch_int(t, hfm__pickle_element(p, view, 1));
       storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, view, 2));
     }
@@ -5242,17 +5312,18 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
 
 /* ---- One tensor ---- */
 
-/* The largest element that the strides reach, plus one, fits `numel` elements from `first` on (torch's
-   checkInBoundsForStorage); checked in every step. */
-HFM__PRIVATE int hfm__torch_in_bounds(const hfm__file_tensor *tensor, uint64_t first, uint64_t numel) {
-  uint64_t last = first, reach;
+/* *end: one more than the largest element that the strides reach from `first` on, checked in every step; `first` where
+   there are no elements. */
+HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, uint64_t first, uint64_t *end) {
+  uint64_t reach;
+  *end = first;
   for (int32_t i = 0; i < tensor->rank; i++)
-    if (tensor->shape[i] == 0) return first <= numel;
+    if (tensor->shape[i] == 0) return 1;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)tensor->stride[i], &reach) ||
-        !hfm__add64(last, reach, &last))
+        !hfm__add64(*end, reach, end))
       return 0;
-  return last < numel;
+  return hfm__add64(*end, 1, end);
 }
 
 /* Row-major without gaps; strides of dimensions of one element say nothing. */
@@ -5283,43 +5354,49 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   const uint32_t size = hfm__pickle_element(p, args, 2);
   const uint64_t first = hfm__torch_int(t, hfm__pickle_element(p, args, 1));
   const int32_t is_v3 = p->objects[object].b == HFM__PK_CALL_TENSOR_V3;
-  uint64_t itemsize, elements, bytes, start, offset = 0, numel = storage.view_numel;
+  uint64_t itemsize, elements, bytes, numel, end = 0, offset = 0;
   hfm_result result;
+  t->at = p->base + p->objects[object].u.count;
   if (storage.dtype < 0 || (is_v3 && hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype < 0))
     return hfm__torch_bad(t, HFM_E_WEIGHT_DTYPE, tensor->name, "complex128 and packed float4 are not read");
   tensor->dtype = is_v3 ? hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype : storage.dtype;
   if (!tensor->dtype || (is_v3 && storage.dtype && storage.dtype != tensor->dtype))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage does not fit its dtype");
   itemsize = (uint64_t)hfm_dtype_bits(tensor->dtype) / 8;
-  if (!hfm__mul64(storage.numel, storage.dtype ? itemsize : 1, &bytes))
+  if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage is larger than any file");
+  if (storage.is_view && t->zip)
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it is a view outside of its storage");
-  if (!storage.dtype) numel = bytes / itemsize;
+  numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
   hfm__torch_dims(t, hfm__pickle_element(p, args, 3), tensor->stride);
-  if (!hfm__torch_in_bounds(tensor, first, numel))
-    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, p->base,
-                     "tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", tensor->name,
-                     (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
+  if (!hfm__torch_reach(tensor, first, &end) || end > numel)
+    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
   tensor->contiguous = hfm__torch_is_contiguous(tensor);
   if (tensor->contiguous) {
     hfm__row_major(tensor);
-  } else if (!hfm__add64(t->strided_bytes, tensor->bytes, &t->strided_bytes) ||
-             t->strided_bytes > t->file->size + t->file->ctx->limits.max_new_bytes) {
-    return hfm__fail(t->error, HFM_E_CONFIG_LIMIT, t->file->name, tensor->name, p->base,
-                     "tensor %q: views of the file take %u bytes as dense tensors, more than the file and "
+  } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
+             (t->list->strided_bytes > t->list->file_bytes &&
+              t->list->strided_bytes - t->list->file_bytes > t->file->ctx->limits.max_new_bytes)) {
+    return hfm__fail(t->error, HFM_E_NEW_WEIGHTS_LIMIT, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
                      "options.limits.max_new_bytes together",
-                     tensor->name, t->strided_bytes);
+                     t->at, tensor->name, t->list->strided_bytes);
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;
-  start = (first + storage.view_offset) * itemsize; /* both lie inside the storage, whose bytes lie in the file */
-  tensor->offset = elements ? offset + start : offset;
+  /* What lies in the storage can't overflow: it lies in the file. That it does is what all of the above is about. */
+  tensor->offset = elements ? offset + storage.view_offset * storage.itemsize + first * itemsize : offset;
+  if (tensor->offset > t->file->size || (elements && (end - first) * itemsize > t->file->size - tensor->offset))
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it reaches beyond the end of the file");
   tensor->file = t->index;
   tensor->big_endian = t->big_endian && itemsize > 1;
   return HFM_OK;
@@ -5332,6 +5409,7 @@ typedef struct hfm__torch_members {
   const hfm__pickle *pickle;
   uint32_t cell;
   int32_t listed;
+  uint64_t left; /* cells: a list may have grown after a dict was made of it */
 } hfm__torch_members;
 
 HFM__PRIVATE hfm__torch_members hfm__torch_members_of(const hfm__pickle *p, uint32_t dict) {
@@ -5339,15 +5417,17 @@ HFM__PRIVATE hfm__torch_members hfm__torch_members_of(const hfm__pickle *p, uint
   m.pickle = p;
   m.listed = p->objects[dict].listed;
   m.cell = m.listed ? p->objects[p->objects[dict].a].a : p->objects[dict].a;
+  m.left = p->objects[dict].u.count;
   return m;
 }
 
 /* The next member; what is no pair in a list of pairs is passed over. */
 HFM__PRIVATE int hfm__torch_next_member(hfm__torch_members *m, uint32_t *key, uint32_t *value) {
   const hfm__pickle *p = m->pickle;
-  while (m->cell) {
+  while (m->left) {
     const hfm__pickle_cell *cell = &p->cells[m->cell];
     m->cell = cell->next;
+    m->left--;
     if (!m->listed) {
       *key = cell->key;
       *value = cell->value;
@@ -5371,42 +5451,48 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: the root, or a state dict inside of a training checkpoint. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
+   that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
-  if (hfm__torch_has_tensors(p, root)) return root;
-  for (size_t i = 0; i < HFM__COUNT(wrappers); i++) {
-    hfm__torch_members m = hfm__torch_members_of(p, root);
-    uint32_t key, value;
-    while (hfm__torch_next_member(&m, &key, &value))
-      if (hfm__pickle_text_is(p, key, wrappers[i]) && hfm__pickle_is(p, value, HFM__PK_DICT) &&
-          hfm__torch_has_tensors(p, value))
-        return value;
-  }
+  uint32_t found[HFM__COUNT(wrappers)], key, value;
+  hfm__torch_members m = hfm__torch_members_of(p, root);
+  memset(found, 0, sizeof found); /* None */
+  while (hfm__torch_next_member(&m, &key, &value))
+    for (size_t i = 0; i < HFM__COUNT(wrappers); i++)
+      if (hfm__pickle_text_is(p, key, wrappers[i])) found[i] = value;
+  for (size_t i = 0; i < HFM__COUNT(wrappers); i++)
+    if (hfm__pickle_is(p, found[i], HFM__PK_DICT) && hfm__torch_has_tensors(p, found[i])) return found[i];
   return root;
 }
 
+/* A member whose key is a string. */
+typedef struct hfm__torch_item {
+  const char *key;
+  uint32_t size, value;
+} hfm__torch_item;
+
+HFM__PRIVATE int hfm__torch_item_order(const void *a, const void *b) {
+  const hfm__torch_item *x = (const hfm__torch_item *)a, *y = (const hfm__torch_item *)b;
+  const uint32_t n = HFM__MIN(x->size, y->size);
+  const int order = n ? memcmp(x->key, y->key, n) : 0;
+  return order || x->size == y->size ? order : x->size < y->size ? -1 : 1;
+}
+
 /* A tensor's name: UTF-8 without NUL. NULL with *result filled. */
-HFM__PRIVATE char *hfm__torch_name(hfm__torch *t, uint32_t key, hfm_result *result) {
-  const hfm__pickle *p = &t->pickle;
-  const hfm__pickle_object *o = &p->objects[key];
-  const char *text = (const char *)p->data + o->a;
+HFM__PRIVATE char *hfm__torch_name(hfm__torch *t, const hfm__torch_item *item, hfm_result *result) {
   char *name;
-  for (size_t i = 0; o->kind == HFM__PK_STRING && i < o->b;) {
-    const size_t length = text[i] ? hfm__utf8_length(text + i, o->b - i) : 0;
+  for (size_t i = 0; i < item->size;) {
+    const size_t length = item->key[i] ? hfm__utf8_length(item->key + i, item->size - i) : 0;
     if (!length) {
-      *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base + o->a + i,
-                          "byte %u: a tensor's name must be UTF-8 without a NUL character", p->base + o->a + i);
+      const uint64_t at = t->pickle.base + (uint64_t)(item->key + i - (const char *)t->pickle.data);
+      *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, at,
+                          "byte %u: a tensor's name must be UTF-8 without a NUL character", at);
       return NULL;
     }
     i += length;
   }
-  if (o->kind != HFM__PK_STRING) {
-    *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base,
-                        "a tensor without a name: the keys of a state dict must be strings");
-    return NULL;
-  }
-  name = hfm__arena_copy(t->list->names, text, o->b);
+  name = hfm__arena_copy(t->list->names, item->key, item->size);
   if (!name) *result = hfm__fail_memory(t->error, "the table of tensors", 0);
   return name;
 }
@@ -5419,31 +5505,64 @@ HFM__PRIVATE void hfm__torch_drop_module(hfm__tensor_list *list, size_t first) {
   for (size_t i = first; i < list->count; i++) list->items[i].name += sizeof prefix - 1;
 }
 
-HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
+/* The table's row for one member; what is no tensor (a step count, a version) has none. */
+HFM__PRIVATE hfm_result hfm__torch_add(hfm__torch *t, const hfm__torch_item *item) {
+  hfm_result result = HFM_OK;
+  hfm__file_tensor *tensor;
+  char *name;
+  if (!hfm__pickle_is(&t->pickle, item->value, HFM__PK_TENSOR)) return HFM_OK;
+  name = hfm__torch_name(t, item, &result);
+  if (!name) return result;
+  tensor = hfm__tensor_list_add(t->list);
+  if (!tensor) return hfm__fail_memory(t->error, "the table of tensors", 0);
+  tensor->name = name;
+  return hfm__torch_tensor(t, item->value, tensor);
+}
+
+/* The tensors of a state dict. Of members of one name the last counts, as in Python, also where it is no tensor. */
+HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict) {
   const hfm__pickle *p = &t->pickle;
-  const size_t first = t->list->count;
-  hfm__torch_members m;
+  const hfm_allocator *mem = &t->file->ctx->mem;
+  const uint64_t room = p->objects[dict].u.count, item_bytes = room * sizeof(hfm__torch_item);
+  const uint64_t sorted_bytes = room * 2 * sizeof(void *);
+  hfm__torch_item *items = (hfm__torch_item *)hfm__alloc(mem, item_bytes);
+  const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
+  hfm_result result = HFM_OK;
+  hfm__torch_members m = hfm__torch_members_of(p, dict);
+  size_t count = 0;
   uint32_t key, value;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT))
-    return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
-  root = hfm__torch_state_dict(p, root);
-  m = hfm__torch_members_of(p, root);
-  while (hfm__torch_next_member(&m, &key, &value)) {
-    hfm_result result = HFM_OK;
-    hfm__file_tensor *tensor;
-    char *name;
-    if (!hfm__pickle_is(p, value, HFM__PK_TENSOR)) continue; /* a step count, a version: not ours */
-    name = hfm__torch_name(t, key, &result);
-    if (!name) return result;
-    tensor = hfm__tensor_list_add(t->list);
-    if (!tensor) return hfm__fail_memory(t->error, "the table of tensors", 0);
-    tensor->name = name;
-    result = hfm__torch_tensor(t, value, tensor);
-    if (result != HFM_OK) return result;
+  if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
+  while (result == HFM_OK && hfm__torch_next_member(&m, &key, &value)) {
+    if (hfm__pickle_is(p, key, HFM__PK_STRING)) {
+      items[count].key = (const char *)p->data + p->objects[key].a;
+      items[count].size = p->objects[key].b;
+      items[count].value = value;
+      sorted[count] = &items[count];
+      count++;
+    } else if (hfm__pickle_is(p, value, HFM__PK_TENSOR)) {
+      t->at = p->base + p->objects[value].u.count;
+      result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->at,
+                         "byte %u: a tensor without a name: the keys of a state dict must be strings", t->at);
+    }
   }
-  hfm__torch_drop_module(t->list, first);
-  return HFM_OK;
+  if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
+  for (size_t i = 0; i < count && result == HFM_OK; i++)
+    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
+      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  hfm__free(mem, items, item_bytes);
+  hfm__free(mem, (void *)sorted, sorted_bytes);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
+  const size_t first = t->list->count;
+  hfm_result result;
+  if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
+    return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
+                     "the pickle must hold a state dict: a dict of names and tensors");
+  result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
+  if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
+  return result;
 }
 
 /* ---- Zip ---- */
@@ -5612,15 +5731,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
-    uint64_t itemsize;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    itemsize = storage.dtype > 0 ? (uint64_t)hfm_dtype_bits(storage.dtype) / 8 : storage.dtype < 0 ? 16 : 1;
     if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
-    if (record->itemsize && (record->itemsize != itemsize || record->numel != storage.numel))
+    if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
       return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
-    record->itemsize = itemsize;
+    record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)
@@ -5956,6 +6073,7 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   uint8_t magic[4] = {0, 0, 0, 0};
   const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
   if (result != HFM_OK) return result;
+  if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
   if (hfm__ends_with(file->name, ".safetensors") ||
       (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80))
     return hfm__safetensors_read(file, index, list, error);
@@ -6204,8 +6322,7 @@ HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *
   }
   if (result == HFM_OK)
     result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
-  if (result == HFM_OK && hfm__json_kind(&config->document, config->document.root) != HFM__JSON_OBJECT)
-    result = hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object");
+  if (result == HFM_OK) result = hfm__json_need_object(&config->document, file, error);
   if (result == HFM_OK) result = hfm__config_bind(config, error);
   if (result == HFM_OK) *out = config;
   else hfm_config_free(config);
@@ -19748,8 +19865,10 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
-  hfm_dtype dtype; /* what Transformers would hold every parameter in */
+  uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
+  hfm_dtype dtype;          /* what Transformers would hold every parameter in */
 } hfm__loader;
 
 HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
@@ -19791,6 +19910,7 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
       if (hfm__same_shape_as(tensor, p)) {
         l->tensors[found->parameter] = tensor;
       } else if (l->options && l->options->ignore_mismatched_sizes) {
+        l->mismatched[found->parameter] = 1;
         result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
       } else {
         result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
@@ -19876,7 +19996,23 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
 
 /* ---- One parameter ---- */
 
+/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the same
+   bytes again and again, or one element a million times. */
+HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
+  const hfm__checkpoint *checkpoint = &l->model->checkpoint;
+  uint64_t sum = 0;
+  if (l->options && l->options->random_weights) return UINT64_MAX;
+  for (uint32_t i = 0; i < checkpoint->file_count; i++)
+    if (!hfm__add64(sum, checkpoint->files[i].size, &sum)) return UINT64_MAX;
+  return hfm__mul64(sum, 4, &sum) && hfm__add64(sum, l->model->ctx.limits.max_new_bytes, &sum) ? sum : UINT64_MAX;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
+  if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
+    return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
+                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
+                     "than %u, four times the files and options.limits.max_new_bytes",
+                     name, weight->bytes, l->most);
   weight->storage = &hfm__storage_owned;
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
@@ -19957,9 +20093,8 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
   return result;
 }
 
-HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, const char *name) {
-  for (size_t i = 0; i < l->model->report_count; i++)
-    if (l->model->report[i].status == HFM_KEY_MISMATCHED && hfm__equal(l->model->report[i].key, name)) return HFM_OK;
+HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, const char *name) {
+  if (l->mismatched[parameter]) return HFM_OK;
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
@@ -19972,11 +20107,13 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to) /* missing under both names: both are reported */
-    return l->tensors[p->tied_to] || (l->options && l->options->random_weights) ? HFM_OK : hfm__report_missing(l, name);
+    return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
+               ? HFM_OK
+               : hfm__report_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, name);
+  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
   return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
 }
 
@@ -20021,9 +20158,11 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.dtype = hfm__target_dtype(model, options);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.most = hfm__most_allocated(&l);
+  l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
+  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
                                        : hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);
@@ -20067,13 +20206,18 @@ HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
   return v;
 }
 
-/* Are two keys equal but for numbers between dots? */
-HFM__PRIVATE int hfm__same_pattern(const char *a, const char *b) {
+/* Orders keys by their parts; all numbers between dots are alike. 0: the same but for such numbers. */
+HFM__PRIVATE int hfm__pattern_order(const char *a, const char *b) {
   for (;;) {
     const size_t n = hfm__key_part(a), m = hfm__key_part(b);
-    const int numbers = hfm__is_number(a, n) && hfm__is_number(b, m);
-    if (!numbers && (n != m || memcmp(a, b, n) != 0)) return 0;
-    if (!a[n] || !b[m]) return a[n] == b[m];
+    const int a_number = hfm__is_number(a, n), b_number = hfm__is_number(b, m);
+    if (a_number != b_number) return a_number ? -1 : 1;
+    if (!a_number) {
+      const int order = memcmp(a, b, HFM__MIN(n, m));
+      if (order) return order;
+      if (n != m) return n < m ? -1 : 1;
+    }
+    if (!a[n] || !b[m]) return (a[n] != 0) - (b[m] != 0);
     a += n + 1;
     b += m + 1;
   }
@@ -20086,59 +20230,112 @@ HFM__PRIVATE const char *hfm__key_at(const char *key, int32_t index, size_t *siz
   return key;
 }
 
-HFM__PRIVATE int hfm__same_row(const hfm_load_entry *a, const hfm_load_entry *b) {
-  return a->status == b->status && hfm__same_pattern(a->key, b->key);
+/* ---- Rows ---- */
+
+/* Entries of the report that share a row: a run of `sorted`. */
+typedef struct hfm__report_row {
+  size_t first, count;
+} hfm__report_row;
+
+typedef struct hfm__report_rows {
+  hfm_allocator mem;
+  size_t entries, count;
+  const void **sorted;   /* entries, row after row; twice the room, for sorting */
+  hfm__report_row *rows; /* in the order in which the report has their first entries */
+} hfm__report_rows;
+
+HFM__PRIVATE int hfm__row_order(const void *a, const void *b) {
+  const hfm_load_entry *x = (const hfm_load_entry *)a, *y = (const hfm_load_entry *)b;
+  return x->status != y->status ? x->status - y->status : hfm__pattern_order(x->key, y->key);
 }
 
-/* The values that one numeric part takes in the row of entry `first`, ascending: "3", "{0, 1, 2}" or "{0...11}". */
-HFM__PRIVATE void hfm__text_numbers(hfm__text *t, const hfm_model *model, size_t first, int32_t part) {
-  int64_t low = -1, shown[10];
+HFM__PRIVATE void hfm__report_rows_free(hfm__report_rows *r) {
+  hfm__free(&r->mem, (void *)r->sorted, (uint64_t)r->entries * 2 * sizeof *r->sorted);
+  hfm__free(&r->mem, r->rows, (uint64_t)r->entries * sizeof *r->rows);
+}
+
+/* 0 when out of memory. */
+HFM__PRIVATE int hfm__report_rows_make(const hfm_model *model, hfm__report_rows *r) {
+  const size_t n = model->report_count;
+  memset(r, 0, sizeof *r);
+  r->mem = model->ctx.mem;
+  r->entries = n;
+  r->sorted = (const void **)hfm__alloc(&r->mem, (uint64_t)n * 2 * sizeof *r->sorted);
+  r->rows = (hfm__report_row *)hfm__alloc_zero(&r->mem, (uint64_t)n * sizeof *r->rows);
+  if (!r->sorted || !r->rows) return 0;
+  for (size_t i = 0; i < n; i++) r->sorted[i] = &model->report[i];
+  hfm__sort(r->sorted, r->sorted + n, n, hfm__row_order); /* stable: a row begins with its first entry */
+  for (size_t i = 0, first = 0; i < n; i++) {
+    const size_t place = (size_t)((const hfm_load_entry *)r->sorted[first] - model->report);
+    r->rows[place].first = first;
+    r->rows[place].count++;
+    if (i + 1 < n && hfm__row_order(r->sorted[i], r->sorted[i + 1]) != 0) first = i + 1;
+  }
+  for (size_t i = 0; i < n; i++)
+    if (r->rows[i].count) r->rows[r->count++] = r->rows[i];
+  return 1;
+}
+
+/* The values that one numeric part takes in a row, ascending: "3", "{0, 1, 2}" or "{0...11}". */
+HFM__PRIVATE void hfm__text_numbers(hfm__text *t, const hfm__report_rows *r, const hfm__report_row *row, int32_t part) {
+  enum { LISTED = 10 };
+  int64_t smallest[LISTED + 1], largest = 0;
   size_t count = 0;
-  for (;;) { /* the next larger value, until there is none: rows are short, or their numbers dense */
-    int64_t next = INT64_MAX;
-    for (size_t i = first; i < model->report_count; i++) {
-      size_t n;
-      const char *s;
-      int64_t value;
-      if (!hfm__same_row(&model->report[first], &model->report[i])) continue;
-      s = hfm__key_at(model->report[i].key, part, &n);
-      value = hfm__number(s, n);
-      if (value > low && value < next) next = value;
-    }
-    if (next == INT64_MAX) break;
-    if (count < HFM__COUNT(shown)) shown[count] = next;
-    low = next;
-    count++;
+  for (size_t i = row->first; i < row->first + row->count; i++) {
+    size_t n, place = 0;
+    const char *s = hfm__key_at(((const hfm_load_entry *)r->sorted[i])->key, part, &n);
+    const int64_t value = hfm__number(s, n);
+    largest = HFM__MAX(largest, value);
+    while (place < count && smallest[place] < value) place++;
+    if (place > LISTED || (place < count && smallest[place] == value)) continue;
+    if (count <= LISTED) count++;
+    for (size_t k = count - 1; k > place; k--) smallest[k] = smallest[k - 1];
+    smallest[place] = value;
   }
   if (count == 1) {
-    hfm__text_i64(t, shown[0]);
+    hfm__text_i64(t, largest);
     return;
   }
   hfm__text_char(t, '{');
-  if (count > HFM__COUNT(shown)) {
-    hfm__text_format(t, "%i...%i", shown[0], low);
+  if (count > LISTED) {
+    hfm__text_format(t, "%i...%i", smallest[0], largest);
   } else {
-    for (size_t i = 0; i < count; i++) hfm__text_format(t, "%s%i", i ? ", " : "", shown[i]);
+    for (size_t i = 0; i < count; i++) hfm__text_format(t, "%s%i", i ? ", " : "", smallest[i]);
   }
   hfm__text_char(t, '}');
 }
 
-HFM__PRIVATE void hfm__text_folded(hfm__text *t, const hfm_model *model, size_t first) {
-  const char *key = model->report[first].key;
+/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
+HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
+  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
+  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
+  return length == 3 && s[0] == 0xe2 &&
+         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
+/* A name from a file, readable: only what a terminal would obey is escaped, and what is no UTF-8. */
+HFM__PRIVATE void hfm__text_name(hfm__text *t, const char *s, size_t n) {
+  for (size_t i = 0; i < n;) {
+    const size_t length = hfm__utf8_length(s + i, n - i);
+    if (length && s[i] != '\\' && !hfm__is_control((const uint8_t *)s + i, length))
+      hfm__text_bytes(t, s + i, length);
+    else
+      hfm__text_escaped(t, s + i, HFM__MAX(length, 1));
+    i += HFM__MAX(length, 1);
+  }
+}
+
+HFM__PRIVATE void hfm__text_folded(hfm__text *t, const hfm__report_rows *r, const hfm__report_row *row) {
+  const char *key = ((const hfm_load_entry *)r->sorted[row->first])->key;
   for (int32_t part = 0;; part++) {
     const size_t n = hfm__key_part(key);
-    if (hfm__is_number(key, n)) hfm__text_numbers(t, model, first, part);
-    else hfm__text_bytes(t, key, n);
+    if (hfm__is_number(key, n)) hfm__text_numbers(t, r, row, part);
+    else hfm__text_name(t, key, n);
     if (!key[n]) return;
     hfm__text_char(t, '.');
     key += n + 1;
   }
-}
-
-HFM__PRIVATE int hfm__starts_row(const hfm_model *model, size_t index) {
-  for (size_t i = 0; i < index; i++)
-    if (hfm__same_row(&model->report[i], &model->report[index])) return 0;
-  return 1;
 }
 
 HFM__PRIVATE void hfm__text_torch_size(hfm__text *t, const int64_t *shape, int32_t rank) {
@@ -20181,16 +20378,21 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
   hfm__text t = hfm__text_to(buffer, buffer ? size : 0);
   size_t widths[3] = {3, 6, 0};
   int32_t only_unexpected = 1;
+  hfm__report_rows r;
   if (!model || !model->report_count) return 0;
-  for (size_t i = 0; i < model->report_count; i++) {
+  if (!hfm__report_rows_make(model, &r)) {
+    hfm__report_rows_free(&r);
+    return 0;
+  }
+  for (size_t i = 0; i < r.count; i++) {
+    const hfm_load_entry *entry = (const hfm_load_entry *)r.sorted[r.rows[i].first];
     hfm__text cell = hfm__text_to(NULL, 0);
-    if (model->report[i].status != HFM_KEY_UNEXPECTED) only_unexpected = 0;
-    if (!hfm__starts_row(model, i)) continue;
-    hfm__text_folded(&cell, model, i);
+    if (entry->status != HFM_KEY_UNEXPECTED) only_unexpected = 0;
+    hfm__text_folded(&cell, &r, &r.rows[i]);
     widths[0] = HFM__MAX(widths[0], cell.length);
-    widths[1] = HFM__MAX(widths[1], strlen(hfm__statuses[model->report[i].status].name));
+    widths[1] = HFM__MAX(widths[1], strlen(hfm__statuses[entry->status].name));
     cell = hfm__text_to(NULL, 0);
-    hfm__text_details(&cell, &model->report[i]);
+    hfm__text_details(&cell, entry);
     widths[2] = HFM__MAX(widths[2], cell.length);
   }
   hfm__text_format(&t, "\x1b[1m%s LOAD REPORT\x1b[0m from: %s\nKey", model->architecture, source ? source : "");
@@ -20207,22 +20409,23 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     if (column < 2) hfm__text_str(&t, "-+-");
   }
   hfm__text_str(&t, only_unexpected ? "-+-\n" : "\n");
-  for (size_t i = 0; i < model->report_count; i++) {
+  for (size_t i = 0; i < r.count; i++) {
+    const hfm_load_entry *entry = (const hfm_load_entry *)r.sorted[r.rows[i].first];
+    const hfm__status_row *status = &hfm__statuses[entry->status];
     size_t start = t.length;
-    if (!hfm__starts_row(model, i)) continue;
-    hfm__text_folded(&t, model, i);
+    hfm__text_folded(&t, &r, &r.rows[i]);
     hfm__text_pad(&t, start, widths[0]);
     hfm__text_str(&t, " | ");
-    start = t.length + (color ? strlen(hfm__statuses[model->report[i].status].color) + 4 : 0);
-    hfm__text_styled(&t, hfm__statuses[model->report[i].status].color, hfm__statuses[model->report[i].status].name, "",
-                     color);
+    start = t.length + (color ? strlen(status->color) + 4 : 0);
+    hfm__text_styled(&t, status->color, status->name, "", color);
     hfm__text_pad(&t, start, widths[1]);
     hfm__text_str(&t, " | ");
     start = t.length;
-    hfm__text_details(&t, &model->report[i]);
+    hfm__text_details(&t, entry);
     hfm__text_pad(&t, start, widths[2]);
     hfm__text_str(&t, only_unexpected ? " | \n" : "\n");
   }
+  hfm__report_rows_free(&r);
   hfm__text_str(&t, "\nNotes:");
   for (int32_t status = HFM_KEY_UNEXPECTED; status <= HFM_KEY_MISMATCHED; status++) {
     for (size_t i = 0; i < model->report_count; i++) {
@@ -21698,14 +21901,27 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
+/* A path's last part. */
+HFM__PRIVATE const char *hfm__file_part(const char *path) {
+  const char *part = path;
+  for (; *path; path++)
+    if (*path == '/' || *path == '\\') part = path + 1;
+  return part;
+}
+
+/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
+  const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json document;
   char *text;
   size_t size;
-  hfm_result result = hfm__file_load(ctx, path, ctx->limits.max_config_bytes, &text, &size, error);
+  hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
+                                     &text, &size, error);
   if (result != HFM_OK) return result;
   memset(&document, 0, sizeof document);
-  result = hfm__json_parse(&document, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, error);
+  result = hfm__json_parse(&document, &ctx->mem, path, text, size, is_config ? HFM__JSON_NONFINITE : 0, error);
+  if (result == HFM_OK && is_config) result = hfm__json_need_object(&document, path, error);
   hfm__json_free(&document);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   return result;
@@ -21714,21 +21930,13 @@ HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *pat
 /* An index, and every shard that it names. */
 HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *path, const char *extension,
                                          const hfm_options *options, hfm_error *error) {
+  const size_t before = (size_t)(hfm__file_part(path) - path); /* the directory, its separator included */
   hfm__checkpoint checkpoint;
-  size_t end = 0; /* of the directory's part of the path */
-  char *dir;
+  char *dir = hfm__join_path(&ctx->mem, path, "");
   hfm_result result;
-  for (size_t i = 0; path[i]; i++)
-    if (path[i] == '/' || path[i] == '\\') end = i;
-  dir = hfm__join_path(&ctx->mem, path, "");
   if (!dir) return hfm__fail_memory(error, "a directory name", 0);
-  memset(&checkpoint, 0, sizeof checkpoint);
-  dir[end] = 0;
-  result = hfm__checkpoint_open_index(ctx,
-                                      end              ? dir
-                                      : path[0] == '/' ? "/"
-                                                       : ".",
-                                      path, extension, options, &checkpoint, error);
+  dir[before] = 0;
+  result = hfm__checkpoint_open_index(ctx, dir, path, extension, options, &checkpoint, error);
   if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
   hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
   return result;
@@ -21736,23 +21944,22 @@ HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *pa
 
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
   hfm__context ctx;
+  const char *name;
   hfm_result result;
   hfm__clear_error(error);
   if (!path) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "path", 0, "must not be NULL");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  if (hfm__ends_with(path, ".json")) {
-    if (strstr(path, ".safetensors.index.")) return hfm__check_index(&ctx, path, ".safetensors", options, error);
-    if (strstr(path, ".bin.index.")) return hfm__check_index(&ctx, path, ".bin", options, error);
-    return hfm__check_json(&ctx, path, error);
-  }
-  {
+  name = hfm__file_part(path);
+  if (!hfm__ends_with(name, ".json")) {
     hfm__checkpoint checkpoint;
-    memset(&checkpoint, 0, sizeof checkpoint);
     result = hfm__checkpoint_open_file(&ctx, path, options, &checkpoint, error);
     if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+    return result;
   }
-  return result;
+  if (strstr(name, ".safetensors.index.")) return hfm__check_index(&ctx, path, ".safetensors", options, error);
+  if (strstr(name, ".bin.index.")) return hfm__check_index(&ctx, path, ".bin", options, error);
+  return hfm__check_json(&ctx, path, error);
 }
 /* ==== end src/run/check.c ==== */
 /* ==== begin src/run/helpers.c ==== */

@@ -425,7 +425,9 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   return HFM_OK;
 }
 
-/* `size` bytes at `offset` as memory: in the map, or in *owned, which the caller frees (size bytes; NULL if mapped). */
+/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with *owned
+   NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between a check and
+   the use of what was checked. */
 HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, uint64_t size, const uint8_t **bytes,
                                         uint8_t **owned, hfm_error *error) {
   hfm_result result;
@@ -434,8 +436,8 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   if (offset > file->size || size > file->size - offset)
     return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset,
                      "%u bytes wanted at byte %u, but the file has only %u", size, offset, file->size);
-  if (file->map || size == 0) {
-    *bytes = file->map ? file->map + offset : (const uint8_t *)"";
+  if (size == 0 || (file->map && !hfm__is_file_system(file->ctx))) {
+    *bytes = size ? file->map + offset : (const uint8_t *)"";
     return HFM_OK;
   }
   *owned = (uint8_t *)hfm__alloc(&file->ctx->mem, size);

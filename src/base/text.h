@@ -41,21 +41,25 @@ HFM__PRIVATE void hfm__text_i64(hfm__text *t, int64_t v) {
   hfm__text_u64(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
-/* Bytes from a file: quoted, control and non-ASCII bytes as \xNN, at most 128 of them. */
-HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
+/* Bytes as \xNN. */
+HFM__PRIVATE void hfm__text_escaped(hfm__text *t, const char *s, size_t n) {
   static const char hex[] = "0123456789abcdef";
+  for (size_t i = 0; i < n; i++) {
+    hfm__text_str(t, "\\x");
+    hfm__text_char(t, hex[(uint8_t)s[i] >> 4]);
+    hfm__text_char(t, hex[(uint8_t)s[i] & 15]);
+  }
+}
+
+/* Bytes from a file: quoted, control and non-ASCII bytes escaped, at most 128 of them. */
+HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
   const size_t shown = n > 128 ? 125 : n;
   size_t i;
   hfm__text_char(t, '\'');
   for (i = 0; i < shown; i++) {
     const uint8_t c = (uint8_t)s[i];
-    if (c >= 0x20 && c < 0x7f && c != '\\') {
-      hfm__text_char(t, (char)c);
-    } else {
-      hfm__text_str(t, "\\x");
-      hfm__text_char(t, hex[c >> 4]);
-      hfm__text_char(t, hex[c & 15]);
-    }
+    if (c >= 0x20 && c < 0x7f && c != '\\') hfm__text_char(t, (char)c);
+    else hfm__text_escaped(t, s + i, 1);
   }
   if (shown < n) hfm__text_str(t, "...");
   hfm__text_char(t, '\'');

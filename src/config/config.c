@@ -69,8 +69,7 @@ HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *
   }
   if (result == HFM_OK)
     result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
-  if (result == HFM_OK && hfm__json_kind(&config->document, config->document.root) != HFM__JSON_OBJECT)
-    result = hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object");
+  if (result == HFM_OK) result = hfm__json_need_object(&config->document, file, error);
   if (result == HFM_OK) result = hfm__config_bind(config, error);
   if (result == HFM_OK) *out = config;
   else hfm_config_free(config);

@@ -237,6 +237,7 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   uint8_t magic[4] = {0, 0, 0, 0};
   const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
   if (result != HFM_OK) return result;
+  if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
   if (hfm__ends_with(file->name, ".safetensors") ||
       (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80))
     return hfm__safetensors_read(file, index, list, error);

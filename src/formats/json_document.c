@@ -1,13 +1,17 @@
 /* ==== formats/json_document (private): a JSON value that can be edited and written =============================
    A flat array of 16-byte nodes over one text buffer; links are indices, strings are unescaped in place. Members of
-   an object are kept sorted by key, which is how Python's json.dumps(sort_keys=True) writes them. */
+   an object are kept sorted by key, which is how Python's json.dumps(sort_keys=True) writes them, with links over 1, 2,
+   4, ... of them, so that finding one among a million costs a few hundred steps. */
 
-enum { HFM__JSON_NUMERIC_KEYS = 1 }; /* node flag: the keys of an object in this place are numbers (id2label) */
+enum {
+  HFM__JSON_NUMERIC_KEYS = 1, /* node flag: the keys of an object in this place are numbers (id2label) */
+  HFM__JSON_REMOVED = 2       /* of a key: no longer a member, whatever still jumps to it */
+};
 
 typedef struct hfm__json_node {
   uint32_t start; /* scalars: first byte in doc->text; containers: the first child, 0 if none */
   uint32_t size;  /* scalars: bytes; containers: children */
-  uint32_t next;  /* the next child of the same container, 0 at the end */
+  uint32_t next;  /* the next child of the same container, 0 at the end; of a member's value: some key further on */
   uint16_t kind;  /* HFM__JSON_NULL ... HFM__JSON_OBJECT */
   uint16_t flags; /* HFM__JSON_NUMERIC_KEYS; of strings while parsing: 1 if escaped */
 } hfm__json_node;
@@ -71,24 +75,41 @@ HFM__PRIVATE uint32_t hfm__json_store(hfm__json *doc, const char *text, size_t s
 
 /* ---- Order of members ---- */
 
-HFM__PRIVATE int hfm__json_all_digits(const hfm__json *doc, const hfm__json_node *key) {
-  for (uint32_t i = 0; i < key->size; i++)
-    if (doc->text[key->start + i] < '0' || doc->text[key->start + i] > '9') return 0;
-  return key->size > 0;
+HFM__PRIVATE int hfm__json_all_digits(const char *text, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (text[i] < '0' || text[i] > '9') return 0;
+  return size > 0;
 }
 
-/* Bytes of UTF-8 order as code points do, which is how Python compares strings. */
-HFM__PRIVATE int hfm__json_key_less(const hfm__json *doc, uint32_t a, uint32_t b, int numeric) {
-  const hfm__json_node *x = &doc->nodes[a], *y = &doc->nodes[b];
-  const uint32_t n = HFM__MIN(x->size, y->size);
+/* Is the key before a name? Bytes of UTF-8 order as code points do, which is how Python compares strings. */
+HFM__PRIVATE int hfm__json_key_before(const hfm__json *doc, uint32_t key, const char *name, size_t size, int numeric) {
+  const hfm__json_node *node = &doc->nodes[key];
+  const char *text = doc->text + node->start;
+  const size_t n = HFM__MIN((size_t)node->size, size);
   int order;
   if (numeric) { /* numbers first; those that Python writes have no leading zeros */
-    const int x_digits = hfm__json_all_digits(doc, x), y_digits = hfm__json_all_digits(doc, y);
-    if (x_digits != y_digits) return x_digits;
-    if (x_digits && x->size != y->size) return x->size < y->size;
+    const int digits = hfm__json_all_digits(text, node->size), name_digits = hfm__json_all_digits(name, size);
+    if (digits != name_digits) return digits;
+    if (digits && node->size != size) return node->size < size;
   }
-  order = n ? memcmp(doc->text + x->start, doc->text + y->start, n) : 0;
-  return order ? order < 0 : x->size < y->size;
+  order = n ? memcmp(text, name, n) : 0;
+  return order ? order < 0 : node->size < size;
+}
+
+HFM__PRIVATE int hfm__json_key_less(const hfm__json *doc, uint32_t a, uint32_t b, int numeric) {
+  return hfm__json_key_before(doc, a, doc->text + doc->nodes[b].start, doc->nodes[b].size, numeric);
+}
+
+/* Links each key to the one that is as many further on as its own number, counted from 1, has as its lowest bit. */
+HFM__PRIVATE void hfm__json_link_members(hfm__json *doc, uint32_t object) {
+  uint32_t waiting[32]; /* of each lowest bit the latest key, whose link is still to come */
+  uint32_t number = 0;
+  for (uint32_t key = doc->nodes[object].start; key; key = doc->nodes[key].next) {
+    int32_t bit = 0;
+    for (number++; !(number >> bit & 1); bit++) doc->nodes[waiting[bit] + 1].next = key;
+    waiting[bit] = key;
+    doc->nodes[key + 1].next = 0;
+  }
 }
 
 /* Merge sort of the list of an object's keys, in place: runs of 1, 2, 4, ... are merged until one is left. */
@@ -121,6 +142,7 @@ HFM__PRIVATE void hfm__json_sort_members(hfm__json *doc, uint32_t object, int nu
     nodes[tail].next = 0;
   }
   nodes[object].start = head;
+  hfm__json_link_members(doc, object);
 }
 
 HFM__PRIVATE int hfm__json_key_is(const hfm__json *doc, uint32_t key, const char *name, size_t size) {
@@ -227,12 +249,32 @@ HFM__PRIVATE int32_t hfm__json_kind(const hfm__json *doc, uint32_t node) {
   return node ? (int32_t)doc->nodes[node].kind : HFM__JSON_FAILED;
 }
 
+/* The last key of an object that comes before `name`, 0 if there is none. */
+HFM__PRIVATE uint32_t hfm__json_last_before(const hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  const int numeric = doc->nodes[object].flags & HFM__JSON_NUMERIC_KEYS;
+  uint32_t before = 0, next = doc->nodes[object].start;
+  while (next && hfm__json_key_before(doc, next, name, size, numeric)) {
+    const uint32_t far_on = doc->nodes[next + 1].next;
+    before = next;
+    next = doc->nodes[before].next;
+    if (far_on && !(doc->nodes[far_on].flags & HFM__JSON_REMOVED) &&
+        hfm__json_key_before(doc, far_on, name, size, numeric))
+      next = far_on;
+  }
+  return before;
+}
+
+/* The key after that one; the first where it is 0. */
+HFM__PRIVATE uint32_t hfm__json_key_after(const hfm__json *doc, uint32_t object, uint32_t before) {
+  return before ? doc->nodes[before].next : doc->nodes[object].start;
+}
+
 /* Key node of a member, or 0: its value is the next node. */
 HFM__PRIVATE uint32_t hfm__json_find_key(const hfm__json *doc, uint32_t object, const char *name, size_t size) {
+  uint32_t key;
   if (hfm__json_kind(doc, object) != HFM__JSON_OBJECT) return 0;
-  for (uint32_t key = doc->nodes[object].start; key; key = doc->nodes[key].next)
-    if (hfm__json_key_is(doc, key, name, size)) return key;
-  return 0;
+  key = hfm__json_key_after(doc, object, hfm__json_last_before(doc, object, name, size));
+  return key && hfm__json_key_is(doc, key, name, size) ? key : 0;
 }
 
 /* Value of a member, or 0. */
@@ -277,14 +319,34 @@ HFM__PRIVATE int hfm__json_bool(const hfm__json *doc, uint32_t node, int32_t *va
   return 1;
 }
 
+/* What a node is, for errors; a scalar as it is written. */
+HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text *t) {
+  const int32_t kind = hfm__json_kind(doc, node);
+  if (kind == HFM__JSON_OBJECT || kind == HFM__JSON_ARRAY)
+    hfm__text_str(t, kind == HFM__JSON_OBJECT ? "an object" : "a list");
+  else if (kind == HFM__JSON_FAILED)
+    hfm__text_str(t, "nothing");
+  else
+    hfm__text_quoted(t, doc->text + doc->nodes[node].start, doc->nodes[node].size);
+}
+
+HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
+  char found[160];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
+  hfm__json_found(doc, doc->root, &t);
+  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+}
+
 /* ---- Editing ---- */
 
 /* Member `name` of an object, made (as null, in its place) if it isn't there; the value's node, or 0 when out of
    memory. */
 HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const char *name, size_t size) {
-  const int numeric = doc->nodes[object].flags & HFM__JSON_NUMERIC_KEYS;
-  uint32_t key = hfm__json_find_key(doc, object, name, size), before = 0, after, start;
-  if (key) return key + 1;
+  const uint32_t before = hfm__json_last_before(doc, object, name, size);
+  const uint32_t after = hfm__json_key_after(doc, object, before);
+  uint32_t key, start;
+  if (after && hfm__json_key_is(doc, after, name, size)) return after + 1;
   start = hfm__json_store(doc, name, size);
   if (start == UINT32_MAX) return 0;
   key = hfm__json_add(doc, HFM__JSON_STRING, start, (uint32_t)size);
@@ -292,10 +354,6 @@ HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const ch
   if (!hfm__json_add(doc, HFM__JSON_NULL, 0, 0)) {
     doc->count--;
     return 0;
-  }
-  for (after = doc->nodes[object].start; after && hfm__json_key_less(doc, after, key, numeric);) {
-    before = after;
-    after = doc->nodes[after].next;
   }
   doc->nodes[key].next = after;
   if (before) doc->nodes[before].next = key;
@@ -323,15 +381,12 @@ HFM__PRIVATE int hfm__json_set_scalar(hfm__json *doc, uint32_t node, int32_t kin
 }
 
 HFM__PRIVATE void hfm__json_remove(hfm__json *doc, uint32_t object, const char *name, size_t size) {
-  const uint32_t key = hfm__json_find_key(doc, object, name, size);
-  uint32_t before = doc->nodes[object].start;
-  if (!key) return;
-  if (before == key) {
-    doc->nodes[object].start = doc->nodes[key].next;
-  } else {
-    while (doc->nodes[before].next != key) before = doc->nodes[before].next;
-    doc->nodes[before].next = doc->nodes[key].next;
-  }
+  const uint32_t before = hfm__json_last_before(doc, object, name, size);
+  const uint32_t key = hfm__json_key_after(doc, object, before);
+  if (!key || !hfm__json_key_is(doc, key, name, size)) return;
+  if (before) doc->nodes[before].next = doc->nodes[key].next;
+  else doc->nodes[object].start = doc->nodes[key].next;
+  doc->nodes[key].flags |= HFM__JSON_REMOVED;
   doc->nodes[object].size--;
 }
 

@@ -15,13 +15,14 @@ enum {
   HFM__PK_DICT,
   HFM__PK_GLOBAL,  /* a: index in hfm__pickle_globals */
   HFM__PK_STORAGE, /* a: its persistent id, a tuple */
-  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_... */
+  HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_..., count: where
+                      in the stream it was called */
 };
 
 typedef struct hfm__pickle_object {
   uint8_t kind;
   uint8_t ordered; /* dict: an OrderedDict */
-  uint8_t listed;  /* dict: it was made of the list of pairs `a`, which is looked at when somebody asks */
+  uint8_t listed;  /* dict: it was made of the first `count` pairs of the list `a`, looked at when somebody asks */
   uint32_t a, b;
   union {
     int64_t integer;
@@ -437,6 +438,7 @@ HFM__PRIVATE int hfm__pickle_rebuild(hfm__pickle *p, uint32_t args, int32_t role
   if (!object) return 0;
   object->a = args;
   object->b = (uint32_t)role;
+  object->u.count = p->op;
   return 1;
 }
 
@@ -453,6 +455,7 @@ HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
   dict->ordered = 1;
   dict->listed = count == 1;
   dict->a = pairs;
+  dict->u.count = pairs ? p->objects[pairs].u.count : 0;
   return 1;
 }
 

@@ -22,6 +22,8 @@ typedef struct hfm__tensor_list {
   hfm__arena *names;
   hfm__file_tensor *items;
   size_t count, capacity;
+  uint64_t file_bytes;    /* of all files so far */
+  uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
 } hfm__tensor_list;
 
 HFM__PRIVATE hfm__file_tensor *hfm__tensor_list_add(hfm__tensor_list *list) {

@@ -7,9 +7,11 @@
 typedef struct hfm__torch_storage {
   const char *key;
   size_t key_size;
-  hfm_dtype dtype;    /* 0: untyped, the tensor says it; its size is in bytes */
+  hfm_dtype dtype;   /* 0: untyped, the tensor says it */
+  uint64_t itemsize; /* of the elements that these count: dtype's; 1 if untyped */
   uint64_t numel;
-  uint64_t view_offset, view_numel; /* legacy: the part of it that is meant, in elements */
+  int32_t is_view; /* the part of it that is meant: only in legacy files */
+  uint64_t view_offset, view_numel;
 } hfm__torch_storage;
 
 /* Where storages lie: a function of the container. */
@@ -30,7 +32,7 @@ typedef struct hfm__torch {
   hfm__tensor_list *list;
   hfm__torch_locate locate;
   int32_t big_endian;
-  uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
+  uint64_t at;            /* byte in the file of the instruction that made the tensor in question, for errors */
   const hfm__zip *zip;    /* or: */
   const void **by_key;   /* the records of a legacy stream, sorted */
   size_t record_count;
@@ -38,7 +40,7 @@ typedef struct hfm__torch {
 } hfm__torch;
 
 HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *problem) {
-  return hfm__fail(t->error, item, t->file->name, name, t->pickle.base, "tensor %q: %s", name, problem);
+  return hfm__fail(t->error, item, t->file->name, name, t->at, "byte %u: tensor %q: %s", t->at, name, problem);
 }
 
 HFM__PRIVATE uint64_t hfm__torch_int(const hfm__torch *t, uint32_t object) {
@@ -52,12 +54,14 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
   hfm__torch_storage storage;
   memset(&storage, 0, sizeof storage);
   storage.dtype = hfm__pickle_globals[p->objects[hfm__pickle_element(p, id, 1)].a].dtype;
+  storage.itemsize = storage.dtype > 0 ? (uint64_t)hfm_dtype_bits(storage.dtype) / 8 : storage.dtype < 0 ? 16 : 1;
   storage.key = (const char *)p->data + key->a;
   storage.key_size = key->b;
   storage.numel = storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, id, 4));
   if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX) {
     const uint32_t view = hfm__pickle_element(p, id, 5);
     if (hfm__pickle_is(p, view, HFM__PK_TUPLE)) {
+      storage.is_view = 1;
       storage.view_offset = hfm__torch_int(t, hfm__pickle_element(p, view, 1));
       storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, view, 2));
     }
@@ -67,17 +71,18 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
 
 /* ---- One tensor ---- */
 
-/* The largest element that the strides reach, plus one, fits `numel` elements from `first` on (torch's
-   checkInBoundsForStorage); checked in every step. */
-HFM__PRIVATE int hfm__torch_in_bounds(const hfm__file_tensor *tensor, uint64_t first, uint64_t numel) {
-  uint64_t last = first, reach;
+/* *end: one more than the largest element that the strides reach from `first` on, checked in every step; `first` where
+   there are no elements. */
+HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, uint64_t first, uint64_t *end) {
+  uint64_t reach;
+  *end = first;
   for (int32_t i = 0; i < tensor->rank; i++)
-    if (tensor->shape[i] == 0) return first <= numel;
+    if (tensor->shape[i] == 0) return 1;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)tensor->stride[i], &reach) ||
-        !hfm__add64(last, reach, &last))
+        !hfm__add64(*end, reach, end))
       return 0;
-  return last < numel;
+  return hfm__add64(*end, 1, end);
 }
 
 /* Row-major without gaps; strides of dimensions of one element say nothing. */
@@ -108,43 +113,49 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   const uint32_t size = hfm__pickle_element(p, args, 2);
   const uint64_t first = hfm__torch_int(t, hfm__pickle_element(p, args, 1));
   const int32_t is_v3 = p->objects[object].b == HFM__PK_CALL_TENSOR_V3;
-  uint64_t itemsize, elements, bytes, start, offset = 0, numel = storage.view_numel;
+  uint64_t itemsize, elements, bytes, numel, end = 0, offset = 0;
   hfm_result result;
+  t->at = p->base + p->objects[object].u.count;
   if (storage.dtype < 0 || (is_v3 && hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype < 0))
     return hfm__torch_bad(t, HFM_E_WEIGHT_DTYPE, tensor->name, "complex128 and packed float4 are not read");
   tensor->dtype = is_v3 ? hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype : storage.dtype;
   if (!tensor->dtype || (is_v3 && storage.dtype && storage.dtype != tensor->dtype))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage does not fit its dtype");
   itemsize = (uint64_t)hfm_dtype_bits(tensor->dtype) / 8;
-  if (!hfm__mul64(storage.numel, storage.dtype ? itemsize : 1, &bytes))
+  if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage is larger than any file");
+  if (storage.is_view && t->zip)
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it is a view outside of its storage");
-  if (!storage.dtype) numel = bytes / itemsize;
+  numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
   hfm__torch_dims(t, hfm__pickle_element(p, args, 3), tensor->stride);
-  if (!hfm__torch_in_bounds(tensor, first, numel))
-    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, p->base,
-                     "tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", tensor->name,
-                     (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
+  if (!hfm__torch_reach(tensor, first, &end) || end > numel)
+    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
   tensor->contiguous = hfm__torch_is_contiguous(tensor);
   if (tensor->contiguous) {
     hfm__row_major(tensor);
-  } else if (!hfm__add64(t->strided_bytes, tensor->bytes, &t->strided_bytes) ||
-             t->strided_bytes > t->file->size + t->file->ctx->limits.max_new_bytes) {
-    return hfm__fail(t->error, HFM_E_CONFIG_LIMIT, t->file->name, tensor->name, p->base,
-                     "tensor %q: views of the file take %u bytes as dense tensors, more than the file and "
+  } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
+             (t->list->strided_bytes > t->list->file_bytes &&
+              t->list->strided_bytes - t->list->file_bytes > t->file->ctx->limits.max_new_bytes)) {
+    return hfm__fail(t->error, HFM_E_NEW_WEIGHTS_LIMIT, t->file->name, tensor->name, t->at,
+                     "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
                      "options.limits.max_new_bytes together",
-                     tensor->name, t->strided_bytes);
+                     t->at, tensor->name, t->list->strided_bytes);
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;
-  start = (first + storage.view_offset) * itemsize; /* both lie inside the storage, whose bytes lie in the file */
-  tensor->offset = elements ? offset + start : offset;
+  /* What lies in the storage can't overflow: it lies in the file. That it does is what all of the above is about. */
+  tensor->offset = elements ? offset + storage.view_offset * storage.itemsize + first * itemsize : offset;
+  if (tensor->offset > t->file->size || (elements && (end - first) * itemsize > t->file->size - tensor->offset))
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it reaches beyond the end of the file");
   tensor->file = t->index;
   tensor->big_endian = t->big_endian && itemsize > 1;
   return HFM_OK;
@@ -157,6 +168,7 @@ typedef struct hfm__torch_members {
   const hfm__pickle *pickle;
   uint32_t cell;
   int32_t listed;
+  uint64_t left; /* cells: a list may have grown after a dict was made of it */
 } hfm__torch_members;
 
 HFM__PRIVATE hfm__torch_members hfm__torch_members_of(const hfm__pickle *p, uint32_t dict) {
@@ -164,15 +176,17 @@ HFM__PRIVATE hfm__torch_members hfm__torch_members_of(const hfm__pickle *p, uint
   m.pickle = p;
   m.listed = p->objects[dict].listed;
   m.cell = m.listed ? p->objects[p->objects[dict].a].a : p->objects[dict].a;
+  m.left = p->objects[dict].u.count;
   return m;
 }
 
 /* The next member; what is no pair in a list of pairs is passed over. */
 HFM__PRIVATE int hfm__torch_next_member(hfm__torch_members *m, uint32_t *key, uint32_t *value) {
   const hfm__pickle *p = m->pickle;
-  while (m->cell) {
+  while (m->left) {
     const hfm__pickle_cell *cell = &p->cells[m->cell];
     m->cell = cell->next;
+    m->left--;
     if (!m->listed) {
       *key = cell->key;
       *value = cell->value;
@@ -196,42 +210,48 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: the root, or a state dict inside of a training checkpoint. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
+   that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
-  if (hfm__torch_has_tensors(p, root)) return root;
-  for (size_t i = 0; i < HFM__COUNT(wrappers); i++) {
-    hfm__torch_members m = hfm__torch_members_of(p, root);
-    uint32_t key, value;
-    while (hfm__torch_next_member(&m, &key, &value))
-      if (hfm__pickle_text_is(p, key, wrappers[i]) && hfm__pickle_is(p, value, HFM__PK_DICT) &&
-          hfm__torch_has_tensors(p, value))
-        return value;
-  }
+  uint32_t found[HFM__COUNT(wrappers)], key, value;
+  hfm__torch_members m = hfm__torch_members_of(p, root);
+  memset(found, 0, sizeof found); /* None */
+  while (hfm__torch_next_member(&m, &key, &value))
+    for (size_t i = 0; i < HFM__COUNT(wrappers); i++)
+      if (hfm__pickle_text_is(p, key, wrappers[i])) found[i] = value;
+  for (size_t i = 0; i < HFM__COUNT(wrappers); i++)
+    if (hfm__pickle_is(p, found[i], HFM__PK_DICT) && hfm__torch_has_tensors(p, found[i])) return found[i];
   return root;
 }
 
+/* A member whose key is a string. */
+typedef struct hfm__torch_item {
+  const char *key;
+  uint32_t size, value;
+} hfm__torch_item;
+
+HFM__PRIVATE int hfm__torch_item_order(const void *a, const void *b) {
+  const hfm__torch_item *x = (const hfm__torch_item *)a, *y = (const hfm__torch_item *)b;
+  const uint32_t n = HFM__MIN(x->size, y->size);
+  const int order = n ? memcmp(x->key, y->key, n) : 0;
+  return order || x->size == y->size ? order : x->size < y->size ? -1 : 1;
+}
+
 /* A tensor's name: UTF-8 without NUL. NULL with *result filled. */
-HFM__PRIVATE char *hfm__torch_name(hfm__torch *t, uint32_t key, hfm_result *result) {
-  const hfm__pickle *p = &t->pickle;
-  const hfm__pickle_object *o = &p->objects[key];
-  const char *text = (const char *)p->data + o->a;
+HFM__PRIVATE char *hfm__torch_name(hfm__torch *t, const hfm__torch_item *item, hfm_result *result) {
   char *name;
-  for (size_t i = 0; o->kind == HFM__PK_STRING && i < o->b;) {
-    const size_t length = text[i] ? hfm__utf8_length(text + i, o->b - i) : 0;
+  for (size_t i = 0; i < item->size;) {
+    const size_t length = item->key[i] ? hfm__utf8_length(item->key + i, item->size - i) : 0;
     if (!length) {
-      *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base + o->a + i,
-                          "byte %u: a tensor's name must be UTF-8 without a NUL character", p->base + o->a + i);
+      const uint64_t at = t->pickle.base + (uint64_t)(item->key + i - (const char *)t->pickle.data);
+      *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, at,
+                          "byte %u: a tensor's name must be UTF-8 without a NUL character", at);
       return NULL;
     }
     i += length;
   }
-  if (o->kind != HFM__PK_STRING) {
-    *result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base,
-                        "a tensor without a name: the keys of a state dict must be strings");
-    return NULL;
-  }
-  name = hfm__arena_copy(t->list->names, text, o->b);
+  name = hfm__arena_copy(t->list->names, item->key, item->size);
   if (!name) *result = hfm__fail_memory(t->error, "the table of tensors", 0);
   return name;
 }
@@ -244,31 +264,64 @@ HFM__PRIVATE void hfm__torch_drop_module(hfm__tensor_list *list, size_t first) {
   for (size_t i = first; i < list->count; i++) list->items[i].name += sizeof prefix - 1;
 }
 
-HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
+/* The table's row for one member; what is no tensor (a step count, a version) has none. */
+HFM__PRIVATE hfm_result hfm__torch_add(hfm__torch *t, const hfm__torch_item *item) {
+  hfm_result result = HFM_OK;
+  hfm__file_tensor *tensor;
+  char *name;
+  if (!hfm__pickle_is(&t->pickle, item->value, HFM__PK_TENSOR)) return HFM_OK;
+  name = hfm__torch_name(t, item, &result);
+  if (!name) return result;
+  tensor = hfm__tensor_list_add(t->list);
+  if (!tensor) return hfm__fail_memory(t->error, "the table of tensors", 0);
+  tensor->name = name;
+  return hfm__torch_tensor(t, item->value, tensor);
+}
+
+/* The tensors of a state dict. Of members of one name the last counts, as in Python, also where it is no tensor. */
+HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict) {
   const hfm__pickle *p = &t->pickle;
-  const size_t first = t->list->count;
-  hfm__torch_members m;
+  const hfm_allocator *mem = &t->file->ctx->mem;
+  const uint64_t room = p->objects[dict].u.count, item_bytes = room * sizeof(hfm__torch_item);
+  const uint64_t sorted_bytes = room * 2 * sizeof(void *);
+  hfm__torch_item *items = (hfm__torch_item *)hfm__alloc(mem, item_bytes);
+  const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
+  hfm_result result = HFM_OK;
+  hfm__torch_members m = hfm__torch_members_of(p, dict);
+  size_t count = 0;
   uint32_t key, value;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT))
-    return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, p->base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
-  root = hfm__torch_state_dict(p, root);
-  m = hfm__torch_members_of(p, root);
-  while (hfm__torch_next_member(&m, &key, &value)) {
-    hfm_result result = HFM_OK;
-    hfm__file_tensor *tensor;
-    char *name;
-    if (!hfm__pickle_is(p, value, HFM__PK_TENSOR)) continue; /* a step count, a version: not ours */
-    name = hfm__torch_name(t, key, &result);
-    if (!name) return result;
-    tensor = hfm__tensor_list_add(t->list);
-    if (!tensor) return hfm__fail_memory(t->error, "the table of tensors", 0);
-    tensor->name = name;
-    result = hfm__torch_tensor(t, value, tensor);
-    if (result != HFM_OK) return result;
+  if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
+  while (result == HFM_OK && hfm__torch_next_member(&m, &key, &value)) {
+    if (hfm__pickle_is(p, key, HFM__PK_STRING)) {
+      items[count].key = (const char *)p->data + p->objects[key].a;
+      items[count].size = p->objects[key].b;
+      items[count].value = value;
+      sorted[count] = &items[count];
+      count++;
+    } else if (hfm__pickle_is(p, value, HFM__PK_TENSOR)) {
+      t->at = p->base + p->objects[value].u.count;
+      result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->at,
+                         "byte %u: a tensor without a name: the keys of a state dict must be strings", t->at);
+    }
   }
-  hfm__torch_drop_module(t->list, first);
-  return HFM_OK;
+  if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
+  for (size_t i = 0; i < count && result == HFM_OK; i++)
+    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
+      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  hfm__free(mem, items, item_bytes);
+  hfm__free(mem, (void *)sorted, sorted_bytes);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
+  const size_t first = t->list->count;
+  hfm_result result;
+  if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
+    return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
+                     "the pickle must hold a state dict: a dict of names and tensors");
+  result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
+  if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
+  return result;
 }
 
 /* ---- Zip ---- */
@@ -437,15 +490,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
-    uint64_t itemsize;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    itemsize = storage.dtype > 0 ? (uint64_t)hfm_dtype_bits(storage.dtype) / 8 : storage.dtype < 0 ? 16 : 1;
     if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
-    if (record->itemsize && (record->itemsize != itemsize || record->numel != storage.numel))
+    if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
       return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
-    record->itemsize = itemsize;
+    record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)

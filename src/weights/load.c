@@ -9,8 +9,10 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
-  hfm_dtype dtype; /* what Transformers would hold every parameter in */
+  uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
+  hfm_dtype dtype;          /* what Transformers would hold every parameter in */
 } hfm__loader;
 
 HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
@@ -52,6 +54,7 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
       if (hfm__same_shape_as(tensor, p)) {
         l->tensors[found->parameter] = tensor;
       } else if (l->options && l->options->ignore_mismatched_sizes) {
+        l->mismatched[found->parameter] = 1;
         result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
       } else {
         result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
@@ -137,7 +140,23 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
 
 /* ---- One parameter ---- */
 
+/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the same
+   bytes again and again, or one element a million times. */
+HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
+  const hfm__checkpoint *checkpoint = &l->model->checkpoint;
+  uint64_t sum = 0;
+  if (l->options && l->options->random_weights) return UINT64_MAX;
+  for (uint32_t i = 0; i < checkpoint->file_count; i++)
+    if (!hfm__add64(sum, checkpoint->files[i].size, &sum)) return UINT64_MAX;
+  return hfm__mul64(sum, 4, &sum) && hfm__add64(sum, l->model->ctx.limits.max_new_bytes, &sum) ? sum : UINT64_MAX;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
+  if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
+    return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
+                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
+                     "than %u, four times the files and options.limits.max_new_bytes",
+                     name, weight->bytes, l->most);
   weight->storage = &hfm__storage_owned;
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
@@ -218,9 +237,8 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
   return result;
 }
 
-HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, const char *name) {
-  for (size_t i = 0; i < l->model->report_count; i++)
-    if (l->model->report[i].status == HFM_KEY_MISMATCHED && hfm__equal(l->model->report[i].key, name)) return HFM_OK;
+HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, const char *name) {
+  if (l->mismatched[parameter]) return HFM_OK;
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
@@ -233,11 +251,13 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to) /* missing under both names: both are reported */
-    return l->tensors[p->tied_to] || (l->options && l->options->random_weights) ? HFM_OK : hfm__report_missing(l, name);
+    return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
+               ? HFM_OK
+               : hfm__report_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, name);
+  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
   return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
 }
 
@@ -282,9 +302,11 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.dtype = hfm__target_dtype(model, options);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.most = hfm__most_allocated(&l);
+  l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
+  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
                                        : hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);

@@ -11,7 +11,7 @@ for source in tests/fuzz/fuzz_*.c; do
   case $target in
     fuzz_config | fuzz_json) cp_from="tests/models/*/config*.json" ;;
     fuzz_header) cp_from="tests/hostile/torch/*.safetensors" ;;
-    fuzz_torch_bin) cp_from="tests/hostile/torch/*.bin" ;;
+    fuzz_torch_bin) cp_from="tests/hostile/torch/*.bin tests/fuzz/*.bin" ;;
     fuzz_pickle) cp_from="tests/fuzz/*.pkl" ;;
     fuzz_index) cp_from="tests/fuzz/index.json tests/models/*/model.safetensors.index.json" ;;
     *) cp_from="tests/models/bert_*/model.safetensors" ;;

@@ -119,6 +119,7 @@ static void test_torch_bin(void) {
   replay("tests/hostile/torch/zip_checkpoint.bin", fuzz_torch_bin, rounds(), 0);
   replay("tests/hostile/torch/zip_views_4.bin", fuzz_torch_bin, rounds(), 0);
   replay("tests/hostile/torch/legacy_views.bin", fuzz_torch_bin, rounds(), 0);
+  replay("tests/fuzz/legacy_untyped_view.bin", fuzz_torch_bin, rounds(), 0);
 }
 static void test_pickle(void) {
   replay("tests/fuzz/checkpoint.pkl", fuzz_pickle, rounds(), 0);

@@ -62,6 +62,31 @@ static void test_reading(void) {
   remove(path);
 }
 
+/* What is parsed is a copy that no other process can change, mapped or not; bytes of the caller's own io lie where they are. */
+static void test_private_bytes(void) {
+  const hfm__context ctx = system_context();
+  for (int want_map = 0; want_map < 2; want_map++) {
+    hfm__file file;
+    hfm_error error;
+    const uint8_t *bytes;
+    uint8_t *owned;
+    write_file(path, "0123456789", 10);
+    if (!CHECK_INT(hfm__file_open(&ctx, path, want_map, &file, &error), HFM_OK)) return;
+    if (CHECK_INT(hfm__file_bytes(&file, 2, 4, &bytes, &owned, &error), HFM_OK)) {
+      FILE *other = fopen(path, "r+b");
+      CHECK(owned == bytes && owned != NULL);
+      if (CHECK(other != NULL)) {
+        CHECK_INT(fwrite("abcdefghij", 1, 10, other), 10);
+        fclose(other);
+      }
+      CHECK(memcmp(bytes, "2345", 4) == 0);
+      hfm__free(&ctx.mem, owned, 4);
+    }
+    hfm__file_close(&file);
+  }
+  remove(path);
+}
+
 /* F1: only regular files; a FIFO must not hang, a device not be read. errno stays the caller's. */
 static void test_kinds(void) {
 #if HAS_POSIX
@@ -293,6 +318,8 @@ static void test_memory_files(void) {
   hfm__context ctx;
   hfm__file file;
   hfm_error error;
+  const uint8_t *in_place;
+  uint8_t *owned;
   char got[8];
   list[0].name = "a.txt";
   list[0].data = bytes;
@@ -309,6 +336,8 @@ static void test_memory_files(void) {
     CHECK(file.map == (const uint8_t *)bytes);
     CHECK_INT(hfm__file_read(&file, 2, got, 4, &error), HFM_OK);
     CHECK(memcmp(got, "cdef", 4) == 0);
+    CHECK_INT(hfm__file_bytes(&file, 2, 4, &in_place, &owned, &error), HFM_OK);
+    CHECK(in_place == (const uint8_t *)bytes + 2 && owned == NULL);
     hfm__file_close(&file);
   }
   if (CHECK_INT(hfm__file_open(&ctx, "empty", 1, &file, &error), HFM_OK)) {
@@ -355,6 +384,7 @@ static void test_every_allocation(void) {
 
 int main(void) {
   TEST(test_reading);
+  TEST(test_private_bytes);
   TEST(test_kinds);
   TEST(test_close_on_exec);
   TEST(test_odd_files);

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "failing_alloc.h"
 #include "json_test_suite.h"
+#include <time.h>
 
 static hfm_allocator system_memory(void) {
   hfm_allocator mem;
@@ -323,6 +324,70 @@ static void test_many_members(void) {
   hfm__json_free(&doc);
 }
 
+/* Finding agrees with walking, after any edits, in the order of names and of numbers; and is fast where there are many. */
+static void test_finding(void) {
+  enum { MEMBERS = 200000, NAMES = 600, EDITS = 20000 };
+  static const char *const kinds[] = {"root", "id2label"};
+  const hfm_allocator mem = system_memory();
+  const size_t room = MEMBERS * 16;
+  char *text = (char *)malloc(room), name[24];
+  hfm_error error;
+  hfm__json doc;
+  if (!CHECK(text != NULL)) return;
+  for (int numeric = 0; numeric < 2; numeric++) {
+    hfm__text t = hfm__text_to(text, room);
+    uint8_t has[NAMES];
+    uint32_t random = 1, object;
+    memset(has, 0, sizeof has);
+    hfm__text_format(&t, "{\"%s\":{", kinds[numeric]);
+    for (int i = 0; i < NAMES; i += 2) {
+      hfm__text_format(&t, "%s\"%d\":%d", i ? "," : "", i, i);
+      has[i] = 1;
+    }
+    hfm__text_str(&t, "}}");
+    if (!CHECK_INT(hfm__json_parse(&doc, &mem, NULL, text, t.length, 0, &error), HFM_OK)) break;
+    object = hfm__json_member_of(&doc, doc.root, kinds[numeric]);
+    for (int i = 0; i < EDITS; i++) {
+      uint32_t number, node, found;
+      random = random * 1664525u + 1013904223u;
+      number = (random >> 8) % NAMES;
+      t = hfm__text_to(name, sizeof name);
+      hfm__text_format(&t, "%d", (int)number);
+      found = hfm__json_find_key(&doc, object, name, t.length);
+      if (!CHECK_INT(found != 0, has[number]) || (found && !CHECK(hfm__json_key_is(&doc, found, name, t.length)))) break;
+      if (random >> 31) {
+        node = hfm__json_insert(&doc, object, name, t.length);
+        if (!CHECK(node != 0)) break;
+        has[number] = 1;
+      } else if (random >> 30 & 1) {
+        hfm__json_remove(&doc, object, name, t.length);
+        has[number] = 0;
+      }
+    }
+    object = 0;
+    for (int i = 0; i < NAMES; i++) object += has[i];
+    CHECK_INT(doc.nodes[hfm__json_member_of(&doc, doc.root, kinds[numeric])].size, object);
+    hfm__json_free(&doc);
+  }
+  {
+    hfm__text t = hfm__text_to(text, room);
+    clock_t start;
+    for (int i = 0; i < MEMBERS; i++) hfm__text_format(&t, "%s\"k%d\":0", i ? "," : "{", i);
+    hfm__text_str(&t, "}");
+    if (CHECK_INT(hfm__json_parse(&doc, &mem, NULL, text, t.length, 0, &error), HFM_OK)) {
+      start = clock();
+      for (int i = 0; i < MEMBERS; i++) {
+        t = hfm__text_to(name, sizeof name);
+        hfm__text_format(&t, "k%d", i);
+        if (!CHECK(hfm__json_find_key(&doc, doc.root, name, t.length) != 0)) break;
+      }
+      CHECK((double)(clock() - start) / CLOCKS_PER_SEC < 5); /* minutes, one after the other */
+      hfm__json_free(&doc);
+    }
+  }
+  free(text);
+}
+
 static const char sample[] =
     "{\"architectures\": [\"BertModel\"], \"hidden_size\": 24, \"eps\": 1e-12, \"use\": true, \"none\": null,\n"
     " \"id2label\": {\"0\": \"A\\u00e9\\ud83d\\ude00\", \"1\": \"B\"}, \"nested\": {\"a\": [1, [2, {\"x\": []}]]}}";
@@ -381,6 +446,7 @@ int main(void) {
   TEST(test_nonfinite);
   TEST(test_writing);
   TEST(test_many_members);
+  TEST(test_finding);
   TEST(test_every_prefix_and_byte);
   TEST(test_every_allocation);
   return check_report("test_json");

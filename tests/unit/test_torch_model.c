@@ -5,6 +5,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include "failing_alloc.h"
 
 static const char folder[] = "tests/models/llama_token";
 enum { ROOM = 1 << 18, LENGTH = 9, LABELS = 64 };
@@ -112,6 +113,32 @@ static void make_bin(archive *a, const hfm__checkpoint *ckpt, size_t part, size_
   end_archive(a);
 }
 
+/* The same tensors' shapes, all of them int8 and over the bytes of one storage. */
+static void make_aliased(archive *a, const hfm__checkpoint *ckpt) {
+  static uint8_t pickle[ROOM / 4], data[ROOM / 16];
+  size_t n = 0;
+  uint64_t largest = 0;
+  memset(a, 0, sizeof *a);
+  for (size_t i = 0; i < ckpt->count; i++) largest = HFM__MAX(largest, ckpt->tensors[i].bytes / 4);
+  CHECK(largest <= sizeof data);
+  PICKLE("\x80\2}");
+  for (size_t i = 0; i < ckpt->count; i++) {
+    const hfm__file_tensor *t = &ckpt->tensors[i];
+    pickle_text(pickle, &n, t->name);
+    PICKLE("ctorch._utils\n_rebuild_tensor_v2\n((U\7storagectorch\nCharStorage\nU\1" "0U\3cpu");
+    pickle_int(pickle, &n, (int64_t)largest);
+    PICKLE("tQK\0(");
+    for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, t->shape[d]);
+    PICKLE("t(");
+    for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, t->stride[d]);
+    PICKLE("t\x89}tRs");
+  }
+  PICKLE(".");
+  add_entry(a, "m/data.pkl", pickle, n);
+  add_entry(a, "m/data/0", data, (size_t)largest);
+  end_archive(a);
+}
+
 /* Logits of a model made of these files; their number. */
 static size_t run(const hfm_memory_file *files, size_t count, float *logits) {
   static const int64_t ids[LENGTH] = {1, 5, 3, 2, 7, 4, 6, 8, 9};
@@ -206,7 +233,48 @@ static void test_same_bits(void) {
   hfm__free(&ctx.mem, weights, (uint64_t)weights_size + 1);
 }
 
+/* What a load allocates is bounded by the files, however often the same bytes of them are named. */
+static void test_aliases(void) {
+  static archive aliased;
+  char path[256], *config = NULL;
+  size_t config_size;
+  hfm_memory_file files[2];
+  hfm_options options;
+  hfm__context ctx;
+  hfm__checkpoint ckpt;
+  hfm_error error;
+  CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
+  snprintf(path, sizeof path, "%s/config.json", folder);
+  if (!CHECK_INT(hfm__file_load(&ctx, path, 1 << 16, &config, &config_size, &error), HFM_OK)) return;
+  snprintf(path, sizeof path, "%s/model.safetensors", folder);
+  if (!CHECK_INT(hfm__checkpoint_open_file(&ctx, path, NULL, &ckpt, &error), HFM_OK)) return;
+  make_aliased(&aliased, &ckpt);
+  hfm__checkpoint_close(&ckpt);
+  files[0].name = "config.json";
+  files[0].data = config;
+  files[0].size = config_size;
+  files[1].name = "pytorch_model.bin";
+  files[1].data = aliased.bytes;
+  files[1].size = aliased.size;
+  memset(&options, 0, sizeof options);
+  options.task = HFM_TASK_FROM_CONFIG;
+  for (int small = 0; small < 2; small++) {
+    failing_alloc memory;
+    hfm_model *model = NULL;
+    failing_alloc_begin(&memory, -1);
+    options.allocator = memory.allocator;
+    options.limits.max_new_bytes = small ? 1 : 0;
+    CHECK_INT(hfm_from_memory(files, 2, &options, &model, &error), small ? HFM_ERROR_LIMIT : HFM_OK);
+    if (small) CHECK_INT(error.item, HFM_E_NEW_WEIGHTS_LIMIT);
+    else CHECK(memory.peak_bytes > (int64_t)(4 * aliased.size));
+    hfm_model_free(model);
+    CHECK(failing_alloc_clean(&memory));
+  }
+  hfm__free(&ctx.mem, config, (uint64_t)config_size + 1);
+}
+
 int main(void) {
+  TEST(test_aliases);
   TEST(test_same_bits);
   return check_report("test_torch_model");
 }

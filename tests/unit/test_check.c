@@ -1,0 +1,104 @@
+/* hfm_check_file: one file, judged by the rules that its name says. */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include "check.h"
+
+typedef struct check_case {
+  const char *name, *text;
+  int32_t item;
+} check_case;
+
+/* Verdict of a file; `other`, if given, is a second one. */
+static int32_t verdict(const char *name, const void *bytes, size_t size, const hfm_memory_file *other,
+                       hfm_limits limits, hfm_error *error) {
+  hfm_memory_file list[2];
+  hfm__memory_files files;
+  hfm_options options;
+  memset(list, 0, sizeof list);
+  list[0].name = name;
+  list[0].data = bytes;
+  list[0].size = size;
+  if (other) list[1] = *other;
+  files.files = list;
+  files.count = other ? 2 : 1;
+  memset(&options, 0, sizeof options);
+  options.io = hfm__memory_io(&files);
+  options.limits = limits;
+  return hfm_check_file(name, &options, error) == HFM_OK ? (int32_t)HFM_E_NONE : error->item;
+}
+
+/* J7: NaN only in configurations, which are objects. The file's name counts, not that of a folder above it. */
+static void test_kinds(void) {
+  static const check_case cases[] = {
+      {"config.json", "{\"a\": NaN}", HFM_E_NONE},
+      {"m/generation_config.json", "{\"a\": -Infinity}", HFM_E_NONE},
+      {"config.json", "[]", HFM_E_JSON_TYPE},
+      {"config.json", "5", HFM_E_JSON_TYPE},
+      {"config.json", "\"x\"", HFM_E_JSON_TYPE},
+      {"config.json", "{\"a\": 1,}", HFM_E_JSON_SYNTAX},
+      {"tokenizer.json", "{\"a\": NaN}", HFM_E_JSON_SYNTAX},
+      {"tokenizer.json", "[1]", HFM_E_NONE},
+      {"m/tokenizer.json", "{\"a\": 1, \"a\": 2}", HFM_E_JSON_DUPLICATE_KEY},
+      {"x.safetensors.index.d/config.json", "{}", HFM_E_NONE},
+      {"x.bin.index.d/vocab.json", "{}", HFM_E_NONE},
+      {"m/model.safetensors.index.json", "{}", HFM_E_INDEX_STRUCTURE},
+      {"m/pytorch_model.bin.index.fp16.json", "{}", HFM_E_INDEX_STRUCTURE},
+      {"m.json/model.safetensors", "{}", HFM_E_SAFETENSORS_TRUNCATED},
+      {"m.json/pytorch_model.bin", "{}", HFM_E_FILE_KIND},
+  };
+  hfm_limits limits;
+  memset(&limits, 0, sizeof limits);
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_error error;
+    if (!CHECK_INT(verdict(cases[i].name, cases[i].text, strlen(cases[i].text), NULL, limits, &error), cases[i].item))
+      printf("    %s %s: %s\n", cases[i].name, cases[i].text, error.message);
+    if (cases[i].item == HFM_E_JSON_TYPE) CHECK_CONTAINS(error.message, ", found ");
+  }
+}
+
+/* F3: a configuration has the cap of configurations, any other JSON file that of an index. */
+static void test_caps(void) {
+  hfm_limits limits;
+  hfm_error error;
+  memset(&limits, 0, sizeof limits);
+  limits.max_config_bytes = 8;
+  limits.max_index_bytes = 16;
+  CHECK_INT(verdict("config.json", "{\"a\": 1}", 8, NULL, limits, &error), HFM_E_NONE);
+  CHECK_INT(verdict("config.json", "{\"a\":  1}", 9, NULL, limits, &error), HFM_E_FILE_TOO_LARGE);
+  CHECK_INT(verdict("tokenizer.json", "{\"a\":         1}", 16, NULL, limits, &error), HFM_E_NONE);
+  CHECK_INT(verdict("tokenizer.json", "{\"a\":          1}", 17, NULL, limits, &error), HFM_E_FILE_TOO_LARGE);
+}
+
+/* I4: an index is judged with its shards, which lie beside it. */
+static void test_index(void) {
+  static const char index[] = "{\"weight_map\": {\"w\": \"1.safetensors\"}}", header[] = "{\"w\":{\"dtype\":\"F32\","
+                              "\"shape\":[0],\"data_offsets\":[0,0]}}";
+  static const char *const names[][2] = {{"model.safetensors.index.json", "1.safetensors"},
+                                         {"m/model.safetensors.index.json", "m/1.safetensors"},
+                                         {"/model.safetensors.index.json", "/1.safetensors"},
+                                         {"/m/model.safetensors.index.json", "/m/1.safetensors"}};
+  uint8_t bytes[8 + sizeof header] = {sizeof header - 1};
+  hfm_limits limits;
+  hfm_error error;
+  memset(&limits, 0, sizeof limits);
+  memcpy(bytes + 8, header, sizeof header - 1);
+  for (size_t i = 0; i < HFM__COUNT(names); i++) {
+    hfm_memory_file shard;
+    memset(&shard, 0, sizeof shard);
+    shard.name = names[i][1];
+    shard.data = bytes;
+    shard.size = 8 + sizeof header - 1;
+    if (!CHECK_INT(verdict(names[i][0], index, sizeof index - 1, &shard, limits, &error), HFM_E_NONE))
+      printf("    %s\n", error.message);
+    shard.name = "elsewhere";
+    CHECK_INT(verdict(names[i][0], index, sizeof index - 1, &shard, limits, &error), HFM_E_FILE_NOT_FOUND);
+  }
+}
+
+int main(void) {
+  TEST(test_kinds);
+  TEST(test_caps);
+  TEST(test_index);
+  return check_report("test_check");
+}
