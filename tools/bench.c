@@ -10,6 +10,8 @@
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
+#include "bench/operand.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #if defined(__linux__)
@@ -160,23 +162,6 @@ static void run_linear(bench_case *c) {
   c->args.in[1].data = weight;
   if (c->kept) c->args.in[1].weight->panels->data = weight;
   run_op(c);
-}
-
-static hfm__operand operand(void *data, hfm_dtype dtype, int32_t rank, int64_t a, int64_t b, int64_t c, int64_t d) {
-  const int64_t shape[4] = {a, b, c, d};
-  hfm__operand x;
-  int64_t stride = 1;
-  int32_t i;
-  memset(&x, 0, sizeof x);
-  x.data = data;
-  x.dtype = dtype;
-  x.rank = rank;
-  for (i = rank - 1; i >= 0; i--) {
-    x.shape[i] = shape[i];
-    x.stride[i] = stride;
-    stride *= shape[i];
-  }
-  return x;
 }
 
 static float *floats(int64_t n) {

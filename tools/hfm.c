@@ -3,8 +3,8 @@
 
      cc -O2 -I. -o build/hfm tools/hfm.c -lm        (in the repository's root; or just `make`)
 
-   `hfm help` says the rest. Exit codes: 0 it worked, 1 a model, a file or an input is bad, 2 the command line is (1 with
-   `hfm check`, which says nothing else but 0 and 1). */
+   `hfm help` says the rest. Exit codes: 0 it worked, 1 a model, a file or an input is bad, 2 the command line is (1
+   with `hfm check`, which says nothing else but 0 and 1). */
 
 #if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L /* clock_gettime and isatty under -std=c99 */

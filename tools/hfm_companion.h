@@ -1,5 +1,6 @@
-/* hfm_companion.h: what the companions of hfmodel.h share: filling an hfm_error by a printf format, text that a terminal
-   may see, and reading a whole file, or a JSON one. The companions include it; so can a program that wants only these. */
+/* hfm_companion.h: what the companions of hfmodel.h share: filling an hfm_error by a printf format, text that a
+   terminal may see, and reading a whole file, or a JSON one. The companions include it; so can a program that wants
+   only these. */
 #ifndef HFM_COMPANION_H
 #define HFM_COMPANION_H
 
@@ -95,9 +96,9 @@ HFM_COMPANION_UNUSED static int hfm_companion_kind(const char *path) {
   return HFM_COMPANION_IS(DIR, status.st_mode) ? HFM_COMPANION_DIRECTORY : HFM_COMPANION_OTHER;
 }
 
-/* Reads a whole file of at most `most` bytes into *bytes (malloc; yours to free), with a NUL behind its *size bytes. Only
-   a regular file is opened: a FIFO would wait for ever, a device has no end. Memory grows with what has really been read:
-   a file that lies about its length costs nothing. */
+/* Reads a whole file of at most `most` bytes into *bytes (malloc; yours to free), with a NUL behind its *size bytes.
+   Only a regular file is opened: a FIFO would wait for ever, a device has no end. Memory grows with what has really
+   been read: a file that lies about its length costs nothing. */
 HFM_COMPANION_UNUSED static hfm_result hfm_companion_load(const char *path, size_t most, unsigned char **bytes,
                                                           size_t *size, hfm_error *error) {
   const int kind = hfm_companion_kind(path);

@@ -264,8 +264,8 @@ static void hfm_image_resample(const hfm_image_weights *w, const unsigned char *
 #undef HFM_IMAGE_BITS
 #undef HFM_IMAGE_PI
 
-/* Positions are added up, as Pillow does it: a product would round other pixels down. At most HFM_IMAGE_MAX_EDGE additions
-   stay far from the half step that would lead out of the picture. */
+/* Positions are added up, as Pillow does it: a product would round other pixels down. At most HFM_IMAGE_MAX_EDGE
+   additions stay far from the half step that would lead out of the picture. */
 static void hfm_image_nearest(const hfm_image *image, hfm_image *out) {
   const double sx = (double)image->width / out->width, sy = (double)image->height / out->height;
   const size_t channels = (size_t)image->channels;
@@ -409,8 +409,8 @@ void hfm_image_processor_default(int32_t channels, int32_t height, int32_t width
   for (int c = 0; c < 4; c++) processor->image_mean[c] = processor->image_std[c] = 0.5f;
 }
 
-/* Reads preprocessor_config.json. What it doesn't say keeps its default; what it says wrongly is an error, and the first
-   one stays. */
+/* Reads preprocessor_config.json. What it doesn't say keeps its default; what it says wrongly is an error, and the
+   first one stays. */
 typedef struct hfm_image_reader {
   const hfm_config *config;
   const char *file;
@@ -455,7 +455,8 @@ static double hfm_image_float(hfm_image_reader *r, const char *key, double value
 }
 
 /* Two parts of a size, "size.height" and "size.width" or "size.0" and "size.1"; 0 if neither is there. */
-static int hfm_image_edges(hfm_image_reader *r, const char *key, const char *first, const char *second, int32_t *edges) {
+static int hfm_image_edges(hfm_image_reader *r, const char *key, const char *first, const char *second,
+                           int32_t *edges) {
   const char *const parts[2] = { first, second };
   char path[2][48];
   int given = 0;

@@ -546,7 +546,7 @@ hfm_result hfm_tensors_write(const char *path, const hfm_named_tensor *items, si
   if (!ok) {
     hfm_companion_fail(error, HFM_ERROR_IO, HFM_E_FILE_READ, path, "", "%s: can't be written: %s", path,
                        strerror(errno));
-    if (out && hfm_companion_kind(path) == HFM_COMPANION_FILE) remove(path); /* a device that is full is none to remove */
+    if (out && hfm_companion_kind(path) == HFM_COMPANION_FILE) remove(path); /* a full device stays */
     return HFM_ERROR_IO;
   }
   if (error) memset(error, 0, sizeof *error);

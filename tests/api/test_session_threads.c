@@ -1,15 +1,14 @@
-/* Sessions of one model in several threads at once, under every packing and with every kind of pool: the bits are those of
-   one session alone. `make sanitize` runs this under TSan. */
+/* Sessions of one model in several threads at once, under every packing and with every kind of pool: the bits are
+   those of one session alone. `make sanitize` runs this under TSan. */
+#include "posix.h"
+
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
 #include "support.h"
 
-#include <stdlib.h>
-
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
+#if HAS_POSIX
 
 enum { THREADS = 4, ROUNDS = 3, LENGTHS = 3, BATCH = 2, LONGEST = 33 };
 static const int64_t lengths[LENGTHS] = { 1, 9, LONGEST };
@@ -34,7 +33,7 @@ static void wait_for_all(void) {
   pthread_mutex_unlock(&line.lock);
 }
 
-/* ---- The caller's own pool: a thread for each worker ---------------------------------------------------------------- */
+/* ---- The caller's own pool: a thread for each worker ------------------------------------------------------------- */
 
 typedef struct job {
   void (*fn)(void *arg, int32_t worker);
@@ -67,7 +66,7 @@ static void run_jobs(void *ctx, void (*fn)(void *arg, int32_t worker), void *arg
   }
 }
 
-/* ---- One thread, one session ------------------------------------------------------------------------------------------ */
+/* ---- One thread, one session ------------------------------------------------------------------------------------- */
 
 static kept_output alone[THREADS][LENGTHS]; /* what one session gave, one after the other */
 
@@ -173,7 +172,7 @@ static void no_threads(void) { SKIP("there are no POSIX threads here"); }
 #endif
 
 int main(void) {
-#if defined(__unix__) || defined(__APPLE__)
+#if HAS_POSIX
   TEST(test_encoder);
   TEST(test_decoder);
   TEST(test_transposed_weights);

@@ -1,6 +1,8 @@
 /* What the kernel tests share: tiers, random data, buffers between guard pages, operands, and running an op on any
    number of workers. Included after hfmodel.h and check.h. */
 
+#include "tools/bench/operand.h"
+
 #include <stdlib.h>
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
@@ -106,25 +108,6 @@ CHECK_UNUSED static void guarded_free(guarded *g) {
 #else
   free(g->block);
 #endif
-}
-
-/* A dense operand. */
-CHECK_UNUSED static hfm__operand operand(void *data, hfm_dtype dtype, int32_t rank, int64_t a, int64_t b, int64_t c,
-                                         int64_t d) {
-  const int64_t shape[4] = {a, b, c, d};
-  hfm__operand x;
-  int64_t stride = 1;
-  int32_t i;
-  memset(&x, 0, sizeof x);
-  x.data = data;
-  x.dtype = dtype;
-  x.rank = rank;
-  for (i = rank - 1; i >= 0; i--) {
-    x.shape[i] = shape[i];
-    x.stride[i] = stride;
-    stride *= shape[i];
-  }
-  return x;
 }
 
 typedef struct op_job {

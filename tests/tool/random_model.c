@@ -1,5 +1,5 @@
-/* random_model DIR: random weights for DIR/config.json, saved beside it. For test_examples.sh: an example whose token ids
-   need a vocabulary that no model in the repository has. */
+/* random_model DIR: random weights for DIR/config.json, saved beside it. For test_examples.sh: an example whose token
+   ids need a vocabulary that no model in the repository has. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION

@@ -1,9 +1,7 @@
-/* support.h: what the tests of the tool share: build/hfm run with some words, what it printed, files for it to read. The
-   including program defines WORK, the beginning of the names of its own files below build/. */
+/* support.h: what the tests of the tool share: build/hfm run with some words, what it printed, files for it to read.
+   The including program defines WORK, the beginning of the names of its own files below build/. */
 #ifndef TOOL_SUPPORT_H
 #define TOOL_SUPPORT_H
-
-#include <sys/stat.h>
 
 #define MODELS "tests/models/"
 

@@ -16,16 +16,16 @@ example() {
   name=$1 text=$2
   shift 2
   check "$name builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/$name" "examples/$name.c" -pthread -lm
-  if "$work/$name" "$@" >"$work/out" 2>&1 && grep -q "$text" "$work/out"; then pass; else fail "$name $*" "$work/out"; fi
+  if "$work/$name" "$@" >"$work/out" 2>&1 && grep -q "$text" "$work/out"; then pass
+  else fail "$name $*" "$work/out"; fi
 }
 
 # at_least PERCENT TEXT: the last example said "N of M" before this text, and that is enough.
 at_least() {
   counts=$(sed -n "s,^\([0-9][0-9]*\) of \([0-9][0-9]*\) $2.*,\1 \2,p" "$work/out")
   right=${counts% *} all=${counts#* }
-  if [ -n "$counts" ] && [ "$all" -gt 0 ] && [ $((right * 100)) -ge $((all * $1)) ]; then pass; else
-    fail "'$counts' $2, of which $1 % should be right" "$work/out"
-  fi
+  if [ -n "$counts" ] && [ "$all" -gt 0 ] && [ $((right * 100)) -ge $((all * $1)) ]; then pass
+  else fail "'$counts' $2, of which $1 % should be right" "$work/out"; fi
 }
 
 example demo "digits that it never saw are right"
@@ -38,11 +38,13 @@ bytes=$(cat $(find examples/models -type f) | wc -c)
 check "examples/models has at most 2 MB: $bytes bytes" [ "$bytes" -le 2000000 ]
 
 # A clock before 1970, or one that has run over in 2038.
-printf '#include <time.h>\ntime_t odd_clock(time_t *t);\ntime_t odd_clock(time_t *t) { (void)t; return (time_t)-5; }\n' \
-  >"$work/clock.c"
+cat >"$work/clock.c" <<END
+#include <time.h>
+time_t odd_clock(time_t *t) { return t ? *t : (time_t)-5; }
+END
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all"
-if $CC -std=c99 -O1 $sanitize -DHFMODEL_STATIC -I. -Dtime=odd_clock -o "$work/demo_clock" examples/demo.c "$work/clock.c" \
-  -pthread -lm 2>"$work/log"; then
+if $CC -std=c99 -O1 $sanitize -DHFMODEL_STATIC -I. -Dtime=odd_clock -o "$work/demo_clock" examples/demo.c \
+  "$work/clock.c" -pthread -lm 2>"$work/log"; then
   check "demo with an odd clock" "$work/demo_clock"
 else
   skip "no sanitizers: the demo with an odd clock"
@@ -53,9 +55,12 @@ example classify '^nl$'
 
 # Random weights, since the ids are those of a vocabulary of 30522: similarities come out, whatever they are.
 mkdir -p "$work/embeddings_model"
-printf '{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 30522, "hidden_size": 8, "num_hidden_layers": 1,
-"num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 16}\n' >"$work/embeddings_model/config.json"
-check "random_model builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/random_model" tests/tool/random_model.c -pthread -lm
+cat >"$work/embeddings_model/config.json" <<END
+{"model_type": "bert", "architectures": ["BertModel"], "vocab_size": 30522, "hidden_size": 8, "num_hidden_layers": 1,
+ "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 16}
+END
+check "random_model builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/random_model" tests/tool/random_model.c \
+  -pthread -lm
 check "random_model runs" "$work/random_model" "$work/embeddings_model"
 example embeddings '^ *-*[01]\.[0-9][0-9][0-9]  A man is eating a piece of bread\.$' "$work/embeddings_model"
 check "embeddings compares each pair" [ "$(grep -c '^ *-*[01]\.[0-9][0-9][0-9]  ' "$work/out")" -eq 3 ]

@@ -1,8 +1,7 @@
-/* build/hfm and files from strangers: `check` says 0 or 1 and one line, FIFOs don't hang it, names in files can't steer a
-   terminal. */
-#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L /* mkfifo */
-#endif
+/* build/hfm and files from strangers: `check` says 0 or 1 and one line, FIFOs don't hang it, names in files can't
+   steer a terminal. */
+#include "posix.h"
+
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
@@ -26,7 +25,11 @@ static void copy_model(const char *from) {
   CHECK_INT(shell(command), 0);
 }
 
-/* ---- check: one file ---------------------------------------------------------------------------------------------- */
+/* ---- check: one file --------------------------------------------------------------------------------------------- */
+
+static int load_bytes(const char *path, unsigned char **bytes, size_t *size) {
+  return CHECK_INT(hfm_companion_load(path, 1 << 20, bytes, size, NULL), HFM_OK);
+}
 
 static void test_check_files(void) {
   unsigned char *bytes = NULL;
@@ -36,7 +39,7 @@ static void test_check_files(void) {
   check_good("check " MODELS "bert_sharded/model.safetensors.index.json", "sound");
   check_good("check tests/hostile/torch/zip_checkpoint.bin", "sound");
   check_good("check tests/hostile/torch/legacy_checkpoint.bin", "sound");
-  if (!CHECK_INT(hfm_companion_load(MODELS "bert_base/model.safetensors", 1 << 20, &bytes, &size, NULL), HFM_OK)) return;
+  if (!load_bytes(MODELS "bert_base/model.safetensors", &bytes, &size)) return;
   put_file(WORK "cut.safetensors", (const char *)bytes, size - 1);
   check_refused("check " WORK "cut.safetensors", "cut.safetensors");
   put_file(WORK "cut.safetensors", (const char *)bytes, 7);
@@ -47,9 +50,7 @@ static void test_check_files(void) {
   put_file(WORK "cut.safetensors", (const char *)bytes, size);
   check_refused("check " WORK "cut.safetensors", "cut.safetensors");
   free(bytes);
-  if (!CHECK_INT(hfm_companion_load("tests/hostile/torch/zip_checkpoint.bin", 1 << 20, &bytes, &size, NULL), HFM_OK)) {
-    return;
-  }
+  if (!load_bytes("tests/hostile/torch/zip_checkpoint.bin", &bytes, &size)) return;
   put_file(WORK "cut.bin", (const char *)bytes, size - 1);
   check_refused("check " WORK "cut.bin", "cut.bin");
   free(bytes);
@@ -75,7 +76,7 @@ static void test_check_says_one_line(void) {
   check_refused("check " MODELS "bert_base --task image-classification", "image-classification");
   check_refused("check " MODELS "bert_base --task masked-lm", "in none of the files");
   CHECK_INT(hfm("check --help"), 0);
-#if !defined(_WIN32)
+#if HAS_POSIX
   check_refused("check /dev/null", "/dev/null: expected a regular file or a directory");
   remove(WORK "fifo.safetensors");
   if (CHECK_INT(mkfifo(WORK "fifo.safetensors", 0600), 0)) check_refused("check " WORK "fifo.safetensors", "fifo");
@@ -83,7 +84,7 @@ static void test_check_says_one_line(void) {
 #endif
 }
 
-/* ---- check: a directory -------------------------------------------------------------------------------------------- */
+/* ---- check: a directory ------------------------------------------------------------------------------------------ */
 
 static void test_check_directories(void) {
   static const char *const names[] = { "config.json", "generation_config.json", "preprocessor_config.json",
@@ -102,7 +103,7 @@ static void test_check_directories(void) {
     put_file(path, "[]", 2);
     check_refused("check " COPY, names[i]);
     remove(path);
-#if !defined(_WIN32)
+#if HAS_POSIX
     if (CHECK_INT(mkfifo(path, 0600), 0)) check_refused("check " COPY, names[i]);
     remove(path);
 #endif
@@ -119,10 +120,10 @@ static void test_check_directories(void) {
   check_refused("check " COPY "/model.safetensors.index.json", "model-00001-");
 }
 
-/* ---- Files that nobody should open --------------------------------------------------------------------------------- */
+/* ---- Files that nobody should open ------------------------------------------------------------------------------- */
 
 static void test_fifos(void) {
-#if defined(_WIN32)
+#if !HAS_POSIX
   SKIP("there are no FIFOs here");
 #else
   copy_model(MODELS "bert_masked");
@@ -155,13 +156,13 @@ static void test_prepared_size(void) {
   put_file(COPY "/preprocessor_config.json", crop, sizeof crop - 1);
   check_error("forward " COPY " --image " COPY "/seven.pgm", 1, "30000 x 30000 (height x width), but the model's");
   put_file(COPY "/preprocessor_config.json", size, sizeof size - 1);
-  check_error("forward " COPY " --image " COPY "/seven.pgm", 1, "1 x 65535 (height x width), but the model's image_size "
-              "is 8 x 8");
+  check_error("forward " COPY " --image " COPY "/seven.pgm", 1, "1 x 65535 (height x width), but the model's "
+              "image_size is 8 x 8");
   put_file(COPY "/preprocessor_config.json", "{\"size\": -8}", 12);
   check_error("forward " COPY " --image " COPY "/seven.pgm", 1, COPY "/preprocessor_config.json: 'size' is -8");
 }
 
-/* ---- Names that could steer a terminal ------------------------------------------------------------------------------- */
+/* ---- Names that could steer a terminal --------------------------------------------------------------------------- */
 
 #define EVIL "x\x1b]0;owned\x07\x1b[2J\nhfm: all is well\xc2\x9b\xe2\x80\xae\x7f"
 

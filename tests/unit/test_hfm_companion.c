@@ -1,7 +1,6 @@
-/* tools/hfm_companion.h: which characters a terminal may see, and that only regular files of a bounded size are read. */
-#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L /* mkfifo */
-#endif
+/* tools/hfm_companion.h: which characters a terminal may see, and that only regular files of bounded size are read. */
+#include "posix.h"
+
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "tools/hfm_companion.h"
@@ -65,7 +64,7 @@ static void test_load(void) {
 }
 
 static void test_not_regular(void) {
-#if defined(_WIN32)
+#if !HAS_POSIX
   SKIP("there are no FIFOs here");
 #else
   if (CHECK_INT(mkfifo(path, 0600), 0)) check_refused(path, 5, HFM_ERROR_IO, HFM_E_FILE_NOT_REGULAR);

@@ -1,8 +1,7 @@
 /* tools/hfm_image.h against Pillow and the image processors of Transformers (images/make_images.py): bit for bit. What
    files ask for is bounded, and what they say wrongly is an error that names them. */
-#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L /* mkfifo */
-#endif
+#include "posix.h"
+
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
@@ -213,7 +212,7 @@ static void check_bad_processor(const char *json, const char *part) {
 }
 
 static void test_bad_processors(void) {
-#if defined(_WIN32)
+#if !HAS_POSIX
   SKIP("folders and FIFOs are made the POSIX way");
 #else
   hfm_image_processor processor;

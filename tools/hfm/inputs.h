@@ -110,8 +110,8 @@ static int image_processor_for(const hfm_model *model, const char *path, hfm_ima
   return result ? say_library_error(&error) : EXIT_OK;
 }
 
-/* One picture, prepared. A size that the model doesn't take is refused before the work: the processor's file may ask for
-   any. */
+/* One picture, prepared. A size that the model doesn't take is refused before the work: the processor's file may ask
+   for any. */
 static hfm_result read_picture(const char *path, const hfm_image_processor *processor, const hfm_config *config,
                                hfm_tensor *pixels, hfm_error *error) {
   int64_t height, width, model_height, model_width;

@@ -6,8 +6,8 @@ static int stderr_has_colors(void) {
   return stderr_is_screen() && !(no_color && *no_color);
 }
 
-/* Names that could steer a terminal: warned of one by one, cleaned, since in the table they would stand as they are. 0 if
-   there are none. */
+/* Names that could steer a terminal: warned of one by one, cleaned, since in the table they would stand as they are.
+   0 if there are none. */
 static int warn_of_steering_names(const hfm_model *model) {
   const hfm_load_entry *entry;
   int found = 0;
@@ -52,6 +52,6 @@ static int load_model(const arguments *args, hfm_model **model) {
   hfm_error error;
   if (!load_model_quietly(args, log_warning, model, &error)) return EXIT_OK;
   if (error.item != HFM_E_ISA_MISSING) return say_library_error(&error);
-  return say_error(EXIT_USAGE, "--isa %s: this machine or build has no such instructions; without --isa the best that it "
-                   "has are taken", name_of_choice(isa_choices, args->load.isa));
+  return say_error(EXIT_USAGE, "--isa %s: this machine or build has no such instructions; without --isa the best that "
+                   "it has are taken", name_of_choice(isa_choices, args->load.isa));
 }
