@@ -26,7 +26,7 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
 }
 
 /* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
-   The message is "file: text", or "text" where no file is involved. */
+   The message is "file: text", or "text" where no file is involved; a path gives way to the text, from the left. */
 HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *file, const char *what, uint64_t offset,
                                   const char *format, ...) {
   const hfm_result result = hfm__item_result(item);
@@ -39,8 +39,22 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     error->offset = offset;
     if (file) hfm__copy_tail(error->file, sizeof error->file, file);
     if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    t = hfm__text_to(error->message, sizeof error->message);
-    if (file) hfm__text_format(&t, "%s: ", error->file);
+    if (file) {
+      enum { LEAST = 48 };
+      const size_t room = sizeof error->message;
+      t = hfm__text_to(NULL, 0);
+      va_start(args, format);
+      hfm__text_vformat(&t, format, args);
+      va_end(args);
+      hfm__copy_tail(error->message, t.length + 2 + sizeof error->file <= room ? sizeof error->file
+                                     : t.length + 2 + LEAST > room             ? (size_t)LEAST
+                                                                               : room - t.length - 2,
+                     file);
+    }
+    t.data = error->message;
+    t.size = sizeof error->message;
+    t.length = strlen(error->message);
+    if (file) hfm__text_str(&t, ": ");
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);

@@ -24,7 +24,8 @@ HFM__PRIVATE hfm_result hfm__open_failed(hfm_error *error, hfm_result result, co
       return hfm__fail(error, HFM_E_FILE_TOO_LARGE, name, NULL, 0,
                        "larger than this build can open; compile with 64-bit file offsets (-D_FILE_OFFSET_BITS=64)");
     case HFM_ERROR_ARGUMENT:
-      return hfm__fail(error, HFM_E_FILE_NAME, name, NULL, 0, "not a usable file name");
+      return hfm__fail(error, HFM_E_FILE_NAME, name, NULL, 0,
+                       "not a usable file name: too long, or links that lead in a circle");
     case HFM_ERROR_MEMORY:
       return hfm__fail_memory(error, "an open file", 0);
     default:
@@ -499,6 +500,14 @@ HFM__PRIVATE char *hfm__join_path(const hfm_allocator *mem, const char *dir, con
   if (slash) path[n] = '/';
   memcpy(path + n + slash, name, m + 1);
   return path;
+}
+
+/* A path's last part. */
+HFM__PRIVATE const char *hfm__file_part(const char *path) {
+  const char *part = path;
+  for (; *path; path++)
+    if (*path == '/' || *path == '\\') part = path + 1;
+  return part;
 }
 
 HFM__PRIVATE void hfm__free_text(const hfm_allocator *mem, char *text) {

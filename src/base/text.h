@@ -51,17 +51,17 @@ HFM__PRIVATE void hfm__text_escaped(hfm__text *t, const char *s, size_t n) {
   }
 }
 
-/* Bytes from a file: quoted, control and non-ASCII bytes escaped, at most 128 of them. */
+/* Bytes from a file: quoted, control and non-ASCII bytes escaped, at most 128 of them, and in about as many letters. */
 HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
-  const size_t shown = n > 128 ? 125 : n;
+  const size_t shown = n > 128 ? 125 : n, start = t->length;
   size_t i;
   hfm__text_char(t, '\'');
-  for (i = 0; i < shown; i++) {
+  for (i = 0; i < shown && t->length - start < 160; i++) {
     const uint8_t c = (uint8_t)s[i];
     if (c >= 0x20 && c < 0x7f && c != '\\') hfm__text_char(t, (char)c);
     else hfm__text_escaped(t, s + i, 1);
   }
-  if (shown < n) hfm__text_str(t, "...");
+  if (i < n) hfm__text_str(t, "...");
   hfm__text_char(t, '\'');
 }
 

@@ -312,6 +312,16 @@ HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
 
 /* ---- Getters that insist ---- */
 
+/* A value of another type than was expected. */
+HFM__PRIVATE hfm_result hfm__config_wrong(const hfm_config *config, const char *key, const char *expected,
+                                          hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_found(value.doc, value.node, &t);
+  return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be %s, found %s", key, expected, found);
+}
+
 /* An integer in [low, high]; absent, null, of another type or outside is an error that names file, key and value. */
 HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const char *key, int64_t low, int64_t high,
                                              int64_t *out, hfm_error *error) {
@@ -320,9 +330,12 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
                      low, high);
-  if (!hfm__json_int(value.doc, value.node, out))
-    return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be an integer from %i to %i", key, low,
-                     high);
+  if (!hfm__json_int(value.doc, value.node, out)) {
+    char expected[80];
+    hfm__text t = hfm__text_to(expected, sizeof expected);
+    hfm__text_format(&t, "an integer from %i to %i", low, high);
+    return hfm__config_wrong(config, key, expected, error);
+  }
   if (*out < low || *out > high) {
     const int64_t found = *out;
     *out = 0;
@@ -341,9 +354,12 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
                      low, high);
-  if (!hfm__json_double(value.doc, value.node, &number))
-    return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be a finite number from %g to %g", key,
-                     low, high);
+  if (!hfm__json_double(value.doc, value.node, &number)) {
+    char expected[96];
+    hfm__text t = hfm__text_to(expected, sizeof expected);
+    hfm__text_format(&t, "a finite number from %g to %g", low, high);
+    return hfm__config_wrong(config, key, expected, error);
+  }
   if (!(number >= low && number <= high))
     return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
                      number, low, high);

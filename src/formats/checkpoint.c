@@ -74,6 +74,16 @@ HFM__PRIVATE hfm_result hfm__index_bad(hfm__json_reader *r, int32_t item, const 
   return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s", offset, problem);
 }
 
+/* The value just read is another than what was expected. */
+HFM__PRIVATE hfm_result hfm__index_wrong(hfm__json_reader *r, int32_t kind, const char *expected) {
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  if (kind == HFM__JSON_FAILED) return r->result;
+  hfm__json_show(&t, kind, r->value.text, r->value.size);
+  return hfm__fail(r->error, HFM_E_INDEX_STRUCTURE, r->file, NULL, (uint64_t)r->at, "byte %u: %s, found %s",
+                   (uint64_t)r->at, expected, found);
+}
+
 /* One member of "weight_map"; `extension` is what a shard's name must end in. */
 HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                          const char *extension) {
@@ -104,9 +114,7 @@ HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *
 HFM__PRIVATE hfm_result hfm__index_members(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                            const char *extension) {
   int32_t kind = hfm__json_next(r), found = 0;
-  if (kind == HFM__JSON_FAILED) return r->result;
-  if (kind != HFM__JSON_OBJECT)
-    return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a shard index must be a JSON object");
+  if (kind != HFM__JSON_OBJECT) return hfm__index_wrong(r, kind, "a shard index must be a JSON object");
   while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
     if (kind == HFM__JSON_FAILED) return r->result;
     if (!hfm__json_is(&r->key, "weight_map")) { /* "metadata" only informs, and is often wrong */
@@ -114,13 +122,10 @@ HFM__PRIVATE hfm_result hfm__index_members(hfm__json_reader *r, hfm__shard_index
       continue;
     }
     found = 1;
-    if (kind != HFM__JSON_OBJECT)
-      return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "\"weight_map\" must be an object");
+    if (kind != HFM__JSON_OBJECT) return hfm__index_wrong(r, kind, "\"weight_map\" must be an object");
     while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
       hfm_result result;
-      if (kind == HFM__JSON_FAILED) return r->result;
-      if (kind != HFM__JSON_STRING)
-        return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "\"weight_map\" must map names to file names");
+      if (kind != HFM__JSON_STRING) return hfm__index_wrong(r, kind, "\"weight_map\" must map names to file names");
       result = hfm__index_entry(r, index, arena, extension);
       if (result != HFM_OK) return result;
     }
@@ -249,6 +254,16 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
 }
 
+/* A shard that is not there: which tensor's, and who says so. */
+HFM__PRIVATE hfm_result hfm__shard_missing(const hfm__shard_index *index, uint32_t shard, const char *path,
+                                           hfm_error *error) {
+  const hfm__shard_entry *entry = index->entries;
+  while (!hfm__equal(entry->shard, index->shards[shard])) entry++;
+  return hfm__fail(error, HFM_E_FILE_NOT_FOUND, path, entry->tensor, 0,
+                   "no such file, but %q, byte %u, says that tensor %q is in it (is the download complete?)",
+                   hfm__file_part(index->name), entry->offset, entry->tensor);
+}
+
 /* Opens files[0..count-1] (full names) and builds the table; `index` is NULL for a single file. On failure the
    checkpoint is closed. */
 HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *const *names, uint32_t count,
@@ -265,6 +280,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
   ckpt->file_count = count;
   for (uint32_t i = 0; i < count && result == HFM_OK; i++) {
     result = hfm__file_open(ctx, names[i], want_map, &ckpt->files[i], error);
+    if (result == HFM_ERROR_NOT_FOUND && index) result = hfm__shard_missing(index, i, names[i], error);
     if (result == HFM_OK) result = hfm__weights_read(&ckpt->files[i], i, &list, error);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);

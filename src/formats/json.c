@@ -4,7 +4,7 @@
    above it (config.json) is a flat array of nodes that can be edited and written as Python writes it.
    Nothing recurses: depth is bounded, and walks keep their own stack. */
 
-enum { HFM__JSON_MAX_DEPTH = 128 };
+enum { HFM__JSON_MAX_DEPTH = 128, HFM__JSON_SHOWN = 168 /* room for a value in an error */ };
 
 enum {
   HFM__JSON_FAILED = 0,
@@ -85,6 +85,14 @@ HFM__PRIVATE int32_t hfm__json_fail(hfm__json_reader *r, int32_t item, size_t at
                           found);
   }
   return HFM__JSON_FAILED;
+}
+
+/* What a value is, for errors: a scalar as it is written, its beginning if it is long. */
+HFM__PRIVATE void hfm__json_show(hfm__text *t, int32_t kind, const char *text, size_t size) {
+  if (kind == HFM__JSON_OBJECT) hfm__text_str(t, "an object");
+  else if (kind == HFM__JSON_ARRAY) hfm__text_str(t, "a list");
+  else if (kind == HFM__JSON_END || kind == HFM__JSON_FAILED) hfm__text_str(t, "nothing");
+  else hfm__text_quoted(t, text, HFM__MIN(size, (size_t)40));
 }
 
 /* ---- Strings ---- */

@@ -319,19 +319,16 @@ HFM__PRIVATE int hfm__json_bool(const hfm__json *doc, uint32_t node, int32_t *va
   return 1;
 }
 
-/* What a node is, for errors; a scalar as it is written. */
+/* What a node is, for errors. */
 HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text *t) {
+  const hfm__json_node *n = &doc->nodes[node];
   const int32_t kind = hfm__json_kind(doc, node);
-  if (kind == HFM__JSON_OBJECT || kind == HFM__JSON_ARRAY)
-    hfm__text_str(t, kind == HFM__JSON_OBJECT ? "an object" : "a list");
-  else if (kind == HFM__JSON_FAILED)
-    hfm__text_str(t, "nothing");
-  else
-    hfm__text_quoted(t, doc->text + doc->nodes[node].start, doc->nodes[node].size);
+  const int is_scalar = kind >= HFM__JSON_NULL && kind <= HFM__JSON_STRING;
+  hfm__json_show(t, kind, is_scalar ? doc->text + n->start : "", is_scalar ? n->size : 0);
 }
 
 HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
-  char found[160];
+  char found[HFM__JSON_SHOWN];
   hfm__text t = hfm__text_to(found, sizeof found);
   if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
   hfm__json_found(doc, doc->root, &t);

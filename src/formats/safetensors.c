@@ -70,6 +70,20 @@ HFM__PRIVATE hfm_result hfm__safetensors_bad(hfm__json_reader *r, int32_t item, 
   return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s", offset, problem);
 }
 
+/* The value just read is another than what was expected. */
+HFM__PRIVATE hfm_result hfm__safetensors_wrong(hfm__json_reader *r, int32_t item, const char *name, int32_t kind,
+                                               const char *expected) {
+  const uint64_t offset = r->base + r->at;
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  if (kind == HFM__JSON_FAILED) return r->result;
+  hfm__json_show(&t, kind, r->value.text, r->value.size);
+  if (name)
+    return hfm__fail(r->error, item, r->file, name, offset, "byte %u: tensor %q: %s, found %s", offset, name, expected,
+                     found);
+  return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s, found %s", offset, expected, found);
+}
+
 HFM__PRIVATE hfm_dtype hfm__safetensors_dtype(const hfm__json_span *name) {
   static const char *const names[] = {"F32", "F16", "BF16", "F64", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8",
                                       "BOOL", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
@@ -83,12 +97,11 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
   for (;;) {
     const int32_t kind = hfm__json_next(r);
     uint64_t dimension = 0;
-    if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END) return HFM_OK;
     if (kind != HFM__JSON_NUMBER || !hfm__json_u64(r->value.text, r->value.size, &dimension) ||
         dimension > (uint64_t)INT64_MAX)
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                  "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, kind,
+                                    "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
     if (tensor->rank == HFM_MAX_RANK)
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
                                   "more dimensions than this library reads (8)");
@@ -99,11 +112,11 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
 HFM__PRIVATE hfm_result hfm__safetensors_offsets(hfm__json_reader *r, const char *name, uint64_t range[2]) {
   for (int32_t i = 0;; i++) {
     const int32_t kind = hfm__json_next(r);
-    if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END && i == 2) return HFM_OK;
     if (i == 2 || kind != HFM__JSON_NUMBER || !hfm__json_u64(r->value.text, r->value.size, &range[i]))
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_OFFSETS, name, r->at,
-                                  "\"data_offsets\" must be two integers, [begin, end]");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_OFFSETS, name, kind,
+                                    i == 2 ? "\"data_offsets\" must end after two integers, [begin, end]"
+                                           : "\"data_offsets\" must be two integers, [begin, end]");
   }
 }
 
@@ -120,25 +133,24 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
     if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END) break;
     if (hfm__json_is(&r->key, "dtype")) {
-      if (kind != HFM__JSON_STRING)
-        return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_DTYPE, tensor->name, r->at, "\"dtype\" must be a string");
       has_dtype = 1;
-      tensor->dtype = hfm__safetensors_dtype(&r->value);
+      tensor->dtype = kind == HFM__JSON_STRING ? hfm__safetensors_dtype(&r->value) : HFM_DTYPE_AUTO;
       if (!tensor->dtype)
-        return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_DTYPE, tensor->name, r->at,
-                                    "unknown \"dtype\": F32, F16, BF16, I64, U8, ... expected");
+        return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_DTYPE, tensor->name, kind,
+                                      "\"dtype\" must be one of F32, F16, BF16, F64, I64, I32, I16, I8, U64, U32, U16, "
+                                      "U8, BOOL, C64, F8_E4M3, F8_E5M2 and so on");
     } else if (hfm__json_is(&r->key, "shape")) {
       has_shape = 1;
       shape_at = r->at;
       result = kind == HFM__JSON_ARRAY ? hfm__safetensors_shape(r, tensor)
-                                       : hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                                              "\"shape\" must be an array");
+                                       : hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, kind,
+                                                                "\"shape\" must be a list");
     } else if (hfm__json_is(&r->key, "data_offsets")) {
       has_offsets = 1;
       offsets_at = r->at;
       result = kind == HFM__JSON_ARRAY ? hfm__safetensors_offsets(r, tensor->name, range)
-                                       : hfm__safetensors_bad(r, HFM_E_SAFETENSORS_OFFSETS, tensor->name, r->at,
-                                                              "\"data_offsets\" must be an array");
+                                       : hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_OFFSETS, tensor->name, kind,
+                                                                "\"data_offsets\" must be a list");
     } else if (!hfm__json_skip(r, kind)) {
       result = r->result;
     }
@@ -173,22 +185,21 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
 
 HFM__PRIVATE hfm_result hfm__safetensors_metadata(hfm__json_reader *r, int32_t kind) {
   if (kind != HFM__JSON_OBJECT)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_METADATA, NULL, r->at, "\"__metadata__\" must be an object");
+    return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" must be an object");
   for (;;) {
     kind = hfm__json_next(r);
     if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END) return HFM_OK;
     if (kind != HFM__JSON_STRING)
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_METADATA, NULL, r->at, "\"__metadata__\" holds only strings");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" holds only strings");
   }
 }
 
 HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t file, uint64_t data, uint64_t data_size,
                                                 hfm__tensor_list *list) {
   int32_t kind = hfm__json_next(r);
-  if (kind == HFM__JSON_FAILED) return r->result;
   if (kind != HFM__JSON_OBJECT)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, NULL, r->at, "the header must be a JSON object");
+    return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_ENTRY, NULL, kind, "the header must be a JSON object");
   while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
     hfm__file_tensor *tensor;
     hfm_result result;
@@ -210,7 +221,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t fi
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, name, (size_t)(r->key.text - r->text),
                                   "a tensor's name must not hold a NUL character");
     if (kind != HFM__JSON_OBJECT)
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, name, r->at, "an entry must be a JSON object");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_ENTRY, name, kind, "an entry must be a JSON object");
     result = hfm__safetensors_entry(r, tensor, data, data_size);
     if (result != HFM_OK) return result;
   }

@@ -148,6 +148,27 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 }
 #endif
 
+#if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
+/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it ends
+   as files do. */
+HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
+                                            char **dir, hfm_error *error) {
+  const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||
+                      hfm__ends_with(name, ".json");
+  hfm__file file;
+  const hfm_result result = hfm__file_open(ctx, name, 0, &file, error);
+  if (result != HFM_ERROR_NOT_FOUND || is_file) {
+    if (result == HFM_OK) hfm__file_close(&file);
+    return result;
+  }
+  if (hfm__is_repo_id(name)) return hfm__cached_snapshot(ctx, name, options, dir, error);
+  return hfm__fail(error, HFM_E_REPO_ID, NULL, name, 0,
+                   "%q is neither an existing file or directory nor a repository id (\"name\" or \"org/name\" of "
+                   "letters, digits, '-', '_' and '.')",
+                   name);
+}
+#endif
+
 /* The directory that a model's name stands for: itself if it exists (or if files come from the caller's hfm_io), else
    a repository in the cache. *dir is the caller's (strlen + 1 bytes); NULL on failure. */
 HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const char *name, const hfm_options *options,
@@ -155,12 +176,8 @@ HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const c
   *dir = NULL;
 #if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
   if (hfm__is_file_system(ctx) && !hfm__system_exists(name, 1)) {
-    if (!hfm__is_repo_id(name))
-      return hfm__fail(error, HFM_E_REPO_ID, NULL, name, 0,
-                       "%q is neither an existing directory nor a repository id (\"name\" or \"org/name\" of letters, "
-                       "digits, '-', '_' and '.')",
-                       name);
-    return hfm__cached_snapshot(ctx, name, options, dir, error);
+    const hfm_result result = hfm__resolve_absent(ctx, name, options, dir, error);
+    if (result != HFM_OK || *dir) return result;
   }
 #endif
   (void)options;

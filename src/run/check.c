@@ -1,13 +1,5 @@
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A path's last part. */
-HFM__PRIVATE const char *hfm__file_part(const char *path) {
-  const char *part = path;
-  for (; *path; path++)
-    if (*path == '/' || *path == '\\') part = path + 1;
-  return part;
-}
-
 /* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
    (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
