@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c1eff3e26ead80fd" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "5757fd4f544b78c9" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -998,17 +998,17 @@ HFM__PRIVATE void hfm__text_escaped(hfm__text *t, const char *s, size_t n) {
   }
 }
 
-/* Bytes from a file: quoted, control and non-ASCII bytes escaped, at most 128 of them. */
+/* Bytes from a file: quoted, control and non-ASCII bytes escaped, at most 128 of them, and in about as many letters. */
 HFM__PRIVATE void hfm__text_quoted(hfm__text *t, const char *s, size_t n) {
-  const size_t shown = n > 128 ? 125 : n;
+  const size_t shown = n > 128 ? 125 : n, start = t->length;
   size_t i;
   hfm__text_char(t, '\'');
-  for (i = 0; i < shown; i++) {
+  for (i = 0; i < shown && t->length - start < 160; i++) {
     const uint8_t c = (uint8_t)s[i];
     if (c >= 0x20 && c < 0x7f && c != '\\') hfm__text_char(t, (char)c);
     else hfm__text_escaped(t, s + i, 1);
   }
-  if (shown < n) hfm__text_str(t, "...");
+  if (i < n) hfm__text_str(t, "...");
   hfm__text_char(t, '\'');
 }
 
@@ -1110,7 +1110,7 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
 }
 
 /* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
-   The message is "file: text", or "text" where no file is involved. */
+   The message is "file: text", or "text" where no file is involved; a path gives way to the text, from the left. */
 HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *file, const char *what, uint64_t offset,
                                   const char *format, ...) {
   const hfm_result result = hfm__item_result(item);
@@ -1123,8 +1123,22 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     error->offset = offset;
     if (file) hfm__copy_tail(error->file, sizeof error->file, file);
     if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    t = hfm__text_to(error->message, sizeof error->message);
-    if (file) hfm__text_format(&t, "%s: ", error->file);
+    if (file) {
+      enum { LEAST = 48 };
+      const size_t room = sizeof error->message;
+      t = hfm__text_to(NULL, 0);
+      va_start(args, format);
+      hfm__text_vformat(&t, format, args);
+      va_end(args);
+      hfm__copy_tail(error->message, t.length + 2 + sizeof error->file <= room ? sizeof error->file
+                                     : t.length + 2 + LEAST > room             ? (size_t)LEAST
+                                                                               : room - t.length - 2,
+                     file);
+    }
+    t.data = error->message;
+    t.size = sizeof error->message;
+    t.length = strlen(error->message);
+    if (file) hfm__text_str(&t, ": ");
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);
@@ -2148,7 +2162,8 @@ HFM__PRIVATE hfm_result hfm__open_failed(hfm_error *error, hfm_result result, co
       return hfm__fail(error, HFM_E_FILE_TOO_LARGE, name, NULL, 0,
                        "larger than this build can open; compile with 64-bit file offsets (-D_FILE_OFFSET_BITS=64)");
     case HFM_ERROR_ARGUMENT:
-      return hfm__fail(error, HFM_E_FILE_NAME, name, NULL, 0, "not a usable file name");
+      return hfm__fail(error, HFM_E_FILE_NAME, name, NULL, 0,
+                       "not a usable file name: too long, or links that lead in a circle");
     case HFM_ERROR_MEMORY:
       return hfm__fail_memory(error, "an open file", 0);
     default:
@@ -2625,6 +2640,14 @@ HFM__PRIVATE char *hfm__join_path(const hfm_allocator *mem, const char *dir, con
   return path;
 }
 
+/* A path's last part. */
+HFM__PRIVATE const char *hfm__file_part(const char *path) {
+  const char *part = path;
+  for (; *path; path++)
+    if (*path == '/' || *path == '\\') part = path + 1;
+  return part;
+}
+
 HFM__PRIVATE void hfm__free_text(const hfm_allocator *mem, char *text) {
   if (text) hfm__free(mem, text, strlen(text) + 1);
 }
@@ -2899,7 +2922,7 @@ HFM__PRIVATE void hfm__store(void *data, hfm_dtype dtype, int64_t i, double valu
    above it (config.json) is a flat array of nodes that can be edited and written as Python writes it.
    Nothing recurses: depth is bounded, and walks keep their own stack. */
 
-enum { HFM__JSON_MAX_DEPTH = 128 };
+enum { HFM__JSON_MAX_DEPTH = 128, HFM__JSON_SHOWN = 168 /* room for a value in an error */ };
 
 enum {
   HFM__JSON_FAILED = 0,
@@ -2980,6 +3003,14 @@ HFM__PRIVATE int32_t hfm__json_fail(hfm__json_reader *r, int32_t item, size_t at
                           found);
   }
   return HFM__JSON_FAILED;
+}
+
+/* What a value is, for errors: a scalar as it is written, its beginning if it is long. */
+HFM__PRIVATE void hfm__json_show(hfm__text *t, int32_t kind, const char *text, size_t size) {
+  if (kind == HFM__JSON_OBJECT) hfm__text_str(t, "an object");
+  else if (kind == HFM__JSON_ARRAY) hfm__text_str(t, "a list");
+  else if (kind == HFM__JSON_END || kind == HFM__JSON_FAILED) hfm__text_str(t, "nothing");
+  else hfm__text_quoted(t, text, HFM__MIN(size, (size_t)40));
 }
 
 /* ---- Strings ---- */
@@ -3698,19 +3729,16 @@ HFM__PRIVATE int hfm__json_bool(const hfm__json *doc, uint32_t node, int32_t *va
   return 1;
 }
 
-/* What a node is, for errors; a scalar as it is written. */
+/* What a node is, for errors. */
 HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text *t) {
+  const hfm__json_node *n = &doc->nodes[node];
   const int32_t kind = hfm__json_kind(doc, node);
-  if (kind == HFM__JSON_OBJECT || kind == HFM__JSON_ARRAY)
-    hfm__text_str(t, kind == HFM__JSON_OBJECT ? "an object" : "a list");
-  else if (kind == HFM__JSON_FAILED)
-    hfm__text_str(t, "nothing");
-  else
-    hfm__text_quoted(t, doc->text + doc->nodes[node].start, doc->nodes[node].size);
+  const int is_scalar = kind >= HFM__JSON_NULL && kind <= HFM__JSON_STRING;
+  hfm__json_show(t, kind, is_scalar ? doc->text + n->start : "", is_scalar ? n->size : 0);
 }
 
 HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
-  char found[160];
+  char found[HFM__JSON_SHOWN];
   hfm__text t = hfm__text_to(found, sizeof found);
   if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
   hfm__json_found(doc, doc->root, &t);
@@ -3971,6 +3999,20 @@ HFM__PRIVATE hfm_result hfm__safetensors_bad(hfm__json_reader *r, int32_t item, 
   return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s", offset, problem);
 }
 
+/* The value just read is another than what was expected. */
+HFM__PRIVATE hfm_result hfm__safetensors_wrong(hfm__json_reader *r, int32_t item, const char *name, int32_t kind,
+                                               const char *expected) {
+  const uint64_t offset = r->base + r->at;
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  if (kind == HFM__JSON_FAILED) return r->result;
+  hfm__json_show(&t, kind, r->value.text, r->value.size);
+  if (name)
+    return hfm__fail(r->error, item, r->file, name, offset, "byte %u: tensor %q: %s, found %s", offset, name, expected,
+                     found);
+  return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s, found %s", offset, expected, found);
+}
+
 HFM__PRIVATE hfm_dtype hfm__safetensors_dtype(const hfm__json_span *name) {
   static const char *const names[] = {"F32", "F16", "BF16", "F64", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8",
                                       "BOOL", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
@@ -3984,12 +4026,11 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
   for (;;) {
     const int32_t kind = hfm__json_next(r);
     uint64_t dimension = 0;
-    if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END) return HFM_OK;
     if (kind != HFM__JSON_NUMBER || !hfm__json_u64(r->value.text, r->value.size, &dimension) ||
         dimension > (uint64_t)INT64_MAX)
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                  "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, kind,
+                                    "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
     if (tensor->rank == HFM_MAX_RANK)
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
                                   "more dimensions than this library reads (8)");
@@ -4000,11 +4041,11 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
 HFM__PRIVATE hfm_result hfm__safetensors_offsets(hfm__json_reader *r, const char *name, uint64_t range[2]) {
   for (int32_t i = 0;; i++) {
     const int32_t kind = hfm__json_next(r);
-    if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END && i == 2) return HFM_OK;
     if (i == 2 || kind != HFM__JSON_NUMBER || !hfm__json_u64(r->value.text, r->value.size, &range[i]))
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_OFFSETS, name, r->at,
-                                  "\"data_offsets\" must be two integers, [begin, end]");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_OFFSETS, name, kind,
+                                    i == 2 ? "\"data_offsets\" must end after two integers, [begin, end]"
+                                           : "\"data_offsets\" must be two integers, [begin, end]");
   }
 }
 
@@ -4021,25 +4062,24 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
     if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END) break;
     if (hfm__json_is(&r->key, "dtype")) {
-      if (kind != HFM__JSON_STRING)
-        return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_DTYPE, tensor->name, r->at, "\"dtype\" must be a string");
       has_dtype = 1;
-      tensor->dtype = hfm__safetensors_dtype(&r->value);
+      tensor->dtype = kind == HFM__JSON_STRING ? hfm__safetensors_dtype(&r->value) : HFM_DTYPE_AUTO;
       if (!tensor->dtype)
-        return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_DTYPE, tensor->name, r->at,
-                                    "unknown \"dtype\": F32, F16, BF16, I64, U8, ... expected");
+        return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_DTYPE, tensor->name, kind,
+                                      "\"dtype\" must be one of F32, F16, BF16, F64, I64, I32, I16, I8, U64, U32, U16, "
+                                      "U8, BOOL, C64, F8_E4M3, F8_E5M2 and so on");
     } else if (hfm__json_is(&r->key, "shape")) {
       has_shape = 1;
       shape_at = r->at;
       result = kind == HFM__JSON_ARRAY ? hfm__safetensors_shape(r, tensor)
-                                       : hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                                              "\"shape\" must be an array");
+                                       : hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, kind,
+                                                                "\"shape\" must be a list");
     } else if (hfm__json_is(&r->key, "data_offsets")) {
       has_offsets = 1;
       offsets_at = r->at;
       result = kind == HFM__JSON_ARRAY ? hfm__safetensors_offsets(r, tensor->name, range)
-                                       : hfm__safetensors_bad(r, HFM_E_SAFETENSORS_OFFSETS, tensor->name, r->at,
-                                                              "\"data_offsets\" must be an array");
+                                       : hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_OFFSETS, tensor->name, kind,
+                                                                "\"data_offsets\" must be a list");
     } else if (!hfm__json_skip(r, kind)) {
       result = r->result;
     }
@@ -4074,22 +4114,21 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
 
 HFM__PRIVATE hfm_result hfm__safetensors_metadata(hfm__json_reader *r, int32_t kind) {
   if (kind != HFM__JSON_OBJECT)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_METADATA, NULL, r->at, "\"__metadata__\" must be an object");
+    return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" must be an object");
   for (;;) {
     kind = hfm__json_next(r);
     if (kind == HFM__JSON_FAILED) return r->result;
     if (kind == HFM__JSON_END) return HFM_OK;
     if (kind != HFM__JSON_STRING)
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_METADATA, NULL, r->at, "\"__metadata__\" holds only strings");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" holds only strings");
   }
 }
 
 HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t file, uint64_t data, uint64_t data_size,
                                                 hfm__tensor_list *list) {
   int32_t kind = hfm__json_next(r);
-  if (kind == HFM__JSON_FAILED) return r->result;
   if (kind != HFM__JSON_OBJECT)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, NULL, r->at, "the header must be a JSON object");
+    return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_ENTRY, NULL, kind, "the header must be a JSON object");
   while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
     hfm__file_tensor *tensor;
     hfm_result result;
@@ -4111,7 +4150,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t fi
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, name, (size_t)(r->key.text - r->text),
                                   "a tensor's name must not hold a NUL character");
     if (kind != HFM__JSON_OBJECT)
-      return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, name, r->at, "an entry must be a JSON object");
+      return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_ENTRY, name, kind, "an entry must be a JSON object");
     result = hfm__safetensors_entry(r, tensor, data, data_size);
     if (result != HFM_OK) return result;
   }
@@ -5910,6 +5949,16 @@ HFM__PRIVATE hfm_result hfm__index_bad(hfm__json_reader *r, int32_t item, const 
   return hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s", offset, problem);
 }
 
+/* The value just read is another than what was expected. */
+HFM__PRIVATE hfm_result hfm__index_wrong(hfm__json_reader *r, int32_t kind, const char *expected) {
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  if (kind == HFM__JSON_FAILED) return r->result;
+  hfm__json_show(&t, kind, r->value.text, r->value.size);
+  return hfm__fail(r->error, HFM_E_INDEX_STRUCTURE, r->file, NULL, (uint64_t)r->at, "byte %u: %s, found %s",
+                   (uint64_t)r->at, expected, found);
+}
+
 /* One member of "weight_map"; `extension` is what a shard's name must end in. */
 HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                          const char *extension) {
@@ -5940,9 +5989,7 @@ HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *
 HFM__PRIVATE hfm_result hfm__index_members(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                            const char *extension) {
   int32_t kind = hfm__json_next(r), found = 0;
-  if (kind == HFM__JSON_FAILED) return r->result;
-  if (kind != HFM__JSON_OBJECT)
-    return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a shard index must be a JSON object");
+  if (kind != HFM__JSON_OBJECT) return hfm__index_wrong(r, kind, "a shard index must be a JSON object");
   while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
     if (kind == HFM__JSON_FAILED) return r->result;
     if (!hfm__json_is(&r->key, "weight_map")) { /* "metadata" only informs, and is often wrong */
@@ -5950,13 +5997,10 @@ HFM__PRIVATE hfm_result hfm__index_members(hfm__json_reader *r, hfm__shard_index
       continue;
     }
     found = 1;
-    if (kind != HFM__JSON_OBJECT)
-      return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "\"weight_map\" must be an object");
+    if (kind != HFM__JSON_OBJECT) return hfm__index_wrong(r, kind, "\"weight_map\" must be an object");
     while ((kind = hfm__json_next(r)) != HFM__JSON_END) {
       hfm_result result;
-      if (kind == HFM__JSON_FAILED) return r->result;
-      if (kind != HFM__JSON_STRING)
-        return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "\"weight_map\" must map names to file names");
+      if (kind != HFM__JSON_STRING) return hfm__index_wrong(r, kind, "\"weight_map\" must map names to file names");
       result = hfm__index_entry(r, index, arena, extension);
       if (result != HFM_OK) return result;
     }
@@ -6085,6 +6129,16 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
 }
 
+/* A shard that is not there: which tensor's, and who says so. */
+HFM__PRIVATE hfm_result hfm__shard_missing(const hfm__shard_index *index, uint32_t shard, const char *path,
+                                           hfm_error *error) {
+  const hfm__shard_entry *entry = index->entries;
+  while (!hfm__equal(entry->shard, index->shards[shard])) entry++;
+  return hfm__fail(error, HFM_E_FILE_NOT_FOUND, path, entry->tensor, 0,
+                   "no such file, but %q, byte %u, says that tensor %q is in it (is the download complete?)",
+                   hfm__file_part(index->name), entry->offset, entry->tensor);
+}
+
 /* Opens files[0..count-1] (full names) and builds the table; `index` is NULL for a single file. On failure the
    checkpoint is closed. */
 HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *const *names, uint32_t count,
@@ -6101,6 +6155,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
   ckpt->file_count = count;
   for (uint32_t i = 0; i < count && result == HFM_OK; i++) {
     result = hfm__file_open(ctx, names[i], want_map, &ckpt->files[i], error);
+    if (result == HFM_ERROR_NOT_FOUND && index) result = hfm__shard_missing(index, i, names[i], error);
     if (result == HFM_OK) result = hfm__weights_read(&ckpt->files[i], i, &list, error);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
@@ -6565,6 +6620,16 @@ HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
 
 /* ---- Getters that insist ---- */
 
+/* A value of another type than was expected. */
+HFM__PRIVATE hfm_result hfm__config_wrong(const hfm_config *config, const char *key, const char *expected,
+                                          hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_found(value.doc, value.node, &t);
+  return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be %s, found %s", key, expected, found);
+}
+
 /* An integer in [low, high]; absent, null, of another type or outside is an error that names file, key and value. */
 HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const char *key, int64_t low, int64_t high,
                                              int64_t *out, hfm_error *error) {
@@ -6573,9 +6638,12 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
                      low, high);
-  if (!hfm__json_int(value.doc, value.node, out))
-    return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be an integer from %i to %i", key, low,
-                     high);
+  if (!hfm__json_int(value.doc, value.node, out)) {
+    char expected[80];
+    hfm__text t = hfm__text_to(expected, sizeof expected);
+    hfm__text_format(&t, "an integer from %i to %i", low, high);
+    return hfm__config_wrong(config, key, expected, error);
+  }
   if (*out < low || *out > high) {
     const int64_t found = *out;
     *out = 0;
@@ -6594,9 +6662,12 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
                      low, high);
-  if (!hfm__json_double(value.doc, value.node, &number))
-    return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be a finite number from %g to %g", key,
-                     low, high);
+  if (!hfm__json_double(value.doc, value.node, &number)) {
+    char expected[96];
+    hfm__text t = hfm__text_to(expected, sizeof expected);
+    hfm__text_format(&t, "a finite number from %g to %g", low, high);
+    return hfm__config_wrong(config, key, expected, error);
+  }
   if (!(number >= low && number <= high))
     return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
                      number, low, high);
@@ -6964,6 +7035,27 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 }
 #endif
 
+#if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
+/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it ends
+   as files do. */
+HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
+                                            char **dir, hfm_error *error) {
+  const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||
+                      hfm__ends_with(name, ".json");
+  hfm__file file;
+  const hfm_result result = hfm__file_open(ctx, name, 0, &file, error);
+  if (result != HFM_ERROR_NOT_FOUND || is_file) {
+    if (result == HFM_OK) hfm__file_close(&file);
+    return result;
+  }
+  if (hfm__is_repo_id(name)) return hfm__cached_snapshot(ctx, name, options, dir, error);
+  return hfm__fail(error, HFM_E_REPO_ID, NULL, name, 0,
+                   "%q is neither an existing file or directory nor a repository id (\"name\" or \"org/name\" of "
+                   "letters, digits, '-', '_' and '.')",
+                   name);
+}
+#endif
+
 /* The directory that a model's name stands for: itself if it exists (or if files come from the caller's hfm_io), else
    a repository in the cache. *dir is the caller's (strlen + 1 bytes); NULL on failure. */
 HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const char *name, const hfm_options *options,
@@ -6971,12 +7063,8 @@ HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const c
   *dir = NULL;
 #if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
   if (hfm__is_file_system(ctx) && !hfm__system_exists(name, 1)) {
-    if (!hfm__is_repo_id(name))
-      return hfm__fail(error, HFM_E_REPO_ID, NULL, name, 0,
-                       "%q is neither an existing directory nor a repository id (\"name\" or \"org/name\" of letters, "
-                       "digits, '-', '_' and '.')",
-                       name);
-    return hfm__cached_snapshot(ctx, name, options, dir, error);
+    const hfm_result result = hfm__resolve_absent(ctx, name, options, dir, error);
+    if (result != HFM_OK || *dir) return result;
   }
 #endif
   (void)options;
@@ -11636,7 +11724,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_roundscale_ps(0xffff, x, 8) /* to nearest, quietly */
+#define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
 #define hfm__v_scale_down(x, n) hfm__v_scale(x, n)
 #define hfm__v_scale_to_zero (-200.0f)
@@ -21900,14 +21988,6 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== end src/run/estimate.c ==== */
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
-
-/* A path's last part. */
-HFM__PRIVATE const char *hfm__file_part(const char *path) {
-  const char *part = path;
-  for (; *path; path++)
-    if (*path == '/' || *path == '\\') part = path + 1;
-  return part;
-}
 
 /* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
    (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */

@@ -1,5 +1,6 @@
 #pragma once
 #include <stddef.h>
+#define HUGE_VAL __builtin_huge_val()
 #ifdef __cplusplus
 extern "C" {
 #endif
