@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws docs/roofline-ISA.svg: how near the products come to what this machine's memory and arithmetic allow.
+"""Draws docs/roofline.svg: how near the products come to what this machine's memory and arithmetic allow.
 
     python3 tools/bench/roofline.py [build/bench/kernels] [--rounds N]
 
@@ -83,7 +83,7 @@ def main():
         sys.exit("%s is not there: make bench builds it" % program)
     output = subprocess.run([program, "--json", "--threads", "1"] + arguments + ["linear"], check=True, stdout=subprocess.PIPE)
     report = json.loads(output.stdout)
-    path = os.path.join(ROOT, "docs", "roofline-%s.svg" % report["isa"])
+    path = os.path.join(ROOT, "docs", "roofline.svg")
     with open(path, "w") as f:
         f.write(svg(report))
     print(path)
