@@ -194,6 +194,7 @@ class LlamaCpp:
         params.n_ctx = 512
         params.n_batch = params.n_ubatch = 512
         params.n_threads = params.n_threads_batch = threads
+        params.type_k = params.type_v = 0  # float32, as the others keep theirs
         self.context = c.llama_init_from_model(self.model, params)
         self.memory = c.llama_get_memory(self.context)
         self.past = case["past_ids"].shape[1] if case["past_ids"] is not None else 0
