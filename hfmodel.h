@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "5757fd4f544b78c9" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "466b14e5498839ac" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -21292,9 +21292,13 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
   return HFM_OK;
 }
 
+/* The kernels and how products use them: all that a plan and an estimate depend on. */
 HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
   const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
-  return result == HFM_OK && options && options->strict ? hfm__cpu_make_strict(&model->cpu, error) : result;
+  if (result != HFM_OK || !options) return result;
+  model->cpu.batch_invariant = options->batch_invariant != 0;
+  model->cpu.dot_bf16 = options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
+  return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 
 /* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
@@ -21344,9 +21348,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
   if (result != HFM_OK) return result;
-  model->cpu.batch_invariant = options && options->batch_invariant;
   model->cpu.packing = &model->packing;
-  model->cpu.dot_bf16 = options && options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
   model->packing.limit = hfm__default_u64(options ? options->pack_limit_bytes : 0, UINT64_MAX);
@@ -21696,11 +21698,10 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
   session->running = NULL;
-  memset(&request, 0, sizeof request);
+  request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
   if (result != HFM_OK) return result;
   if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
-  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;

@@ -151,9 +151,13 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
   return HFM_OK;
 }
 
+/* The kernels and how products use them: all that a plan and an estimate depend on. */
 HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
   const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
-  return result == HFM_OK && options && options->strict ? hfm__cpu_make_strict(&model->cpu, error) : result;
+  if (result != HFM_OK || !options) return result;
+  model->cpu.batch_invariant = options->batch_invariant != 0;
+  model->cpu.dot_bf16 = options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
+  return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 
 /* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
@@ -203,9 +207,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
   if (result != HFM_OK) return result;
-  model->cpu.batch_invariant = options && options->batch_invariant;
   model->cpu.packing = &model->packing;
-  model->cpu.dot_bf16 = options && options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
   model->packing.limit = hfm__default_u64(options ? options->pack_limit_bytes : 0, UINT64_MAX);

@@ -232,11 +232,10 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
   session->running = NULL;
-  memset(&request, 0, sizeof request);
+  request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
   if (result != HFM_OK) return result;
   if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
-  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
