@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "466b14e5498839ac" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "539347e48cff8bff" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -20628,8 +20628,9 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       if (model->weights) {
         o->weight = hfm__weight_for(model, v->source);
         o->dtype = o->weight->dtype;
-      } else {
-        o->dtype = HFM_F32;
+      } else { /* an estimate: as the weight would be loaded */
+        const hfm_dtype dtype = model->tree.parameters[v->source].dtype;
+        o->dtype = hfm__is_native(dtype) ? dtype : HFM_F32;
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;

@@ -96,8 +96,9 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       if (model->weights) {
         o->weight = hfm__weight_for(model, v->source);
         o->dtype = o->weight->dtype;
-      } else {
-        o->dtype = HFM_F32;
+      } else { /* an estimate: as the weight would be loaded */
+        const hfm_dtype dtype = model->tree.parameters[v->source].dtype;
+        o->dtype = hfm__is_native(dtype) ? dtype : HFM_F32;
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;

@@ -174,6 +174,7 @@ static void test_estimate(void) {
     int64_t loaded;
     failing_alloc_begin(&memory, -1);
     memset(&options, 0, sizeof options);
+    options.compute_dtype = HFM_BF16; /* where that counts, it counts in both */
     CHECK_INT(hfm_estimate_memory(dirs[d], &options, 3, 20, &estimate, &error), HFM_OK);
     options.allocator = memory.allocator;
     options.packing = HFM_PACK_NEVER;
