@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "539347e48cff8bff" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "0976223c41457216" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7124,7 +7124,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
-     reshape, permute, slice, expand */
+     reshape, slice, expand */
 
 #define HFM__OP_LIST(X) \
   X(linear, 2, 4, 1) \
@@ -7150,7 +7150,6 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
 
 #define HFM__VIEW_LIST(X) \
   X(reshape) \
-  X(permute) \
   X(slice) \
   X(expand)
 
@@ -7191,7 +7190,6 @@ typedef struct hfm__attrs {
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id */
-  int32_t permutation[HFM_MAX_RANK]; /* permute: input axis of each output axis */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int64_t window;                    /* attention: 0 is unlimited */
@@ -7593,9 +7591,11 @@ typedef struct hfm__kernels {
 #define hfm__v_hmax(x) (x)
 #define hfm__v_transpose(r) (void)(r)
 #define hfm__v_prefetch(p) (void)(p)
+#if HFM__WITH_AVX512_BF16 /* the specification of an instruction that no other tier has */
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
 #define hfm__v_store_bf16(p, x) hfm__store_bf16(p, x)
+#endif
 
 /* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */
 
@@ -7642,10 +7642,6 @@ HFM__INLINE float hfm__v1_dot_bf16(float x, float w, float c) {
   uint32_t a, b;
   memcpy(&a, &x, sizeof a);
   memcpy(&b, &w, sizeof b);
-#if HFM__BIG_ENDIAN /* the first of two stands in the higher half */
-  a = a << 16 | a >> 16;
-  b = b << 16 | b >> 16;
-#endif
   c += hfm__bf16_bits((uint16_t)(a >> 16)) * hfm__bf16_bits((uint16_t)(b >> 16));
   return c + hfm__bf16_bits((uint16_t)a) * hfm__bf16_bits((uint16_t)b);
 }
@@ -14869,7 +14865,7 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
 
 /* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. */
 HFM__PRIVATE int32_t hfm__cpu_multiplies_bf16(const hfm__cpu *cpu) {
-  return cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR;
+  return cpu->kernels->gemm_bf16 && (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR);
 }
 
 /* Fills *cpu for a tier, HFM_ISA_AUTO for the best. A machine has every tier below its best, of its own kind. */
@@ -17139,19 +17135,6 @@ HFM__PRIVATE hfm__val hfm__select_last(hfm__builder *b, hfm__val x, int64_t inde
   const hfm__val piece = hfm__copy(b, hfm__slice(b, x, rank - 1, index, hfm__fixed(b, 1)));
   for (int32_t i = 0; i < rank - 1; i++) shape[i] = hfm__dim_of(b, x, i);
   return hfm__reshape(b, piece, rank - 1, shape);
-}
-
-/* Axes reordered: axis i of the result is axis permutation[i] of x. */
-HFM__PRIVATE hfm__val hfm__permute(hfm__builder *b, hfm__val x, const int32_t *permutation) {
-  hfm__dim shape[HFM_MAX_RANK];
-  hfm__attrs attrs;
-  const int32_t rank = hfm__rank_of(b, x);
-  memset(&attrs, 0, sizeof attrs);
-  for (int32_t i = 0; i < rank; i++) {
-    attrs.permutation[i] = permutation[i];
-    shape[i] = hfm__dim_of(b, x, permutation[i]);
-  }
-  return hfm__view(b, HFM__VIEW_permute, &attrs, 0, rank, shape, x);
 }
 
 /* x of [1, ...] repeated along the first axis. */
@@ -20598,8 +20581,6 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   int64_t offset = 0;
   if (node->op == HFM__VIEW_reshape) {
     hfm__reshape_strides(in, out);
-  } else if (node->op == HFM__VIEW_permute) {
-    for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->stride[node->attrs.permutation[i]];
   } else if (node->op == HFM__VIEW_slice) {
     memcpy(out->stride, in->stride, sizeof out->stride);
     offset = start * in->stride[axis];
@@ -20609,6 +20590,10 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
     memcpy(out->stride, in->stride, sizeof out->stride);
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
+}
+
+HFM__PRIVATE uint64_t hfm__bytes_of(const hfm__operand *o) {
+  return (uint64_t)hfm__elements(o->shape, o->rank) * (uint64_t)hfm_dtype_bits(o->dtype) / 8;
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
@@ -20638,6 +20623,7 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
       o->data = states ? states + program->plan.offsets[i] : NULL;
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
+      HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
       o->data = arena + program->plan.offsets[i];
     }
   }
@@ -21777,6 +21763,7 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
 HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t worker) {
   hfm_session *session = (hfm_session *)ctx;
   const hfm__node *node = &session->running->graph.nodes[session->node];
+  HFMODEL_ASSERT(chunk >= 0 && chunk < session->chunks && worker >= 0 && worker < session->pool->threads);
   hfm__cpu_ops[node->op].run(&session->args, chunk, &session->workers[worker]);
 }
 

@@ -47,7 +47,7 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
 
 /* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. */
 HFM__PRIVATE int32_t hfm__cpu_multiplies_bf16(const hfm__cpu *cpu) {
-  return cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR;
+  return cpu->kernels->gemm_bf16 && (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR);
 }
 
 /* Fills *cpu for a tier, HFM_ISA_AUTO for the best. A machine has every tier below its best, of its own kind. */

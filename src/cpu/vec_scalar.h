@@ -40,9 +40,11 @@
 #define hfm__v_hmax(x) (x)
 #define hfm__v_transpose(r) (void)(r)
 #define hfm__v_prefetch(p) (void)(p)
+#if HFM__WITH_AVX512_BF16 /* the specification of an instruction that no other tier has */
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
 #define hfm__v_store_bf16(p, x) hfm__store_bf16(p, x)
+#endif
 
 /* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */
 
@@ -89,10 +91,6 @@ HFM__INLINE float hfm__v1_dot_bf16(float x, float w, float c) {
   uint32_t a, b;
   memcpy(&a, &x, sizeof a);
   memcpy(&b, &w, sizeof b);
-#if HFM__BIG_ENDIAN /* the first of two stands in the higher half */
-  a = a << 16 | a >> 16;
-  b = b << 16 | b >> 16;
-#endif
   c += hfm__bf16_bits((uint16_t)(a >> 16)) * hfm__bf16_bits((uint16_t)(b >> 16));
   return c + hfm__bf16_bits((uint16_t)a) * hfm__bf16_bits((uint16_t)b);
 }

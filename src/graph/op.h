@@ -31,7 +31,7 @@
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
-     reshape, permute, slice, expand */
+     reshape, slice, expand */
 
 #define HFM__OP_LIST(X) \
   X(linear, 2, 4, 1) \
@@ -57,7 +57,6 @@
 
 #define HFM__VIEW_LIST(X) \
   X(reshape) \
-  X(permute) \
   X(slice) \
   X(expand)
 
@@ -98,7 +97,6 @@ typedef struct hfm__attrs {
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id */
-  int32_t permutation[HFM_MAX_RANK]; /* permute: input axis of each output axis */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int64_t window;                    /* attention: 0 is unlimited */

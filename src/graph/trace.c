@@ -312,19 +312,6 @@ HFM__PRIVATE hfm__val hfm__select_last(hfm__builder *b, hfm__val x, int64_t inde
   return hfm__reshape(b, piece, rank - 1, shape);
 }
 
-/* Axes reordered: axis i of the result is axis permutation[i] of x. */
-HFM__PRIVATE hfm__val hfm__permute(hfm__builder *b, hfm__val x, const int32_t *permutation) {
-  hfm__dim shape[HFM_MAX_RANK];
-  hfm__attrs attrs;
-  const int32_t rank = hfm__rank_of(b, x);
-  memset(&attrs, 0, sizeof attrs);
-  for (int32_t i = 0; i < rank; i++) {
-    attrs.permutation[i] = permutation[i];
-    shape[i] = hfm__dim_of(b, x, permutation[i]);
-  }
-  return hfm__view(b, HFM__VIEW_permute, &attrs, 0, rank, shape, x);
-}
-
 /* x of [1, ...] repeated along the first axis. */
 HFM__PRIVATE hfm__val hfm__expand_batch(hfm__builder *b, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];

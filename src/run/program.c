@@ -66,8 +66,6 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   int64_t offset = 0;
   if (node->op == HFM__VIEW_reshape) {
     hfm__reshape_strides(in, out);
-  } else if (node->op == HFM__VIEW_permute) {
-    for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->stride[node->attrs.permutation[i]];
   } else if (node->op == HFM__VIEW_slice) {
     memcpy(out->stride, in->stride, sizeof out->stride);
     offset = start * in->stride[axis];
@@ -77,6 +75,10 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
     memcpy(out->stride, in->stride, sizeof out->stride);
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
+}
+
+HFM__PRIVATE uint64_t hfm__bytes_of(const hfm__operand *o) {
+  return (uint64_t)hfm__elements(o->shape, o->rank) * (uint64_t)hfm_dtype_bits(o->dtype) / 8;
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
@@ -106,6 +108,7 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
       o->data = states ? states + program->plan.offsets[i] : NULL;
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
+      HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
       o->data = arena + program->plan.offsets[i];
     }
   }

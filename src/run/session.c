@@ -310,6 +310,7 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
 HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t worker) {
   hfm_session *session = (hfm_session *)ctx;
   const hfm__node *node = &session->running->graph.nodes[session->node];
+  HFMODEL_ASSERT(chunk >= 0 && chunk < session->chunks && worker >= 0 && worker < session->pool->threads);
   hfm__cpu_ops[node->op].run(&session->args, chunk, &session->workers[worker]);
 }
 

@@ -417,8 +417,8 @@ static void test_linear_bf16(void) {
   for (size_t i = 0; i < HFM__COUNT(tiers); i++) {
     hfm_error error;
     hfm__cpu cpu;
-    if (hfm__cpu_select(tiers[i], &cpu, &error) != HFM_OK) {
-      SKIP("this machine has no AVX-512 BF16");
+    if (hfm__cpu_select(tiers[i], &cpu, &error) != HFM_OK || !cpu.kernels->gemm_bf16) {
+      SKIP("this build or machine has no AVX-512 BF16");
       continue;
     }
     CHECK(hfm__cpu_multiplies_bf16(&cpu));

@@ -52,6 +52,7 @@ fi
 
 # What the README's reader does first: the program and a shipped model, nothing else.
 example classify '^nl$'
+example in_memory '^nl$'
 
 # Random weights, since the ids are those of a vocabulary of 30522: similarities come out, whatever they are.
 mkdir -p "$work/embeddings_model"
