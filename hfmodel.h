@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "0976223c41457216" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "bc6b6e62fd38cf74" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7437,16 +7437,18 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
+enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
-/* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)][k][NR], with
-   anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
+/* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
+   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
    in the order of k, whatever rows, n or the panels' origin are. */
 typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
   int64_t lda;
   const float *panels;
+  int32_t cold;          /* 1: the panels are in memory rather than in a cache */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -7474,7 +7476,7 @@ typedef struct hfm__gemv {
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
-/* Makes the panel [k][NR] of f32 from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
+/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
 typedef struct hfm__pack {
   const void *weight;
   int32_t dtype;
@@ -7495,8 +7497,8 @@ typedef struct hfm__attention {
   float scale;
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)][head][NR] */
-  const float *v_panels;  /* [ceil(head / NR)][tile][NR] */
+  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
+  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
   float *probabilities;   /* eager: [rows][keys] or NULL */
@@ -7521,7 +7523,7 @@ typedef struct hfm__attention {
   X(attention, (const hfm__attention *a))
 
 typedef struct hfm__kernels {
-  int32_t mr, nr; /* rows and columns of a GEMM tile */
+  int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
@@ -7551,7 +7553,8 @@ typedef struct hfm__kernels {
 /* ==== begin src/cpu/vec_scalar.h ==== */
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
-     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns
+     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL rows
+     by HFM__STRIP = 2 * HFM__W: as many as there are registers
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -7565,6 +7568,7 @@ typedef struct hfm__kernels {
 #define HFM__W 1
 #define HFM__NV 4
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf float
 #define hfm__v_zero() 0.0f
 #define hfm__v_set1(x) (x)
@@ -7670,6 +7674,7 @@ HFM__INLINE float hfm__v1_scale(float x, float n) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -7993,24 +7998,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -8035,34 +8046,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -8074,10 +8087,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -8085,33 +8099,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -8122,17 +8162,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -8158,34 +8201,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -8197,10 +8242,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -8208,33 +8254,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -8245,17 +8317,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -8277,6 +8352,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -8292,34 +8369,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -8527,17 +8612,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -8566,7 +8653,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -8578,9 +8665,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -8626,6 +8715,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__W 1
 #define HFM__NV 4
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf double
 #define hfm__v_zero() 0.0
 #define hfm__v_set1(x) ((double)(x))
@@ -8669,6 +8759,7 @@ HFM__INLINE double hfm__vd_scale(double x, double n) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -8992,24 +9083,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -9034,34 +9131,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -9073,10 +9172,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -9084,33 +9184,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -9121,17 +9247,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -9157,34 +9286,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -9196,10 +9327,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -9207,33 +9339,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -9244,17 +9402,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -9276,6 +9437,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -9291,34 +9454,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -9526,17 +9697,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -9565,7 +9738,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -9577,9 +9750,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -9623,6 +9798,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf __m128
 #define hfm__v_zero() _mm_setzero_ps()
 #define hfm__v_set1(x) _mm_set1_ps(x)
@@ -9708,6 +9884,7 @@ HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -10031,24 +10208,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -10073,34 +10256,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -10112,10 +10297,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10123,33 +10309,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -10160,17 +10372,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -10196,34 +10411,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -10235,10 +10452,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10246,33 +10464,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -10283,17 +10527,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -10315,6 +10562,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -10330,34 +10579,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -10565,17 +10822,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -10604,7 +10863,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -10616,9 +10875,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -10662,6 +10923,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__W 8
 #define HFM__NV 2
 #define HFM__MR 6
+#define HFM__TALL 6
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
 #define hfm__v_set1(x) _mm256_set1_ps(x)
@@ -10747,6 +11009,7 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -11070,24 +11333,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -11112,34 +11381,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -11151,10 +11422,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -11162,33 +11434,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -11199,17 +11497,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -11235,34 +11536,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -11274,10 +11577,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -11285,33 +11589,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -11322,17 +11652,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -11354,6 +11687,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -11369,34 +11704,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -11604,17 +11947,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -11643,7 +11988,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -11655,9 +12000,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -11703,6 +12050,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__W 16
 #define HFM__NV 4
 #define HFM__MR 6
+#define HFM__TALL 12
 #define hfm__vf __m512
 #define hfm__v_zero() _mm512_setzero_ps()
 #define hfm__v_set1(x) _mm512_set1_ps(x)
@@ -11801,6 +12149,7 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -12124,24 +12473,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -12166,34 +12521,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -12205,10 +12562,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12216,33 +12574,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -12253,17 +12637,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -12289,34 +12676,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -12328,10 +12717,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12339,33 +12729,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -12376,17 +12792,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -12408,6 +12827,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -12423,34 +12844,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -12658,17 +13087,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -12697,7 +13128,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -12709,9 +13140,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -12757,6 +13190,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 8
+#define HFM__TALL 8
 #define hfm__vf float32x4_t
 #define hfm__v_zero() vdupq_n_f32(0.0f)
 #define hfm__v_set1(x) vdupq_n_f32(x)
@@ -12827,6 +13261,7 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -13150,24 +13585,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -13192,34 +13633,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -13231,10 +13674,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -13242,33 +13686,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -13279,17 +13749,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -13315,34 +13788,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -13354,10 +13829,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -13365,33 +13841,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -13402,17 +13904,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -13434,6 +13939,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -13449,34 +13956,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -13684,17 +14199,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -13723,7 +14240,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -13735,9 +14252,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -13784,6 +14303,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf v128_t
 #define hfm__v_zero() wasm_f32x4_const(0.0f, 0.0f, 0.0f, 0.0f)
 #define hfm__v_set1(x) wasm_f32x4_splat(x)
@@ -13870,6 +14390,7 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
@@ -14193,24 +14714,30 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -14235,34 +14762,36 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -14274,10 +14803,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -14285,33 +14815,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -14322,17 +14878,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -14358,34 +14917,36 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -14397,10 +14958,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -14408,33 +14970,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -14445,17 +15033,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }
@@ -14477,6 +15068,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -14492,34 +15085,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -14727,17 +15328,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }
@@ -14766,7 +15369,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -14778,9 +15381,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf
@@ -14996,7 +15601,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
 /* The kept form of panel p: 16-bit types stay as they are. */
 HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight,
                                   int64_t p) {
-  const int64_t nr = panels->nr, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
+  const int64_t nr = panels->nr, strip = cpu->kernels->strip, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
   const int64_t row = panels->transposed ? panels->n : 1, column = panels->transposed ? 1 : k;
   if (panels->dtype == HFM_F32) {
     hfm__pack job;
@@ -15011,9 +15616,10 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
   } else {
     const uint16_t *from = (const uint16_t *)weight + n0 * column;
     uint16_t *to = (uint16_t *)(void *)panels->data + n0 * k;
-    int64_t i, j;
-    for (i = 0; i < k; i++)
-      for (j = 0; j < nr; j++) to[i * nr + j] = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
+    int64_t first, i, j;
+    for (first = 0; first < nr; first += strip)
+      for (i = 0; i < k; i++)
+        for (j = first; j < first + strip; j++) *to++ = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
   }
 }
 
@@ -15264,6 +15870,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     hfm__gemm part = g;
     end = panel1;
     part.panels = hfm__take_panels(a, p, panel, &end, held, scratch);
+    part.cold = part.panels != scratch;
     part.n = HFM__MIN(end * nr, p->n) - n0;
     part.rows = rows;
     part.out = (float *)a->out[0].data + row0 * p->n + n0;

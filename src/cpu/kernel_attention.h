@@ -123,17 +123,19 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = a->k_panels + j * a->head;
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->scores + j, lds, 0, &ahead);
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
   }
   for (r = 0; r < rows; r++) {
     if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__NR;
+    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
     const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, sums, HFM__NR, 0, &ahead);
+    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
     for (r = 0; r < rows; r++)
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
   }

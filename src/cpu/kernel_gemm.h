@@ -10,24 +10,30 @@
 #define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
 #define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
 #endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
 #if HFM__MR == 4
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3)
+#define HFM__ROWS(M) HFM__ROWS4(M)
 #elif HFM__MR == 6
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
 #elif HFM__MR == 8
-#define HFM__ROWS(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
 /* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
-HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t row, int64_t rows,
-                                               int64_t column) {
-  const int64_t n = HFM__MIN(g->n - column, HFM__NR);
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * HFM__NR, g->bias + column, 0, sums + r * HFM__NR, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * HFM__NR);
+    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
-    const float *from = sums + r * HFM__NR;
+    const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
       HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
@@ -62,6 +68,8 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
 
@@ -77,34 +85,42 @@ HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const vo
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
 HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(p->panel + (k + i) * HFM__NR + n, r[i]);
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < p->k; k++)
       for (i = 0; i < HFM__W; i++)
-        p->panel[k * HFM__NR + n + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
-  for (; n < HFM__NR; n++)
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
     for (k = 0; k < p->k; k++)
-      p->panel[k * HFM__NR + n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
-    float *to = p->panel + k * HFM__NR;
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(to + n, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
-    for (; n < HFM__NR; n++) to[n] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 

@@ -4,16 +4,18 @@
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
+enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
-/* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)][k][NR], with
-   anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
+/* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
+   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
    in the order of k, whatever rows, n or the panels' origin are. */
 typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
   int64_t lda;
   const float *panels;
+  int32_t cold;          /* 1: the panels are in memory rather than in a cache */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -41,7 +43,7 @@ typedef struct hfm__gemv {
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
-/* Makes the panel [k][NR] of f32 from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
+/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
 typedef struct hfm__pack {
   const void *weight;
   int32_t dtype;
@@ -62,8 +64,8 @@ typedef struct hfm__attention {
   float scale;
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)][head][NR] */
-  const float *v_panels;  /* [ceil(head / NR)][tile][NR] */
+  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
+  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
   float *probabilities;   /* eager: [rows][keys] or NULL */
@@ -88,7 +90,7 @@ typedef struct hfm__attention {
   X(attention, (const hfm__attention *a))
 
 typedef struct hfm__kernels {
-  int32_t mr, nr; /* rows and columns of a GEMM tile */
+  int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD

@@ -7,34 +7,36 @@
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k][NR], plus what was in c with `more`; `rows` is a constant wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                           float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = hfm__v_load(b + v * HFM__W);
-#define HFM__FMA(r, v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
-  HFM__ROWS(HFM__DECLARE)
+  HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
-    HFM__ROWS(HFM__RESUME)
+    HFM__TALL_ROWS(HFM__RESUME)
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
     hfm__v_prefetch(next);
-    if (HFM__NR * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
     next += bytes;
-    HFM__ROWS(HFM__STEP)
-    b += HFM__NR;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
   }
-  HFM__ROWS(HFM__STORE)
+  HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -46,10 +48,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, int64_t k, con
 #undef HFM__STORE
 }
 
-/* The same for a number of rows known only now. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda, const float *b,
-                                                  float *c, int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, k, a, lda, b, c, ldc, more, ahead); break;
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -57,33 +60,59 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #undef HFM__TILE_CASE
 }
 
-/* What to fetch during `ticks` steps along K of what comes next. A core that is asked for more than one line a tick drops
-   some, and the holes cost more than they bring: then only the first part is fetched, one line after the other. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t ticks) {
-  const int64_t streams = HFM__NR > 16 ? 2 : 1;
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
+   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
+   half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
   hfm__ahead ahead;
   ahead.at = (const char *)next;
   ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? bytes / 2 : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
   return ahead;
 }
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t first, int64_t rows, int64_t k0, int64_t k1,
-                                                   const void *next, int64_t next_bytes) {
-  float alone[HFM__MR * HFM__NR];
-  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR; /* rows are spread evenly over them */
-  const int64_t panels = (g->n + HFM__NR - 1) / HFM__NR, k = k1 - k0;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, steps * panels * k);
+   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * HFM__NR : alone;
-    for (column = 0; column < g->n; column += HFM__NR) {
-      HFM__GEMM(tile_rows)(count, k, g->a + (first + row) * g->lda + k0, g->lda, g->panels + column * g->k + k0 * HFM__NR,
-                           sums, HFM__NR, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, first + row, count, column);
+    float *sums = k < g->k ? g->sums + row * width : alone;
+    for (column = 0; column < g->n; column += width) {
+      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
       ahead.at += ahead.bytes * k;
     }
     row += count;
@@ -94,17 +123,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, int64_t f
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
-  if (pieces == 1) {
-    HFM__GEMM(piece)(g, 0, g->rows, 0, g->k, g->next, g->next_bytes);
+  if (tall || pieces == 1 || g->rows <= HFM__MR) {
+    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
+    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
     return;
   }
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, first, rows, k0, k1, g->panels + k1 * HFM__NR, bytes);
-      else HFM__GEMM(piece)(g, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes));
+      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
     }
   }
 }

@@ -7,6 +7,7 @@
    the end. */
 
 #define HFM__NR (HFM__W * HFM__NV)
+#define HFM__STRIP (HFM__W * 2)
 
 #include "kernel_math.h"
 #include "kernel_rows.h"
@@ -14,7 +15,7 @@
 #include "kernel_attention.h"
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR,
+  HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -26,9 +27,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 };
 
 #undef HFM__NR
+#undef HFM__STRIP
 #undef HFM__W
 #undef HFM__NV
 #undef HFM__MR
+#undef HFM__TALL
 #undef HFM__SUFFIX
 #undef HFM__TARGET
 #undef hfm__vf

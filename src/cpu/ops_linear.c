@@ -196,6 +196,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     hfm__gemm part = g;
     end = panel1;
     part.panels = hfm__take_panels(a, p, panel, &end, held, scratch);
+    part.cold = part.panels != scratch;
     part.n = HFM__MIN(end * nr, p->n) - n0;
     part.rows = rows;
     part.out = (float *)a->out[0].data + row0 * p->n + n0;

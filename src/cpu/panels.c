@@ -96,7 +96,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
 /* The kept form of panel p: 16-bit types stay as they are. */
 HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight,
                                   int64_t p) {
-  const int64_t nr = panels->nr, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
+  const int64_t nr = panels->nr, strip = cpu->kernels->strip, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
   const int64_t row = panels->transposed ? panels->n : 1, column = panels->transposed ? 1 : k;
   if (panels->dtype == HFM_F32) {
     hfm__pack job;
@@ -111,9 +111,10 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
   } else {
     const uint16_t *from = (const uint16_t *)weight + n0 * column;
     uint16_t *to = (uint16_t *)(void *)panels->data + n0 * k;
-    int64_t i, j;
-    for (i = 0; i < k; i++)
-      for (j = 0; j < nr; j++) to[i * nr + j] = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
+    int64_t first, i, j;
+    for (first = 0; first < nr; first += strip)
+      for (i = 0; i < k; i++)
+        for (j = first; j < first + strip; j++) *to++ = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
   }
 }
 

@@ -5,6 +5,7 @@
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 8
+#define HFM__TALL 8
 #define hfm__vf float32x4_t
 #define hfm__v_zero() vdupq_n_f32(0.0f)
 #define hfm__v_set1(x) vdupq_n_f32(x)

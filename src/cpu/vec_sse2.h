@@ -3,6 +3,7 @@
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf __m128
 #define hfm__v_zero() _mm_setzero_ps()
 #define hfm__v_set1(x) _mm_set1_ps(x)

@@ -6,6 +6,7 @@
 #define HFM__W 1
 #define HFM__NV 4
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf double
 #define hfm__v_zero() 0.0
 #define hfm__v_set1(x) ((double)(x))

@@ -6,6 +6,7 @@
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 4
+#define HFM__TALL 4
 #define hfm__vf v128_t
 #define hfm__v_zero() wasm_f32x4_const(0.0f, 0.0f, 0.0f, 0.0f)
 #define hfm__v_set1(x) wasm_f32x4_splat(x)
