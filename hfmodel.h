@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "bc6b6e62fd38cf74" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8218db3452680b0d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -869,6 +869,37 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 #endif
   return 0;
 }
+
+/* ---- Huge pages: a core reads weights up to a third faster through them ---- */
+
+#if defined(__linux__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <sys/mman.h>
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) /* -std=c99 hides it */
+extern int madvise(void *address, size_t size, int advice);
+#endif
+enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
+
+/* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
+HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
+  return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
+}
+/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
+HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+  if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
+    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+}
+#else
+HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
+  (void)mem;
+  (void)size;
+  return 64;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+  (void)mem;
+  (void)block;
+  (void)size;
+}
+#endif
 
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */
 
@@ -15432,7 +15463,7 @@ typedef struct hfm__packing {
   uint64_t limit;       /* bytes that panels may take */
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
-  hfm__atomic credit;   /* bytes that may be promoted now */
+  hfm__atomic credit;   /* nanoseconds that promotion may take now */
 } hfm__packing;
 
 typedef struct hfm__cpu {
@@ -15516,12 +15547,13 @@ struct hfm__panels {
   int64_t n, k;
   int32_t nr, dtype, transposed;
   hfm__atomic uses;    /* nodes run, before promotion begins */
+  hfm__atomic ready;   /* how many panels are */
   hfm__atomic *states; /* of each panel: HFM__PANEL_... */
   uint8_t *data;
 };
 
 enum { HFM__PANEL_EMPTY = 0, HFM__PANEL_BUSY = 1, HFM__PANEL_READY = 2 };
-enum { HFM__PANEL_ALIGN = 64 };
+enum { HFM__CREDIT_SHARE = 25, HFM__CREDIT_MOST = 500000 }; /* a twenty-fifth of the time, half a millisecond saved up */
 
 HFM__PRIVATE int64_t hfm__panel_count(int64_t n, int32_t nr) { return (n + nr - 1) / nr; }
 
@@ -15549,6 +15581,11 @@ HFM__PRIVATE void hfm__panels_free(const hfm_allocator *mem, hfm__weight *weight
   weight->panels = NULL;
 }
 
+HFM__PRIVATE uint64_t hfm__panels_data(const struct hfm__panels *panels) {
+  return (uint64_t)(hfm__panel_count(panels->n, panels->nr) * panels->nr) *
+         (uint64_t)(panels->k * hfm__dtype_size(panels->dtype));
+}
+
 /* Bytes of the block that keeps a weight's panels, which *layout describes; 0: products don't read it in panels. */
 HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, int32_t rank, const int64_t *shape,
                                         int32_t transposed, struct hfm__panels *layout) {
@@ -15567,8 +15604,7 @@ HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, in
   }
   count = hfm__panel_count(layout->n, nr);
   if (count == 0 || layout->k == 0) return 0;
-  layout->bytes = sizeof *layout + (uint64_t)count * sizeof(hfm__atomic) + HFM__PANEL_ALIGN +
-                  (uint64_t)(count * nr) * (uint64_t)(layout->k * hfm__dtype_size(layout->dtype));
+  layout->bytes = sizeof *layout + (uint64_t)count * sizeof(hfm__atomic) + 64 + hfm__panels_data(layout);
   return layout->bytes;
 }
 
@@ -15577,20 +15613,24 @@ HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, in
 HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
   hfm__packing *packing = cpu->packing;
   struct hfm__panels layout, *panels;
-  uint64_t bytes;
+  uint64_t bytes, align, slack;
   if (!packing || packing->policy == HFM_PACK_NEVER || !weight) return;
   bytes = hfm__panels_bytes(cpu, weight->dtype, weight->rank, weight->shape, transposed, &layout);
   if (!bytes) return;
+  align = hfm__wanted_alignment(&packing->mem, hfm__panels_data(&layout));
+  slack = align - 64; /* never touched */
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
-    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
+    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes + slack);
     if (panels) {
       const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
-      const uintptr_t data = (uintptr_t)panels + head + HFM__PANEL_ALIGN - 1;
+      const uintptr_t data = (uintptr_t)panels + head + (uintptr_t)align - 1;
       memset(panels, 0, head);
       *panels = layout;
+      panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
-      panels->data = (uint8_t *)(data / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
+      panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
+      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -15623,34 +15663,45 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
   }
 }
 
-/* Earns credit: `work` is what the chunk cost, in bytes of fresh memory that the same time would have bought. A twenty-
-   fifth of it is spent on promotion; little is saved up, so that no single forward pays for many. */
-HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, int64_t work) {
-  if (cpu->packing && hfm__atomic_load(&cpu->packing->credit) < (2 << 20))
-    (void)hfm__atomic_add(&cpu->packing->credit, (intptr_t)(work / 25));
+/* Is there something that work on this weight may still promote? Then its time earns credit. */
+HFM__PRIVATE int hfm__panels_wanting(const hfm__cpu *cpu, const hfm__weight *weight) {
+  struct hfm__panels *panels;
+  if (!cpu->packing || cpu->packing->policy != HFM_PACK_LAZY || !weight) return 0;
+  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels && hfm__atomic_load(&panels->ready) < hfm__panel_count(panels->n, panels->nr);
 }
 
-/* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. */
+/* Little is saved up, so that no single forward pays for many. */
+HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, uint64_t nanoseconds) {
+  const intptr_t earned = (intptr_t)(HFM__MIN(nanoseconds, (uint64_t)1000000000) / HFM__CREDIT_SHARE);
+  if (hfm__atomic_load(&cpu->packing->credit) < HFM__CREDIT_MOST) (void)hfm__atomic_add(&cpu->packing->credit, earned);
+}
+
+/* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. What
+   that takes is measured: it is mostly the first touch of fresh memory, whose price differs a hundredfold. */
 HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weight, const void *data,
                                          int32_t transposed, int64_t p) {
   struct hfm__panels *panels;
-  intptr_t state, bytes;
   const uint8_t *at;
+  uint64_t begun = 0;
+  intptr_t state;
+  int32_t lazy;
   if (!cpu->packing || !weight) return NULL;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (!panels || panels->nr != cpu->kernels->nr || panels->transposed != transposed) return NULL;
-  bytes = (intptr_t)(panels->nr * panels->k * hfm__dtype_size(panels->dtype));
-  at = panels->data + p * (int64_t)bytes;
+  at = panels->data + p * panels->nr * panels->k * hfm__dtype_size(panels->dtype);
   state = hfm__atomic_load(&panels->states[p]);
   if (state == HFM__PANEL_READY) return at;
   if (state == HFM__PANEL_BUSY) return NULL;
-  if (cpu->packing->policy != HFM_PACK_EAGER) {
-    if (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0) return NULL;
-    (void)hfm__atomic_add(&cpu->packing->credit, -bytes);
-  }
+  lazy = cpu->packing->policy != HFM_PACK_EAGER;
+  if (lazy && (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0)) return NULL;
   if (!hfm__atomic_swap_if(&panels->states[p], &state, HFM__PANEL_BUSY)) return NULL;
+  if (lazy) begun = hfm__clock_ns();
   hfm__panel_fill(cpu, panels, data, p);
+  if (lazy) (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000));
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
+  if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
+    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* the system gathers them by and by */
   return at;
 }
 
@@ -15839,6 +15890,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
+  const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
   int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -15898,8 +15950,8 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
       gemm(&part);
     }
-    hfm__panels_earn(cpu, rows * p->k * part.n / 100); /* 2 flops each at 100 Gflop/s against 0.5 GB/s */
   }
+  if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
 
 /* activation(out + bias) + residual for outputs first .. first + n - 1 of one row. */

@@ -69,6 +69,37 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
   return 0;
 }
 
+/* ---- Huge pages: a core reads weights up to a third faster through them ---- */
+
+#if defined(__linux__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <sys/mman.h>
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus) /* -std=c99 hides it */
+extern int madvise(void *address, size_t size, int advice);
+#endif
+enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
+
+/* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
+HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
+  return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
+}
+/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
+HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+  if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
+    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+}
+#else
+HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
+  (void)mem;
+  (void)size;
+  return 64;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+  (void)mem;
+  (void)block;
+  (void)size;
+}
+#endif
+
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */
 
 typedef struct hfm__arena_block {

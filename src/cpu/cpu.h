@@ -9,7 +9,7 @@ typedef struct hfm__packing {
   uint64_t limit;       /* bytes that panels may take */
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
-  hfm__atomic credit;   /* bytes that may be promoted now */
+  hfm__atomic credit;   /* nanoseconds that promotion may take now */
 } hfm__packing;
 
 typedef struct hfm__cpu {

@@ -11,12 +11,13 @@ struct hfm__panels {
   int64_t n, k;
   int32_t nr, dtype, transposed;
   hfm__atomic uses;    /* nodes run, before promotion begins */
+  hfm__atomic ready;   /* how many panels are */
   hfm__atomic *states; /* of each panel: HFM__PANEL_... */
   uint8_t *data;
 };
 
 enum { HFM__PANEL_EMPTY = 0, HFM__PANEL_BUSY = 1, HFM__PANEL_READY = 2 };
-enum { HFM__PANEL_ALIGN = 64 };
+enum { HFM__CREDIT_SHARE = 25, HFM__CREDIT_MOST = 500000 }; /* a twenty-fifth of the time, half a millisecond saved up */
 
 HFM__PRIVATE int64_t hfm__panel_count(int64_t n, int32_t nr) { return (n + nr - 1) / nr; }
 
@@ -44,6 +45,11 @@ HFM__PRIVATE void hfm__panels_free(const hfm_allocator *mem, hfm__weight *weight
   weight->panels = NULL;
 }
 
+HFM__PRIVATE uint64_t hfm__panels_data(const struct hfm__panels *panels) {
+  return (uint64_t)(hfm__panel_count(panels->n, panels->nr) * panels->nr) *
+         (uint64_t)(panels->k * hfm__dtype_size(panels->dtype));
+}
+
 /* Bytes of the block that keeps a weight's panels, which *layout describes; 0: products don't read it in panels. */
 HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, int32_t rank, const int64_t *shape,
                                         int32_t transposed, struct hfm__panels *layout) {
@@ -62,8 +68,7 @@ HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, in
   }
   count = hfm__panel_count(layout->n, nr);
   if (count == 0 || layout->k == 0) return 0;
-  layout->bytes = sizeof *layout + (uint64_t)count * sizeof(hfm__atomic) + HFM__PANEL_ALIGN +
-                  (uint64_t)(count * nr) * (uint64_t)(layout->k * hfm__dtype_size(layout->dtype));
+  layout->bytes = sizeof *layout + (uint64_t)count * sizeof(hfm__atomic) + 64 + hfm__panels_data(layout);
   return layout->bytes;
 }
 
@@ -72,20 +77,24 @@ HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, in
 HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
   hfm__packing *packing = cpu->packing;
   struct hfm__panels layout, *panels;
-  uint64_t bytes;
+  uint64_t bytes, align, slack;
   if (!packing || packing->policy == HFM_PACK_NEVER || !weight) return;
   bytes = hfm__panels_bytes(cpu, weight->dtype, weight->rank, weight->shape, transposed, &layout);
   if (!bytes) return;
+  align = hfm__wanted_alignment(&packing->mem, hfm__panels_data(&layout));
+  slack = align - 64; /* never touched */
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
-    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
+    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes + slack);
     if (panels) {
       const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
-      const uintptr_t data = (uintptr_t)panels + head + HFM__PANEL_ALIGN - 1;
+      const uintptr_t data = (uintptr_t)panels + head + (uintptr_t)align - 1;
       memset(panels, 0, head);
       *panels = layout;
+      panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
-      panels->data = (uint8_t *)(data / HFM__PANEL_ALIGN * HFM__PANEL_ALIGN);
+      panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
+      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -118,34 +127,45 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
   }
 }
 
-/* Earns credit: `work` is what the chunk cost, in bytes of fresh memory that the same time would have bought. A twenty-
-   fifth of it is spent on promotion; little is saved up, so that no single forward pays for many. */
-HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, int64_t work) {
-  if (cpu->packing && hfm__atomic_load(&cpu->packing->credit) < (2 << 20))
-    (void)hfm__atomic_add(&cpu->packing->credit, (intptr_t)(work / 25));
+/* Is there something that work on this weight may still promote? Then its time earns credit. */
+HFM__PRIVATE int hfm__panels_wanting(const hfm__cpu *cpu, const hfm__weight *weight) {
+  struct hfm__panels *panels;
+  if (!cpu->packing || cpu->packing->policy != HFM_PACK_LAZY || !weight) return 0;
+  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels && hfm__atomic_load(&panels->ready) < hfm__panel_count(panels->n, panels->nr);
 }
 
-/* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. */
+/* Little is saved up, so that no single forward pays for many. */
+HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, uint64_t nanoseconds) {
+  const intptr_t earned = (intptr_t)(HFM__MIN(nanoseconds, (uint64_t)1000000000) / HFM__CREDIT_SHARE);
+  if (hfm__atomic_load(&cpu->packing->credit) < HFM__CREDIT_MOST) (void)hfm__atomic_add(&cpu->packing->credit, earned);
+}
+
+/* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. What
+   that takes is measured: it is mostly the first touch of fresh memory, whose price differs a hundredfold. */
 HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weight, const void *data,
                                          int32_t transposed, int64_t p) {
   struct hfm__panels *panels;
-  intptr_t state, bytes;
   const uint8_t *at;
+  uint64_t begun = 0;
+  intptr_t state;
+  int32_t lazy;
   if (!cpu->packing || !weight) return NULL;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (!panels || panels->nr != cpu->kernels->nr || panels->transposed != transposed) return NULL;
-  bytes = (intptr_t)(panels->nr * panels->k * hfm__dtype_size(panels->dtype));
-  at = panels->data + p * (int64_t)bytes;
+  at = panels->data + p * panels->nr * panels->k * hfm__dtype_size(panels->dtype);
   state = hfm__atomic_load(&panels->states[p]);
   if (state == HFM__PANEL_READY) return at;
   if (state == HFM__PANEL_BUSY) return NULL;
-  if (cpu->packing->policy != HFM_PACK_EAGER) {
-    if (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0) return NULL;
-    (void)hfm__atomic_add(&cpu->packing->credit, -bytes);
-  }
+  lazy = cpu->packing->policy != HFM_PACK_EAGER;
+  if (lazy && (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0)) return NULL;
   if (!hfm__atomic_swap_if(&panels->states[p], &state, HFM__PANEL_BUSY)) return NULL;
+  if (lazy) begun = hfm__clock_ns();
   hfm__panel_fill(cpu, panels, data, p);
+  if (lazy) (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000));
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
+  if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
+    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* the system gathers them by and by */
   return at;
 }
 
