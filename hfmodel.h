@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8218db3452680b0d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "9b50fb07e9ac08cb" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8589,38 +8589,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -8637,7 +8640,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -8656,8 +8665,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -8668,7 +8679,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -8676,10 +8686,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 
@@ -9674,38 +9680,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -9722,7 +9731,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -9741,8 +9756,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -9753,7 +9770,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -9761,10 +9777,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 
@@ -10799,38 +10811,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -10847,7 +10862,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -10866,8 +10887,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -10878,7 +10901,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -10886,10 +10908,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 
@@ -11924,38 +11942,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -11972,7 +11993,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -11991,8 +12018,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -12003,7 +12032,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -12011,10 +12039,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 
@@ -13064,38 +13088,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -13112,7 +13139,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -13131,8 +13164,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -13143,7 +13178,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -13151,10 +13185,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 
@@ -14176,38 +14206,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -14224,7 +14257,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -14243,8 +14282,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -14255,7 +14296,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -14263,10 +14303,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 
@@ -15305,38 +15341,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -15353,7 +15392,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -15372,8 +15417,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -15384,7 +15431,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -15392,10 +15438,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }
 /* ==== end src/cpu/kernel_attention.h ==== */
 

@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #endif
 
-enum { MAX_CASES = 256, MAX_ROUNDS = 64, UNIT_FLOPS = 0, UNIT_BYTES = 1, UNIT_ELEMENTS = 2 };
+enum { MAX_CASES = 256, MAX_ROUNDS = 64, UNIT_FLOPS = 0, UNIT_BYTES = 1, UNIT_ELEMENTS = 2, UNIT_PAIRS = 3 };
 
 typedef struct bench_case {
   char name[64];
@@ -35,7 +35,7 @@ typedef struct bench_case {
 } bench_case;
 
 static struct {
-  hfm__cpu cpu;
+  hfm__cpu cpu, pairs; /* pairs: where bf16 is multiplied as such */
   hfm__packing packing;
   hfm__pool *pool;
   hfm__worker workers[64];
@@ -43,7 +43,7 @@ static struct {
   uint8_t *arena; /* cold weights */
   uint64_t arena_bytes;
   uint64_t serial;
-  double fma[MAX_ROUNDS], read[MAX_ROUNDS];
+  double fma[MAX_ROUNDS], dot[MAX_ROUNDS], read[MAX_ROUNDS];
 } bench;
 
 static bench_case cases[MAX_CASES];
@@ -53,11 +53,12 @@ static double seconds(void) { return (double)hfm__clock_ns() * 1e-9; }
 
 /* ---- Peaks ---- */
 
-/* Flops per second of one core: independent multiply-adds in registers. */
-static double fma_peak(void) {
+/* Flops per second of one core: independent multiply-adds in registers; `dot`: of pairs of bf16. */
+static double fma_peak(int dot) {
   double best = 0;
 #if HFM__X86 && (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 #define TIMES12(X) X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11")
+#define DOT(i) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" i "\n"
 #define ZMM(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" i "\n"
 #define YMM(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" i "\n"
 #define XMM(i) "mulps %%xmm14, %%xmm13\naddps %%xmm13, %%xmm" i "\n"
@@ -69,7 +70,10 @@ static double fma_peak(void) {
   for (round = 0; round < 3; round++) {
     long n = 300000;
     double width = 4, t = seconds();
-    if (bench.cpu.isa >= HFM_ISA_AVX512) {
+    if (dot) {
+      width = 32;
+      PEAK_LOOP("vzeroall\n", DOT, "vzeroupper\n");
+    } else if (bench.cpu.isa >= HFM_ISA_AVX512) {
       width = 16;
       PEAK_LOOP("vzeroall\n", ZMM, "vzeroupper\n");
     } else if (bench.cpu.isa >= HFM_ISA_AVX2) {
@@ -91,6 +95,7 @@ static double fma_peak(void) {
     for (j = 0; j < 8; j++) a[j] = a[j] * one + one;
   t = seconds() - t;
   best = 3000000.0 * 16 / t + (double)a[0] * 0;
+  (void)dot;
 #endif
   return best;
 }
@@ -188,13 +193,14 @@ static bench_case *add_case(int op, int unit, double work, void (*run)(bench_cas
   return c;
 }
 
-static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t kept, float *x, float *y) {
+static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t kept, int dot, float *x, float *y) {
   const double size = dtype == HFM_F32 ? 4 : 2;
   const int32_t nr = bench.cpu.kernels->nr;
   const double work = m == 1 ? (double)(n * k) * size : 2.0 * (double)(m * n * k);
-  bench_case *c = add_case(HFM__OP_linear, m == 1 ? UNIT_BYTES : UNIT_FLOPS, work, run_linear);
-  snprintf(c->name, sizeof c->name, "linear %s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), (long)n, (long)k, (long)m,
-           m == 1 ? "rows" : kept ? "kept" : "per call");
+  bench_case *c = add_case(HFM__OP_linear, m == 1 ? UNIT_BYTES : dot ? UNIT_PAIRS : UNIT_FLOPS, work, run_linear);
+  snprintf(c->name, sizeof c->name, "linear %s%s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), dot ? " products" : "", (long)n,
+           (long)k, (long)m, m == 1 ? "rows" : kept ? "kept" : "per call");
+  if (dot) c->args.cpu = &bench.pairs;
   c->kept = kept;
   c->weight_bytes = (uint64_t)((n + nr - 1) / nr * nr * k) * (uint64_t)size;
   c->args.in[0] = operand(x, HFM_F32, 2, m, k, 0, 0);
@@ -207,9 +213,9 @@ static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t k
     int64_t p;
     if (!weight || !panels) exit(1);
     panels->n = n;
-    panels->k = k;
+    panels->k = dot ? k / 2 : k;
     panels->nr = nr;
-    panels->dtype = dtype;
+    panels->dtype = dot ? HFM_F32 : dtype;
     panels->states = (hfm__atomic *)(panels + 1);
     for (p = 0; p < count; p++) hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
     weight->panels = panels;
@@ -268,7 +274,10 @@ static void add_all_cases(void) {
   for (t = 0; t < HFM__COUNT(types); t++)
     for (m = 0; m < HFM__COUNT(ms); m++)
       for (s = 0; s < HFM__COUNT(shapes); s++)
-        for (kept = ms[m] > 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, x, y);
+        for (kept = ms[m] > 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
+  for (m = 1; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
+    for (s = 0; s < HFM__COUNT(shapes); s++)
+      for (kept = 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], HFM_BF16, kept, 1, x, y);
   add_attention(128, HFM_ATTN_SDPA);
   add_attention(512, HFM_ATTN_SDPA);
   add_attention(1500, HFM_ATTN_SDPA);
@@ -311,12 +320,14 @@ static int wanted(const char *name, char **filters, int count) {
 }
 
 static void report(int rounds, int json) {
-  static const char *units[] = {"GF/s", "GB/s", "Gelem/s"};
-  double fma, read;
+  static const char *units[] = {"GF/s", "GB/s", "Gelem/s", "GF/s"};
+  double fma, dot, read;
   int i;
   qsort(bench.fma, (size_t)rounds, sizeof(double), compare);
+  qsort(bench.dot, (size_t)rounds, sizeof(double), compare);
   qsort(bench.read, (size_t)rounds, sizeof(double), compare);
   fma = bench.fma[rounds - 1] * bench.threads;
+  dot = bench.dot[rounds - 1] * bench.threads;
   read = bench.read[rounds - 1];
   for (i = 0; i < case_count; i++) { /* a kernel that reads faster than the probe is the better probe */
     qsort(cases[i].rate, (size_t)rounds, sizeof(double), compare);
@@ -327,10 +338,11 @@ static void report(int rounds, int json) {
   else printf("isa %s, threads %d, rounds %d: FMA peak %.1f GF/s (median %.1f), read %.1f GB/s (median %.1f)\n",
               bench.cpu.name, (int)bench.threads, rounds, fma * 1e-9, bench.fma[rounds / 2] * bench.threads * 1e-9,
               read * 1e-9, bench.read[rounds / 2] * 1e-9);
+  if (!json && dot > 0) printf("bf16 products: peak %.1f GF/s\n", dot * 1e-9);
   for (i = 0; i < case_count; i++) {
     const bench_case *c = &cases[i];
     const double best = c->rate[rounds - 1], median = c->rate[rounds / 2];
-    const double peak = c->unit == UNIT_FLOPS ? fma : c->unit == UNIT_BYTES ? read : 0;
+    const double peak = c->unit == UNIT_FLOPS ? fma : c->unit == UNIT_PAIRS ? dot : c->unit == UNIT_BYTES ? read : 0;
     if (json) {
       printf("%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"best\": %.3f, \"median\": %.3f", i ? "," : "", c->name,
              units[c->unit], best * 1e-9, median * 1e-9);
@@ -400,6 +412,8 @@ int main(int argc, char **argv) {
   }
   hfm__packing_init(&bench.packing, &mem, HFM_PACK_LAZY, 0);
   bench.cpu.packing = &bench.packing;
+  bench.pairs = bench.cpu;
+  bench.pairs.dot_bf16 = 1;
   bench.pool = hfm__pool_create(&mem, bench.threads, 1, NULL);
   bench.arena_bytes = (uint64_t)256 << 20;
   bench.arena = cold_memory(bench.arena_bytes);
@@ -417,7 +431,8 @@ int main(int argc, char **argv) {
     memset(bench.workers[i].scratch, 0, (size_t)scratch);
   }
   for (round = 0; round < rounds; round++) {
-    bench.fma[round] = fma_peak();
+    bench.fma[round] = fma_peak(0);
+    if (bench.cpu.isa == HFM_ISA_AVX512_BF16) bench.dot[round] = fma_peak(1);
     bench.read[round] = read_peak();
     for (i = 0; i < case_count; i++) cases[i].rate[round] = sample(&cases[i]);
   }

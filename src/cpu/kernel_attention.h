@@ -69,38 +69,41 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
-   multiplied by. */
+   multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
   largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return 1.0f;
+    return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
                                        hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return factor;
+  return fresh ? -1.0f : factor;
 }
 
-/* out = out * factor + sums, or the sums alone for the first tile. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, int32_t first,
-                                                 int64_t n) {
-  const hfm__vf f = hfm__v_set1(factor);
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W)
-    hfm__v_store(out + i, first ? hfm__v_load(sums + i) : hfm__v_fma(hfm__v_load(out + i), f, hfm__v_load(sums + i)));
-  for (; i < n; i++) out[i] = first ? sums[i] : out[i] * factor + sums[i];
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Rows r0 .. r0 + rows - 1 of the block. */
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, r, j, d;
@@ -117,7 +120,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     begin = 0;
     end = a->tile;
   }
-  if (begin >= end) return;
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -136,8 +145,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     ahead.at = (const char *)panel;
     HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
-    for (r = 0; r < rows; r++)
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? 0.0f : factor[r], a->eager, n);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
   }
 }
 
@@ -148,7 +159,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
-      memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
     }
   }
   for (s = 0; s < steps; s++) {
@@ -156,8 +166,4 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
-  if (a->key0 + a->tile < a->keys || a->eager) return;
-  for (r = 0; r < a->rows; r++)
-    if (a->total[r] != 0.0f)
-      HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
 }

@@ -27,6 +27,24 @@ bench gpt2 --length 128
 bench qwen2.5-0.5b --length 128
 bench vit-base
 
+echo "what the modes cost: BERT-base, 128 tokens, 1 thread:"
+for mode in "" "--packing never" "--packing eager" "--batch-invariant" "--strict" "--attn eager" "--dtype bfloat16" \
+  "--dtype bfloat16 --compute-dtype bfloat16"; do
+  # shellcheck disable=SC2086
+  build/hfm bench tools/bench/bert-base --random-weights --json --threads 1 $mode >$work/json && printf \
+    '  %-45s median %9s ms, min %9s ms\n' "${mode:-default}" "$(field median_ms)" "$(field min_ms)"
+done
+
+echo "from a mapped checkpoint of BERT-base, 201 tensors, 438 MB (its pages are in memory):"
+$CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o $work/random_model tests/tool/random_model.c -pthread $LDLIBS &&
+  cp tools/bench/bert-base/config.json $work/ && $work/random_model $work && cat $work/model.safetensors >/dev/null &&
+  for threads in 1 0; do
+    build/hfm bench $work --json --threads $threads --runs 10 >$work/json && printf \
+      '  %2s threads: load %s ms, first forward %s ms, median of the next %s ms\n' "$(field threads)" "$(field load_ms)" \
+      "$(field first_ms)" "$(field median_ms)"
+  done
+rm -f $work/model.safetensors
+
 echo "BERT-base in slices of 2 ms (hfm_session_step):"
 for length in 128 512; do
   for threads in 1 0; do

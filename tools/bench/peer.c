@@ -23,14 +23,16 @@ PEER_API void peer_close(peer *p) {
   free(p);
 }
 
-/* A model and a session; NULL, and the reason in message[640], on failure. */
-PEER_API peer *peer_open(const char *dir, int32_t threads, char *message) {
+/* A model, its weights packed at load or not at all, and a session; NULL, and the reason in message[640], on failure. */
+PEER_API peer *peer_open(const char *dir, int32_t threads, int32_t packed, int32_t bf16_products, char *message) {
   peer *p = (peer *)calloc(1, sizeof *p);
   hfm_options options = {0};
   hfm_session_options session = {0};
   hfm_error error = {0};
   if (!p) return NULL;
   options.task = HFM_TASK_FROM_CONFIG;
+  options.packing = packed ? HFM_PACK_EAGER : HFM_PACK_NEVER;
+  if (bf16_products) options.compute_dtype = HFM_BF16;
   session.threads = threads;
   if (!hfm_from_pretrained(dir, &options, &p->model, &error) &&
       !hfm_session_create(p->model, &session, &p->session, &error))
