@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "539347e48cff8bff" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "76651bbc37a0ed51" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -220,6 +220,7 @@ LIMITS
   X(FILE_TOO_LARGE, 24, HFM_ERROR_LIMIT) \
   X(FILE_NAME, 25, HFM_ERROR_ARGUMENT) \
   X(FILE_KIND, 26, HFM_ERROR_FORMAT) \
+  X(FILE_STRUCTURE, 27, HFM_ERROR_LIMIT) \
   /* hub cache */ \
   X(REPO_ID, 40, HFM_ERROR_ARGUMENT) \
   X(REPO_NOT_CACHED, 41, HFM_ERROR_NOT_FOUND) \
@@ -447,6 +448,8 @@ typedef struct hfm_limits {
   uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
   uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
+  uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
+                                   counting weights that can't be used where they lie (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */
@@ -932,12 +935,12 @@ HFM__PRIVATE uint64_t hfm__arena_bytes(const hfm__arena *arena) {
 }
 
 /* Makes room for one more item in a growing array of *capacity items; NULL when out of memory (the array stays).
-   Growth doubles, so that n items cost O(n). */
+   Small arrays double, large ones grow by a quarter: n items cost O(n), and little more memory than they take. */
 HFM__PRIVATE void *hfm__grow(const hfm_allocator *mem, void *items, size_t count, size_t *capacity, size_t item_size) {
   size_t wanted;
   void *grown;
   if (count < *capacity) return items;
-  wanted = *capacity ? *capacity * 2 : 16;
+  wanted = *capacity < 16 ? 16 : *capacity < 4096 ? *capacity * 2 : *capacity + *capacity / 4;
   if (wanted < *capacity || wanted > PTRDIFF_MAX / item_size) return NULL;
   grown = hfm__realloc(mem, items, (uint64_t)*capacity * item_size, (uint64_t)wanted * item_size);
   if (grown) *capacity = wanted;
@@ -1178,6 +1181,26 @@ HFM__PRIVATE void hfm__sort(const void **items, const void **scratch, size_t cou
     to = swap;
   }
   if (from != items) memcpy(items, from, count * sizeof *items);
+}
+
+/* Sorts `count` items of `size` bytes (at most 256) where they lie. `pointers` has room for twice as many. */
+HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const void **pointers, hfm__compare compare) {
+  uint8_t *base = (uint8_t *)items, kept[256];
+  for (size_t i = 0; i < count; i++) pointers[i] = base + i * size;
+  hfm__sort(pointers, pointers + count, count, compare);
+  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once: what moves in is found, the first is kept */
+    size_t to = i, from = (size_t)((const uint8_t *)pointers[i] - base) / size;
+    if (from == i) continue;
+    memcpy(kept, base + i * size, size);
+    while (from != i) {
+      memcpy(base + to * size, base + from * size, size);
+      pointers[to] = base + to * size;
+      to = from;
+      from = (size_t)((const uint8_t *)pointers[to] - base) / size;
+    }
+    memcpy(base + to * size, kept, size);
+    pointers[to] = base + to * size;
+  }
 }
 /* ==== end src/base/sort.c ==== */
 /* ==== begin src/base/threads.c ==== */
@@ -2087,7 +2110,10 @@ typedef struct hfm__context {
   hfm_log log;
   hfm_progress progress;
   hfm_limits limits;
+  struct hfm__budget *budget; /* what `mem` counts against, or NULL (base/budget.c) */
 } hfm__context;
+
+typedef struct hfm__budget hfm__budget;
 
 HFM__PRIVATE hfm_io hfm__file_system(void); /* base/io.c */
 
@@ -2120,6 +2146,7 @@ HFM__PRIVATE hfm_result hfm__context_init(const hfm_options *options, hfm__conte
   ctx->limits.max_index_bytes = hfm__default_u64(ctx->limits.max_index_bytes, (uint64_t)64 << 20);
   ctx->limits.max_header_bytes = hfm__default_u64(ctx->limits.max_header_bytes, 100000000);
   ctx->limits.max_new_bytes = hfm__default_u64(ctx->limits.max_new_bytes, (uint64_t)256 << 20);
+  ctx->limits.max_structure_bytes = hfm__default_u64(ctx->limits.max_structure_bytes, (uint64_t)64 << 20);
   return HFM_OK;
 }
 
@@ -2135,6 +2162,81 @@ HFM__PRIVATE void hfm__log(const hfm__context *ctx, int32_t level, int32_t item,
   ctx->log.write(ctx->log.ctx, level, item, line);
 }
 /* ==== end src/base/context.h ==== */
+/* ==== begin src/base/budget.c ==== */
+/* ==== base/budget (private): what reading files may take ========================================================
+   A few megabytes can describe a hundred million objects of nothing. So readers get the caller's allocator through one
+   that counts, and that refuses what goes beyond the size of the files and options.limits.max_structure_bytes. (Weights
+   have a bound of their own: weights/load.c.) Once the reading is over it only hands through, so that nothing has to be
+   moved to another allocator. */
+
+struct hfm__budget {
+  hfm_allocator mem; /* whose memory it is */
+  uint64_t used, most, structure;
+  int32_t counting, exceeded;
+};
+
+/* Of a block that is to be, also while the one that it replaces is still there. */
+HFM__PRIVATE int hfm__budget_has(hfm__budget *budget, size_t size) {
+  if (!budget->counting || size <= budget->most - HFM__MIN(budget->used, budget->most)) return 1;
+  budget->exceeded = 1;
+  return 0;
+}
+
+HFM__PRIVATE void *hfm__budget_alloc(void *ctx, size_t size) {
+  hfm__budget *budget = (hfm__budget *)ctx;
+  void *block = hfm__budget_has(budget, size) ? budget->mem.alloc(budget->mem.ctx, size) : NULL;
+  if (block && budget->counting) budget->used += size;
+  return block;
+}
+
+HFM__PRIVATE void *hfm__budget_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
+  hfm__budget *budget = (hfm__budget *)ctx;
+  void *moved =
+      hfm__budget_has(budget, new_size) ? budget->mem.realloc(budget->mem.ctx, block, old_size, new_size) : NULL;
+  if (moved && budget->counting) budget->used += (uint64_t)new_size - old_size;
+  return moved;
+}
+
+/* The budget may lie in the block that is freed. */
+HFM__PRIVATE void hfm__budget_free(void *ctx, void *block, size_t size) {
+  hfm__budget *budget = (hfm__budget *)ctx;
+  const hfm_allocator mem = budget->mem;
+  if (budget->counting) budget->used -= size;
+  mem.free(mem.ctx, block, size);
+}
+
+/* From here on ctx->mem counts; `held` bytes of it are there already. */
+HFM__PRIVATE void hfm__budget_begin(hfm__budget *budget, hfm__context *ctx, uint64_t held) {
+  memset(budget, 0, sizeof *budget);
+  budget->mem = ctx->mem;
+  budget->used = held;
+  budget->structure = ctx->limits.max_structure_bytes;
+  if (!hfm__add64(held, budget->structure, &budget->most)) budget->most = UINT64_MAX;
+  budget->counting = 1;
+  ctx->mem.ctx = budget;
+  ctx->mem.alloc = hfm__budget_alloc;
+  ctx->mem.realloc = hfm__budget_realloc;
+  ctx->mem.free = hfm__budget_free;
+  ctx->budget = budget;
+}
+
+HFM__PRIVATE void hfm__budget_end(hfm__budget *budget) { budget->counting = 0; }
+
+/* So many bytes more, which the files back, or another bound. */
+HFM__PRIVATE void hfm__budget_extend(const hfm__context *ctx, uint64_t bytes) {
+  if (ctx->budget && !hfm__add64(ctx->budget->most, bytes, &ctx->budget->most)) ctx->budget->most = UINT64_MAX;
+}
+
+/* An allocation that failed, and why: there was no memory, or this file wants too much of it. */
+HFM__PRIVATE hfm_result hfm__budget_verdict(const hfm__context *ctx, hfm_result result, const char *file,
+                                            hfm_error *error) {
+  if (result != HFM_ERROR_MEMORY || !ctx->budget || !ctx->budget->exceeded) return result;
+  return hfm__fail(error, HFM_E_FILE_STRUCTURE, file, NULL, 0,
+                   "what it describes takes %u bytes of memory more than the file has: no model is like that "
+                   "(options.limits.max_structure_bytes)",
+                   ctx->budget->structure);
+}
+/* ==== end src/base/budget.c ==== */
 /* ==== begin src/base/io.c ==== */
 /* ==== base/io (private): files, from the system, the caller, or memory =========================================
    Above this line everything is an hfm_io. A file's size is taken once, when it is opened, and every later check is
@@ -2614,6 +2716,7 @@ HFM__PRIVATE hfm_result hfm__file_load(const hfm__context *ctx, const char *name
     hfm__file_close(&file);
     return result;
   }
+  hfm__budget_extend(ctx, file.size + 1);
   data = (char *)hfm__alloc(&ctx->mem, file.size + 1);
   result = data ? hfm__file_read(&file, 0, data, file.size, error)
                 : hfm__fail_memory(error, "the text of a file", file.size + 1);
@@ -2945,8 +3048,10 @@ typedef struct hfm__json_span {
   int32_t escaped;
 } hfm__json_span;
 
+/* A key of an open object: its span, small, since there may be millions. */
 typedef struct hfm__json_key {
-  hfm__json_span span;
+  const char *text;
+  unsigned size : 31, escaped : 1;
   uint32_t hash; /* of the unescaped bytes */
 } hfm__json_key;
 
@@ -3011,6 +3116,14 @@ HFM__PRIVATE void hfm__json_show(hfm__text *t, int32_t kind, const char *text, s
   else if (kind == HFM__JSON_ARRAY) hfm__text_str(t, "a list");
   else if (kind == HFM__JSON_END || kind == HFM__JSON_FAILED) hfm__text_str(t, "nothing");
   else hfm__text_quoted(t, text, HFM__MIN(size, (size_t)40));
+}
+
+HFM__PRIVATE hfm_result hfm__json_not_object(const char *file, int32_t kind, const char *text, size_t size,
+                                             hfm_error *error) {
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_show(&t, kind, text, size);
+  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
 }
 
 /* ---- Strings ---- */
@@ -3209,11 +3322,20 @@ HFM__PRIVATE int hfm__json_string(hfm__json_reader *r, hfm__json_span *span) {
 
 /* ---- Duplicate keys ---- */
 
+HFM__PRIVATE hfm__json_span hfm__json_key_span(const hfm__json_key *key) {
+  hfm__json_span span;
+  span.text = key->text;
+  span.size = key->size;
+  span.escaped = key->escaped;
+  return span;
+}
+
 /* By hash, which settles nearly all pairs at once; then by the bytes, so that chosen collisions cost no more. */
 HFM__PRIVATE int hfm__json_key_order(const void *a, const void *b) {
   const hfm__json_key *x = (const hfm__json_key *)a, *y = (const hfm__json_key *)b;
+  const hfm__json_span a_span = hfm__json_key_span(x), b_span = hfm__json_key_span(y);
   if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
-  return hfm__json_order(&x->span, &y->span);
+  return hfm__json_order(&a_span, &b_span);
 }
 
 /* Closes an object: none of its keys may repeat. */
@@ -3238,10 +3360,10 @@ HFM__PRIVATE int hfm__json_check_keys(hfm__json_reader *r) {
     if (hfm__json_key_order(sorted[i - 1], sorted[i]) == 0) repeated = (const hfm__json_key *)sorted[i];
   if (sorted != few) hfm__free(r->mem, (void *)sorted, bytes);
   if (repeated) {
-    const uint64_t offset = r->base + (uint64_t)(repeated->span.text - r->text) - 1;
+    const uint64_t offset = r->base + (uint64_t)(repeated->text - r->text) - 1;
     char name[192];
     hfm__text t = hfm__text_to(name, sizeof name);
-    hfm__text_quoted(&t, repeated->span.text, repeated->span.size);
+    hfm__text_quoted(&t, repeated->text, repeated->size);
     r->result = hfm__fail(r->error, HFM_E_JSON_DUPLICATE_KEY, r->file, NULL, offset,
                           "byte %u: each key of an object once expected, found %s again", offset, name);
   }
@@ -3314,6 +3436,7 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   void *grown;
   if (r->pos >= r->size || r->text[r->pos] != '"') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "a quoted key");
   if (!hfm__json_string(r, &r->key)) return 0;
+  if (r->key.size > INT32_MAX) return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->at, "a key of less than 2 GiB");
   grown = hfm__grow(r->mem, r->keys, r->key_count, &r->key_capacity, sizeof *r->keys);
   if (!grown) {
     r->result = hfm__fail_memory(r->error, "the keys of a JSON object", 0);
@@ -3321,7 +3444,9 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   }
   r->keys = (hfm__json_key *)grown;
   key = r->keys + r->key_count++;
-  key->span = r->key;
+  key->text = r->key.text;
+  key->size = (unsigned)r->key.size & INT32_MAX;
+  key->escaped = r->key.escaped != 0;
   key->hash = hfm__json_hash(&r->key);
   hfm__json_space(r);
   if (r->pos >= r->size || r->text[r->pos] != ':') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "':'");
@@ -3481,6 +3606,27 @@ HFM__PRIVATE uint32_t hfm__json_store(hfm__json *doc, const char *text, size_t s
   doc->text[start + size] = 0;
   doc->text_size += size + 1;
   return start;
+}
+
+/* *doc is empty on failure, which is out of memory. */
+HFM__PRIVATE int hfm__json_copy(hfm__json *doc, const hfm__json *from, const hfm_allocator *mem) {
+  const uint64_t bytes = (uint64_t)from->count * sizeof *from->nodes;
+  memset(doc, 0, sizeof *doc);
+  doc->mem = *mem;
+  doc->nodes = (hfm__json_node *)hfm__alloc(mem, bytes);
+  if (doc->nodes) doc->capacity = from->count;
+  doc->text = (char *)hfm__alloc(mem, from->text_size);
+  if (doc->text) doc->text_capacity = from->text_size;
+  if (!doc->nodes || !doc->text) {
+    hfm__json_free(doc);
+    return 0;
+  }
+  memcpy(doc->nodes, from->nodes, (size_t)bytes);
+  memcpy(doc->text, from->text, from->text_size);
+  doc->count = from->count;
+  doc->text_size = from->text_size;
+  doc->root = from->root;
+  return 1;
 }
 
 /* ---- Order of members ---- */
@@ -3738,11 +3884,11 @@ HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text
 }
 
 HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
-  char found[HFM__JSON_SHOWN];
-  hfm__text t = hfm__text_to(found, sizeof found);
-  if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
-  hfm__json_found(doc, doc->root, &t);
-  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+  const hfm__json_node *root = &doc->nodes[doc->root];
+  const int32_t kind = hfm__json_kind(doc, doc->root);
+  if (kind == HFM__JSON_OBJECT) return HFM_OK;
+  if (kind == HFM__JSON_ARRAY) return hfm__json_not_object(file, kind, NULL, 0, error);
+  return hfm__json_not_object(file, kind, doc->text + root->start, root->size, error);
 }
 
 /* ---- Editing ---- */
@@ -3937,15 +4083,15 @@ typedef struct hfm__file_tensor {
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
-  int64_t stride[HFM_MAX_RANK]; /* in elements */
-  uint32_t file;                /* index in the checkpoint's files */
-  int32_t contiguous;           /* row-major without gaps: the strides say nothing new */
-  int32_t big_endian;           /* of the elements; only old .bin files are */
-  uint64_t offset;              /* byte in the file of element 0 */
-  uint64_t bytes;               /* of all elements */
+  const int64_t *stride; /* in elements; where it is contiguous NULL, since there may be millions of tensors */
+  uint32_t file;         /* index in the checkpoint's files */
+  int32_t contiguous;    /* row-major without gaps */
+  int32_t big_endian;    /* of the elements; only old .bin files are */
+  uint64_t offset;       /* byte in the file of element 0 */
+  uint64_t bytes;        /* of all elements */
 } hfm__file_tensor;
 
-/* A growing table of tensors; names live in `names`. */
+/* A growing table of tensors; names and strides live in `names`. */
 typedef struct hfm__tensor_list {
   hfm_allocator mem;
   hfm__arena *names;
@@ -3977,15 +4123,9 @@ HFM__PRIVATE int hfm__checked_elements(const int64_t *shape, int32_t rank, uint6
   return 1;
 }
 
-/* Row-major strides as torch has them; the shape's product has been checked. */
 HFM__PRIVATE void hfm__row_major(hfm__file_tensor *tensor) {
-  uint64_t stride = 1;
   tensor->contiguous = 1;
-  for (int32_t i = tensor->rank - 1; i >= 0; i--) {
-    tensor->stride[i] = (int64_t)stride;
-    if (!hfm__mul64(stride, (uint64_t)HFM__MAX(tensor->shape[i], 1), &stride) || stride > (uint64_t)INT64_MAX)
-      stride = 0; /* only where another dimension is 0: nothing is ever read by it */
-  }
+  tensor->stride = NULL;
 }
 
 /* ---- The header ---- */
@@ -4553,7 +4693,8 @@ HFM__PRIVATE const hfm__zip_entry *hfm__zip_find(const hfm__zip *zip, const char
    A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
    by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
    says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream; objects refer to each other by index, so sharing and cycles cost nothing. */
+   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
+   Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,
@@ -4596,7 +4737,10 @@ enum {
   HFM__PK_CALL_TENSOR_V3, /* ..., requires_grad, hooks, dtype[, metadata] */
   HFM__PK_CALL_PARAMETER, /* tensor, requires_grad, hooks */
   HFM__PK_CALL_PARAMETER_STATE, /* the same and a state */
-  HFM__PK_CALL_OPAQUE,    /* makes something that no tensor needs */
+  HFM__PK_CALL_SIZE,      /* these four make something that no tensor needs: torch.Size(tuple) */
+  HFM__PK_CALL_DEVICE,    /* torch.device(type[, index]) */
+  HFM__PK_CALL_ENCODE,    /* _codecs.encode(text[, encoding]) */
+  HFM__PK_CALL_SET,       /* set(), set(list) */
   HFM__PK_CLASS_STORAGE,  /* a value: dtype of its elements; 0: of bytes, the tensor says what they are */
   HFM__PK_VALUE_DTYPE     /* a value: a dtype */
 };
@@ -4626,11 +4770,11 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
     {"torch._utils", "_rebuild_tensor_v3", HFM__PK_CALL_TENSOR_V3, 0},
     {"torch._utils", "_rebuild_parameter", HFM__PK_CALL_PARAMETER, 0},
     {"torch._utils", "_rebuild_parameter_with_state", HFM__PK_CALL_PARAMETER_STATE, 0},
-    {"torch", "Size", HFM__PK_CALL_OPAQUE, 0},
-    {"torch", "device", HFM__PK_CALL_OPAQUE, 0},
-    {"_codecs", "encode", HFM__PK_CALL_OPAQUE, 0},
-    {"builtins", "set", HFM__PK_CALL_OPAQUE, 0},
-    {"__builtin__", "set", HFM__PK_CALL_OPAQUE, 0},
+    {"torch", "Size", HFM__PK_CALL_SIZE, 0},
+    {"torch", "device", HFM__PK_CALL_DEVICE, 0},
+    {"_codecs", "encode", HFM__PK_CALL_ENCODE, 0},
+    {"builtins", "set", HFM__PK_CALL_SET, 0},
+    {"__builtin__", "set", HFM__PK_CALL_SET, 0},
     HFM__STORAGES("torch"),
     HFM__STORAGES("torch.cuda"),
     {"torch.storage", "UntypedStorage", HFM__PK_CLASS_STORAGE, 0},
@@ -4661,6 +4805,9 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
 
 enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
 
+/* Values that nothing can change are made once: they are most of what the pickles of models hold. */
+enum { HFM__PK_SHARED_BOOL = 256 /* below: integers */, HFM__PK_SHARED_TUPLE = 258, HFM__PK_SHARED };
+
 typedef struct hfm__pickle {
   const hfm_allocator *mem;
   const char *file;   /* for errors */
@@ -4670,6 +4817,7 @@ typedef struct hfm__pickle {
   size_t op;          /* where the running instruction began */
   hfm__pickle_object *objects; /* objects[0] is None, for everybody */
   size_t object_count, object_capacity;
+  uint32_t shared[HFM__PK_SHARED]; /* 0: not made yet */
   hfm__pickle_cell *cells; /* cells[0] is not used */
   size_t cell_count, cell_capacity;
   uint32_t *stack;
@@ -4784,6 +4932,13 @@ HFM__PRIVATE int hfm__pickle_make_int(hfm__pickle *p, int32_t kind, int64_t valu
   return object != NULL;
 }
 
+/* A value that is made once. */
+HFM__PRIVATE int hfm__pickle_push_shared(hfm__pickle *p, int32_t which, int32_t kind, int64_t value) {
+  if (p->shared[which]) return hfm__pickle_push(p, p->shared[which]);
+  p->shared[which] = (uint32_t)p->object_count;
+  return hfm__pickle_make_int(p, kind, value);
+}
+
 /* Appends to a container. */
 HFM__PRIVATE int hfm__pickle_append(hfm__pickle *p, uint32_t container, uint32_t key, uint32_t value) {
   void *grown = hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells);
@@ -4855,11 +5010,11 @@ HFM__PRIVATE int hfm__pickle_is_global(const hfm__pickle *p, uint32_t object, in
 
 /* ---- Memo ---- */
 
-/* Slots are numbered by the pickler, one after the other: a number beyond the stream's size can't be one of them. */
+/* Slots are numbered by the pickler, one after the other: a number beyond the bytes so far can't be one of them. */
 HFM__PRIVATE int hfm__pickle_put(hfm__pickle *p, uint64_t slot) {
   uint32_t object;
   if (!hfm__pickle_top(p, &object)) return 0;
-  if (slot > p->size) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that this stream could use");
+  if (slot > p->pos) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that can be in use here");
   while (slot >= p->memo_capacity) {
     const size_t old = p->memo_capacity;
     void *grown = hfm__grow(p->mem, p->memo, old, &p->memo_capacity, sizeof *p->memo);
@@ -4911,6 +5066,14 @@ HFM__PRIVATE int hfm__pickle_line(hfm__pickle *p, const char **line, size_t *siz
   *size = (size_t)(end - p->data) - p->pos;
   p->pos += *size + 1;
   return 1;
+}
+
+/* GLOBAL: two lines. */
+HFM__PRIVATE int hfm__pickle_read_global(hfm__pickle *p) {
+  const char *module = NULL, *name = NULL;
+  size_t module_size = 0, name_size = 0;
+  return hfm__pickle_line(p, &module, &module_size) && hfm__pickle_line(p, &name, &name_size) &&
+         hfm__pickle_push_global(p, module, module_size, name, name_size);
 }
 
 HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
@@ -5010,6 +5173,27 @@ HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
   return 1;
 }
 
+/* What no tensor needs; its arguments are what Python would take. */
+HFM__PRIVATE int hfm__pickle_opaque(hfm__pickle *p, uint32_t args, int32_t role) {
+  const uint64_t count = p->objects[args].u.count;
+  const int32_t first = count ? (int32_t)p->objects[hfm__pickle_element(p, args, 0)].kind : (int32_t)HFM__PK_NONE;
+  const int32_t second =
+      count == 2 ? (int32_t)p->objects[hfm__pickle_element(p, args, 1)].kind : (int32_t)HFM__PK_NONE;
+  int fits;
+  if (role == HFM__PK_CALL_SIZE) {
+    fits = count == 1 && first == HFM__PK_TUPLE;
+  } else if (role == HFM__PK_CALL_SET) {
+    fits = count == 0 || (count == 1 && (first == HFM__PK_LIST || first == HFM__PK_TUPLE));
+  } else {
+    const int32_t expected = role == HFM__PK_CALL_DEVICE ? HFM__PK_INT : HFM__PK_STRING;
+    fits = first == HFM__PK_STRING && (count == 1 || (count == 2 && second == expected));
+  }
+  if (!fits)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE,
+                            "torch.Size takes a tuple of sizes, torch.device a string, encode strings, set a list");
+  return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+}
+
 HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
   uint32_t args, function;
   int32_t role;
@@ -5028,20 +5212,23 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
           !hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_TENSOR))
         return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a parameter is made of a tensor and two more arguments");
       return hfm__pickle_push(p, hfm__pickle_element(p, args, 0));
-    case HFM__PK_CALL_OPAQUE: return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+    case HFM__PK_CALL_SIZE:
+    case HFM__PK_CALL_DEVICE:
+    case HFM__PK_CALL_ENCODE:
+    case HFM__PK_CALL_SET: return hfm__pickle_opaque(p, args, role);
     default: return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage class or dtype is a value and can't be called");
   }
 }
 
-/* cls.__new__(cls): of an OrderedDict without arguments, or of what is opaque anyway. */
+/* cls.__new__(cls): of an OrderedDict or a set. */
 HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
   uint32_t args, type;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
     return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple");
-  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_OPAQUE)) return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_SET)) return hfm__pickle_opaque(p, args, HFM__PK_CALL_SET);
   if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict can be created so");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict or a set can be created so");
   return hfm__pickle_ordered_dict(p, args);
 }
 
@@ -5177,8 +5364,7 @@ HFM__PRIVATE int hfm__pickle_unknown(hfm__pickle *p, uint8_t code) {
 
 /* One instruction; 0 on error. */
 HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
-  const char *module, *name;
-  size_t start, size, name_size;
+  size_t start;
   uint64_t value;
   switch (code) {
     case 0x80: /* PROTO */
@@ -5203,11 +5389,14 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 'j': return hfm__pickle_operand(p, 4, &value) && hfm__pickle_get(p, value); /* LONG_BINGET */
     case 0x94: return hfm__pickle_put(p, p->memo_used);                              /* MEMOIZE */
     case 'N': return hfm__pickle_push(p, 0);                                         /* NONE */
-    case 0x88: return hfm__pickle_make_int(p, HFM__PK_BOOL, 1);                      /* NEWTRUE */
-    case 0x89: return hfm__pickle_make_int(p, HFM__PK_BOOL, 0);                      /* NEWFALSE */
+    case 0x88:                                                                       /* NEWTRUE, NEWFALSE */
+    case 0x89: return hfm__pickle_push_shared(p, HFM__PK_SHARED_BOOL + (code & 1), HFM__PK_BOOL, code == 0x88);
     case 'J': return hfm__pickle_int32(p);                                           /* BININT */
-    case 'K': return hfm__pickle_operand(p, 1, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
-    case 'M': return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
+    case 'K': /* BININT1 */
+      return hfm__pickle_operand(p, 1, &value) &&
+             hfm__pickle_push_shared(p, (int32_t)value, HFM__PK_INT, (int64_t)value);
+    case 'M': /* BININT2 */
+      return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
     case 0x8a: return hfm__pickle_long(p);                                           /* LONG1 */
     case 0x8b: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);                   /* LONG4 */
     case 'G': return hfm__pickle_operand(p, 8, &value) && hfm__pickle_make(p, HFM__PK_OPAQUE); /* BINFLOAT */
@@ -5219,7 +5408,7 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 'C': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 1);  /* SHORT_BINBYTES */
     case 'B': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);  /* BINBYTES */
     case 0x8e: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 8); /* BINBYTES8 */
-    case ')': return hfm__pickle_make(p, HFM__PK_TUPLE) != NULL;   /* EMPTY_TUPLE */
+    case ')': return hfm__pickle_push_shared(p, HFM__PK_SHARED_TUPLE, HFM__PK_TUPLE, 0); /* EMPTY_TUPLE */
     case 0x85: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 1);
     case 0x86: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 2);
     case 0x87: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 3);
@@ -5234,9 +5423,7 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 0x90: return hfm__pickle_extend(p, HFM__PK_OPAQUE);    /* ADDITEMS */
     case 's': return hfm__pickle_add_one(p, HFM__PK_DICT);      /* SETITEM */
     case 'u': return hfm__pickle_extend(p, HFM__PK_DICT);       /* SETITEMS */
-    case 'c':                                                   /* GLOBAL */
-      return hfm__pickle_line(p, &module, &size) && hfm__pickle_line(p, &name, &name_size) &&
-             hfm__pickle_push_global(p, module, size, name, name_size);
+    case 'c': return hfm__pickle_read_global(p);
     case 0x93: return hfm__pickle_stack_global(p);
     case 'R': return hfm__pickle_call(p);       /* REDUCE */
     case 0x81: return hfm__pickle_new_object(p); /* NEWOBJ */
@@ -5353,26 +5540,27 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
 
 /* *end: one more than the largest element that the strides reach from `first` on, checked in every step; `first` where
    there are no elements. */
-HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, uint64_t first, uint64_t *end) {
+HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, const int64_t *stride, uint64_t first,
+                                  uint64_t *end) {
   uint64_t reach;
   *end = first;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] == 0) return 1;
   for (int32_t i = 0; i < tensor->rank; i++)
-    if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)tensor->stride[i], &reach) ||
+    if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)stride[i], &reach) ||
         !hfm__add64(*end, reach, end))
       return 0;
   return hfm__add64(*end, 1, end);
 }
 
 /* Row-major without gaps; strides of dimensions of one element say nothing. */
-HFM__PRIVATE int hfm__torch_is_contiguous(const hfm__file_tensor *tensor) {
+HFM__PRIVATE int hfm__torch_is_contiguous(const hfm__file_tensor *tensor, const int64_t *stride) {
   uint64_t expected = 1;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] == 0) return 1;
   for (int32_t i = tensor->rank - 1; i >= 0; i--) {
     if (tensor->shape[i] == 1) continue;
-    if ((uint64_t)tensor->stride[i] != expected) return 0;
+    if ((uint64_t)stride[i] != expected) return 0;
     expected *= (uint64_t)tensor->shape[i];
   }
   return 1;
@@ -5394,6 +5582,7 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   const uint64_t first = hfm__torch_int(t, hfm__pickle_element(p, args, 1));
   const int32_t is_v3 = p->objects[object].b == HFM__PK_CALL_TENSOR_V3;
   uint64_t itemsize, elements, bytes, numel, end = 0, offset = 0;
+  int64_t stride[HFM_MAX_RANK];
   hfm_result result;
   t->at = p->base + p->objects[object].u.count;
   if (storage.dtype < 0 || (is_v3 && hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype < 0))
@@ -5411,16 +5600,15 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
-  hfm__torch_dims(t, hfm__pickle_element(p, args, 3), tensor->stride);
-  if (!hfm__torch_reach(tensor, first, &end) || end > numel)
+  hfm__torch_dims(t, hfm__pickle_element(p, args, 3), stride);
+  if (!hfm__torch_reach(tensor, stride, first, &end) || end > numel)
     return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
                      "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
                      tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
-  tensor->contiguous = hfm__torch_is_contiguous(tensor);
-  if (tensor->contiguous) {
+  if (hfm__torch_is_contiguous(tensor, stride)) {
     hfm__row_major(tensor);
   } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
              (t->list->strided_bytes > t->list->file_bytes &&
@@ -5429,6 +5617,11 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
                      "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
                      "options.limits.max_new_bytes together",
                      t->at, tensor->name, t->list->strided_bytes);
+  } else {
+    int64_t *kept = (int64_t *)hfm__arena_alloc(t->list->names, (uint64_t)tensor->rank * sizeof *kept);
+    if (!kept) return hfm__fail_memory(t->error, "the table of tensors", 0);
+    memcpy(kept, stride, (size_t)tensor->rank * sizeof *kept);
+    tensor->stride = kept;
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;
@@ -5959,26 +6152,43 @@ HFM__PRIVATE hfm_result hfm__index_wrong(hfm__json_reader *r, int32_t kind, cons
                    (uint64_t)r->at, expected, found);
 }
 
-/* One member of "weight_map"; `extension` is what a shard's name must end in. */
+/* The shard that a member of "weight_map" names; `extension` is what it must end in. Most name the one before. */
+HFM__PRIVATE hfm_result hfm__index_shard(hfm__json_reader *r, const hfm__shard_index *index, hfm__arena *arena,
+                                         const char *extension, const char **shard) {
+  const char *problem;
+  char *name;
+  size_t size;
+  if (index->count) {
+    *shard = index->entries[index->count - 1].shard;
+    if (hfm__json_is(&r->value, *shard)) return HFM_OK;
+  }
+  *shard = name = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
+  if (!name) return hfm__fail_memory(r->error, "a shard index", 0);
+  size = hfm__json_unescape(&r->value, name);
+  problem = hfm__unsafe_name(name, size);
+  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, name, problem);
+  if (!hfm__ends_with(name, extension))
+    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, name, (uint64_t)r->at,
+                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, name, extension);
+  return HFM_OK;
+}
+
+/* One member of "weight_map". */
 HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                          const char *extension) {
   char *tensor = (char *)hfm__arena_alloc(arena, (uint64_t)r->key.size + 1);
-  char *shard = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
   void *grown = hfm__grow(&index->mem, index->entries, index->count, &index->capacity, sizeof *index->entries);
   hfm__shard_entry *entry;
-  const char *problem;
-  size_t tensor_size, shard_size;
+  const char *shard;
+  size_t size;
+  hfm_result result;
   if (grown) index->entries = (hfm__shard_entry *)grown;
-  if (!tensor || !shard || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
-  tensor_size = hfm__json_unescape(&r->key, tensor);
-  shard_size = hfm__json_unescape(&r->value, shard);
-  if (strlen(tensor) != tensor_size)
+  if (!tensor || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
+  size = hfm__json_unescape(&r->key, tensor);
+  if (strlen(tensor) != size)
     return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a tensor's name must not hold a NUL character");
-  problem = hfm__unsafe_name(shard, shard_size);
-  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, shard, problem);
-  if (!hfm__ends_with(shard, extension))
-    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, shard, (uint64_t)r->at,
-                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, shard, extension);
+  result = hfm__index_shard(r, index, arena, extension, &shard);
+  if (result != HFM_OK) return result;
   entry = &index->entries[index->count++];
   entry->tensor = tensor;
   entry->shard = shard;
@@ -6056,27 +6266,20 @@ HFM__PRIVATE int hfm__tensor_name_order(const void *a, const void *b) {
   return x->file < y->file ? -1 : x->file > y->file;
 }
 
-/* Sorts the list by name (then file) into the checkpoint; takes over its memory. */
+/* Sorts the list by name (then file); it is the checkpoint's then. */
 HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor_list *list, hfm_error *error) {
   const uint64_t scratch_bytes = (uint64_t)list->count * 2 * sizeof(void *);
-  const uint64_t bytes = (uint64_t)list->count * sizeof(hfm__file_tensor);
-  const void **sorted;
+  const void **scratch;
   if (list->count == 0) return HFM_OK;
-  sorted = (const void **)hfm__alloc(&list->mem, scratch_bytes);
-  ckpt->tensors = (hfm__file_tensor *)hfm__alloc(&list->mem, bytes);
-  if (sorted && ckpt->tensors) {
-    for (size_t i = 0; i < list->count; i++) sorted[i] = list->items + i;
-    hfm__sort(sorted, sorted + list->count, list->count, hfm__tensor_name_order);
-    for (size_t i = 0; i < list->count; i++) ckpt->tensors[i] = *(const hfm__file_tensor *)sorted[i];
-    ckpt->count = list->count;
-  }
-  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
-  if (!ckpt->count) {
-    hfm__free(&list->mem, ckpt->tensors, bytes);
-    ckpt->tensors = NULL;
-    return hfm__fail_memory(error, "the table of tensors", bytes);
-  }
-  ckpt->capacity = list->count;
+  scratch = (const void **)hfm__alloc(&list->mem, scratch_bytes);
+  if (!scratch) return hfm__fail_memory(error, "the table of tensors", scratch_bytes);
+  hfm__sort_items(list->items, list->count, sizeof *list->items, scratch, hfm__tensor_name_order);
+  hfm__free(&list->mem, (void *)scratch, scratch_bytes);
+  ckpt->tensors = list->items;
+  ckpt->count = list->count;
+  ckpt->capacity = list->capacity;
+  list->items = NULL;
+  list->count = list->capacity = 0;
   return HFM_OK;
 }
 
@@ -6156,7 +6359,9 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
   for (uint32_t i = 0; i < count && result == HFM_OK; i++) {
     result = hfm__file_open(ctx, names[i], want_map, &ckpt->files[i], error);
     if (result == HFM_ERROR_NOT_FOUND && index) result = hfm__shard_missing(index, i, names[i], error);
-    if (result == HFM_OK) result = hfm__weights_read(&ckpt->files[i], i, &list, error);
+    if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
+    if (result == HFM_OK)
+      result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);
@@ -6365,18 +6570,23 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
   return result;
 }
 
+/* Everything but the document, which is the caller's next step. NULL: out of memory. */
+HFM__PRIVATE hfm_config *hfm__config_new(const hfm__context *ctx, const char *file, hfm_error *error) {
+  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
+  if (config) config->ctx = *ctx;
+  if (config && file) config->file = hfm__join_path(&ctx->mem, file, "");
+  if (config && (!file || config->file)) return config;
+  hfm_config_free(config);
+  (void)hfm__fail_memory(error, "a configuration", sizeof *config);
+  return NULL;
+}
+
 HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *file, const char *json, size_t size,
                                            hfm_config **out, hfm_error *error) {
-  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
-  hfm_result result = HFM_OK;
-  if (!config) return hfm__fail_memory(error, "a configuration", sizeof *config);
-  config->ctx = *ctx;
-  if (file) {
-    config->file = hfm__join_path(&ctx->mem, file, "");
-    if (!config->file) result = hfm__fail_memory(error, "a file name", 0);
-  }
-  if (result == HFM_OK)
-    result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
+  hfm_config *config = hfm__config_new(ctx, file, error);
+  hfm_result result;
+  if (!config) return HFM_ERROR_MEMORY;
+  result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
   if (result == HFM_OK) result = hfm__json_need_object(&config->document, file, error);
   if (result == HFM_OK) result = hfm__config_bind(config, error);
   if (result == HFM_OK) *out = config;
@@ -6384,9 +6594,21 @@ HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *
   return result;
 }
 
+/* What was read within the budget of `limited` belongs to the caller now, and so does the memory that it takes later;
+   `config` is NULL where the reading failed. */
+HFM__PRIVATE hfm_result hfm__config_hand_over(hfm_config *config, const hfm__context *ctx, const hfm__context *limited,
+                                              hfm_result result, const char *file, hfm_error *error) {
+  if (config) {
+    config->ctx = *ctx;
+    config->document.mem = config->generation.mem = config->defaults.mem = ctx->mem;
+  }
+  return hfm__budget_verdict(limited, result, file, error);
+}
+
 HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm_options *options, hfm_config **config,
                                         hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
   if (config) *config = NULL;
@@ -6397,7 +6619,10 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
   if (size > ctx.limits.max_config_bytes)
     return hfm__fail(error, HFM_E_FILE_TOO_LARGE, NULL, NULL, 0, "a configuration of %u bytes; at most %u are read",
                      (uint64_t)size, ctx.limits.max_config_bytes);
-  return hfm__config_create(&ctx, NULL, json, size, config, error);
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__config_create(&limited, NULL, json, size, config, error);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, NULL, error);
 }
 
 /* Reads a JSON side file; *text is the caller's (*size + 1 bytes). */
@@ -6869,17 +7094,17 @@ HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, si
   return t.length;
 }
 
-/* A copy that is the caller's. */
+/* A copy that is the caller's, without generation_config.json. */
 HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__context *ctx, hfm_config **out,
                                          hfm_error *error) {
-  const size_t size = hfm_config_to_json(config, NULL, 0);
-  char *text = (char *)hfm__alloc(&ctx->mem, (uint64_t)size + 1);
+  hfm_config *copy = hfm__config_new(ctx, config->file, error);
   hfm_result result;
   *out = NULL;
-  if (!text) return hfm__fail_memory(error, "a configuration", (uint64_t)size + 1);
-  (void)hfm_config_to_json(config, text, size + 1);
-  result = hfm__config_create(ctx, config->file, text, size, out, error);
-  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  if (!copy) return HFM_ERROR_MEMORY;
+  result = hfm__json_copy(&copy->document, &config->document, &ctx->mem) ? hfm__config_bind(copy, error)
+                                                                         : hfm__fail_memory(error, "a configuration", 0);
+  if (result == HFM_OK) *out = copy;
+  else hfm_config_free(copy);
   return result;
 }
 /* ==== end src/config/config.c ==== */
@@ -7074,7 +7299,8 @@ HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const c
 
 HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_options *options, hfm_config **config,
                                                   hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   char *dir;
   hfm__clear_error(error);
@@ -7083,10 +7309,12 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
     return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "config" : "path", 0, "must not be NULL");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  result = hfm__resolve_model_path(&ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__config_load(&ctx, dir, options ? options->subfolder : NULL, config, error);
-  hfm__free_text(&ctx.mem, dir);
-  return result;
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__resolve_model_path(&limited, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__config_load(&limited, dir, options ? options->subfolder : NULL, config, error);
+  hfm__free_text(&limited.mem, dir);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, path, error);
 }
 /* ==== end src/hub/cache.c ==== */
 
@@ -19890,6 +20118,7 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
 
 struct hfm_model {
   hfm__context ctx;
+  hfm__budget budget;       /* of the load */
   hfm__atomic references;   /* the caller's, and one for each session */
   hfm_config *config;       /* its own copy */
   hfm__memory_files memory; /* hfm_from_memory: the caller's files, else empty */
@@ -20102,6 +20331,7 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      "than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
   weight->storage = &hfm__storage_owned;
+  hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
@@ -20217,12 +20447,8 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
-  hfm_load_entry *sorted = (hfm_load_entry *)hfm__arena_alloc(&l->arena, (uint64_t)count * sizeof *sorted);
-  if (!pointers || !sorted) return hfm__fail_memory(l->error, "the load report", 0);
-  for (size_t i = 0; i < count; i++) pointers[i] = &model->report[i];
-  hfm__sort(pointers, pointers + count, count, hfm__report_order);
-  for (size_t i = 0; i < count; i++) sorted[i] = *(const hfm_load_entry *)pointers[i];
-  if (count) memcpy(model->report, sorted, count * sizeof *sorted);
+  if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
+  hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
   return HFM_OK;
 }
 
@@ -21180,9 +21406,10 @@ HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **o
   model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
   if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
   model->ctx = ctx;
-  model->tree.arena.mem = ctx.mem;
+  hfm__budget_begin(&model->budget, &model->ctx, sizeof *model);
+  model->tree.arena.mem = model->ctx.mem;
   hfm__atomic_store(&model->references, 1);
-  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  hfm__packing_init(&model->packing, &model->ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
   *out = model;
   return HFM_OK;
 }
@@ -21349,6 +21576,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
   if (result != HFM_OK) return result;
+  hfm__budget_end(&model->budget);
   model->cpu.packing = &model->packing;
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
@@ -21386,7 +21614,9 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   const int random = options && options->random_weights;
   hfm_result result = hfm__model_config_from(model, path, options, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
-  return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
+  if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
+  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
+                             error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -21967,6 +22197,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
@@ -21995,16 +22227,20 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
    (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
-  hfm__json document;
+  hfm__json_reader reader;
+  int32_t kind;
   char *text;
   size_t size;
   hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
                                      &text, &size, error);
   if (result != HFM_OK) return result;
-  memset(&document, 0, sizeof document);
-  result = hfm__json_parse(&document, &ctx->mem, path, text, size, is_config ? HFM__JSON_NONFINITE : 0, error);
-  if (result == HFM_OK && is_config) result = hfm__json_need_object(&document, path, error);
-  hfm__json_free(&document);
+  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
+  kind = hfm__json_next(&reader);
+  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
+    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
+  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
+    result = reader.result;
+  hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   return result;
 }
@@ -22024,24 +22260,31 @@ HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *pa
   return result;
 }
 
+HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
+                                           hfm_error *error) {
+  const char *name = hfm__file_part(path);
+  hfm__checkpoint checkpoint;
+  hfm_result result;
+  if (hfm__ends_with(name, ".json")) {
+    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
+    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    return hfm__check_json(ctx, path, error);
+  }
+  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  return result;
+}
+
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
   hfm__context ctx;
-  const char *name;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
   if (!path) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "path", 0, "must not be NULL");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  name = hfm__file_part(path);
-  if (!hfm__ends_with(name, ".json")) {
-    hfm__checkpoint checkpoint;
-    result = hfm__checkpoint_open_file(&ctx, path, options, &checkpoint, error);
-    if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-    return result;
-  }
-  if (strstr(name, ".safetensors.index.")) return hfm__check_index(&ctx, path, ".safetensors", options, error);
-  if (strstr(name, ".bin.index.")) return hfm__check_index(&ctx, path, ".bin", options, error);
-  return hfm__check_json(&ctx, path, error);
+  hfm__budget_begin(&budget, &ctx, 0);
+  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
 }
 /* ==== end src/run/check.c ==== */
 /* ==== begin src/run/helpers.c ==== */

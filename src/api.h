@@ -154,6 +154,8 @@ typedef struct hfm_limits {
   uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
   uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
+  uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
+                                   counting weights that can't be used where they lie (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */

@@ -476,6 +476,7 @@ HFM__PRIVATE hfm_result hfm__file_load(const hfm__context *ctx, const char *name
     hfm__file_close(&file);
     return result;
   }
+  hfm__budget_extend(ctx, file.size + 1);
   data = (char *)hfm__alloc(&ctx->mem, file.size + 1);
   result = data ? hfm__file_read(&file, 0, data, file.size, error)
                 : hfm__fail_memory(error, "the text of a file", file.size + 1);

@@ -57,18 +57,23 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
   return result;
 }
 
+/* Everything but the document, which is the caller's next step. NULL: out of memory. */
+HFM__PRIVATE hfm_config *hfm__config_new(const hfm__context *ctx, const char *file, hfm_error *error) {
+  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
+  if (config) config->ctx = *ctx;
+  if (config && file) config->file = hfm__join_path(&ctx->mem, file, "");
+  if (config && (!file || config->file)) return config;
+  hfm_config_free(config);
+  (void)hfm__fail_memory(error, "a configuration", sizeof *config);
+  return NULL;
+}
+
 HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *file, const char *json, size_t size,
                                            hfm_config **out, hfm_error *error) {
-  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
-  hfm_result result = HFM_OK;
-  if (!config) return hfm__fail_memory(error, "a configuration", sizeof *config);
-  config->ctx = *ctx;
-  if (file) {
-    config->file = hfm__join_path(&ctx->mem, file, "");
-    if (!config->file) result = hfm__fail_memory(error, "a file name", 0);
-  }
-  if (result == HFM_OK)
-    result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
+  hfm_config *config = hfm__config_new(ctx, file, error);
+  hfm_result result;
+  if (!config) return HFM_ERROR_MEMORY;
+  result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
   if (result == HFM_OK) result = hfm__json_need_object(&config->document, file, error);
   if (result == HFM_OK) result = hfm__config_bind(config, error);
   if (result == HFM_OK) *out = config;
@@ -76,9 +81,21 @@ HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *
   return result;
 }
 
+/* What was read within the budget of `limited` belongs to the caller now, and so does the memory that it takes later;
+   `config` is NULL where the reading failed. */
+HFM__PRIVATE hfm_result hfm__config_hand_over(hfm_config *config, const hfm__context *ctx, const hfm__context *limited,
+                                              hfm_result result, const char *file, hfm_error *error) {
+  if (config) {
+    config->ctx = *ctx;
+    config->document.mem = config->generation.mem = config->defaults.mem = ctx->mem;
+  }
+  return hfm__budget_verdict(limited, result, file, error);
+}
+
 HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm_options *options, hfm_config **config,
                                         hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
   if (config) *config = NULL;
@@ -89,7 +106,10 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
   if (size > ctx.limits.max_config_bytes)
     return hfm__fail(error, HFM_E_FILE_TOO_LARGE, NULL, NULL, 0, "a configuration of %u bytes; at most %u are read",
                      (uint64_t)size, ctx.limits.max_config_bytes);
-  return hfm__config_create(&ctx, NULL, json, size, config, error);
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__config_create(&limited, NULL, json, size, config, error);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, NULL, error);
 }
 
 /* Reads a JSON side file; *text is the caller's (*size + 1 bytes). */
@@ -561,16 +581,16 @@ HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, si
   return t.length;
 }
 
-/* A copy that is the caller's. */
+/* A copy that is the caller's, without generation_config.json. */
 HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__context *ctx, hfm_config **out,
                                          hfm_error *error) {
-  const size_t size = hfm_config_to_json(config, NULL, 0);
-  char *text = (char *)hfm__alloc(&ctx->mem, (uint64_t)size + 1);
+  hfm_config *copy = hfm__config_new(ctx, config->file, error);
   hfm_result result;
   *out = NULL;
-  if (!text) return hfm__fail_memory(error, "a configuration", (uint64_t)size + 1);
-  (void)hfm_config_to_json(config, text, size + 1);
-  result = hfm__config_create(ctx, config->file, text, size, out, error);
-  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  if (!copy) return HFM_ERROR_MEMORY;
+  result = hfm__json_copy(&copy->document, &config->document, &ctx->mem) ? hfm__config_bind(copy, error)
+                                                                         : hfm__fail_memory(error, "a configuration", 0);
+  if (result == HFM_OK) *out = copy;
+  else hfm_config_free(copy);
   return result;
 }

@@ -27,8 +27,10 @@ typedef struct hfm__json_span {
   int32_t escaped;
 } hfm__json_span;
 
+/* A key of an open object: its span, small, since there may be millions. */
 typedef struct hfm__json_key {
-  hfm__json_span span;
+  const char *text;
+  unsigned size : 31, escaped : 1;
   uint32_t hash; /* of the unescaped bytes */
 } hfm__json_key;
 
@@ -93,6 +95,14 @@ HFM__PRIVATE void hfm__json_show(hfm__text *t, int32_t kind, const char *text, s
   else if (kind == HFM__JSON_ARRAY) hfm__text_str(t, "a list");
   else if (kind == HFM__JSON_END || kind == HFM__JSON_FAILED) hfm__text_str(t, "nothing");
   else hfm__text_quoted(t, text, HFM__MIN(size, (size_t)40));
+}
+
+HFM__PRIVATE hfm_result hfm__json_not_object(const char *file, int32_t kind, const char *text, size_t size,
+                                             hfm_error *error) {
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_show(&t, kind, text, size);
+  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
 }
 
 /* ---- Strings ---- */
@@ -291,11 +301,20 @@ HFM__PRIVATE int hfm__json_string(hfm__json_reader *r, hfm__json_span *span) {
 
 /* ---- Duplicate keys ---- */
 
+HFM__PRIVATE hfm__json_span hfm__json_key_span(const hfm__json_key *key) {
+  hfm__json_span span;
+  span.text = key->text;
+  span.size = key->size;
+  span.escaped = key->escaped;
+  return span;
+}
+
 /* By hash, which settles nearly all pairs at once; then by the bytes, so that chosen collisions cost no more. */
 HFM__PRIVATE int hfm__json_key_order(const void *a, const void *b) {
   const hfm__json_key *x = (const hfm__json_key *)a, *y = (const hfm__json_key *)b;
+  const hfm__json_span a_span = hfm__json_key_span(x), b_span = hfm__json_key_span(y);
   if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
-  return hfm__json_order(&x->span, &y->span);
+  return hfm__json_order(&a_span, &b_span);
 }
 
 /* Closes an object: none of its keys may repeat. */
@@ -320,10 +339,10 @@ HFM__PRIVATE int hfm__json_check_keys(hfm__json_reader *r) {
     if (hfm__json_key_order(sorted[i - 1], sorted[i]) == 0) repeated = (const hfm__json_key *)sorted[i];
   if (sorted != few) hfm__free(r->mem, (void *)sorted, bytes);
   if (repeated) {
-    const uint64_t offset = r->base + (uint64_t)(repeated->span.text - r->text) - 1;
+    const uint64_t offset = r->base + (uint64_t)(repeated->text - r->text) - 1;
     char name[192];
     hfm__text t = hfm__text_to(name, sizeof name);
-    hfm__text_quoted(&t, repeated->span.text, repeated->span.size);
+    hfm__text_quoted(&t, repeated->text, repeated->size);
     r->result = hfm__fail(r->error, HFM_E_JSON_DUPLICATE_KEY, r->file, NULL, offset,
                           "byte %u: each key of an object once expected, found %s again", offset, name);
   }
@@ -396,6 +415,7 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   void *grown;
   if (r->pos >= r->size || r->text[r->pos] != '"') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "a quoted key");
   if (!hfm__json_string(r, &r->key)) return 0;
+  if (r->key.size > INT32_MAX) return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->at, "a key of less than 2 GiB");
   grown = hfm__grow(r->mem, r->keys, r->key_count, &r->key_capacity, sizeof *r->keys);
   if (!grown) {
     r->result = hfm__fail_memory(r->error, "the keys of a JSON object", 0);
@@ -403,7 +423,9 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   }
   r->keys = (hfm__json_key *)grown;
   key = r->keys + r->key_count++;
-  key->span = r->key;
+  key->text = r->key.text;
+  key->size = (unsigned)r->key.size & INT32_MAX;
+  key->escaped = r->key.escaped != 0;
   key->hash = hfm__json_hash(&r->key);
   hfm__json_space(r);
   if (r->pos >= r->size || r->text[r->pos] != ':') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "':'");

@@ -8,15 +8,15 @@ typedef struct hfm__file_tensor {
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
-  int64_t stride[HFM_MAX_RANK]; /* in elements */
-  uint32_t file;                /* index in the checkpoint's files */
-  int32_t contiguous;           /* row-major without gaps: the strides say nothing new */
-  int32_t big_endian;           /* of the elements; only old .bin files are */
-  uint64_t offset;              /* byte in the file of element 0 */
-  uint64_t bytes;               /* of all elements */
+  const int64_t *stride; /* in elements; where it is contiguous NULL, since there may be millions of tensors */
+  uint32_t file;         /* index in the checkpoint's files */
+  int32_t contiguous;    /* row-major without gaps */
+  int32_t big_endian;    /* of the elements; only old .bin files are */
+  uint64_t offset;       /* byte in the file of element 0 */
+  uint64_t bytes;        /* of all elements */
 } hfm__file_tensor;
 
-/* A growing table of tensors; names live in `names`. */
+/* A growing table of tensors; names and strides live in `names`. */
 typedef struct hfm__tensor_list {
   hfm_allocator mem;
   hfm__arena *names;
@@ -48,15 +48,9 @@ HFM__PRIVATE int hfm__checked_elements(const int64_t *shape, int32_t rank, uint6
   return 1;
 }
 
-/* Row-major strides as torch has them; the shape's product has been checked. */
 HFM__PRIVATE void hfm__row_major(hfm__file_tensor *tensor) {
-  uint64_t stride = 1;
   tensor->contiguous = 1;
-  for (int32_t i = tensor->rank - 1; i >= 0; i--) {
-    tensor->stride[i] = (int64_t)stride;
-    if (!hfm__mul64(stride, (uint64_t)HFM__MAX(tensor->shape[i], 1), &stride) || stride > (uint64_t)INT64_MAX)
-      stride = 0; /* only where another dimension is 0: nothing is ever read by it */
-  }
+  tensor->stride = NULL;
 }
 
 /* ---- The header ---- */

@@ -38,9 +38,10 @@ HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **o
   model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
   if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
   model->ctx = ctx;
-  model->tree.arena.mem = ctx.mem;
+  hfm__budget_begin(&model->budget, &model->ctx, sizeof *model);
+  model->tree.arena.mem = model->ctx.mem;
   hfm__atomic_store(&model->references, 1);
-  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  hfm__packing_init(&model->packing, &model->ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
   *out = model;
   return HFM_OK;
 }
@@ -207,6 +208,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
   if (result != HFM_OK) return result;
+  hfm__budget_end(&model->budget);
   model->cpu.packing = &model->packing;
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
@@ -244,7 +246,9 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   const int random = options && options->random_weights;
   hfm_result result = hfm__model_config_from(model, path, options, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
-  return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
+  if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
+  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
+                             error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
