@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "76651bbc37a0ed51" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "3e0783df483c6a47" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -547,7 +547,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects, or removes nothing: use hfm_config_remove for that. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
+   or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
@@ -6900,6 +6901,61 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   return HFM_OK;
 }
 
+/* Yes or no, and Python's 1 and 0 for them; null and nothing are no, as Python takes them. */
+HFM__PRIVATE hfm_result hfm__config_opt_bool(const hfm_config *config, const char *key, int32_t *out,
+                                             hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  int64_t number;
+  *out = 0;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__json_bool(value.doc, value.node, out)) return HFM_OK;
+  if (!hfm__json_int(value.doc, value.node, &number) || number < 0 || number > 1)
+    return hfm__config_wrong(config, key, "true or false", error);
+  *out = (int32_t)number;
+  return HFM_OK;
+}
+
+/* A text, `fallback` where there is null or nothing. */
+HFM__PRIVATE hfm_result hfm__config_opt_string(const hfm_config *config, const char *key, const char *fallback,
+                                               const char **out, hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  *out = fallback;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  *out = hfm__json_text(value.doc, value.node);
+  if (*out) return HFM_OK;
+  *out = fallback;
+  return hfm__config_wrong(config, key, "a string (without a NUL character)", error);
+}
+
+/* What every model reads, whatever its family: a value of another type would silently count for nothing. */
+HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_error *error) {
+  static const struct {
+    const char *key;
+    int32_t kind;
+    const char *expected;
+  } types[] = {{"model_type", HFM__JSON_STRING, "a string"},
+               {"architectures", HFM__JSON_ARRAY, "a list of class names"},
+               {"dtype", HFM__JSON_STRING, "the name of a dtype"},
+               {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
+  const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
+  const hfm__config_value classes = hfm__config_find(config, "architectures");
+  int64_t count;
+  for (size_t i = 0; i < HFM__COUNT(types); i++) {
+    const hfm__config_value value = hfm__config_find(config, types[i].key);
+    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    if (kind > HFM__JSON_NULL &&
+        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
+      return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
+       node = hfm__json_following(classes.doc, node))
+    if (!hfm__json_text(classes.doc, node))
+      return hfm__config_wrong(config, "architectures", "a list of class names", error);
+  if (hfm__json_kind(labels.doc, labels.node) > HFM__JSON_NULL && !hfm__json_int(labels.doc, labels.node, &count))
+    return hfm__config_wrong(config, "num_labels", "an integer", error);
+  return HFM_OK;
+}
+
 /* ---- RoPE, in both spellings ---- */
 
 /* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
@@ -6933,15 +6989,37 @@ HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const c
 
 /* ---- Setters ---- */
 
-/* The node that `key` stands for, made if it isn't there; `*object` is the object it is in. */
+HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
+                                           hfm_result *result, hfm_error *error) {
+  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
+  return 0;
+}
+
+/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to be
+   removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
                                         size_t *name_size, int make, hfm_result *result, hfm_error *error) {
   hfm__json *doc = &config->document;
+  const char *const whole = key;
   uint32_t node = doc->root;
   *result = HFM_OK;
   for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
+    if (size == 0) return hfm__config_no_place(config, whole, "a key has no empty part", result, error);
+    if (hfm__json_kind(doc, node) == HFM__JSON_ARRAY) {
+      node = hfm__config_element(doc, node, key, size);
+      if (!make && !key[size])
+        return hfm__config_no_place(config, whole, "elements are not removed one by one: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!node && !make) return 0;
+      if (!node)
+        return hfm__config_no_place(config, whole, "the list has no such element: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!key[size]) return node;
+      key += size + 1;
+      continue;
+    }
     if (hfm__json_kind(doc, node) != HFM__JSON_OBJECT) {
       if (!make) return 0;
       if (hfm__json_kind(doc, node) != HFM__JSON_NULL) break;
@@ -6967,9 +7045,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     if (!key[size]) return node;
     key += size + 1;
   }
-  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0,
-                      "the part before the dot is no object, or the path has more than 64 parts");
-  return 0;
+  return hfm__config_no_place(config, whole, "a part of it is neither object nor list, or it has more than 64 parts",
+                              result, error);
 }
 
 /* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
@@ -16696,8 +16773,17 @@ HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
   return value;
 }
 
-HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) {
-  return hfm_config_get_bool(b->config, key, 0) != 0;
+/* Yes or no; null or nothing is no. */
+HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
+  int32_t value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_opt_bool(b->config, key, &value, b->error);
+  return value;
+}
+
+HFM__PRIVATE const char *hfm__string(hfm__builder *b, const char *key, const char *fallback) {
+  const char *value = fallback;
+  if (hfm__ok(b)) b->result = hfm__config_opt_string(b->config, key, fallback, &value, b->error);
+  return value;
 }
 
 /* Refuses what would change results if it were ignored. */
@@ -16713,7 +16799,7 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
       HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
 #undef HFM__ACTIVATION_NAME
   };
-  const char *name = hfm_config_get_string(b->config, key, "");
+  const char *name = hfm__string(b, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
   hfm__refuse(b, key, name,
@@ -17912,8 +17998,9 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 /* The length that the model was pretrained with: beside the rope parameters (Phi-3), among them, or the maximum. */
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
-  const double value =
-      hfm_config_get_float(b->config, key, hfm__rope_number(b, key, (double)max_positions));
+  double value = 1;
+  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
@@ -18031,13 +18118,24 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
   return base;
 }
 
+HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
+  static const char *const keys[] = {"rope_type", "type"};
+  for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
+    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
+                            "rope parameter %q must be a string", keys[i]);
+  }
+  return hfm__config_rope_type(b->config, NULL);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
   const hfm__config_value given = hfm__config_rope(b->config, NULL);
-  const char *type = hfm__config_rope_type(b->config, NULL);
+  const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
@@ -18237,7 +18335,7 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
 }
 
 /* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
-HFM__PRIVATE int32_t hfm__is_causal(const hfm__builder *b) {
+HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
   return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
 }
 
@@ -18443,7 +18541,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->pad_token_id = hfm__padding_id(b);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
-    const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
+    const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
@@ -19321,15 +19419,22 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
+  int64_t first = INT32_MAX;
   if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
   if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
       hfm__is_null(b, "sliding_window"))
     return 0;
+  if (hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+      b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
+    return i >= first ? hfm__size(b, "sliding_window") : 0;
+  }
   hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm_config_get_string(b->config, key, NULL);
-  if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
-    return hfm__size(b, "sliding_window");
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
   if (type && !hfm__equal(type, "full_attention"))
     hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return 0;
@@ -21441,8 +21546,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result =
-      hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK)
+    result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
   if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
@@ -21459,7 +21565,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   if (from_files &&
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
-  b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
+  b.initializer_range = 0.02;
+  if (!hfm__is_null(&b, "initializer_range"))
+    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -21602,7 +21710,9 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
 
 HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *path, const hfm_options *options,
                                                 hfm_error *error) {
-  const char *named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+  const char *named;
+  const hfm_result result = hfm__config_opt_string(model->config, "transformers_weights", NULL, &named, error);
+  if (result != HFM_OK) return result;
   if (hfm__is_weights_file(path))
     return hfm__checkpoint_open_file(&model->ctx, path, options, &model->checkpoint, error);
   return hfm__checkpoint_open_named(&model->ctx, path, named, options, &model->checkpoint, error);

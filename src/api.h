@@ -253,7 +253,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects, or removes nothing: use hfm_config_remove for that. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
+   or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:

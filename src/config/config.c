@@ -387,6 +387,61 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   return HFM_OK;
 }
 
+/* Yes or no, and Python's 1 and 0 for them; null and nothing are no, as Python takes them. */
+HFM__PRIVATE hfm_result hfm__config_opt_bool(const hfm_config *config, const char *key, int32_t *out,
+                                             hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  int64_t number;
+  *out = 0;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__json_bool(value.doc, value.node, out)) return HFM_OK;
+  if (!hfm__json_int(value.doc, value.node, &number) || number < 0 || number > 1)
+    return hfm__config_wrong(config, key, "true or false", error);
+  *out = (int32_t)number;
+  return HFM_OK;
+}
+
+/* A text, `fallback` where there is null or nothing. */
+HFM__PRIVATE hfm_result hfm__config_opt_string(const hfm_config *config, const char *key, const char *fallback,
+                                               const char **out, hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  *out = fallback;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  *out = hfm__json_text(value.doc, value.node);
+  if (*out) return HFM_OK;
+  *out = fallback;
+  return hfm__config_wrong(config, key, "a string (without a NUL character)", error);
+}
+
+/* What every model reads, whatever its family: a value of another type would silently count for nothing. */
+HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_error *error) {
+  static const struct {
+    const char *key;
+    int32_t kind;
+    const char *expected;
+  } types[] = {{"model_type", HFM__JSON_STRING, "a string"},
+               {"architectures", HFM__JSON_ARRAY, "a list of class names"},
+               {"dtype", HFM__JSON_STRING, "the name of a dtype"},
+               {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
+  const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
+  const hfm__config_value classes = hfm__config_find(config, "architectures");
+  int64_t count;
+  for (size_t i = 0; i < HFM__COUNT(types); i++) {
+    const hfm__config_value value = hfm__config_find(config, types[i].key);
+    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    if (kind > HFM__JSON_NULL &&
+        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
+      return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
+       node = hfm__json_following(classes.doc, node))
+    if (!hfm__json_text(classes.doc, node))
+      return hfm__config_wrong(config, "architectures", "a list of class names", error);
+  if (hfm__json_kind(labels.doc, labels.node) > HFM__JSON_NULL && !hfm__json_int(labels.doc, labels.node, &count))
+    return hfm__config_wrong(config, "num_labels", "an integer", error);
+  return HFM_OK;
+}
+
 /* ---- RoPE, in both spellings ---- */
 
 /* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
@@ -420,15 +475,37 @@ HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const c
 
 /* ---- Setters ---- */
 
-/* The node that `key` stands for, made if it isn't there; `*object` is the object it is in. */
+HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
+                                           hfm_result *result, hfm_error *error) {
+  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
+  return 0;
+}
+
+/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to be
+   removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
                                         size_t *name_size, int make, hfm_result *result, hfm_error *error) {
   hfm__json *doc = &config->document;
+  const char *const whole = key;
   uint32_t node = doc->root;
   *result = HFM_OK;
   for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
+    if (size == 0) return hfm__config_no_place(config, whole, "a key has no empty part", result, error);
+    if (hfm__json_kind(doc, node) == HFM__JSON_ARRAY) {
+      node = hfm__config_element(doc, node, key, size);
+      if (!make && !key[size])
+        return hfm__config_no_place(config, whole, "elements are not removed one by one: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!node && !make) return 0;
+      if (!node)
+        return hfm__config_no_place(config, whole, "the list has no such element: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!key[size]) return node;
+      key += size + 1;
+      continue;
+    }
     if (hfm__json_kind(doc, node) != HFM__JSON_OBJECT) {
       if (!make) return 0;
       if (hfm__json_kind(doc, node) != HFM__JSON_NULL) break;
@@ -454,9 +531,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     if (!key[size]) return node;
     key += size + 1;
   }
-  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0,
-                      "the part before the dot is no object, or the path has more than 64 parts");
-  return 0;
+  return hfm__config_no_place(config, whole, "a part of it is neither object nor list, or it has more than 64 parts",
+                              result, error);
 }
 
 /* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where

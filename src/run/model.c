@@ -73,8 +73,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result =
-      hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK)
+    result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
   if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
@@ -91,7 +92,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   if (from_files &&
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
-  b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
+  b.initializer_range = 0.02;
+  if (!hfm__is_null(&b, "initializer_range"))
+    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -234,7 +237,9 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
 
 HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *path, const hfm_options *options,
                                                 hfm_error *error) {
-  const char *named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+  const char *named;
+  const hfm_result result = hfm__config_opt_string(model->config, "transformers_weights", NULL, &named, error);
+  if (result != HFM_OK) return result;
   if (hfm__is_weights_file(path))
     return hfm__checkpoint_open_file(&model->ctx, path, options, &model->checkpoint, error);
   return hfm__checkpoint_open_named(&model->ctx, path, named, options, &model->checkpoint, error);
