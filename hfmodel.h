@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "3e0783df483c6a47" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "de37d239ed77f010" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -6995,6 +6995,15 @@ HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char 
   return 0;
 }
 
+HFM__PRIVATE int hfm__config_is_path(const char *key) {
+  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+    const size_t size = hfm__config_part(key);
+    if (size == 0 || !key[size]) return size != 0;
+    key += size + 1;
+  }
+  return 0;
+}
+
 /* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to be
    removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
@@ -7003,10 +7012,11 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   const char *const whole = key;
   uint32_t node = doc->root;
   *result = HFM_OK;
-  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+  if (!hfm__config_is_path(key))
+    return hfm__config_no_place(config, key, "a key has 1 to 64 parts, none of them empty", result, error);
+  for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
-    if (size == 0) return hfm__config_no_place(config, whole, "a key has no empty part", result, error);
     if (hfm__json_kind(doc, node) == HFM__JSON_ARRAY) {
       node = hfm__config_element(doc, node, key, size);
       if (!make && !key[size])
@@ -7045,8 +7055,7 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     if (!key[size]) return node;
     key += size + 1;
   }
-  return hfm__config_no_place(config, whole, "a part of it is neither object nor list, or it has more than 64 parts",
-                              result, error);
+  return hfm__config_no_place(config, whole, "a part of it is neither object nor list", result, error);
 }
 
 /* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
