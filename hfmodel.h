@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "de37d239ed77f010" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "15208bb9577e20f0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -230,7 +230,6 @@ LIMITS
   X(JSON_UTF8, 101, HFM_ERROR_FORMAT) \
   X(JSON_DEPTH, 102, HFM_ERROR_LIMIT) \
   X(JSON_DUPLICATE_KEY, 103, HFM_ERROR_FORMAT) \
-  X(JSON_NUMBER, 104, HFM_ERROR_FORMAT) \
   X(JSON_TYPE, 105, HFM_ERROR_FORMAT) \
   X(JSON_TRAILING, 106, HFM_ERROR_FORMAT) \
   /* safetensors */ \
@@ -273,7 +272,6 @@ LIMITS
   X(WEIGHTS_NOT_FOUND, 220, HFM_ERROR_NOT_FOUND) \
   X(WEIGHT_MISMATCH, 221, HFM_ERROR_SHAPE) \
   X(WEIGHT_DTYPE, 222, HFM_ERROR_UNSUPPORTED) \
-  X(WEIGHTS_MISSING, 223, HFM_ERROR_FORMAT) \
   X(NEW_WEIGHTS_LIMIT, 224, HFM_ERROR_LIMIT) \
   /* running */ \
   X(INPUT_MISSING, 240, HFM_ERROR_ARGUMENT) \
@@ -20444,6 +20442,10 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
                      "than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
+  if (weight->bytes > (uint64_t)PTRDIFF_MAX)
+    return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
+                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one", name,
+                     weight->bytes);
   weight->storage = &hfm__storage_owned;
   hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));

@@ -160,7 +160,7 @@ static void test_no_allocation_beside_guards(void) {
   CHECK(failing_alloc_clean(&memory));
 }
 
-/* ---- The estimate is what is taken then ---- */
+/* ---- X5: the estimate is what is taken then ---- */
 
 static void test_estimate(void) {
   const char *const dirs[] = {FIXTURE("bert_base"), FIXTURE("bert_wide"), FIXTURE("llama_wide"), FIXTURE("vit_base"),
@@ -476,7 +476,7 @@ static void test_faults(void) {
   all_faults(3, 0, 0);
 }
 
-/* ---- Configurations that ask for the impossible ---- */
+/* ---- C1, C2: configurations that ask for the impossible are refused from the files' own sizes ---- */
 
 static const char *const families[] = {
   FIXTURE("bert_sequence"), FIXTURE("roberta_sequence"), FIXTURE("xlm_roberta_base"), FIXTURE("camembert_token"),

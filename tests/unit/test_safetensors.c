@@ -192,7 +192,7 @@ static void test_dtypes(void) {
   }
 }
 
-/* S8: dimensions are integers; every partial product and the bits fit; whole bytes. J6: no 4.0, 4e0, -0, "4". */
+/* S8, F6: dimensions are integers; every partial product and the bits fit; whole bytes. J6: no 4.0, 4e0, -0, "4". */
 static void test_shapes(void) {
   static const refusal cases[] = {
       {"{\"a\":{\"dtype\":\"U8\",\"shape\":4,\"data_offsets\":[0,4]}}", "                           ^", 4,
