@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "15208bb9577e20f0" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "d560f0abbb181a8a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -990,6 +990,33 @@ HFM__PRIVATE void hfm__text_i64(hfm__text *t, int64_t v) {
   hfm__text_u64(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
+/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
+HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
+  const uint8_t *b = (const uint8_t *)s;
+  size_t length;
+  uint8_t low = 0x80, high = 0xbf;
+  if (b[0] < 0x80) return 1;
+  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
+  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
+  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
+  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
+  if (b[0] == 0xf0) low = 0x90;
+  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
+  if (n < length || b[1] < low || b[1] > high) return 0;
+  for (size_t i = 2; i < length; i++)
+    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
+  return length;
+}
+
+/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
+HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
+  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
+  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
+  return length == 3 && s[0] == 0xe2 &&
+         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
 /* Bytes as \xNN. */
 HFM__PRIVATE void hfm__text_escaped(hfm__text *t, const char *s, size_t n) {
   static const char hex[] = "0123456789abcdef";
@@ -1099,7 +1126,8 @@ HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
   if (error) memset(error, 0, sizeof *error);
 }
 
-/* A long path keeps its end: that is where the file's name is. */
+/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8, becomes
+   '?'. */
 HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   const size_t n = strlen(text);
   hfm__text t = hfm__text_to(dst, size);
@@ -1108,7 +1136,12 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
     hfm__text_str(&t, "...");
     i = n - (size - 4);
   }
-  for (; i < n; i++) hfm__text_char(&t, (uint8_t)text[i] < 0x20 || (uint8_t)text[i] == 0x7f ? '?' : text[i]);
+  while (i < n) {
+    const size_t length = hfm__utf8_length(text + i, n - i);
+    if (length && !hfm__is_control((const uint8_t *)text + i, length)) hfm__text_bytes(&t, text + i, length);
+    else hfm__text_char(&t, '?');
+    i += HFM__MAX(length, 1);
+  }
 }
 
 /* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
@@ -3143,24 +3176,6 @@ HFM__PRIVATE int32_t hfm__hex4(const char *s) {
     value = value << 4 | digit;
   }
   return value;
-}
-
-/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
-HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
-  const uint8_t *b = (const uint8_t *)s;
-  size_t length;
-  uint8_t low = 0x80, high = 0xbf;
-  if (b[0] < 0x80) return 1;
-  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
-  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
-  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
-  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
-  if (b[0] == 0xf0) low = 0x90;
-  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
-  if (n < length || b[1] < low || b[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
-  return length;
 }
 
 HFM__PRIVATE size_t hfm__utf8_write(uint32_t code, char *dst) {
@@ -6112,23 +6127,44 @@ HFM__PRIVATE void hfm__shard_index_free(hfm__shard_index *index) {
   hfm__free(&index->mem, (void *)index->shards, (uint64_t)index->count * 2 * sizeof *index->shards);
 }
 
+/* One of Windows' devices, which are in every folder and under every extension: "nul", "COM1.safetensors". */
+HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
+  static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
+  size_t n = 0;
+  char stem[8];
+  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
+  if (n == size || part[n] == '.') {
+    for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
+    while (n && stem[n - 1] == ' ') n--;
+    stem[n] = 0;
+    for (size_t i = 0; i < HFM__COUNT(names); i++)
+      if (hfm__equal(stem, names[i])) return 1;
+    if (hfm__starts_with(stem, "com") || hfm__starts_with(stem, "lpt")) /* a digit, or one of Latin-1's raised ones */
+      return (n == 4 && stem[3] >= '0' && stem[3] <= '9') ||
+             (n == 5 && (hfm__equal(stem + 3, "\xc2\xb9") || hfm__equal(stem + 3, "\xc2\xb2") ||
+                         hfm__equal(stem + 3, "\xc2\xb3")));
+  }
+  return 0;
+}
+
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive or stream, no ".." (nor what Windows reads as that: it drops final dots and
-   spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
+   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops final
+   dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
   if (size > HFM__SHARD_NAME_MAX) return "is longer than 1024 bytes";
   for (size_t i = 0; i < size; i++) {
-    const uint8_t c = (uint8_t)name[i];
-    if (c < 0x20 || c == 0x7f) return "holds a control character";
-    if (c == ':') return "holds a colon (a drive or stream on Windows)";
+    const size_t length = hfm__utf8_length(name + i, size - i);
+    if (length && hfm__is_control((const uint8_t *)name + i, length)) return "holds a control character";
+    if (name[i] == ':') return "holds a colon (a drive or stream on Windows)";
   }
   if (name[0] == '/' || name[0] == '\\') return "is an absolute path";
   for (size_t i = 0; i <= size; i++) {
     if (i < size && name[i] != '/' && name[i] != '\\') continue;
     if (i - part == 2 && name[part] == '.' && name[part + 1] == '.') return "leaves the model's directory (\"..\")";
     if (i > part && (name[i - 1] == '.' || name[i - 1] == ' ')) return "has a part that ends in a dot or space";
+    if (hfm__is_device(name + part, i - part)) return "has a part that is a device on Windows";
     part = i + 1;
   }
   return NULL;
@@ -20733,15 +20769,6 @@ HFM__PRIVATE void hfm__text_numbers(hfm__text *t, const hfm__report_rows *r, con
     for (size_t i = 0; i < count; i++) hfm__text_format(t, "%s%i", i ? ", " : "", smallest[i]);
   }
   hfm__text_char(t, '}');
-}
-
-/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
-HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
-  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
-  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
-  return length == 3 && s[0] == 0xe2 &&
-         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
-          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
 }
 
 /* A name from a file, readable: only what a terminal would obey is escaped, and what is no UTF-8. */

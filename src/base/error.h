@@ -13,7 +13,8 @@ HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
   if (error) memset(error, 0, sizeof *error);
 }
 
-/* A long path keeps its end: that is where the file's name is. */
+/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8, becomes
+   '?'. */
 HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   const size_t n = strlen(text);
   hfm__text t = hfm__text_to(dst, size);
@@ -22,7 +23,12 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
     hfm__text_str(&t, "...");
     i = n - (size - 4);
   }
-  for (; i < n; i++) hfm__text_char(&t, (uint8_t)text[i] < 0x20 || (uint8_t)text[i] == 0x7f ? '?' : text[i]);
+  while (i < n) {
+    const size_t length = hfm__utf8_length(text + i, n - i);
+    if (length && !hfm__is_control((const uint8_t *)text + i, length)) hfm__text_bytes(&t, text + i, length);
+    else hfm__text_char(&t, '?');
+    i += HFM__MAX(length, 1);
+  }
 }
 
 /* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.

@@ -45,23 +45,44 @@ HFM__PRIVATE void hfm__shard_index_free(hfm__shard_index *index) {
   hfm__free(&index->mem, (void *)index->shards, (uint64_t)index->count * 2 * sizeof *index->shards);
 }
 
+/* One of Windows' devices, which are in every folder and under every extension: "nul", "COM1.safetensors". */
+HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
+  static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
+  size_t n = 0;
+  char stem[8];
+  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
+  if (n == size || part[n] == '.') {
+    for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
+    while (n && stem[n - 1] == ' ') n--;
+    stem[n] = 0;
+    for (size_t i = 0; i < HFM__COUNT(names); i++)
+      if (hfm__equal(stem, names[i])) return 1;
+    if (hfm__starts_with(stem, "com") || hfm__starts_with(stem, "lpt")) /* a digit, or one of Latin-1's raised ones */
+      return (n == 4 && stem[3] >= '0' && stem[3] <= '9') ||
+             (n == 5 && (hfm__equal(stem + 3, "\xc2\xb9") || hfm__equal(stem + 3, "\xc2\xb2") ||
+                         hfm__equal(stem + 3, "\xc2\xb3")));
+  }
+  return 0;
+}
+
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive or stream, no ".." (nor what Windows reads as that: it drops final dots and
-   spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
+   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops final
+   dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
   if (size > HFM__SHARD_NAME_MAX) return "is longer than 1024 bytes";
   for (size_t i = 0; i < size; i++) {
-    const uint8_t c = (uint8_t)name[i];
-    if (c < 0x20 || c == 0x7f) return "holds a control character";
-    if (c == ':') return "holds a colon (a drive or stream on Windows)";
+    const size_t length = hfm__utf8_length(name + i, size - i);
+    if (length && hfm__is_control((const uint8_t *)name + i, length)) return "holds a control character";
+    if (name[i] == ':') return "holds a colon (a drive or stream on Windows)";
   }
   if (name[0] == '/' || name[0] == '\\') return "is an absolute path";
   for (size_t i = 0; i <= size; i++) {
     if (i < size && name[i] != '/' && name[i] != '\\') continue;
     if (i - part == 2 && name[part] == '.' && name[part + 1] == '.') return "leaves the model's directory (\"..\")";
     if (i > part && (name[i - 1] == '.' || name[i - 1] == ' ')) return "has a part that ends in a dot or space";
+    if (hfm__is_device(name + part, i - part)) return "has a part that is a device on Windows";
     part = i + 1;
   }
   return NULL;

@@ -125,24 +125,6 @@ HFM__PRIVATE int32_t hfm__hex4(const char *s) {
   return value;
 }
 
-/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
-HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
-  const uint8_t *b = (const uint8_t *)s;
-  size_t length;
-  uint8_t low = 0x80, high = 0xbf;
-  if (b[0] < 0x80) return 1;
-  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
-  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
-  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
-  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
-  if (b[0] == 0xf0) low = 0x90;
-  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
-  if (n < length || b[1] < low || b[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
-  return length;
-}
-
 HFM__PRIVATE size_t hfm__utf8_write(uint32_t code, char *dst) {
   if (code < 0x80) {
     dst[0] = (char)code;

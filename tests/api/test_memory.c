@@ -291,7 +291,8 @@ typedef struct pack {
   int64_t calls, fault_at;
   int32_t fault, hit, open, maps;
 } pack;
-enum { FAULT_NONE, FAULT_ERROR, FAULT_SHORT, FAULT_NOTHING, FAULT_SIZE, FAULT_SIZE_LARGER, FAULTS };
+enum { FAULT_NONE, FAULT_ERROR, FAULT_SHORT, FAULT_NOTHING, FAULT_SIZE, FAULT_SIZE_LARGER,
+       FAULT_SIZE_NONE, FAULT_SIZE_ENDLESS, FAULTS };
 
 static int32_t faulty(pack *p) {
   const int32_t now = p->calls++ == p->fault_at ? p->fault : FAULT_NONE;
@@ -315,6 +316,8 @@ static hfm_result pack_open(void *ctx, const char *name, void **file) {
 static uint64_t pack_size(void *ctx, void *file) {
   const uint64_t size = ((const hfm_memory_file *)file)->size;
   const int32_t fault = faulty((pack *)ctx);
+  if (fault == FAULT_SIZE_NONE) return 0;
+  if (fault == FAULT_SIZE_ENDLESS) return UINT64_MAX;
   return fault == FAULT_SIZE ? size / 2 : fault == FAULT_SIZE_LARGER ? size + 1000 : size;
 }
 static hfm_result pack_read(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got) {
