@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d560f0abbb181a8a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f7e94760b69738eb" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1158,7 +1158,7 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     error->offset = offset;
     if (file) hfm__copy_tail(error->file, sizeof error->file, file);
     if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    if (file) {
+    if (file && *file) {
       enum { LEAST = 48 };
       const size_t room = sizeof error->message;
       t = hfm__text_to(NULL, 0);
@@ -1173,12 +1173,16 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     t.data = error->message;
     t.size = sizeof error->message;
     t.length = strlen(error->message);
-    if (file) hfm__text_str(&t, ": ");
+    if (file && *file) hfm__text_str(&t, ": ");
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);
   }
   return result;
+}
+
+HFM__PRIVATE hfm_result hfm__fail_null(hfm_error *error, const char *argument) {
+  return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, argument, 0, "%s must not be NULL", argument);
 }
 
 HFM__PRIVATE hfm_result hfm__fail_memory(hfm_error *error, const char *what, uint64_t bytes) {
@@ -2725,6 +2729,16 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   return result;
 }
 
+/* What people have under the name of a weights file, by its first bytes; "" where that says nothing. */
+HFM__PRIVATE const char *hfm__file_guess(const uint8_t first[4]) {
+  if (memcmp(first, "vers", 4) == 0)
+    return " (it looks like a Git LFS pointer, which stands for the file: get it with git lfs pull or hf download)";
+  if (first[0] == '<') return " (it looks like a web page: download the file itself)";
+  if (memcmp(first, "PK\3\4", 4) == 0 || first[0] == 0x80)
+    return " (it looks like what torch.save writes: its name should end in .bin)";
+  return "";
+}
+
 /* An error if the file no longer has the size that all its checks were made against. */
 HFM__PRIVATE hfm_result hfm__file_unchanged(const hfm__file *file, hfm_error *error) {
   const uint64_t now = file->ctx->io.size(hfm__io_ctx(file->ctx), file->handle);
@@ -4187,7 +4201,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
                                     "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
     if (tensor->rank == HFM_MAX_RANK)
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                  "more dimensions than this library reads (8)");
+                                  "has more than the 8 dimensions that this library reads");
     tensor->shape[tensor->rank++] = (int64_t)dimension;
   }
 }
@@ -4241,16 +4255,18 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   }
   if (!has_dtype || !has_shape || !has_offsets)
     return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, tensor->name, at,
-                                !has_dtype   ? "has no \"dtype\""
-                                : !has_shape ? "has no \"shape\""
-                                             : "has no \"data_offsets\"");
+                                !has_dtype   ? "an entry needs dtype, shape and data_offsets, but has no \"dtype\""
+                                : !has_shape ? "an entry needs dtype, shape and data_offsets, but has no \"shape\""
+                                             : "an entry needs dtype, shape and data_offsets, but has no \"data_offsets\"");
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, (uint64_t)hfm_dtype_bits(tensor->dtype), &bits))
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "the size of \"shape\" exceeds 2^64 bits");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t has more than 2^64 bits", r->base + (uint64_t)shape_at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank);
   if (bits % 8)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "\"shape\" does not fill whole bytes in its dtype");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t must fill whole bytes, but has %u bits in its dtype",
+                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, bits);
   if (range[0] > range[1] || range[1] - range[0] != bits / 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_OFFSETS, r->file, tensor->name, r->base + offsets_at,
                      "byte %u: tensor %q: \"data_offsets\" [%u, %u] must span the %u bytes of its shape and dtype",
@@ -4372,8 +4388,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   size = hfm__le64(prefix);
   if (size > cap)
     return hfm__fail(error, HFM_E_SAFETENSORS_HEADER_SIZE, file->name, NULL, 0,
-                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one", size,
-                     cap);
+                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one%s", size,
+                     cap, hfm__file_guess(prefix));
   if (size > file->size - 8)
     return hfm__fail(error, HFM_E_SAFETENSORS_TRUNCATED, file->name, NULL, 0,
                      "the header claims %u bytes, but the file has only %u after the first 8 (is the download "
@@ -4725,6 +4741,10 @@ enum {
                       in the stream it was called */
 };
 
+static const char *const hfm__pickle_kinds[] = {"None", "a truth value", "an integer", "a value that no tensor needs",
+                                                "a string", "a tuple", "a list", "a dict", "a global", "a storage",
+                                                "a tensor"};
+
 typedef struct hfm__pickle_object {
   uint8_t kind;
   uint8_t ordered; /* dict: an OrderedDict */
@@ -4873,6 +4893,14 @@ HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *prob
   return 0;
 }
 
+/* The same, with what the object in question is. */
+HFM__PRIVATE int hfm__pickle_wrong(hfm__pickle *p, const char *problem, uint32_t object) {
+  char text[160];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "%s, found %s", problem, hfm__pickle_kinds[p->objects[object].kind]);
+  return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, text);
+}
+
 HFM__PRIVATE int hfm__pickle_memory(hfm__pickle *p) {
   if (p->result == HFM_OK) p->result = hfm__fail_memory(p->error, "a pickle's objects", 0);
   return 0;
@@ -4993,7 +5021,7 @@ HFM__PRIVATE int hfm__pickle_set_items(hfm__pickle *p, uint32_t dict, size_t fir
   if ((p->stack_count - first) % 2)
     return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a key without a value");
   if (p->objects[dict].kind != HFM__PK_DICT || p->objects[dict].listed)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "items can only be set in a dict that was made empty");
+    return hfm__pickle_wrong(p, "items can only be set in a dict that was made empty", dict);
   for (size_t i = first; i < p->stack_count; i += 2)
     if (!hfm__pickle_append(p, dict, p->stack[i], p->stack[i + 1])) return 0;
   p->stack_count = first;
@@ -5213,7 +5241,8 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
   int32_t role;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE) || !hfm__pickle_is(p, function, HFM__PK_GLOBAL))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a call needs a function and a tuple");
+    return hfm__pickle_wrong(p, "a call needs a function and a tuple",
+                             hfm__pickle_is(p, args, HFM__PK_TUPLE) ? function : args);
   role = hfm__pickle_globals[p->objects[function].a].role;
   switch (role) {
     case HFM__PK_CALL_ORDERED_DICT: return hfm__pickle_ordered_dict(p, args);
@@ -5239,7 +5268,7 @@ HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
   uint32_t args, type;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple");
+    return hfm__pickle_wrong(p, "creating an object needs a class and a tuple", args);
   if (hfm__pickle_is_global(p, type, HFM__PK_CALL_SET)) return hfm__pickle_opaque(p, args, HFM__PK_CALL_SET);
   if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
     return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict or a set can be created so");
@@ -5251,7 +5280,7 @@ HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
   uint32_t state, object;
   if (!hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
   if (!hfm__pickle_is(p, object, HFM__PK_DICT) || !p->objects[object].ordered)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an OrderedDict can be given attributes");
+    return hfm__pickle_wrong(p, "only an OrderedDict can be given attributes", object);
   return 1;
 }
 
@@ -5326,7 +5355,7 @@ HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
   object = p->stack[first - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, first);
   if (!hfm__pickle_is(p, object, kind))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list or a set");
+    return hfm__pickle_wrong(p, "elements can only be added to a list or a set", object);
   for (size_t i = first; kind == HFM__PK_LIST && i < p->stack_count; i++)
     if (!hfm__pickle_append(p, object, 0, p->stack[i])) return 0;
   p->stack_count = first;
@@ -5342,7 +5371,7 @@ HFM__PRIVATE int hfm__pickle_add_one(hfm__pickle *p, int32_t kind) {
   object = p->stack[p->stack_count - count - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, p->stack_count - 2);
   if (!hfm__pickle_is(p, object, HFM__PK_LIST))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list");
+    return hfm__pickle_wrong(p, "elements can only be added to a list", object);
   return hfm__pickle_append(p, object, 0, p->stack[--p->stack_count]);
 }
 
@@ -5805,7 +5834,8 @@ HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
   hfm_result result;
   if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
     return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
+                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s", t->pickle.base,
+                     hfm__pickle_kinds[t->pickle.objects[root].kind]);
   result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
   if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
   return result;
@@ -5822,8 +5852,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "tensor %q: its storage should have %u bytes, but zip entry %q has %u", name, bytes, entry->name,
-                     entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
+                     bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }
@@ -5940,7 +5970,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
   if (!hfm__pickle_is(p, root, HFM__PK_OPAQUE) || p->objects[root].b != sizeof magic ||
       memcmp(p->data + p->objects[root].a, magic, sizeof magic) != 0)
     return hfm__fail(t->error, HFM_E_FILE_KIND, t->file->name, NULL, 0,
-                     "a pickle, but not one that torch.save wrote: its magic number is missing");
+                     "byte 0: a pickle, but not one that torch.save wrote, which begins with a magic number: save the "
+                     "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
   if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
@@ -6060,8 +6091,10 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  char found[24];
+  hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
-  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
   if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
@@ -6074,8 +6107,10 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   if (memcmp(tar, "ustar", 5) == 0)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
+  hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));
   return hfm__fail(error, HFM_E_FILE_KIND, file->name, NULL, 0,
-                   "neither a zip archive nor a pickle: not a file that torch.save wrote");
+                   "byte 0: a zip archive or a pickle, as torch.save writes them, expected, found %s%s", found,
+                   hfm__file_guess(magic));
 }
 /* ==== end src/formats/torch_bin.c ==== */
 #endif
@@ -6648,7 +6683,7 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!json || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, json ? "config" : "json", 0, "must not be NULL");
+    return hfm__fail_null(error, json ? "config" : "json");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   if (size > ctx.limits.max_config_bytes)
@@ -6896,8 +6931,8 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
   if (!hfm__json_int(value.doc, value.node, out)) {
     char expected[80];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -6920,8 +6955,8 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   double number = 0;
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
   if (!hfm__json_double(value.doc, value.node, &number)) {
     char expected[96];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -7142,8 +7177,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key || !text)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, !config ? "config" : !key ? "key" : "value", 0,
-                     "must not be NULL");
+    return hfm__fail_null(error, !config ? "config" : !key ? "key" : "value");
   node = hfm__config_place(config, key, &object, &name, &name_size, 1, &result, error);
   if (!node) return result;
   if (kind == HFM__JSON_FAILED) /* any JSON text */
@@ -7182,7 +7216,9 @@ HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key
   const size_t size = value ? strlen(value) : 0;
   for (size_t i = 0; i < size;) {
     const size_t length = hfm__utf8_length(value + i, size - i);
-    if (!length) return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "the value must be UTF-8");
+    if (!length)
+      return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "byte %u of the value for %q is not UTF-8",
+                       (uint64_t)i, key ? key : "");
     i += length;
   }
   return hfm__config_set(config, key, HFM__JSON_STRING, value, size, error);
@@ -7199,7 +7235,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "key" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
   if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
@@ -7426,7 +7462,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!path || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "config" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "config" : "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   limited = ctx;
@@ -16982,10 +17018,13 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
   if (!hfm__ok(b)) return handle;
   if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget ||
       tree->parameter_count > b->parameter_budget) {
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, name, 0,
-                          "the configuration asks for more than the weights files hold: %q of %s %t is beyond them "
-                          "(see hfm_limits.max_new_bytes)",
-                          name, tree->modules[module].torch_class, shape, (int)rank);
+    char path[160];
+    hfm__text t = hfm__text_to(path, sizeof path);
+    hfm__text_member(&t, tree, module, name);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
+                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
+                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          path, shape, (int)rank);
     return handle;
   }
   b->element_budget -= elements;
@@ -18032,9 +18071,14 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
-  if (hfm__ok(b) && !(value > 0))
+  if (hfm__ok(b) && !(value > 0)) {
+    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    char found[HFM__JSON_SHOWN];
+    hfm__text t = hfm__text_to(found, sizeof found);
+    hfm__json_found(member.doc, member.node, &t);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a number greater than 0", key);
+                          "rope parameter %q must be a number greater than 0, found %s", key, found);
+  }
   return hfm__ok(b) ? value : 1;
 }
 
@@ -21774,7 +21818,7 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!path || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "model" : "path", 0, "must not be NULL");
+  if (!path || !out) return hfm__fail_null(error, path ? "model" : "path");
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
@@ -21793,7 +21837,7 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!config || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "model" : "config");
   memset(&random, 0, sizeof random);
   if (options) random = *options;
   random.random_weights = 1;
@@ -21815,7 +21859,7 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!files || !count || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+    return hfm__fail_null(error, out ? "files (and their number)" : "model");
   for (size_t f = 0; f < count; f++)
     if (!files[f].name || (!files[f].data && files[f].size))
       return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "files", 0, "files[%u] has no %s", (uint64_t)f,
@@ -21898,7 +21942,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!model || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
+    return hfm__fail_null(error, model ? "session" : "model");
   for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
@@ -22072,7 +22116,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__request request;
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
-  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (!session) return hfm__fail_null(error, "session");
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
@@ -22097,7 +22141,7 @@ HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return sessio
 
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
   hfm__clear_error(error);
-  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (!session) return hfm__fail_null(error, "session");
   if (length < 0 || length > session->cached)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
@@ -22147,7 +22191,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__clear_error(error);
   if (!session || !inputs)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "inputs" : "session");
   session->running = NULL;
   return hfm__session_begin(session, inputs, error);
 }
@@ -22247,7 +22291,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "done" : "session");
   if (!session->running) return hfm__session_idle(error, "hfm_session_step");
   if (session->done) {
     *done = 1;
@@ -22269,7 +22313,7 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "outputs" : "session");
   if (!session->running || !session->done) return hfm__session_idle(error, "hfm_session_outputs");
   program = session->running;
   for (size_t i = 0; i < program->graph.output_count; i++) {
@@ -22296,7 +22340,7 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
                                    hfm_error *error) {
   hfm_result result;
   if (outputs) memset(outputs, 0, sizeof *outputs);
-  if (session && !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "outputs", 0, "must not be NULL");
+  if (session && !outputs) return hfm__fail_null(error, "outputs");
   result = hfm_session_begin(session, inputs, error);
   if (result == HFM_OK) result = hfm__session_slices(session, 0, error);
   return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;
@@ -22334,7 +22378,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm__clear_error(error);
   if (estimate) memset(estimate, 0, sizeof *estimate);
   if (!path || !estimate)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "estimate" : "path");
   if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
                      batch, length, (int)INT32_MAX);
@@ -22428,7 +22472,7 @@ HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *optio
   hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
-  if (!path) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "path", 0, "must not be NULL");
+  if (!path) return hfm__fail_null(error, "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   hfm__budget_begin(&budget, &ctx, 0);
@@ -22489,7 +22533,7 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   const float *row;
   hfm__clear_error(error);
   if (!hidden || !hidden->data || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "hidden" : "out", 0, "must not be NULL");
+    return hfm__fail_null(error, out ? "hidden" : "out");
   if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 || hidden->shape[2] < 0)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
                      "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,

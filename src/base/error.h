@@ -45,7 +45,7 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     error->offset = offset;
     if (file) hfm__copy_tail(error->file, sizeof error->file, file);
     if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    if (file) {
+    if (file && *file) {
       enum { LEAST = 48 };
       const size_t room = sizeof error->message;
       t = hfm__text_to(NULL, 0);
@@ -60,12 +60,16 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     t.data = error->message;
     t.size = sizeof error->message;
     t.length = strlen(error->message);
-    if (file) hfm__text_str(&t, ": ");
+    if (file && *file) hfm__text_str(&t, ": ");
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);
   }
   return result;
+}
+
+HFM__PRIVATE hfm_result hfm__fail_null(hfm_error *error, const char *argument) {
+  return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, argument, 0, "%s must not be NULL", argument);
 }
 
 HFM__PRIVATE hfm_result hfm__fail_memory(hfm_error *error, const char *what, uint64_t bytes) {

@@ -100,7 +100,7 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!json || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, json ? "config" : "json", 0, "must not be NULL");
+    return hfm__fail_null(error, json ? "config" : "json");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   if (size > ctx.limits.max_config_bytes)
@@ -348,8 +348,8 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
   if (!hfm__json_int(value.doc, value.node, out)) {
     char expected[80];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -372,8 +372,8 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   double number = 0;
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
   if (!hfm__json_double(value.doc, value.node, &number)) {
     char expected[96];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -594,8 +594,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key || !text)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, !config ? "config" : !key ? "key" : "value", 0,
-                     "must not be NULL");
+    return hfm__fail_null(error, !config ? "config" : !key ? "key" : "value");
   node = hfm__config_place(config, key, &object, &name, &name_size, 1, &result, error);
   if (!node) return result;
   if (kind == HFM__JSON_FAILED) /* any JSON text */
@@ -634,7 +633,9 @@ HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key
   const size_t size = value ? strlen(value) : 0;
   for (size_t i = 0; i < size;) {
     const size_t length = hfm__utf8_length(value + i, size - i);
-    if (!length) return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "the value must be UTF-8");
+    if (!length)
+      return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "byte %u of the value for %q is not UTF-8",
+                       (uint64_t)i, key ? key : "");
     i += length;
   }
   return hfm__config_set(config, key, HFM__JSON_STRING, value, size, error);
@@ -651,7 +652,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "key" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
   if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);

@@ -20,6 +20,10 @@ enum {
                       in the stream it was called */
 };
 
+static const char *const hfm__pickle_kinds[] = {"None", "a truth value", "an integer", "a value that no tensor needs",
+                                                "a string", "a tuple", "a list", "a dict", "a global", "a storage",
+                                                "a tensor"};
+
 typedef struct hfm__pickle_object {
   uint8_t kind;
   uint8_t ordered; /* dict: an OrderedDict */
@@ -168,6 +172,14 @@ HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *prob
   return 0;
 }
 
+/* The same, with what the object in question is. */
+HFM__PRIVATE int hfm__pickle_wrong(hfm__pickle *p, const char *problem, uint32_t object) {
+  char text[160];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "%s, found %s", problem, hfm__pickle_kinds[p->objects[object].kind]);
+  return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, text);
+}
+
 HFM__PRIVATE int hfm__pickle_memory(hfm__pickle *p) {
   if (p->result == HFM_OK) p->result = hfm__fail_memory(p->error, "a pickle's objects", 0);
   return 0;
@@ -288,7 +300,7 @@ HFM__PRIVATE int hfm__pickle_set_items(hfm__pickle *p, uint32_t dict, size_t fir
   if ((p->stack_count - first) % 2)
     return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a key without a value");
   if (p->objects[dict].kind != HFM__PK_DICT || p->objects[dict].listed)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "items can only be set in a dict that was made empty");
+    return hfm__pickle_wrong(p, "items can only be set in a dict that was made empty", dict);
   for (size_t i = first; i < p->stack_count; i += 2)
     if (!hfm__pickle_append(p, dict, p->stack[i], p->stack[i + 1])) return 0;
   p->stack_count = first;
@@ -508,7 +520,8 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
   int32_t role;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE) || !hfm__pickle_is(p, function, HFM__PK_GLOBAL))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a call needs a function and a tuple");
+    return hfm__pickle_wrong(p, "a call needs a function and a tuple",
+                             hfm__pickle_is(p, args, HFM__PK_TUPLE) ? function : args);
   role = hfm__pickle_globals[p->objects[function].a].role;
   switch (role) {
     case HFM__PK_CALL_ORDERED_DICT: return hfm__pickle_ordered_dict(p, args);
@@ -534,7 +547,7 @@ HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
   uint32_t args, type;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple");
+    return hfm__pickle_wrong(p, "creating an object needs a class and a tuple", args);
   if (hfm__pickle_is_global(p, type, HFM__PK_CALL_SET)) return hfm__pickle_opaque(p, args, HFM__PK_CALL_SET);
   if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
     return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict or a set can be created so");
@@ -546,7 +559,7 @@ HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
   uint32_t state, object;
   if (!hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
   if (!hfm__pickle_is(p, object, HFM__PK_DICT) || !p->objects[object].ordered)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an OrderedDict can be given attributes");
+    return hfm__pickle_wrong(p, "only an OrderedDict can be given attributes", object);
   return 1;
 }
 
@@ -621,7 +634,7 @@ HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
   object = p->stack[first - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, first);
   if (!hfm__pickle_is(p, object, kind))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list or a set");
+    return hfm__pickle_wrong(p, "elements can only be added to a list or a set", object);
   for (size_t i = first; kind == HFM__PK_LIST && i < p->stack_count; i++)
     if (!hfm__pickle_append(p, object, 0, p->stack[i])) return 0;
   p->stack_count = first;
@@ -637,7 +650,7 @@ HFM__PRIVATE int hfm__pickle_add_one(hfm__pickle *p, int32_t kind) {
   object = p->stack[p->stack_count - count - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, p->stack_count - 2);
   if (!hfm__pickle_is(p, object, HFM__PK_LIST))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list");
+    return hfm__pickle_wrong(p, "elements can only be added to a list", object);
   return hfm__pickle_append(p, object, 0, p->stack[--p->stack_count]);
 }
 

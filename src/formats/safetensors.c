@@ -98,7 +98,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
                                     "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
     if (tensor->rank == HFM_MAX_RANK)
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                  "more dimensions than this library reads (8)");
+                                  "has more than the 8 dimensions that this library reads");
     tensor->shape[tensor->rank++] = (int64_t)dimension;
   }
 }
@@ -152,16 +152,18 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   }
   if (!has_dtype || !has_shape || !has_offsets)
     return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, tensor->name, at,
-                                !has_dtype   ? "has no \"dtype\""
-                                : !has_shape ? "has no \"shape\""
-                                             : "has no \"data_offsets\"");
+                                !has_dtype   ? "an entry needs dtype, shape and data_offsets, but has no \"dtype\""
+                                : !has_shape ? "an entry needs dtype, shape and data_offsets, but has no \"shape\""
+                                             : "an entry needs dtype, shape and data_offsets, but has no \"data_offsets\"");
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, (uint64_t)hfm_dtype_bits(tensor->dtype), &bits))
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "the size of \"shape\" exceeds 2^64 bits");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t has more than 2^64 bits", r->base + (uint64_t)shape_at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank);
   if (bits % 8)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "\"shape\" does not fill whole bytes in its dtype");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t must fill whole bytes, but has %u bits in its dtype",
+                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, bits);
   if (range[0] > range[1] || range[1] - range[0] != bits / 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_OFFSETS, r->file, tensor->name, r->base + offsets_at,
                      "byte %u: tensor %q: \"data_offsets\" [%u, %u] must span the %u bytes of its shape and dtype",
@@ -283,8 +285,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   size = hfm__le64(prefix);
   if (size > cap)
     return hfm__fail(error, HFM_E_SAFETENSORS_HEADER_SIZE, file->name, NULL, 0,
-                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one", size,
-                     cap);
+                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one%s", size,
+                     cap, hfm__file_guess(prefix));
   if (size > file->size - 8)
     return hfm__fail(error, HFM_E_SAFETENSORS_TRUNCATED, file->name, NULL, 0,
                      "the header claims %u bytes, but the file has only %u after the first 8 (is the download "

@@ -324,7 +324,8 @@ HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
   hfm_result result;
   if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
     return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
+                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s", t->pickle.base,
+                     hfm__pickle_kinds[t->pickle.objects[root].kind]);
   result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
   if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
   return result;
@@ -341,8 +342,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "tensor %q: its storage should have %u bytes, but zip entry %q has %u", name, bytes, entry->name,
-                     entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
+                     bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }
@@ -459,7 +460,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
   if (!hfm__pickle_is(p, root, HFM__PK_OPAQUE) || p->objects[root].b != sizeof magic ||
       memcmp(p->data + p->objects[root].a, magic, sizeof magic) != 0)
     return hfm__fail(t->error, HFM_E_FILE_KIND, t->file->name, NULL, 0,
-                     "a pickle, but not one that torch.save wrote: its magic number is missing");
+                     "byte 0: a pickle, but not one that torch.save wrote, which begins with a magic number: save the "
+                     "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
   if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
@@ -579,8 +581,10 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  char found[24];
+  hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
-  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
   if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
@@ -593,6 +597,8 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   if (memcmp(tar, "ustar", 5) == 0)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
+  hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));
   return hfm__fail(error, HFM_E_FILE_KIND, file->name, NULL, 0,
-                   "neither a zip archive nor a pickle: not a file that torch.save wrote");
+                   "byte 0: a zip archive or a pickle, as torch.save writes them, expected, found %s%s", found,
+                   hfm__file_guess(magic));
 }

@@ -194,7 +194,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!path || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "config" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "config" : "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   limited = ctx;

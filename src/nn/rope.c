@@ -31,9 +31,14 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
-  if (hfm__ok(b) && !(value > 0))
+  if (hfm__ok(b) && !(value > 0)) {
+    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    char found[HFM__JSON_SHOWN];
+    hfm__text t = hfm__text_to(found, sizeof found);
+    hfm__json_found(member.doc, member.node, &t);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a number greater than 0", key);
+                          "rope parameter %q must be a number greater than 0, found %s", key, found);
+  }
   return hfm__ok(b) ? value : 1;
 }
 

@@ -57,7 +57,7 @@ HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *optio
   hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
-  if (!path) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "path", 0, "must not be NULL");
+  if (!path) return hfm__fail_null(error, "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   hfm__budget_begin(&budget, &ctx, 0);

@@ -29,7 +29,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm__clear_error(error);
   if (estimate) memset(estimate, 0, sizeof *estimate);
   if (!path || !estimate)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "estimate" : "path");
   if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
                      batch, length, (int)INT32_MAX);

@@ -263,7 +263,7 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!path || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "model" : "path", 0, "must not be NULL");
+  if (!path || !out) return hfm__fail_null(error, path ? "model" : "path");
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
@@ -282,7 +282,7 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!config || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "model" : "config");
   memset(&random, 0, sizeof random);
   if (options) random = *options;
   random.random_weights = 1;
@@ -304,7 +304,7 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!files || !count || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+    return hfm__fail_null(error, out ? "files (and their number)" : "model");
   for (size_t f = 0; f < count; f++)
     if (!files[f].name || (!files[f].data && files[f].size))
       return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "files", 0, "files[%u] has no %s", (uint64_t)f,
