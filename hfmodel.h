@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f7e94760b69738eb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "4beda1062d0579f7" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1126,8 +1126,8 @@ HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
   if (error) memset(error, 0, sizeof *error);
 }
 
-/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8, becomes
-   '?'. */
+/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8,
+   becomes '?'. */
 HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   const size_t n = strlen(text);
   hfm__text t = hfm__text_to(dst, size);
@@ -1224,7 +1224,7 @@ HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const 
   uint8_t *base = (uint8_t *)items, kept[256];
   for (size_t i = 0; i < count; i++) pointers[i] = base + i * size;
   hfm__sort(pointers, pointers + count, count, compare);
-  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once: what moves in is found, the first is kept */
+  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once */
     size_t to = i, from = (size_t)((const uint8_t *)pointers[i] - base) / size;
     if (from == i) continue;
     memcpy(kept, base + i * size, size);
@@ -4255,9 +4255,9 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   }
   if (!has_dtype || !has_shape || !has_offsets)
     return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, tensor->name, at,
-                                !has_dtype   ? "an entry needs dtype, shape and data_offsets, but has no \"dtype\""
-                                : !has_shape ? "an entry needs dtype, shape and data_offsets, but has no \"shape\""
-                                             : "an entry needs dtype, shape and data_offsets, but has no \"data_offsets\"");
+                                !has_dtype   ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no dtype"
+                                : !has_shape ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no shape"
+                                             : "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no offsets");
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, (uint64_t)hfm_dtype_bits(tensor->dtype), &bits))
     return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
@@ -4266,7 +4266,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   if (bits % 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
                      "byte %u: tensor %q: \"shape\" %t must fill whole bytes, but has %u bits in its dtype",
-                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, bits);
+                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank,
+                     bits);
   if (range[0] > range[1] || range[1] - range[0] != bits / 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_OFFSETS, r->file, tensor->name, r->base + offsets_at,
                      "byte %u: tensor %q: \"data_offsets\" [%u, %u] must span the %u bytes of its shape and dtype",
@@ -5834,8 +5835,8 @@ HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
   hfm_result result;
   if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
     return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
-                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s", t->pickle.base,
-                     hfm__pickle_kinds[t->pickle.objects[root].kind]);
+                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s",
+                     t->pickle.base, hfm__pickle_kinds[t->pickle.objects[root].kind]);
   result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
   if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
   return result;
@@ -7073,8 +7074,8 @@ HFM__PRIVATE int hfm__config_is_path(const char *key) {
   return 0;
 }
 
-/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to be
-   removed from `*object`, the object it is in. */
+/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to
+   be removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
                                         size_t *name_size, int make, hfm_result *result, hfm_error *error) {
   hfm__json *doc = &config->document;
@@ -7257,8 +7258,8 @@ HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__co
   hfm_result result;
   *out = NULL;
   if (!copy) return HFM_ERROR_MEMORY;
-  result = hfm__json_copy(&copy->document, &config->document, &ctx->mem) ? hfm__config_bind(copy, error)
-                                                                         : hfm__fail_memory(error, "a configuration", 0);
+  if (hfm__json_copy(&copy->document, &config->document, &ctx->mem)) result = hfm__config_bind(copy, error);
+  else result = hfm__fail_memory(error, "a configuration", 0);
   if (result == HFM_OK) *out = copy;
   else hfm_config_free(copy);
   return result;
@@ -20524,8 +20525,8 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      name, weight->bytes, l->most);
   if (weight->bytes > (uint64_t)PTRDIFF_MAX)
     return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
-                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one", name,
-                     weight->bytes);
+                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one",
+                     name, weight->bytes);
   weight->storage = &hfm__storage_owned;
   hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));

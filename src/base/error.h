@@ -13,8 +13,8 @@ HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
   if (error) memset(error, 0, sizeof *error);
 }
 
-/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8, becomes
-   '?'. */
+/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8,
+   becomes '?'. */
 HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   const size_t n = strlen(text);
   hfm__text t = hfm__text_to(dst, size);

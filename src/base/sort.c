@@ -30,7 +30,7 @@ HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const 
   uint8_t *base = (uint8_t *)items, kept[256];
   for (size_t i = 0; i < count; i++) pointers[i] = base + i * size;
   hfm__sort(pointers, pointers + count, count, compare);
-  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once: what moves in is found, the first is kept */
+  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once */
     size_t to = i, from = (size_t)((const uint8_t *)pointers[i] - base) / size;
     if (from == i) continue;
     memcpy(kept, base + i * size, size);

@@ -490,8 +490,8 @@ HFM__PRIVATE int hfm__config_is_path(const char *key) {
   return 0;
 }
 
-/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to be
-   removed from `*object`, the object it is in. */
+/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to
+   be removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
                                         size_t *name_size, int make, hfm_result *result, hfm_error *error) {
   hfm__json *doc = &config->document;
@@ -674,8 +674,8 @@ HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__co
   hfm_result result;
   *out = NULL;
   if (!copy) return HFM_ERROR_MEMORY;
-  result = hfm__json_copy(&copy->document, &config->document, &ctx->mem) ? hfm__config_bind(copy, error)
-                                                                         : hfm__fail_memory(error, "a configuration", 0);
+  if (hfm__json_copy(&copy->document, &config->document, &ctx->mem)) result = hfm__config_bind(copy, error);
+  else result = hfm__fail_memory(error, "a configuration", 0);
   if (result == HFM_OK) *out = copy;
   else hfm_config_free(copy);
   return result;

@@ -152,9 +152,9 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   }
   if (!has_dtype || !has_shape || !has_offsets)
     return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, tensor->name, at,
-                                !has_dtype   ? "an entry needs dtype, shape and data_offsets, but has no \"dtype\""
-                                : !has_shape ? "an entry needs dtype, shape and data_offsets, but has no \"shape\""
-                                             : "an entry needs dtype, shape and data_offsets, but has no \"data_offsets\"");
+                                !has_dtype   ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no dtype"
+                                : !has_shape ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no shape"
+                                             : "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no offsets");
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, (uint64_t)hfm_dtype_bits(tensor->dtype), &bits))
     return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
@@ -163,7 +163,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   if (bits % 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
                      "byte %u: tensor %q: \"shape\" %t must fill whole bytes, but has %u bits in its dtype",
-                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, bits);
+                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank,
+                     bits);
   if (range[0] > range[1] || range[1] - range[0] != bits / 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_OFFSETS, r->file, tensor->name, r->base + offsets_at,
                      "byte %u: tensor %q: \"data_offsets\" [%u, %u] must span the %u bytes of its shape and dtype",

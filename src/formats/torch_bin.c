@@ -324,8 +324,8 @@ HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
   hfm_result result;
   if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
     return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
-                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s", t->pickle.base,
-                     hfm__pickle_kinds[t->pickle.objects[root].kind]);
+                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s",
+                     t->pickle.base, hfm__pickle_kinds[t->pickle.objects[root].kind]);
   result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
   if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
   return result;

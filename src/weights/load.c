@@ -159,8 +159,8 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      name, weight->bytes, l->most);
   if (weight->bytes > (uint64_t)PTRDIFF_MAX)
     return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
-                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one", name,
-                     weight->bytes);
+                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one",
+                     name, weight->bytes);
   weight->storage = &hfm__storage_owned;
   hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
