@@ -231,8 +231,8 @@ static void test_every_prefix_and_byte(void) {
       const uint8_t old = file[i];
       const uint8_t changes[] = {(uint8_t)(old ^ 1), (uint8_t)(old ^ 0x80), (uint8_t)~old, 0, 0xff, (uint8_t)(old + 1),
                                  '.', '('};
-      for (size_t k = 0; k < sizeof changes; k++) {
-        file[i] = changes[k];
+      for (size_t k = 0; k < (f == 0 || f == 4 ? 256 : sizeof changes); k++) { /* of a zip and a legacy file all values */
+        file[i] = f == 0 || f == 4 ? (uint8_t)k : changes[k];
         if (open_bytes(file, size, (int)(k & 1), NULL, &s, &ckpt, &error) == HFM_E_NONE) {
           check_inside(&ckpt, size);
           hfm__checkpoint_close(&ckpt);
