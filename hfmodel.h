@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "4beda1062d0579f7" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "5c85d571c476174a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -413,7 +413,8 @@ typedef struct hfm_io {
   uint64_t (*size)(void *ctx, void *file);
   /* Reads up to `size` bytes; *got < size only at the end of the file or after a short read (it is asked again). */
   hfm_result (*read)(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got);
-  /* The whole file as memory that lives until close, or NULL (the function, or its result) where that can't be. */
+  /* The whole file, as many bytes as size() said, as memory that lives until close and does not change; or NULL (the
+     function, or its result) where that can't be. */
   const void *(*map)(void *ctx, void *file);
   void (*close)(void *ctx, void *file);
 } hfm_io;

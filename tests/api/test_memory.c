@@ -333,6 +333,7 @@ static hfm_result pack_read(void *ctx, void *file, uint64_t offset, void *dst, s
 static const void *pack_map(void *ctx, void *file) {
   pack *p = (pack *)ctx;
   if (faulty(p) == FAULT_ERROR || !p->maps) return NULL;
+  if (p->hit && (p->fault == FAULT_SIZE_LARGER || p->fault == FAULT_SIZE_ENDLESS)) return NULL; /* as long as size() said */
   return ((const hfm_memory_file *)file)->data;
 }
 static void pack_close(void *ctx, void *file) {
