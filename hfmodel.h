@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "9b50fb07e9ac08cb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "1c7361adaeb10fea" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -220,6 +220,7 @@ LIMITS
   X(FILE_TOO_LARGE, 24, HFM_ERROR_LIMIT) \
   X(FILE_NAME, 25, HFM_ERROR_ARGUMENT) \
   X(FILE_KIND, 26, HFM_ERROR_FORMAT) \
+  X(FILE_STRUCTURE, 27, HFM_ERROR_LIMIT) \
   /* hub cache */ \
   X(REPO_ID, 40, HFM_ERROR_ARGUMENT) \
   X(REPO_NOT_CACHED, 41, HFM_ERROR_NOT_FOUND) \
@@ -229,7 +230,6 @@ LIMITS
   X(JSON_UTF8, 101, HFM_ERROR_FORMAT) \
   X(JSON_DEPTH, 102, HFM_ERROR_LIMIT) \
   X(JSON_DUPLICATE_KEY, 103, HFM_ERROR_FORMAT) \
-  X(JSON_NUMBER, 104, HFM_ERROR_FORMAT) \
   X(JSON_TYPE, 105, HFM_ERROR_FORMAT) \
   X(JSON_TRAILING, 106, HFM_ERROR_FORMAT) \
   /* safetensors */ \
@@ -272,7 +272,6 @@ LIMITS
   X(WEIGHTS_NOT_FOUND, 220, HFM_ERROR_NOT_FOUND) \
   X(WEIGHT_MISMATCH, 221, HFM_ERROR_SHAPE) \
   X(WEIGHT_DTYPE, 222, HFM_ERROR_UNSUPPORTED) \
-  X(WEIGHTS_MISSING, 223, HFM_ERROR_FORMAT) \
   X(NEW_WEIGHTS_LIMIT, 224, HFM_ERROR_LIMIT) \
   /* running */ \
   X(INPUT_MISSING, 240, HFM_ERROR_ARGUMENT) \
@@ -414,7 +413,8 @@ typedef struct hfm_io {
   uint64_t (*size)(void *ctx, void *file);
   /* Reads up to `size` bytes; *got < size only at the end of the file or after a short read (it is asked again). */
   hfm_result (*read)(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got);
-  /* The whole file as memory that lives until close, or NULL (the function, or its result) where that can't be. */
+  /* The whole file, as many bytes as size() said, as memory that lives until close and does not change; or NULL (the
+     function, or its result) where that can't be. */
   const void *(*map)(void *ctx, void *file);
   void (*close)(void *ctx, void *file);
 } hfm_io;
@@ -447,6 +447,8 @@ typedef struct hfm_limits {
   uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
   uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
+  uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
+                                   counting weights that can't be used where they lie (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */
@@ -544,7 +546,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects, or removes nothing: use hfm_config_remove for that. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
+   or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
@@ -963,12 +966,12 @@ HFM__PRIVATE uint64_t hfm__arena_bytes(const hfm__arena *arena) {
 }
 
 /* Makes room for one more item in a growing array of *capacity items; NULL when out of memory (the array stays).
-   Growth doubles, so that n items cost O(n). */
+   Small arrays double, large ones grow by a quarter: n items cost O(n), and little more memory than they take. */
 HFM__PRIVATE void *hfm__grow(const hfm_allocator *mem, void *items, size_t count, size_t *capacity, size_t item_size) {
   size_t wanted;
   void *grown;
   if (count < *capacity) return items;
-  wanted = *capacity ? *capacity * 2 : 16;
+  wanted = *capacity < 16 ? 16 : *capacity < 4096 ? *capacity * 2 : *capacity + *capacity / 4;
   if (wanted < *capacity || wanted > PTRDIFF_MAX / item_size) return NULL;
   grown = hfm__realloc(mem, items, (uint64_t)*capacity * item_size, (uint64_t)wanted * item_size);
   if (grown) *capacity = wanted;
@@ -1017,6 +1020,33 @@ HFM__PRIVATE void hfm__text_u64(hfm__text *t, uint64_t v) {
 HFM__PRIVATE void hfm__text_i64(hfm__text *t, int64_t v) {
   if (v < 0) hfm__text_char(t, '-');
   hfm__text_u64(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
+HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
+  const uint8_t *b = (const uint8_t *)s;
+  size_t length;
+  uint8_t low = 0x80, high = 0xbf;
+  if (b[0] < 0x80) return 1;
+  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
+  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
+  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
+  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
+  if (b[0] == 0xf0) low = 0x90;
+  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
+  if (n < length || b[1] < low || b[1] > high) return 0;
+  for (size_t i = 2; i < length; i++)
+    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
+  return length;
+}
+
+/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
+HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
+  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
+  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
+  return length == 3 && s[0] == 0xe2 &&
+         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
 }
 
 /* Bytes as \xNN. */
@@ -1128,7 +1158,8 @@ HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
   if (error) memset(error, 0, sizeof *error);
 }
 
-/* A long path keeps its end: that is where the file's name is. */
+/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8,
+   becomes '?'. */
 HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   const size_t n = strlen(text);
   hfm__text t = hfm__text_to(dst, size);
@@ -1137,7 +1168,12 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
     hfm__text_str(&t, "...");
     i = n - (size - 4);
   }
-  for (; i < n; i++) hfm__text_char(&t, (uint8_t)text[i] < 0x20 || (uint8_t)text[i] == 0x7f ? '?' : text[i]);
+  while (i < n) {
+    const size_t length = hfm__utf8_length(text + i, n - i);
+    if (length && !hfm__is_control((const uint8_t *)text + i, length)) hfm__text_bytes(&t, text + i, length);
+    else hfm__text_char(&t, '?');
+    i += HFM__MAX(length, 1);
+  }
 }
 
 /* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
@@ -1154,7 +1190,7 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     error->offset = offset;
     if (file) hfm__copy_tail(error->file, sizeof error->file, file);
     if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    if (file) {
+    if (file && *file) {
       enum { LEAST = 48 };
       const size_t room = sizeof error->message;
       t = hfm__text_to(NULL, 0);
@@ -1169,12 +1205,16 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     t.data = error->message;
     t.size = sizeof error->message;
     t.length = strlen(error->message);
-    if (file) hfm__text_str(&t, ": ");
+    if (file && *file) hfm__text_str(&t, ": ");
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);
   }
   return result;
+}
+
+HFM__PRIVATE hfm_result hfm__fail_null(hfm_error *error, const char *argument) {
+  return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, argument, 0, "%s must not be NULL", argument);
 }
 
 HFM__PRIVATE hfm_result hfm__fail_memory(hfm_error *error, const char *what, uint64_t bytes) {
@@ -1209,6 +1249,26 @@ HFM__PRIVATE void hfm__sort(const void **items, const void **scratch, size_t cou
     to = swap;
   }
   if (from != items) memcpy(items, from, count * sizeof *items);
+}
+
+/* Sorts `count` items of `size` bytes (at most 256) where they lie. `pointers` has room for twice as many. */
+HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const void **pointers, hfm__compare compare) {
+  uint8_t *base = (uint8_t *)items, kept[256];
+  for (size_t i = 0; i < count; i++) pointers[i] = base + i * size;
+  hfm__sort(pointers, pointers + count, count, compare);
+  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once */
+    size_t to = i, from = (size_t)((const uint8_t *)pointers[i] - base) / size;
+    if (from == i) continue;
+    memcpy(kept, base + i * size, size);
+    while (from != i) {
+      memcpy(base + to * size, base + from * size, size);
+      pointers[to] = base + to * size;
+      to = from;
+      from = (size_t)((const uint8_t *)pointers[to] - base) / size;
+    }
+    memcpy(base + to * size, kept, size);
+    pointers[to] = base + to * size;
+  }
 }
 /* ==== end src/base/sort.c ==== */
 /* ==== begin src/base/threads.c ==== */
@@ -2118,7 +2178,10 @@ typedef struct hfm__context {
   hfm_log log;
   hfm_progress progress;
   hfm_limits limits;
+  struct hfm__budget *budget; /* what `mem` counts against, or NULL (base/budget.c) */
 } hfm__context;
+
+typedef struct hfm__budget hfm__budget;
 
 HFM__PRIVATE hfm_io hfm__file_system(void); /* base/io.c */
 
@@ -2151,6 +2214,7 @@ HFM__PRIVATE hfm_result hfm__context_init(const hfm_options *options, hfm__conte
   ctx->limits.max_index_bytes = hfm__default_u64(ctx->limits.max_index_bytes, (uint64_t)64 << 20);
   ctx->limits.max_header_bytes = hfm__default_u64(ctx->limits.max_header_bytes, 100000000);
   ctx->limits.max_new_bytes = hfm__default_u64(ctx->limits.max_new_bytes, (uint64_t)256 << 20);
+  ctx->limits.max_structure_bytes = hfm__default_u64(ctx->limits.max_structure_bytes, (uint64_t)64 << 20);
   return HFM_OK;
 }
 
@@ -2166,6 +2230,81 @@ HFM__PRIVATE void hfm__log(const hfm__context *ctx, int32_t level, int32_t item,
   ctx->log.write(ctx->log.ctx, level, item, line);
 }
 /* ==== end src/base/context.h ==== */
+/* ==== begin src/base/budget.c ==== */
+/* ==== base/budget (private): what reading files may take ========================================================
+   A few megabytes can describe a hundred million objects of nothing. So readers get the caller's allocator through one
+   that counts, and that refuses what goes beyond the size of the files and options.limits.max_structure_bytes. (Weights
+   have a bound of their own: weights/load.c.) Once the reading is over it only hands through, so that nothing has to be
+   moved to another allocator. */
+
+struct hfm__budget {
+  hfm_allocator mem; /* whose memory it is */
+  uint64_t used, most, structure;
+  int32_t counting, exceeded;
+};
+
+/* Of a block that is to be, also while the one that it replaces is still there. */
+HFM__PRIVATE int hfm__budget_has(hfm__budget *budget, size_t size) {
+  if (!budget->counting || size <= budget->most - HFM__MIN(budget->used, budget->most)) return 1;
+  budget->exceeded = 1;
+  return 0;
+}
+
+HFM__PRIVATE void *hfm__budget_alloc(void *ctx, size_t size) {
+  hfm__budget *budget = (hfm__budget *)ctx;
+  void *block = hfm__budget_has(budget, size) ? budget->mem.alloc(budget->mem.ctx, size) : NULL;
+  if (block && budget->counting) budget->used += size;
+  return block;
+}
+
+HFM__PRIVATE void *hfm__budget_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
+  hfm__budget *budget = (hfm__budget *)ctx;
+  void *moved =
+      hfm__budget_has(budget, new_size) ? budget->mem.realloc(budget->mem.ctx, block, old_size, new_size) : NULL;
+  if (moved && budget->counting) budget->used += (uint64_t)new_size - old_size;
+  return moved;
+}
+
+/* The budget may lie in the block that is freed. */
+HFM__PRIVATE void hfm__budget_free(void *ctx, void *block, size_t size) {
+  hfm__budget *budget = (hfm__budget *)ctx;
+  const hfm_allocator mem = budget->mem;
+  if (budget->counting) budget->used -= size;
+  mem.free(mem.ctx, block, size);
+}
+
+/* From here on ctx->mem counts; `held` bytes of it are there already. */
+HFM__PRIVATE void hfm__budget_begin(hfm__budget *budget, hfm__context *ctx, uint64_t held) {
+  memset(budget, 0, sizeof *budget);
+  budget->mem = ctx->mem;
+  budget->used = held;
+  budget->structure = ctx->limits.max_structure_bytes;
+  if (!hfm__add64(held, budget->structure, &budget->most)) budget->most = UINT64_MAX;
+  budget->counting = 1;
+  ctx->mem.ctx = budget;
+  ctx->mem.alloc = hfm__budget_alloc;
+  ctx->mem.realloc = hfm__budget_realloc;
+  ctx->mem.free = hfm__budget_free;
+  ctx->budget = budget;
+}
+
+HFM__PRIVATE void hfm__budget_end(hfm__budget *budget) { budget->counting = 0; }
+
+/* So many bytes more, which the files back, or another bound. */
+HFM__PRIVATE void hfm__budget_extend(const hfm__context *ctx, uint64_t bytes) {
+  if (ctx->budget && !hfm__add64(ctx->budget->most, bytes, &ctx->budget->most)) ctx->budget->most = UINT64_MAX;
+}
+
+/* An allocation that failed, and why: there was no memory, or this file wants too much of it. */
+HFM__PRIVATE hfm_result hfm__budget_verdict(const hfm__context *ctx, hfm_result result, const char *file,
+                                            hfm_error *error) {
+  if (result != HFM_ERROR_MEMORY || !ctx->budget || !ctx->budget->exceeded) return result;
+  return hfm__fail(error, HFM_E_FILE_STRUCTURE, file, NULL, 0,
+                   "what it describes takes %u bytes of memory more than the file has: no model is like that "
+                   "(options.limits.max_structure_bytes)",
+                   ctx->budget->structure);
+}
+/* ==== end src/base/budget.c ==== */
 /* ==== begin src/base/io.c ==== */
 /* ==== base/io (private): files, from the system, the caller, or memory =========================================
    Above this line everything is an hfm_io. A file's size is taken once, when it is opened, and every later check is
@@ -2622,6 +2761,16 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   return result;
 }
 
+/* What people have under the name of a weights file, by its first bytes; "" where that says nothing. */
+HFM__PRIVATE const char *hfm__file_guess(const uint8_t first[4]) {
+  if (memcmp(first, "vers", 4) == 0)
+    return " (it looks like a Git LFS pointer, which stands for the file: get it with git lfs pull or hf download)";
+  if (first[0] == '<') return " (it looks like a web page: download the file itself)";
+  if (memcmp(first, "PK\3\4", 4) == 0 || first[0] == 0x80)
+    return " (it looks like what torch.save writes: its name should end in .bin)";
+  return "";
+}
+
 /* An error if the file no longer has the size that all its checks were made against. */
 HFM__PRIVATE hfm_result hfm__file_unchanged(const hfm__file *file, hfm_error *error) {
   const uint64_t now = file->ctx->io.size(hfm__io_ctx(file->ctx), file->handle);
@@ -2645,6 +2794,7 @@ HFM__PRIVATE hfm_result hfm__file_load(const hfm__context *ctx, const char *name
     hfm__file_close(&file);
     return result;
   }
+  hfm__budget_extend(ctx, file.size + 1);
   data = (char *)hfm__alloc(&ctx->mem, file.size + 1);
   result = data ? hfm__file_read(&file, 0, data, file.size, error)
                 : hfm__fail_memory(error, "the text of a file", file.size + 1);
@@ -2976,8 +3126,10 @@ typedef struct hfm__json_span {
   int32_t escaped;
 } hfm__json_span;
 
+/* A key of an open object: its span, small, since there may be millions. */
 typedef struct hfm__json_key {
-  hfm__json_span span;
+  const char *text;
+  unsigned size : 31, escaped : 1;
   uint32_t hash; /* of the unescaped bytes */
 } hfm__json_key;
 
@@ -3044,6 +3196,14 @@ HFM__PRIVATE void hfm__json_show(hfm__text *t, int32_t kind, const char *text, s
   else hfm__text_quoted(t, text, HFM__MIN(size, (size_t)40));
 }
 
+HFM__PRIVATE hfm_result hfm__json_not_object(const char *file, int32_t kind, const char *text, size_t size,
+                                             hfm_error *error) {
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_show(&t, kind, text, size);
+  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+}
+
 /* ---- Strings ---- */
 
 HFM__PRIVATE int32_t hfm__hex_digit(char c) {
@@ -3062,24 +3222,6 @@ HFM__PRIVATE int32_t hfm__hex4(const char *s) {
     value = value << 4 | digit;
   }
   return value;
-}
-
-/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
-HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
-  const uint8_t *b = (const uint8_t *)s;
-  size_t length;
-  uint8_t low = 0x80, high = 0xbf;
-  if (b[0] < 0x80) return 1;
-  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
-  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
-  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
-  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
-  if (b[0] == 0xf0) low = 0x90;
-  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
-  if (n < length || b[1] < low || b[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
-  return length;
 }
 
 HFM__PRIVATE size_t hfm__utf8_write(uint32_t code, char *dst) {
@@ -3240,11 +3382,20 @@ HFM__PRIVATE int hfm__json_string(hfm__json_reader *r, hfm__json_span *span) {
 
 /* ---- Duplicate keys ---- */
 
+HFM__PRIVATE hfm__json_span hfm__json_key_span(const hfm__json_key *key) {
+  hfm__json_span span;
+  span.text = key->text;
+  span.size = key->size;
+  span.escaped = key->escaped;
+  return span;
+}
+
 /* By hash, which settles nearly all pairs at once; then by the bytes, so that chosen collisions cost no more. */
 HFM__PRIVATE int hfm__json_key_order(const void *a, const void *b) {
   const hfm__json_key *x = (const hfm__json_key *)a, *y = (const hfm__json_key *)b;
+  const hfm__json_span a_span = hfm__json_key_span(x), b_span = hfm__json_key_span(y);
   if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
-  return hfm__json_order(&x->span, &y->span);
+  return hfm__json_order(&a_span, &b_span);
 }
 
 /* Closes an object: none of its keys may repeat. */
@@ -3269,10 +3420,10 @@ HFM__PRIVATE int hfm__json_check_keys(hfm__json_reader *r) {
     if (hfm__json_key_order(sorted[i - 1], sorted[i]) == 0) repeated = (const hfm__json_key *)sorted[i];
   if (sorted != few) hfm__free(r->mem, (void *)sorted, bytes);
   if (repeated) {
-    const uint64_t offset = r->base + (uint64_t)(repeated->span.text - r->text) - 1;
+    const uint64_t offset = r->base + (uint64_t)(repeated->text - r->text) - 1;
     char name[192];
     hfm__text t = hfm__text_to(name, sizeof name);
-    hfm__text_quoted(&t, repeated->span.text, repeated->span.size);
+    hfm__text_quoted(&t, repeated->text, repeated->size);
     r->result = hfm__fail(r->error, HFM_E_JSON_DUPLICATE_KEY, r->file, NULL, offset,
                           "byte %u: each key of an object once expected, found %s again", offset, name);
   }
@@ -3345,6 +3496,7 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   void *grown;
   if (r->pos >= r->size || r->text[r->pos] != '"') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "a quoted key");
   if (!hfm__json_string(r, &r->key)) return 0;
+  if (r->key.size > INT32_MAX) return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->at, "a key of less than 2 GiB");
   grown = hfm__grow(r->mem, r->keys, r->key_count, &r->key_capacity, sizeof *r->keys);
   if (!grown) {
     r->result = hfm__fail_memory(r->error, "the keys of a JSON object", 0);
@@ -3352,7 +3504,9 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   }
   r->keys = (hfm__json_key *)grown;
   key = r->keys + r->key_count++;
-  key->span = r->key;
+  key->text = r->key.text;
+  key->size = (unsigned)r->key.size & INT32_MAX;
+  key->escaped = r->key.escaped != 0;
   key->hash = hfm__json_hash(&r->key);
   hfm__json_space(r);
   if (r->pos >= r->size || r->text[r->pos] != ':') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "':'");
@@ -3512,6 +3666,27 @@ HFM__PRIVATE uint32_t hfm__json_store(hfm__json *doc, const char *text, size_t s
   doc->text[start + size] = 0;
   doc->text_size += size + 1;
   return start;
+}
+
+/* *doc is empty on failure, which is out of memory. */
+HFM__PRIVATE int hfm__json_copy(hfm__json *doc, const hfm__json *from, const hfm_allocator *mem) {
+  const uint64_t bytes = (uint64_t)from->count * sizeof *from->nodes;
+  memset(doc, 0, sizeof *doc);
+  doc->mem = *mem;
+  doc->nodes = (hfm__json_node *)hfm__alloc(mem, bytes);
+  if (doc->nodes) doc->capacity = from->count;
+  doc->text = (char *)hfm__alloc(mem, from->text_size);
+  if (doc->text) doc->text_capacity = from->text_size;
+  if (!doc->nodes || !doc->text) {
+    hfm__json_free(doc);
+    return 0;
+  }
+  memcpy(doc->nodes, from->nodes, (size_t)bytes);
+  memcpy(doc->text, from->text, from->text_size);
+  doc->count = from->count;
+  doc->text_size = from->text_size;
+  doc->root = from->root;
+  return 1;
 }
 
 /* ---- Order of members ---- */
@@ -3769,11 +3944,11 @@ HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text
 }
 
 HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
-  char found[HFM__JSON_SHOWN];
-  hfm__text t = hfm__text_to(found, sizeof found);
-  if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
-  hfm__json_found(doc, doc->root, &t);
-  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+  const hfm__json_node *root = &doc->nodes[doc->root];
+  const int32_t kind = hfm__json_kind(doc, doc->root);
+  if (kind == HFM__JSON_OBJECT) return HFM_OK;
+  if (kind == HFM__JSON_ARRAY) return hfm__json_not_object(file, kind, NULL, 0, error);
+  return hfm__json_not_object(file, kind, doc->text + root->start, root->size, error);
 }
 
 /* ---- Editing ---- */
@@ -3968,15 +4143,15 @@ typedef struct hfm__file_tensor {
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
-  int64_t stride[HFM_MAX_RANK]; /* in elements */
-  uint32_t file;                /* index in the checkpoint's files */
-  int32_t contiguous;           /* row-major without gaps: the strides say nothing new */
-  int32_t big_endian;           /* of the elements; only old .bin files are */
-  uint64_t offset;              /* byte in the file of element 0 */
-  uint64_t bytes;               /* of all elements */
+  const int64_t *stride; /* in elements; where it is contiguous NULL, since there may be millions of tensors */
+  uint32_t file;         /* index in the checkpoint's files */
+  int32_t contiguous;    /* row-major without gaps */
+  int32_t big_endian;    /* of the elements; only old .bin files are */
+  uint64_t offset;       /* byte in the file of element 0 */
+  uint64_t bytes;        /* of all elements */
 } hfm__file_tensor;
 
-/* A growing table of tensors; names live in `names`. */
+/* A growing table of tensors; names and strides live in `names`. */
 typedef struct hfm__tensor_list {
   hfm_allocator mem;
   hfm__arena *names;
@@ -4008,15 +4183,9 @@ HFM__PRIVATE int hfm__checked_elements(const int64_t *shape, int32_t rank, uint6
   return 1;
 }
 
-/* Row-major strides as torch has them; the shape's product has been checked. */
 HFM__PRIVATE void hfm__row_major(hfm__file_tensor *tensor) {
-  uint64_t stride = 1;
   tensor->contiguous = 1;
-  for (int32_t i = tensor->rank - 1; i >= 0; i--) {
-    tensor->stride[i] = (int64_t)stride;
-    if (!hfm__mul64(stride, (uint64_t)HFM__MAX(tensor->shape[i], 1), &stride) || stride > (uint64_t)INT64_MAX)
-      stride = 0; /* only where another dimension is 0: nothing is ever read by it */
-  }
+  tensor->stride = NULL;
 }
 
 /* ---- The header ---- */
@@ -4064,7 +4233,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
                                     "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
     if (tensor->rank == HFM_MAX_RANK)
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                  "more dimensions than this library reads (8)");
+                                  "has more than the 8 dimensions that this library reads");
     tensor->shape[tensor->rank++] = (int64_t)dimension;
   }
 }
@@ -4118,16 +4287,19 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   }
   if (!has_dtype || !has_shape || !has_offsets)
     return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, tensor->name, at,
-                                !has_dtype   ? "has no \"dtype\""
-                                : !has_shape ? "has no \"shape\""
-                                             : "has no \"data_offsets\"");
+                                !has_dtype   ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no dtype"
+                                : !has_shape ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no shape"
+                                             : "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no offsets");
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, (uint64_t)hfm_dtype_bits(tensor->dtype), &bits))
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "the size of \"shape\" exceeds 2^64 bits");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t has more than 2^64 bits", r->base + (uint64_t)shape_at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank);
   if (bits % 8)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "\"shape\" does not fill whole bytes in its dtype");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t must fill whole bytes, but has %u bits in its dtype",
+                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank,
+                     bits);
   if (range[0] > range[1] || range[1] - range[0] != bits / 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_OFFSETS, r->file, tensor->name, r->base + offsets_at,
                      "byte %u: tensor %q: \"data_offsets\" [%u, %u] must span the %u bytes of its shape and dtype",
@@ -4249,8 +4421,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   size = hfm__le64(prefix);
   if (size > cap)
     return hfm__fail(error, HFM_E_SAFETENSORS_HEADER_SIZE, file->name, NULL, 0,
-                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one", size,
-                     cap);
+                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one%s", size,
+                     cap, hfm__file_guess(prefix));
   if (size > file->size - 8)
     return hfm__fail(error, HFM_E_SAFETENSORS_TRUNCATED, file->name, NULL, 0,
                      "the header claims %u bytes, but the file has only %u after the first 8 (is the download "
@@ -4584,7 +4756,8 @@ HFM__PRIVATE const hfm__zip_entry *hfm__zip_find(const hfm__zip *zip, const char
    A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
    by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
    says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream; objects refer to each other by index, so sharing and cycles cost nothing. */
+   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
+   Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,
@@ -4600,6 +4773,10 @@ enum {
   HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_..., count: where
                       in the stream it was called */
 };
+
+static const char *const hfm__pickle_kinds[] = {"None", "a truth value", "an integer", "a value that no tensor needs",
+                                                "a string", "a tuple", "a list", "a dict", "a global", "a storage",
+                                                "a tensor"};
 
 typedef struct hfm__pickle_object {
   uint8_t kind;
@@ -4627,7 +4804,10 @@ enum {
   HFM__PK_CALL_TENSOR_V3, /* ..., requires_grad, hooks, dtype[, metadata] */
   HFM__PK_CALL_PARAMETER, /* tensor, requires_grad, hooks */
   HFM__PK_CALL_PARAMETER_STATE, /* the same and a state */
-  HFM__PK_CALL_OPAQUE,    /* makes something that no tensor needs */
+  HFM__PK_CALL_SIZE,      /* these four make something that no tensor needs: torch.Size(tuple) */
+  HFM__PK_CALL_DEVICE,    /* torch.device(type[, index]) */
+  HFM__PK_CALL_ENCODE,    /* _codecs.encode(text[, encoding]) */
+  HFM__PK_CALL_SET,       /* set(), set(list) */
   HFM__PK_CLASS_STORAGE,  /* a value: dtype of its elements; 0: of bytes, the tensor says what they are */
   HFM__PK_VALUE_DTYPE     /* a value: a dtype */
 };
@@ -4657,11 +4837,11 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
     {"torch._utils", "_rebuild_tensor_v3", HFM__PK_CALL_TENSOR_V3, 0},
     {"torch._utils", "_rebuild_parameter", HFM__PK_CALL_PARAMETER, 0},
     {"torch._utils", "_rebuild_parameter_with_state", HFM__PK_CALL_PARAMETER_STATE, 0},
-    {"torch", "Size", HFM__PK_CALL_OPAQUE, 0},
-    {"torch", "device", HFM__PK_CALL_OPAQUE, 0},
-    {"_codecs", "encode", HFM__PK_CALL_OPAQUE, 0},
-    {"builtins", "set", HFM__PK_CALL_OPAQUE, 0},
-    {"__builtin__", "set", HFM__PK_CALL_OPAQUE, 0},
+    {"torch", "Size", HFM__PK_CALL_SIZE, 0},
+    {"torch", "device", HFM__PK_CALL_DEVICE, 0},
+    {"_codecs", "encode", HFM__PK_CALL_ENCODE, 0},
+    {"builtins", "set", HFM__PK_CALL_SET, 0},
+    {"__builtin__", "set", HFM__PK_CALL_SET, 0},
     HFM__STORAGES("torch"),
     HFM__STORAGES("torch.cuda"),
     {"torch.storage", "UntypedStorage", HFM__PK_CLASS_STORAGE, 0},
@@ -4692,6 +4872,9 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
 
 enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
 
+/* Values that nothing can change are made once: they are most of what the pickles of models hold. */
+enum { HFM__PK_SHARED_BOOL = 256 /* below: integers */, HFM__PK_SHARED_TUPLE = 258, HFM__PK_SHARED };
+
 typedef struct hfm__pickle {
   const hfm_allocator *mem;
   const char *file;   /* for errors */
@@ -4701,6 +4884,7 @@ typedef struct hfm__pickle {
   size_t op;          /* where the running instruction began */
   hfm__pickle_object *objects; /* objects[0] is None, for everybody */
   size_t object_count, object_capacity;
+  uint32_t shared[HFM__PK_SHARED]; /* 0: not made yet */
   hfm__pickle_cell *cells; /* cells[0] is not used */
   size_t cell_count, cell_capacity;
   uint32_t *stack;
@@ -4740,6 +4924,14 @@ HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *prob
   if (p->result == HFM_OK)
     p->result = hfm__fail(p->error, item, p->file, NULL, offset, "byte %u: pickle: %s", offset, problem);
   return 0;
+}
+
+/* The same, with what the object in question is. */
+HFM__PRIVATE int hfm__pickle_wrong(hfm__pickle *p, const char *problem, uint32_t object) {
+  char text[160];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "%s, found %s", problem, hfm__pickle_kinds[p->objects[object].kind]);
+  return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, text);
 }
 
 HFM__PRIVATE int hfm__pickle_memory(hfm__pickle *p) {
@@ -4815,6 +5007,13 @@ HFM__PRIVATE int hfm__pickle_make_int(hfm__pickle *p, int32_t kind, int64_t valu
   return object != NULL;
 }
 
+/* A value that is made once. */
+HFM__PRIVATE int hfm__pickle_push_shared(hfm__pickle *p, int32_t which, int32_t kind, int64_t value) {
+  if (p->shared[which]) return hfm__pickle_push(p, p->shared[which]);
+  p->shared[which] = (uint32_t)p->object_count;
+  return hfm__pickle_make_int(p, kind, value);
+}
+
 /* Appends to a container. */
 HFM__PRIVATE int hfm__pickle_append(hfm__pickle *p, uint32_t container, uint32_t key, uint32_t value) {
   void *grown = hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells);
@@ -4855,7 +5054,7 @@ HFM__PRIVATE int hfm__pickle_set_items(hfm__pickle *p, uint32_t dict, size_t fir
   if ((p->stack_count - first) % 2)
     return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a key without a value");
   if (p->objects[dict].kind != HFM__PK_DICT || p->objects[dict].listed)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "items can only be set in a dict that was made empty");
+    return hfm__pickle_wrong(p, "items can only be set in a dict that was made empty", dict);
   for (size_t i = first; i < p->stack_count; i += 2)
     if (!hfm__pickle_append(p, dict, p->stack[i], p->stack[i + 1])) return 0;
   p->stack_count = first;
@@ -4886,11 +5085,11 @@ HFM__PRIVATE int hfm__pickle_is_global(const hfm__pickle *p, uint32_t object, in
 
 /* ---- Memo ---- */
 
-/* Slots are numbered by the pickler, one after the other: a number beyond the stream's size can't be one of them. */
+/* Slots are numbered by the pickler, one after the other: a number beyond the bytes so far can't be one of them. */
 HFM__PRIVATE int hfm__pickle_put(hfm__pickle *p, uint64_t slot) {
   uint32_t object;
   if (!hfm__pickle_top(p, &object)) return 0;
-  if (slot > p->size) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that this stream could use");
+  if (slot > p->pos) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that can be in use here");
   while (slot >= p->memo_capacity) {
     const size_t old = p->memo_capacity;
     void *grown = hfm__grow(p->mem, p->memo, old, &p->memo_capacity, sizeof *p->memo);
@@ -4942,6 +5141,14 @@ HFM__PRIVATE int hfm__pickle_line(hfm__pickle *p, const char **line, size_t *siz
   *size = (size_t)(end - p->data) - p->pos;
   p->pos += *size + 1;
   return 1;
+}
+
+/* GLOBAL: two lines. */
+HFM__PRIVATE int hfm__pickle_read_global(hfm__pickle *p) {
+  const char *module = NULL, *name = NULL;
+  size_t module_size = 0, name_size = 0;
+  return hfm__pickle_line(p, &module, &module_size) && hfm__pickle_line(p, &name, &name_size) &&
+         hfm__pickle_push_global(p, module, module_size, name, name_size);
 }
 
 HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
@@ -5041,12 +5248,34 @@ HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
   return 1;
 }
 
+/* What no tensor needs; its arguments are what Python would take. */
+HFM__PRIVATE int hfm__pickle_opaque(hfm__pickle *p, uint32_t args, int32_t role) {
+  const uint64_t count = p->objects[args].u.count;
+  const int32_t first = count ? (int32_t)p->objects[hfm__pickle_element(p, args, 0)].kind : (int32_t)HFM__PK_NONE;
+  const int32_t second =
+      count == 2 ? (int32_t)p->objects[hfm__pickle_element(p, args, 1)].kind : (int32_t)HFM__PK_NONE;
+  int fits;
+  if (role == HFM__PK_CALL_SIZE) {
+    fits = count == 1 && first == HFM__PK_TUPLE;
+  } else if (role == HFM__PK_CALL_SET) {
+    fits = count == 0 || (count == 1 && (first == HFM__PK_LIST || first == HFM__PK_TUPLE));
+  } else {
+    const int32_t expected = role == HFM__PK_CALL_DEVICE ? HFM__PK_INT : HFM__PK_STRING;
+    fits = first == HFM__PK_STRING && (count == 1 || (count == 2 && second == expected));
+  }
+  if (!fits)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE,
+                            "torch.Size takes a tuple of sizes, torch.device a string, encode strings, set a list");
+  return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+}
+
 HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
   uint32_t args, function;
   int32_t role;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE) || !hfm__pickle_is(p, function, HFM__PK_GLOBAL))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a call needs a function and a tuple");
+    return hfm__pickle_wrong(p, "a call needs a function and a tuple",
+                             hfm__pickle_is(p, args, HFM__PK_TUPLE) ? function : args);
   role = hfm__pickle_globals[p->objects[function].a].role;
   switch (role) {
     case HFM__PK_CALL_ORDERED_DICT: return hfm__pickle_ordered_dict(p, args);
@@ -5059,20 +5288,23 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
           !hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_TENSOR))
         return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a parameter is made of a tensor and two more arguments");
       return hfm__pickle_push(p, hfm__pickle_element(p, args, 0));
-    case HFM__PK_CALL_OPAQUE: return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+    case HFM__PK_CALL_SIZE:
+    case HFM__PK_CALL_DEVICE:
+    case HFM__PK_CALL_ENCODE:
+    case HFM__PK_CALL_SET: return hfm__pickle_opaque(p, args, role);
     default: return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage class or dtype is a value and can't be called");
   }
 }
 
-/* cls.__new__(cls): of an OrderedDict without arguments, or of what is opaque anyway. */
+/* cls.__new__(cls): of an OrderedDict or a set. */
 HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
   uint32_t args, type;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple");
-  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_OPAQUE)) return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+    return hfm__pickle_wrong(p, "creating an object needs a class and a tuple", args);
+  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_SET)) return hfm__pickle_opaque(p, args, HFM__PK_CALL_SET);
   if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict can be created so");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict or a set can be created so");
   return hfm__pickle_ordered_dict(p, args);
 }
 
@@ -5081,7 +5313,7 @@ HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
   uint32_t state, object;
   if (!hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
   if (!hfm__pickle_is(p, object, HFM__PK_DICT) || !p->objects[object].ordered)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an OrderedDict can be given attributes");
+    return hfm__pickle_wrong(p, "only an OrderedDict can be given attributes", object);
   return 1;
 }
 
@@ -5156,7 +5388,7 @@ HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
   object = p->stack[first - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, first);
   if (!hfm__pickle_is(p, object, kind))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list or a set");
+    return hfm__pickle_wrong(p, "elements can only be added to a list or a set", object);
   for (size_t i = first; kind == HFM__PK_LIST && i < p->stack_count; i++)
     if (!hfm__pickle_append(p, object, 0, p->stack[i])) return 0;
   p->stack_count = first;
@@ -5172,7 +5404,7 @@ HFM__PRIVATE int hfm__pickle_add_one(hfm__pickle *p, int32_t kind) {
   object = p->stack[p->stack_count - count - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, p->stack_count - 2);
   if (!hfm__pickle_is(p, object, HFM__PK_LIST))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list");
+    return hfm__pickle_wrong(p, "elements can only be added to a list", object);
   return hfm__pickle_append(p, object, 0, p->stack[--p->stack_count]);
 }
 
@@ -5208,8 +5440,7 @@ HFM__PRIVATE int hfm__pickle_unknown(hfm__pickle *p, uint8_t code) {
 
 /* One instruction; 0 on error. */
 HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
-  const char *module, *name;
-  size_t start, size, name_size;
+  size_t start;
   uint64_t value;
   switch (code) {
     case 0x80: /* PROTO */
@@ -5234,11 +5465,14 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 'j': return hfm__pickle_operand(p, 4, &value) && hfm__pickle_get(p, value); /* LONG_BINGET */
     case 0x94: return hfm__pickle_put(p, p->memo_used);                              /* MEMOIZE */
     case 'N': return hfm__pickle_push(p, 0);                                         /* NONE */
-    case 0x88: return hfm__pickle_make_int(p, HFM__PK_BOOL, 1);                      /* NEWTRUE */
-    case 0x89: return hfm__pickle_make_int(p, HFM__PK_BOOL, 0);                      /* NEWFALSE */
+    case 0x88:                                                                       /* NEWTRUE, NEWFALSE */
+    case 0x89: return hfm__pickle_push_shared(p, HFM__PK_SHARED_BOOL + (code & 1), HFM__PK_BOOL, code == 0x88);
     case 'J': return hfm__pickle_int32(p);                                           /* BININT */
-    case 'K': return hfm__pickle_operand(p, 1, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
-    case 'M': return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
+    case 'K': /* BININT1 */
+      return hfm__pickle_operand(p, 1, &value) &&
+             hfm__pickle_push_shared(p, (int32_t)value, HFM__PK_INT, (int64_t)value);
+    case 'M': /* BININT2 */
+      return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
     case 0x8a: return hfm__pickle_long(p);                                           /* LONG1 */
     case 0x8b: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);                   /* LONG4 */
     case 'G': return hfm__pickle_operand(p, 8, &value) && hfm__pickle_make(p, HFM__PK_OPAQUE); /* BINFLOAT */
@@ -5250,7 +5484,7 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 'C': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 1);  /* SHORT_BINBYTES */
     case 'B': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);  /* BINBYTES */
     case 0x8e: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 8); /* BINBYTES8 */
-    case ')': return hfm__pickle_make(p, HFM__PK_TUPLE) != NULL;   /* EMPTY_TUPLE */
+    case ')': return hfm__pickle_push_shared(p, HFM__PK_SHARED_TUPLE, HFM__PK_TUPLE, 0); /* EMPTY_TUPLE */
     case 0x85: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 1);
     case 0x86: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 2);
     case 0x87: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 3);
@@ -5265,9 +5499,7 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 0x90: return hfm__pickle_extend(p, HFM__PK_OPAQUE);    /* ADDITEMS */
     case 's': return hfm__pickle_add_one(p, HFM__PK_DICT);      /* SETITEM */
     case 'u': return hfm__pickle_extend(p, HFM__PK_DICT);       /* SETITEMS */
-    case 'c':                                                   /* GLOBAL */
-      return hfm__pickle_line(p, &module, &size) && hfm__pickle_line(p, &name, &name_size) &&
-             hfm__pickle_push_global(p, module, size, name, name_size);
+    case 'c': return hfm__pickle_read_global(p);
     case 0x93: return hfm__pickle_stack_global(p);
     case 'R': return hfm__pickle_call(p);       /* REDUCE */
     case 0x81: return hfm__pickle_new_object(p); /* NEWOBJ */
@@ -5384,26 +5616,27 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
 
 /* *end: one more than the largest element that the strides reach from `first` on, checked in every step; `first` where
    there are no elements. */
-HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, uint64_t first, uint64_t *end) {
+HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, const int64_t *stride, uint64_t first,
+                                  uint64_t *end) {
   uint64_t reach;
   *end = first;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] == 0) return 1;
   for (int32_t i = 0; i < tensor->rank; i++)
-    if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)tensor->stride[i], &reach) ||
+    if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)stride[i], &reach) ||
         !hfm__add64(*end, reach, end))
       return 0;
   return hfm__add64(*end, 1, end);
 }
 
 /* Row-major without gaps; strides of dimensions of one element say nothing. */
-HFM__PRIVATE int hfm__torch_is_contiguous(const hfm__file_tensor *tensor) {
+HFM__PRIVATE int hfm__torch_is_contiguous(const hfm__file_tensor *tensor, const int64_t *stride) {
   uint64_t expected = 1;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] == 0) return 1;
   for (int32_t i = tensor->rank - 1; i >= 0; i--) {
     if (tensor->shape[i] == 1) continue;
-    if ((uint64_t)tensor->stride[i] != expected) return 0;
+    if ((uint64_t)stride[i] != expected) return 0;
     expected *= (uint64_t)tensor->shape[i];
   }
   return 1;
@@ -5425,6 +5658,7 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   const uint64_t first = hfm__torch_int(t, hfm__pickle_element(p, args, 1));
   const int32_t is_v3 = p->objects[object].b == HFM__PK_CALL_TENSOR_V3;
   uint64_t itemsize, elements, bytes, numel, end = 0, offset = 0;
+  int64_t stride[HFM_MAX_RANK];
   hfm_result result;
   t->at = p->base + p->objects[object].u.count;
   if (storage.dtype < 0 || (is_v3 && hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype < 0))
@@ -5442,16 +5676,15 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
-  hfm__torch_dims(t, hfm__pickle_element(p, args, 3), tensor->stride);
-  if (!hfm__torch_reach(tensor, first, &end) || end > numel)
+  hfm__torch_dims(t, hfm__pickle_element(p, args, 3), stride);
+  if (!hfm__torch_reach(tensor, stride, first, &end) || end > numel)
     return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
                      "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
                      tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
-  tensor->contiguous = hfm__torch_is_contiguous(tensor);
-  if (tensor->contiguous) {
+  if (hfm__torch_is_contiguous(tensor, stride)) {
     hfm__row_major(tensor);
   } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
              (t->list->strided_bytes > t->list->file_bytes &&
@@ -5460,6 +5693,11 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
                      "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
                      "options.limits.max_new_bytes together",
                      t->at, tensor->name, t->list->strided_bytes);
+  } else {
+    int64_t *kept = (int64_t *)hfm__arena_alloc(t->list->names, (uint64_t)tensor->rank * sizeof *kept);
+    if (!kept) return hfm__fail_memory(t->error, "the table of tensors", 0);
+    memcpy(kept, stride, (size_t)tensor->rank * sizeof *kept);
+    tensor->stride = kept;
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;
@@ -5629,7 +5867,8 @@ HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
   hfm_result result;
   if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
     return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
+                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s",
+                     t->pickle.base, hfm__pickle_kinds[t->pickle.objects[root].kind]);
   result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
   if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
   return result;
@@ -5646,8 +5885,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "tensor %q: its storage should have %u bytes, but zip entry %q has %u", name, bytes, entry->name,
-                     entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
+                     bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }
@@ -5764,7 +6003,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
   if (!hfm__pickle_is(p, root, HFM__PK_OPAQUE) || p->objects[root].b != sizeof magic ||
       memcmp(p->data + p->objects[root].a, magic, sizeof magic) != 0)
     return hfm__fail(t->error, HFM_E_FILE_KIND, t->file->name, NULL, 0,
-                     "a pickle, but not one that torch.save wrote: its magic number is missing");
+                     "byte 0: a pickle, but not one that torch.save wrote, which begins with a magic number: save the "
+                     "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
   if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
@@ -5884,8 +6124,10 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  char found[24];
+  hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
-  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
   if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
@@ -5898,8 +6140,10 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   if (memcmp(tar, "ustar", 5) == 0)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
+  hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));
   return hfm__fail(error, HFM_E_FILE_KIND, file->name, NULL, 0,
-                   "neither a zip archive nor a pickle: not a file that torch.save wrote");
+                   "byte 0: a zip archive or a pickle, as torch.save writes them, expected, found %s%s", found,
+                   hfm__file_guess(magic));
 }
 /* ==== end src/formats/torch_bin.c ==== */
 #endif
@@ -5951,23 +6195,44 @@ HFM__PRIVATE void hfm__shard_index_free(hfm__shard_index *index) {
   hfm__free(&index->mem, (void *)index->shards, (uint64_t)index->count * 2 * sizeof *index->shards);
 }
 
+/* One of Windows' devices, which are in every folder and under every extension: "nul", "COM1.safetensors". */
+HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
+  static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
+  size_t n = 0;
+  char stem[8];
+  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
+  if (n == size || part[n] == '.') {
+    for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
+    while (n && stem[n - 1] == ' ') n--;
+    stem[n] = 0;
+    for (size_t i = 0; i < HFM__COUNT(names); i++)
+      if (hfm__equal(stem, names[i])) return 1;
+    if (hfm__starts_with(stem, "com") || hfm__starts_with(stem, "lpt")) /* a digit, or one of Latin-1's raised ones */
+      return (n == 4 && stem[3] >= '0' && stem[3] <= '9') ||
+             (n == 5 && (hfm__equal(stem + 3, "\xc2\xb9") || hfm__equal(stem + 3, "\xc2\xb2") ||
+                         hfm__equal(stem + 3, "\xc2\xb3")));
+  }
+  return 0;
+}
+
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive or stream, no ".." (nor what Windows reads as that: it drops final dots and
-   spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
+   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops final
+   dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
   if (size > HFM__SHARD_NAME_MAX) return "is longer than 1024 bytes";
   for (size_t i = 0; i < size; i++) {
-    const uint8_t c = (uint8_t)name[i];
-    if (c < 0x20 || c == 0x7f) return "holds a control character";
-    if (c == ':') return "holds a colon (a drive or stream on Windows)";
+    const size_t length = hfm__utf8_length(name + i, size - i);
+    if (length && hfm__is_control((const uint8_t *)name + i, length)) return "holds a control character";
+    if (name[i] == ':') return "holds a colon (a drive or stream on Windows)";
   }
   if (name[0] == '/' || name[0] == '\\') return "is an absolute path";
   for (size_t i = 0; i <= size; i++) {
     if (i < size && name[i] != '/' && name[i] != '\\') continue;
     if (i - part == 2 && name[part] == '.' && name[part + 1] == '.') return "leaves the model's directory (\"..\")";
     if (i > part && (name[i - 1] == '.' || name[i - 1] == ' ')) return "has a part that ends in a dot or space";
+    if (hfm__is_device(name + part, i - part)) return "has a part that is a device on Windows";
     part = i + 1;
   }
   return NULL;
@@ -5990,26 +6255,43 @@ HFM__PRIVATE hfm_result hfm__index_wrong(hfm__json_reader *r, int32_t kind, cons
                    (uint64_t)r->at, expected, found);
 }
 
-/* One member of "weight_map"; `extension` is what a shard's name must end in. */
+/* The shard that a member of "weight_map" names; `extension` is what it must end in. Most name the one before. */
+HFM__PRIVATE hfm_result hfm__index_shard(hfm__json_reader *r, const hfm__shard_index *index, hfm__arena *arena,
+                                         const char *extension, const char **shard) {
+  const char *problem;
+  char *name;
+  size_t size;
+  if (index->count) {
+    *shard = index->entries[index->count - 1].shard;
+    if (hfm__json_is(&r->value, *shard)) return HFM_OK;
+  }
+  *shard = name = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
+  if (!name) return hfm__fail_memory(r->error, "a shard index", 0);
+  size = hfm__json_unescape(&r->value, name);
+  problem = hfm__unsafe_name(name, size);
+  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, name, problem);
+  if (!hfm__ends_with(name, extension))
+    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, name, (uint64_t)r->at,
+                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, name, extension);
+  return HFM_OK;
+}
+
+/* One member of "weight_map". */
 HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                          const char *extension) {
   char *tensor = (char *)hfm__arena_alloc(arena, (uint64_t)r->key.size + 1);
-  char *shard = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
   void *grown = hfm__grow(&index->mem, index->entries, index->count, &index->capacity, sizeof *index->entries);
   hfm__shard_entry *entry;
-  const char *problem;
-  size_t tensor_size, shard_size;
+  const char *shard;
+  size_t size;
+  hfm_result result;
   if (grown) index->entries = (hfm__shard_entry *)grown;
-  if (!tensor || !shard || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
-  tensor_size = hfm__json_unescape(&r->key, tensor);
-  shard_size = hfm__json_unescape(&r->value, shard);
-  if (strlen(tensor) != tensor_size)
+  if (!tensor || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
+  size = hfm__json_unescape(&r->key, tensor);
+  if (strlen(tensor) != size)
     return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a tensor's name must not hold a NUL character");
-  problem = hfm__unsafe_name(shard, shard_size);
-  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, shard, problem);
-  if (!hfm__ends_with(shard, extension))
-    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, shard, (uint64_t)r->at,
-                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, shard, extension);
+  result = hfm__index_shard(r, index, arena, extension, &shard);
+  if (result != HFM_OK) return result;
   entry = &index->entries[index->count++];
   entry->tensor = tensor;
   entry->shard = shard;
@@ -6087,27 +6369,20 @@ HFM__PRIVATE int hfm__tensor_name_order(const void *a, const void *b) {
   return x->file < y->file ? -1 : x->file > y->file;
 }
 
-/* Sorts the list by name (then file) into the checkpoint; takes over its memory. */
+/* Sorts the list by name (then file); it is the checkpoint's then. */
 HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor_list *list, hfm_error *error) {
   const uint64_t scratch_bytes = (uint64_t)list->count * 2 * sizeof(void *);
-  const uint64_t bytes = (uint64_t)list->count * sizeof(hfm__file_tensor);
-  const void **sorted;
+  const void **scratch;
   if (list->count == 0) return HFM_OK;
-  sorted = (const void **)hfm__alloc(&list->mem, scratch_bytes);
-  ckpt->tensors = (hfm__file_tensor *)hfm__alloc(&list->mem, bytes);
-  if (sorted && ckpt->tensors) {
-    for (size_t i = 0; i < list->count; i++) sorted[i] = list->items + i;
-    hfm__sort(sorted, sorted + list->count, list->count, hfm__tensor_name_order);
-    for (size_t i = 0; i < list->count; i++) ckpt->tensors[i] = *(const hfm__file_tensor *)sorted[i];
-    ckpt->count = list->count;
-  }
-  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
-  if (!ckpt->count) {
-    hfm__free(&list->mem, ckpt->tensors, bytes);
-    ckpt->tensors = NULL;
-    return hfm__fail_memory(error, "the table of tensors", bytes);
-  }
-  ckpt->capacity = list->count;
+  scratch = (const void **)hfm__alloc(&list->mem, scratch_bytes);
+  if (!scratch) return hfm__fail_memory(error, "the table of tensors", scratch_bytes);
+  hfm__sort_items(list->items, list->count, sizeof *list->items, scratch, hfm__tensor_name_order);
+  hfm__free(&list->mem, (void *)scratch, scratch_bytes);
+  ckpt->tensors = list->items;
+  ckpt->count = list->count;
+  ckpt->capacity = list->capacity;
+  list->items = NULL;
+  list->count = list->capacity = 0;
   return HFM_OK;
 }
 
@@ -6187,7 +6462,9 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
   for (uint32_t i = 0; i < count && result == HFM_OK; i++) {
     result = hfm__file_open(ctx, names[i], want_map, &ckpt->files[i], error);
     if (result == HFM_ERROR_NOT_FOUND && index) result = hfm__shard_missing(index, i, names[i], error);
-    if (result == HFM_OK) result = hfm__weights_read(&ckpt->files[i], i, &list, error);
+    if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
+    if (result == HFM_OK)
+      result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);
@@ -6396,18 +6673,23 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
   return result;
 }
 
+/* Everything but the document, which is the caller's next step. NULL: out of memory. */
+HFM__PRIVATE hfm_config *hfm__config_new(const hfm__context *ctx, const char *file, hfm_error *error) {
+  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
+  if (config) config->ctx = *ctx;
+  if (config && file) config->file = hfm__join_path(&ctx->mem, file, "");
+  if (config && (!file || config->file)) return config;
+  hfm_config_free(config);
+  (void)hfm__fail_memory(error, "a configuration", sizeof *config);
+  return NULL;
+}
+
 HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *file, const char *json, size_t size,
                                            hfm_config **out, hfm_error *error) {
-  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
-  hfm_result result = HFM_OK;
-  if (!config) return hfm__fail_memory(error, "a configuration", sizeof *config);
-  config->ctx = *ctx;
-  if (file) {
-    config->file = hfm__join_path(&ctx->mem, file, "");
-    if (!config->file) result = hfm__fail_memory(error, "a file name", 0);
-  }
-  if (result == HFM_OK)
-    result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
+  hfm_config *config = hfm__config_new(ctx, file, error);
+  hfm_result result;
+  if (!config) return HFM_ERROR_MEMORY;
+  result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
   if (result == HFM_OK) result = hfm__json_need_object(&config->document, file, error);
   if (result == HFM_OK) result = hfm__config_bind(config, error);
   if (result == HFM_OK) *out = config;
@@ -6415,20 +6697,35 @@ HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *
   return result;
 }
 
+/* What was read within the budget of `limited` belongs to the caller now, and so does the memory that it takes later;
+   `config` is NULL where the reading failed. */
+HFM__PRIVATE hfm_result hfm__config_hand_over(hfm_config *config, const hfm__context *ctx, const hfm__context *limited,
+                                              hfm_result result, const char *file, hfm_error *error) {
+  if (config) {
+    config->ctx = *ctx;
+    config->document.mem = config->generation.mem = config->defaults.mem = ctx->mem;
+  }
+  return hfm__budget_verdict(limited, result, file, error);
+}
+
 HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm_options *options, hfm_config **config,
                                         hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!json || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, json ? "config" : "json", 0, "must not be NULL");
+    return hfm__fail_null(error, json ? "config" : "json");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   if (size > ctx.limits.max_config_bytes)
     return hfm__fail(error, HFM_E_FILE_TOO_LARGE, NULL, NULL, 0, "a configuration of %u bytes; at most %u are read",
                      (uint64_t)size, ctx.limits.max_config_bytes);
-  return hfm__config_create(&ctx, NULL, json, size, config, error);
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__config_create(&limited, NULL, json, size, config, error);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, NULL, error);
 }
 
 /* Reads a JSON side file; *text is the caller's (*size + 1 bytes). */
@@ -6667,8 +6964,8 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
   if (!hfm__json_int(value.doc, value.node, out)) {
     char expected[80];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -6691,8 +6988,8 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   double number = 0;
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
   if (!hfm__json_double(value.doc, value.node, &number)) {
     char expected[96];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -6703,6 +7000,61 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
     return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
                      number, low, high);
   *out = number;
+  return HFM_OK;
+}
+
+/* Yes or no, and Python's 1 and 0 for them; null and nothing are no, as Python takes them. */
+HFM__PRIVATE hfm_result hfm__config_opt_bool(const hfm_config *config, const char *key, int32_t *out,
+                                             hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  int64_t number;
+  *out = 0;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__json_bool(value.doc, value.node, out)) return HFM_OK;
+  if (!hfm__json_int(value.doc, value.node, &number) || number < 0 || number > 1)
+    return hfm__config_wrong(config, key, "true or false", error);
+  *out = (int32_t)number;
+  return HFM_OK;
+}
+
+/* A text, `fallback` where there is null or nothing. */
+HFM__PRIVATE hfm_result hfm__config_opt_string(const hfm_config *config, const char *key, const char *fallback,
+                                               const char **out, hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  *out = fallback;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  *out = hfm__json_text(value.doc, value.node);
+  if (*out) return HFM_OK;
+  *out = fallback;
+  return hfm__config_wrong(config, key, "a string (without a NUL character)", error);
+}
+
+/* What every model reads, whatever its family: a value of another type would silently count for nothing. */
+HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_error *error) {
+  static const struct {
+    const char *key;
+    int32_t kind;
+    const char *expected;
+  } types[] = {{"model_type", HFM__JSON_STRING, "a string"},
+               {"architectures", HFM__JSON_ARRAY, "a list of class names"},
+               {"dtype", HFM__JSON_STRING, "the name of a dtype"},
+               {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
+  const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
+  const hfm__config_value classes = hfm__config_find(config, "architectures");
+  int64_t count;
+  for (size_t i = 0; i < HFM__COUNT(types); i++) {
+    const hfm__config_value value = hfm__config_find(config, types[i].key);
+    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    if (kind > HFM__JSON_NULL &&
+        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
+      return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
+       node = hfm__json_following(classes.doc, node))
+    if (!hfm__json_text(classes.doc, node))
+      return hfm__config_wrong(config, "architectures", "a list of class names", error);
+  if (hfm__json_kind(labels.doc, labels.node) > HFM__JSON_NULL && !hfm__json_int(labels.doc, labels.node, &count))
+    return hfm__config_wrong(config, "num_labels", "an integer", error);
   return HFM_OK;
 }
 
@@ -6739,15 +7091,47 @@ HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const c
 
 /* ---- Setters ---- */
 
-/* The node that `key` stands for, made if it isn't there; `*object` is the object it is in. */
+HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
+                                           hfm_result *result, hfm_error *error) {
+  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
+  return 0;
+}
+
+HFM__PRIVATE int hfm__config_is_path(const char *key) {
+  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+    const size_t size = hfm__config_part(key);
+    if (size == 0 || !key[size]) return size != 0;
+    key += size + 1;
+  }
+  return 0;
+}
+
+/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to
+   be removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
                                         size_t *name_size, int make, hfm_result *result, hfm_error *error) {
   hfm__json *doc = &config->document;
+  const char *const whole = key;
   uint32_t node = doc->root;
   *result = HFM_OK;
-  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+  if (!hfm__config_is_path(key))
+    return hfm__config_no_place(config, key, "a key has 1 to 64 parts, none of them empty", result, error);
+  for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
+    if (hfm__json_kind(doc, node) == HFM__JSON_ARRAY) {
+      node = hfm__config_element(doc, node, key, size);
+      if (!make && !key[size])
+        return hfm__config_no_place(config, whole, "elements are not removed one by one: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!node && !make) return 0;
+      if (!node)
+        return hfm__config_no_place(config, whole, "the list has no such element: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!key[size]) return node;
+      key += size + 1;
+      continue;
+    }
     if (hfm__json_kind(doc, node) != HFM__JSON_OBJECT) {
       if (!make) return 0;
       if (hfm__json_kind(doc, node) != HFM__JSON_NULL) break;
@@ -6773,9 +7157,7 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     if (!key[size]) return node;
     key += size + 1;
   }
-  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0,
-                      "the part before the dot is no object, or the path has more than 64 parts");
-  return 0;
+  return hfm__config_no_place(config, whole, "a part of it is neither object nor list", result, error);
 }
 
 /* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
@@ -6828,8 +7210,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key || !text)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, !config ? "config" : !key ? "key" : "value", 0,
-                     "must not be NULL");
+    return hfm__fail_null(error, !config ? "config" : !key ? "key" : "value");
   node = hfm__config_place(config, key, &object, &name, &name_size, 1, &result, error);
   if (!node) return result;
   if (kind == HFM__JSON_FAILED) /* any JSON text */
@@ -6868,7 +7249,9 @@ HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key
   const size_t size = value ? strlen(value) : 0;
   for (size_t i = 0; i < size;) {
     const size_t length = hfm__utf8_length(value + i, size - i);
-    if (!length) return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "the value must be UTF-8");
+    if (!length)
+      return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "byte %u of the value for %q is not UTF-8",
+                       (uint64_t)i, key ? key : "");
     i += length;
   }
   return hfm__config_set(config, key, HFM__JSON_STRING, value, size, error);
@@ -6885,7 +7268,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "key" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
   if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
@@ -6900,17 +7283,17 @@ HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, si
   return t.length;
 }
 
-/* A copy that is the caller's. */
+/* A copy that is the caller's, without generation_config.json. */
 HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__context *ctx, hfm_config **out,
                                          hfm_error *error) {
-  const size_t size = hfm_config_to_json(config, NULL, 0);
-  char *text = (char *)hfm__alloc(&ctx->mem, (uint64_t)size + 1);
+  hfm_config *copy = hfm__config_new(ctx, config->file, error);
   hfm_result result;
   *out = NULL;
-  if (!text) return hfm__fail_memory(error, "a configuration", (uint64_t)size + 1);
-  (void)hfm_config_to_json(config, text, size + 1);
-  result = hfm__config_create(ctx, config->file, text, size, out, error);
-  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  if (!copy) return HFM_ERROR_MEMORY;
+  if (hfm__json_copy(&copy->document, &config->document, &ctx->mem)) result = hfm__config_bind(copy, error);
+  else result = hfm__fail_memory(error, "a configuration", 0);
+  if (result == HFM_OK) *out = copy;
+  else hfm_config_free(copy);
   return result;
 }
 /* ==== end src/config/config.c ==== */
@@ -7105,19 +7488,22 @@ HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const c
 
 HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_options *options, hfm_config **config,
                                                   hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   char *dir;
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!path || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "config" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "config" : "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  result = hfm__resolve_model_path(&ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__config_load(&ctx, dir, options ? options->subfolder : NULL, config, error);
-  hfm__free_text(&ctx.mem, dir);
-  return result;
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__resolve_model_path(&limited, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__config_load(&limited, dir, options ? options->subfolder : NULL, config, error);
+  hfm__free_text(&limited.mem, dir);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, path, error);
 }
 /* ==== end src/hub/cache.c ==== */
 
@@ -17165,8 +17551,17 @@ HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
   return value;
 }
 
-HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) {
-  return hfm_config_get_bool(b->config, key, 0) != 0;
+/* Yes or no; null or nothing is no. */
+HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
+  int32_t value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_opt_bool(b->config, key, &value, b->error);
+  return value;
+}
+
+HFM__PRIVATE const char *hfm__string(hfm__builder *b, const char *key, const char *fallback) {
+  const char *value = fallback;
+  if (hfm__ok(b)) b->result = hfm__config_opt_string(b->config, key, fallback, &value, b->error);
+  return value;
 }
 
 /* Refuses what would change results if it were ignored. */
@@ -17182,7 +17577,7 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
       HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
 #undef HFM__ACTIVATION_NAME
   };
-  const char *name = hfm_config_get_string(b->config, key, "");
+  const char *name = hfm__string(b, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
   hfm__refuse(b, key, name,
@@ -17322,10 +17717,13 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
   if (!hfm__ok(b)) return handle;
   if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget ||
       tree->parameter_count > b->parameter_budget) {
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, name, 0,
-                          "the configuration asks for more than the weights files hold: %q of %s %t is beyond them "
-                          "(see hfm_limits.max_new_bytes)",
-                          name, tree->modules[module].torch_class, shape, (int)rank);
+    char path[160];
+    hfm__text t = hfm__text_to(path, sizeof path);
+    hfm__text_member(&t, tree, module, name);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
+                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
+                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          path, shape, (int)rank);
     return handle;
   }
   b->element_budget -= elements;
@@ -18359,17 +18757,23 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
-  if (hfm__ok(b) && !(value > 0))
+  if (hfm__ok(b) && !(value > 0)) {
+    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    char found[HFM__JSON_SHOWN];
+    hfm__text t = hfm__text_to(found, sizeof found);
+    hfm__json_found(member.doc, member.node, &t);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a number greater than 0", key);
+                          "rope parameter %q must be a number greater than 0, found %s", key, found);
+  }
   return hfm__ok(b) ? value : 1;
 }
 
 /* The length that the model was pretrained with: beside the rope parameters (Phi-3), among them, or the maximum. */
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
-  const double value =
-      hfm_config_get_float(b->config, key, hfm__rope_number(b, key, (double)max_positions));
+  double value = 1;
+  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
@@ -18487,13 +18891,24 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
   return base;
 }
 
+HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
+  static const char *const keys[] = {"rope_type", "type"};
+  for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
+    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
+                            "rope parameter %q must be a string", keys[i]);
+  }
+  return hfm__config_rope_type(b->config, NULL);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
   const hfm__config_value given = hfm__config_rope(b->config, NULL);
-  const char *type = hfm__config_rope_type(b->config, NULL);
+  const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
@@ -18693,7 +19108,7 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
 }
 
 /* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
-HFM__PRIVATE int32_t hfm__is_causal(const hfm__builder *b) {
+HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
   return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
 }
 
@@ -18899,7 +19314,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->pad_token_id = hfm__padding_id(b);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
-    const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
+    const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
@@ -19777,15 +20192,22 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
+  int64_t first = INT32_MAX;
   if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
   if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
       hfm__is_null(b, "sliding_window"))
     return 0;
+  if (hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+      b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
+    return i >= first ? hfm__size(b, "sliding_window") : 0;
+  }
   hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm_config_get_string(b->config, key, NULL);
-  if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
-    return hfm__size(b, "sliding_window");
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
   if (type && !hfm__equal(type, "full_attention"))
     hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return 0;
@@ -20574,6 +20996,7 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
 
 struct hfm_model {
   hfm__context ctx;
+  hfm__budget budget;       /* of the load */
   hfm__atomic references;   /* the caller's, and one for each session */
   hfm_config *config;       /* its own copy */
   hfm__memory_files memory; /* hfm_from_memory: the caller's files, else empty */
@@ -20785,7 +21208,12 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
                      "than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
+  if (weight->bytes > (uint64_t)PTRDIFF_MAX)
+    return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
+                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one",
+                     name, weight->bytes);
   weight->storage = &hfm__storage_owned;
+  hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
@@ -20901,12 +21329,8 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
-  hfm_load_entry *sorted = (hfm_load_entry *)hfm__arena_alloc(&l->arena, (uint64_t)count * sizeof *sorted);
-  if (!pointers || !sorted) return hfm__fail_memory(l->error, "the load report", 0);
-  for (size_t i = 0; i < count; i++) pointers[i] = &model->report[i];
-  hfm__sort(pointers, pointers + count, count, hfm__report_order);
-  for (size_t i = 0; i < count; i++) sorted[i] = *(const hfm_load_entry *)pointers[i];
-  if (count) memcpy(model->report, sorted, count * sizeof *sorted);
+  if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
+  hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
   return HFM_OK;
 }
 
@@ -21075,15 +21499,6 @@ HFM__PRIVATE void hfm__text_numbers(hfm__text *t, const hfm__report_rows *r, con
     for (size_t i = 0; i < count; i++) hfm__text_format(t, "%s%i", i ? ", " : "", smallest[i]);
   }
   hfm__text_char(t, '}');
-}
-
-/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
-HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
-  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
-  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
-  return length == 3 && s[0] == 0xe2 &&
-         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
-          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
 }
 
 /* A name from a file, readable: only what a terminal would obey is escaped, and what is no UTF-8. */
@@ -21867,9 +22282,10 @@ HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **o
   model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
   if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
   model->ctx = ctx;
-  model->tree.arena.mem = ctx.mem;
+  hfm__budget_begin(&model->budget, &model->ctx, sizeof *model);
+  model->tree.arena.mem = model->ctx.mem;
   hfm__atomic_store(&model->references, 1);
-  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  hfm__packing_init(&model->packing, &model->ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
   *out = model;
   return HFM_OK;
 }
@@ -21901,8 +22317,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result =
-      hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK)
+    result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
   if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
@@ -21919,7 +22336,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   if (from_files &&
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
-  b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
+  b.initializer_range = 0.02;
+  if (!hfm__is_null(&b, "initializer_range"))
+    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -22036,6 +22455,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
   if (result != HFM_OK) return result;
+  hfm__budget_end(&model->budget);
   model->cpu.packing = &model->packing;
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
@@ -22061,7 +22481,9 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
 
 HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *path, const hfm_options *options,
                                                 hfm_error *error) {
-  const char *named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+  const char *named;
+  const hfm_result result = hfm__config_opt_string(model->config, "transformers_weights", NULL, &named, error);
+  if (result != HFM_OK) return result;
   if (hfm__is_weights_file(path))
     return hfm__checkpoint_open_file(&model->ctx, path, options, &model->checkpoint, error);
   return hfm__checkpoint_open_named(&model->ctx, path, named, options, &model->checkpoint, error);
@@ -22073,7 +22495,9 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   const int random = options && options->random_weights;
   hfm_result result = hfm__model_config_from(model, path, options, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
-  return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
+  if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
+  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
+                             error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -22083,7 +22507,7 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!path || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "model" : "path", 0, "must not be NULL");
+  if (!path || !out) return hfm__fail_null(error, path ? "model" : "path");
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
@@ -22102,7 +22526,7 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!config || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "model" : "config");
   memset(&random, 0, sizeof random);
   if (options) random = *options;
   random.random_weights = 1;
@@ -22124,7 +22548,7 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!files || !count || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+    return hfm__fail_null(error, out ? "files (and their number)" : "model");
   for (size_t f = 0; f < count; f++)
     if (!files[f].name || (!files[f].data && files[f].size))
       return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "files", 0, "files[%u] has no %s", (uint64_t)f,
@@ -22207,7 +22631,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!model || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
+    return hfm__fail_null(error, model ? "session" : "model");
   for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
@@ -22381,7 +22805,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__request request;
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
-  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (!session) return hfm__fail_null(error, "session");
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
@@ -22406,7 +22830,7 @@ HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return sessio
 
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
   hfm__clear_error(error);
-  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (!session) return hfm__fail_null(error, "session");
   if (length < 0 || length > session->cached)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
@@ -22456,7 +22880,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__clear_error(error);
   if (!session || !inputs)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "inputs" : "session");
   session->running = NULL;
   return hfm__session_begin(session, inputs, error);
 }
@@ -22557,7 +22981,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "done" : "session");
   if (!session->running) return hfm__session_idle(error, "hfm_session_step");
   if (session->done) {
     *done = 1;
@@ -22579,7 +23003,7 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "outputs" : "session");
   if (!session->running || !session->done) return hfm__session_idle(error, "hfm_session_outputs");
   program = session->running;
   for (size_t i = 0; i < program->graph.output_count; i++) {
@@ -22606,7 +23030,7 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
                                    hfm_error *error) {
   hfm_result result;
   if (outputs) memset(outputs, 0, sizeof *outputs);
-  if (session && !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "outputs", 0, "must not be NULL");
+  if (session && !outputs) return hfm__fail_null(error, "outputs");
   result = hfm_session_begin(session, inputs, error);
   if (result == HFM_OK) result = hfm__session_slices(session, 0, error);
   return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;
@@ -22644,7 +23068,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm__clear_error(error);
   if (estimate) memset(estimate, 0, sizeof *estimate);
   if (!path || !estimate)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "estimate" : "path");
   if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
                      batch, length, (int)INT32_MAX);
@@ -22655,6 +23079,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
@@ -22683,16 +23109,20 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
    (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
-  hfm__json document;
+  hfm__json_reader reader;
+  int32_t kind;
   char *text;
   size_t size;
   hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
                                      &text, &size, error);
   if (result != HFM_OK) return result;
-  memset(&document, 0, sizeof document);
-  result = hfm__json_parse(&document, &ctx->mem, path, text, size, is_config ? HFM__JSON_NONFINITE : 0, error);
-  if (result == HFM_OK && is_config) result = hfm__json_need_object(&document, path, error);
-  hfm__json_free(&document);
+  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
+  kind = hfm__json_next(&reader);
+  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
+    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
+  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
+    result = reader.result;
+  hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   return result;
 }
@@ -22712,24 +23142,31 @@ HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *pa
   return result;
 }
 
+HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
+                                           hfm_error *error) {
+  const char *name = hfm__file_part(path);
+  hfm__checkpoint checkpoint;
+  hfm_result result;
+  if (hfm__ends_with(name, ".json")) {
+    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
+    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    return hfm__check_json(ctx, path, error);
+  }
+  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  return result;
+}
+
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
   hfm__context ctx;
-  const char *name;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
-  if (!path) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "path", 0, "must not be NULL");
+  if (!path) return hfm__fail_null(error, "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  name = hfm__file_part(path);
-  if (!hfm__ends_with(name, ".json")) {
-    hfm__checkpoint checkpoint;
-    result = hfm__checkpoint_open_file(&ctx, path, options, &checkpoint, error);
-    if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-    return result;
-  }
-  if (strstr(name, ".safetensors.index.")) return hfm__check_index(&ctx, path, ".safetensors", options, error);
-  if (strstr(name, ".bin.index.")) return hfm__check_index(&ctx, path, ".bin", options, error);
-  return hfm__check_json(&ctx, path, error);
+  hfm__budget_begin(&budget, &ctx, 0);
+  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
 }
 /* ==== end src/run/check.c ==== */
 /* ==== begin src/run/helpers.c ==== */
@@ -22786,7 +23223,7 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   const float *row;
   hfm__clear_error(error);
   if (!hidden || !hidden->data || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "hidden" : "out", 0, "must not be NULL");
+    return hfm__fail_null(error, out ? "hidden" : "out");
   if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 || hidden->shape[2] < 0)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
                      "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,

@@ -121,7 +121,8 @@ typedef struct hfm_io {
   uint64_t (*size)(void *ctx, void *file);
   /* Reads up to `size` bytes; *got < size only at the end of the file or after a short read (it is asked again). */
   hfm_result (*read)(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got);
-  /* The whole file as memory that lives until close, or NULL (the function, or its result) where that can't be. */
+  /* The whole file, as many bytes as size() said, as memory that lives until close and does not change; or NULL (the
+     function, or its result) where that can't be. */
   const void *(*map)(void *ctx, void *file);
   void (*close)(void *ctx, void *file);
 } hfm_io;
@@ -154,6 +155,8 @@ typedef struct hfm_limits {
   uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
   uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
+  uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
+                                   counting weights that can't be used where they lie (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */
@@ -251,7 +254,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects, or removes nothing: use hfm_config_remove for that. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
+   or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:

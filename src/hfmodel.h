@@ -22,6 +22,7 @@
 #include "base/decimal.c"
 #include "base/exact_math.h"
 #include "base/context.h"
+#include "base/budget.c"
 #include "base/io.c"
 
 #include "tensor/dtype.c"

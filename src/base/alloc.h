@@ -162,12 +162,12 @@ HFM__PRIVATE uint64_t hfm__arena_bytes(const hfm__arena *arena) {
 }
 
 /* Makes room for one more item in a growing array of *capacity items; NULL when out of memory (the array stays).
-   Growth doubles, so that n items cost O(n). */
+   Small arrays double, large ones grow by a quarter: n items cost O(n), and little more memory than they take. */
 HFM__PRIVATE void *hfm__grow(const hfm_allocator *mem, void *items, size_t count, size_t *capacity, size_t item_size) {
   size_t wanted;
   void *grown;
   if (count < *capacity) return items;
-  wanted = *capacity ? *capacity * 2 : 16;
+  wanted = *capacity < 16 ? 16 : *capacity < 4096 ? *capacity * 2 : *capacity + *capacity / 4;
   if (wanted < *capacity || wanted > PTRDIFF_MAX / item_size) return NULL;
   grown = hfm__realloc(mem, items, (uint64_t)*capacity * item_size, (uint64_t)wanted * item_size);
   if (grown) *capacity = wanted;

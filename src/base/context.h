@@ -7,7 +7,10 @@ typedef struct hfm__context {
   hfm_log log;
   hfm_progress progress;
   hfm_limits limits;
+  struct hfm__budget *budget; /* what `mem` counts against, or NULL (base/budget.c) */
 } hfm__context;
+
+typedef struct hfm__budget hfm__budget;
 
 HFM__PRIVATE hfm_io hfm__file_system(void); /* base/io.c */
 
@@ -40,6 +43,7 @@ HFM__PRIVATE hfm_result hfm__context_init(const hfm_options *options, hfm__conte
   ctx->limits.max_index_bytes = hfm__default_u64(ctx->limits.max_index_bytes, (uint64_t)64 << 20);
   ctx->limits.max_header_bytes = hfm__default_u64(ctx->limits.max_header_bytes, 100000000);
   ctx->limits.max_new_bytes = hfm__default_u64(ctx->limits.max_new_bytes, (uint64_t)256 << 20);
+  ctx->limits.max_structure_bytes = hfm__default_u64(ctx->limits.max_structure_bytes, (uint64_t)64 << 20);
   return HFM_OK;
 }
 

@@ -13,7 +13,8 @@ HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
   if (error) memset(error, 0, sizeof *error);
 }
 
-/* A long path keeps its end: that is where the file's name is. */
+/* A long path keeps its end: that is where the file's name is. What a terminal would obey, and what is no UTF-8,
+   becomes '?'. */
 HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   const size_t n = strlen(text);
   hfm__text t = hfm__text_to(dst, size);
@@ -22,7 +23,12 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
     hfm__text_str(&t, "...");
     i = n - (size - 4);
   }
-  for (; i < n; i++) hfm__text_char(&t, (uint8_t)text[i] < 0x20 || (uint8_t)text[i] == 0x7f ? '?' : text[i]);
+  while (i < n) {
+    const size_t length = hfm__utf8_length(text + i, n - i);
+    if (length && !hfm__is_control((const uint8_t *)text + i, length)) hfm__text_bytes(&t, text + i, length);
+    else hfm__text_char(&t, '?');
+    i += HFM__MAX(length, 1);
+  }
 }
 
 /* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
@@ -39,7 +45,7 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     error->offset = offset;
     if (file) hfm__copy_tail(error->file, sizeof error->file, file);
     if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    if (file) {
+    if (file && *file) {
       enum { LEAST = 48 };
       const size_t room = sizeof error->message;
       t = hfm__text_to(NULL, 0);
@@ -54,12 +60,16 @@ HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *fi
     t.data = error->message;
     t.size = sizeof error->message;
     t.length = strlen(error->message);
-    if (file) hfm__text_str(&t, ": ");
+    if (file && *file) hfm__text_str(&t, ": ");
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);
   }
   return result;
+}
+
+HFM__PRIVATE hfm_result hfm__fail_null(hfm_error *error, const char *argument) {
+  return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, argument, 0, "%s must not be NULL", argument);
 }
 
 HFM__PRIVATE hfm_result hfm__fail_memory(hfm_error *error, const char *what, uint64_t bytes) {

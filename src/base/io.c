@@ -453,6 +453,16 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   return result;
 }
 
+/* What people have under the name of a weights file, by its first bytes; "" where that says nothing. */
+HFM__PRIVATE const char *hfm__file_guess(const uint8_t first[4]) {
+  if (memcmp(first, "vers", 4) == 0)
+    return " (it looks like a Git LFS pointer, which stands for the file: get it with git lfs pull or hf download)";
+  if (first[0] == '<') return " (it looks like a web page: download the file itself)";
+  if (memcmp(first, "PK\3\4", 4) == 0 || first[0] == 0x80)
+    return " (it looks like what torch.save writes: its name should end in .bin)";
+  return "";
+}
+
 /* An error if the file no longer has the size that all its checks were made against. */
 HFM__PRIVATE hfm_result hfm__file_unchanged(const hfm__file *file, hfm_error *error) {
   const uint64_t now = file->ctx->io.size(hfm__io_ctx(file->ctx), file->handle);
@@ -476,6 +486,7 @@ HFM__PRIVATE hfm_result hfm__file_load(const hfm__context *ctx, const char *name
     hfm__file_close(&file);
     return result;
   }
+  hfm__budget_extend(ctx, file.size + 1);
   data = (char *)hfm__alloc(&ctx->mem, file.size + 1);
   result = data ? hfm__file_read(&file, 0, data, file.size, error)
                 : hfm__fail_memory(error, "the text of a file", file.size + 1);

@@ -24,3 +24,23 @@ HFM__PRIVATE void hfm__sort(const void **items, const void **scratch, size_t cou
   }
   if (from != items) memcpy(items, from, count * sizeof *items);
 }
+
+/* Sorts `count` items of `size` bytes (at most 256) where they lie. `pointers` has room for twice as many. */
+HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const void **pointers, hfm__compare compare) {
+  uint8_t *base = (uint8_t *)items, kept[256];
+  for (size_t i = 0; i < count; i++) pointers[i] = base + i * size;
+  hfm__sort(pointers, pointers + count, count, compare);
+  for (size_t i = 0; i < count; i++) { /* each cycle of the permutation once */
+    size_t to = i, from = (size_t)((const uint8_t *)pointers[i] - base) / size;
+    if (from == i) continue;
+    memcpy(kept, base + i * size, size);
+    while (from != i) {
+      memcpy(base + to * size, base + from * size, size);
+      pointers[to] = base + to * size;
+      to = from;
+      from = (size_t)((const uint8_t *)pointers[to] - base) / size;
+    }
+    memcpy(base + to * size, kept, size);
+    pointers[to] = base + to * size;
+  }
+}

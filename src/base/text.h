@@ -41,6 +41,33 @@ HFM__PRIVATE void hfm__text_i64(hfm__text *t, int64_t v) {
   hfm__text_u64(t, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
+/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
+HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
+  const uint8_t *b = (const uint8_t *)s;
+  size_t length;
+  uint8_t low = 0x80, high = 0xbf;
+  if (b[0] < 0x80) return 1;
+  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
+  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
+  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
+  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
+  if (b[0] == 0xf0) low = 0x90;
+  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
+  if (n < length || b[1] < low || b[1] > high) return 0;
+  for (size_t i = 2; i < length; i++)
+    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
+  return length;
+}
+
+/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
+HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
+  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
+  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
+  return length == 3 && s[0] == 0xe2 &&
+         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
 /* Bytes as \xNN. */
 HFM__PRIVATE void hfm__text_escaped(hfm__text *t, const char *s, size_t n) {
   static const char hex[] = "0123456789abcdef";

@@ -57,18 +57,23 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
   return result;
 }
 
+/* Everything but the document, which is the caller's next step. NULL: out of memory. */
+HFM__PRIVATE hfm_config *hfm__config_new(const hfm__context *ctx, const char *file, hfm_error *error) {
+  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
+  if (config) config->ctx = *ctx;
+  if (config && file) config->file = hfm__join_path(&ctx->mem, file, "");
+  if (config && (!file || config->file)) return config;
+  hfm_config_free(config);
+  (void)hfm__fail_memory(error, "a configuration", sizeof *config);
+  return NULL;
+}
+
 HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *file, const char *json, size_t size,
                                            hfm_config **out, hfm_error *error) {
-  hfm_config *config = (hfm_config *)hfm__alloc_zero(&ctx->mem, sizeof *config);
-  hfm_result result = HFM_OK;
-  if (!config) return hfm__fail_memory(error, "a configuration", sizeof *config);
-  config->ctx = *ctx;
-  if (file) {
-    config->file = hfm__join_path(&ctx->mem, file, "");
-    if (!config->file) result = hfm__fail_memory(error, "a file name", 0);
-  }
-  if (result == HFM_OK)
-    result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
+  hfm_config *config = hfm__config_new(ctx, file, error);
+  hfm_result result;
+  if (!config) return HFM_ERROR_MEMORY;
+  result = hfm__json_parse(&config->document, &ctx->mem, file, json, size, HFM__JSON_NONFINITE, error);
   if (result == HFM_OK) result = hfm__json_need_object(&config->document, file, error);
   if (result == HFM_OK) result = hfm__config_bind(config, error);
   if (result == HFM_OK) *out = config;
@@ -76,20 +81,35 @@ HFM__PRIVATE hfm_result hfm__config_create(const hfm__context *ctx, const char *
   return result;
 }
 
+/* What was read within the budget of `limited` belongs to the caller now, and so does the memory that it takes later;
+   `config` is NULL where the reading failed. */
+HFM__PRIVATE hfm_result hfm__config_hand_over(hfm_config *config, const hfm__context *ctx, const hfm__context *limited,
+                                              hfm_result result, const char *file, hfm_error *error) {
+  if (config) {
+    config->ctx = *ctx;
+    config->document.mem = config->generation.mem = config->defaults.mem = ctx->mem;
+  }
+  return hfm__budget_verdict(limited, result, file, error);
+}
+
 HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm_options *options, hfm_config **config,
                                         hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!json || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, json ? "config" : "json", 0, "must not be NULL");
+    return hfm__fail_null(error, json ? "config" : "json");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   if (size > ctx.limits.max_config_bytes)
     return hfm__fail(error, HFM_E_FILE_TOO_LARGE, NULL, NULL, 0, "a configuration of %u bytes; at most %u are read",
                      (uint64_t)size, ctx.limits.max_config_bytes);
-  return hfm__config_create(&ctx, NULL, json, size, config, error);
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__config_create(&limited, NULL, json, size, config, error);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, NULL, error);
 }
 
 /* Reads a JSON side file; *text is the caller's (*size + 1 bytes). */
@@ -328,8 +348,8 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: an integer from %i to %i", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
   if (!hfm__json_int(value.doc, value.node, out)) {
     char expected[80];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -352,8 +372,8 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   double number = 0;
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0, "%q is needed: a number from %g to %g", key,
-                     low, high);
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
   if (!hfm__json_double(value.doc, value.node, &number)) {
     char expected[96];
     hfm__text t = hfm__text_to(expected, sizeof expected);
@@ -364,6 +384,61 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
     return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
                      number, low, high);
   *out = number;
+  return HFM_OK;
+}
+
+/* Yes or no, and Python's 1 and 0 for them; null and nothing are no, as Python takes them. */
+HFM__PRIVATE hfm_result hfm__config_opt_bool(const hfm_config *config, const char *key, int32_t *out,
+                                             hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  int64_t number;
+  *out = 0;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__json_bool(value.doc, value.node, out)) return HFM_OK;
+  if (!hfm__json_int(value.doc, value.node, &number) || number < 0 || number > 1)
+    return hfm__config_wrong(config, key, "true or false", error);
+  *out = (int32_t)number;
+  return HFM_OK;
+}
+
+/* A text, `fallback` where there is null or nothing. */
+HFM__PRIVATE hfm_result hfm__config_opt_string(const hfm_config *config, const char *key, const char *fallback,
+                                               const char **out, hfm_error *error) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  *out = fallback;
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
+  *out = hfm__json_text(value.doc, value.node);
+  if (*out) return HFM_OK;
+  *out = fallback;
+  return hfm__config_wrong(config, key, "a string (without a NUL character)", error);
+}
+
+/* What every model reads, whatever its family: a value of another type would silently count for nothing. */
+HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_error *error) {
+  static const struct {
+    const char *key;
+    int32_t kind;
+    const char *expected;
+  } types[] = {{"model_type", HFM__JSON_STRING, "a string"},
+               {"architectures", HFM__JSON_ARRAY, "a list of class names"},
+               {"dtype", HFM__JSON_STRING, "the name of a dtype"},
+               {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
+  const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
+  const hfm__config_value classes = hfm__config_find(config, "architectures");
+  int64_t count;
+  for (size_t i = 0; i < HFM__COUNT(types); i++) {
+    const hfm__config_value value = hfm__config_find(config, types[i].key);
+    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    if (kind > HFM__JSON_NULL &&
+        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
+      return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
+       node = hfm__json_following(classes.doc, node))
+    if (!hfm__json_text(classes.doc, node))
+      return hfm__config_wrong(config, "architectures", "a list of class names", error);
+  if (hfm__json_kind(labels.doc, labels.node) > HFM__JSON_NULL && !hfm__json_int(labels.doc, labels.node, &count))
+    return hfm__config_wrong(config, "num_labels", "an integer", error);
   return HFM_OK;
 }
 
@@ -400,15 +475,47 @@ HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const c
 
 /* ---- Setters ---- */
 
-/* The node that `key` stands for, made if it isn't there; `*object` is the object it is in. */
+HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
+                                           hfm_result *result, hfm_error *error) {
+  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
+  return 0;
+}
+
+HFM__PRIVATE int hfm__config_is_path(const char *key) {
+  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+    const size_t size = hfm__config_part(key);
+    if (size == 0 || !key[size]) return size != 0;
+    key += size + 1;
+  }
+  return 0;
+}
+
+/* The node that `key` stands for: made if it isn't there (but no element of a list), or, with `make` 0, looked for to
+   be removed from `*object`, the object it is in. */
 HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uint32_t *object, const char **name,
                                         size_t *name_size, int make, hfm_result *result, hfm_error *error) {
   hfm__json *doc = &config->document;
+  const char *const whole = key;
   uint32_t node = doc->root;
   *result = HFM_OK;
-  for (int32_t parts = 0; parts < HFM__CONFIG_MAX_PARTS; parts++) {
+  if (!hfm__config_is_path(key))
+    return hfm__config_no_place(config, key, "a key has 1 to 64 parts, none of them empty", result, error);
+  for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
+    if (hfm__json_kind(doc, node) == HFM__JSON_ARRAY) {
+      node = hfm__config_element(doc, node, key, size);
+      if (!make && !key[size])
+        return hfm__config_no_place(config, whole, "elements are not removed one by one: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!node && !make) return 0;
+      if (!node)
+        return hfm__config_no_place(config, whole, "the list has no such element: set the list with "
+                                                   "hfm_config_set_json", result, error);
+      if (!key[size]) return node;
+      key += size + 1;
+      continue;
+    }
     if (hfm__json_kind(doc, node) != HFM__JSON_OBJECT) {
       if (!make) return 0;
       if (hfm__json_kind(doc, node) != HFM__JSON_NULL) break;
@@ -434,9 +541,7 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     if (!key[size]) return node;
     key += size + 1;
   }
-  *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0,
-                      "the part before the dot is no object, or the path has more than 64 parts");
-  return 0;
+  return hfm__config_no_place(config, whole, "a part of it is neither object nor list", result, error);
 }
 
 /* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
@@ -489,8 +594,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key || !text)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, !config ? "config" : !key ? "key" : "value", 0,
-                     "must not be NULL");
+    return hfm__fail_null(error, !config ? "config" : !key ? "key" : "value");
   node = hfm__config_place(config, key, &object, &name, &name_size, 1, &result, error);
   if (!node) return result;
   if (kind == HFM__JSON_FAILED) /* any JSON text */
@@ -529,7 +633,9 @@ HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key
   const size_t size = value ? strlen(value) : 0;
   for (size_t i = 0; i < size;) {
     const size_t length = hfm__utf8_length(value + i, size - i);
-    if (!length) return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "the value must be UTF-8");
+    if (!length)
+      return hfm__fail(error, HFM_E_JSON_UTF8, NULL, key, (uint64_t)i, "byte %u of the value for %q is not UTF-8",
+                       (uint64_t)i, key ? key : "");
     i += length;
   }
   return hfm__config_set(config, key, HFM__JSON_STRING, value, size, error);
@@ -546,7 +652,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
   hfm_result result;
   hfm__clear_error(error);
   if (!config || !key)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "key" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
   if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
@@ -561,16 +667,16 @@ HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, si
   return t.length;
 }
 
-/* A copy that is the caller's. */
+/* A copy that is the caller's, without generation_config.json. */
 HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__context *ctx, hfm_config **out,
                                          hfm_error *error) {
-  const size_t size = hfm_config_to_json(config, NULL, 0);
-  char *text = (char *)hfm__alloc(&ctx->mem, (uint64_t)size + 1);
+  hfm_config *copy = hfm__config_new(ctx, config->file, error);
   hfm_result result;
   *out = NULL;
-  if (!text) return hfm__fail_memory(error, "a configuration", (uint64_t)size + 1);
-  (void)hfm_config_to_json(config, text, size + 1);
-  result = hfm__config_create(ctx, config->file, text, size, out, error);
-  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  if (!copy) return HFM_ERROR_MEMORY;
+  if (hfm__json_copy(&copy->document, &config->document, &ctx->mem)) result = hfm__config_bind(copy, error);
+  else result = hfm__fail_memory(error, "a configuration", 0);
+  if (result == HFM_OK) *out = copy;
+  else hfm_config_free(copy);
   return result;
 }

@@ -47,7 +47,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->pad_token_id = hfm__padding_id(b);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
   {
-    const char *type = hfm_config_get_string(b->config, "position_embedding_type", "absolute");
+    const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");

@@ -74,7 +74,7 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
 }
 
 /* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
-HFM__PRIVATE int32_t hfm__is_causal(const hfm__builder *b) {
+HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
   return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
 }
 

@@ -74,15 +74,22 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
+  int64_t first = INT32_MAX;
   if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
   if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
       hfm__is_null(b, "sliding_window"))
     return 0;
+  if (hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+      b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
+    return i >= first ? hfm__size(b, "sliding_window") : 0;
+  }
   hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm_config_get_string(b->config, key, NULL);
-  if (type ? hfm__equal(type, "sliding_attention") : i >= hfm_config_get_int(b->config, "max_window_layers", INT64_MAX))
-    return hfm__size(b, "sliding_window");
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
   if (type && !hfm__equal(type, "full_attention"))
     hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return 0;

@@ -45,23 +45,44 @@ HFM__PRIVATE void hfm__shard_index_free(hfm__shard_index *index) {
   hfm__free(&index->mem, (void *)index->shards, (uint64_t)index->count * 2 * sizeof *index->shards);
 }
 
+/* One of Windows' devices, which are in every folder and under every extension: "nul", "COM1.safetensors". */
+HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
+  static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
+  size_t n = 0;
+  char stem[8];
+  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
+  if (n == size || part[n] == '.') {
+    for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
+    while (n && stem[n - 1] == ' ') n--;
+    stem[n] = 0;
+    for (size_t i = 0; i < HFM__COUNT(names); i++)
+      if (hfm__equal(stem, names[i])) return 1;
+    if (hfm__starts_with(stem, "com") || hfm__starts_with(stem, "lpt")) /* a digit, or one of Latin-1's raised ones */
+      return (n == 4 && stem[3] >= '0' && stem[3] <= '9') ||
+             (n == 5 && (hfm__equal(stem + 3, "\xc2\xb9") || hfm__equal(stem + 3, "\xc2\xb2") ||
+                         hfm__equal(stem + 3, "\xc2\xb3")));
+  }
+  return 0;
+}
+
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive or stream, no ".." (nor what Windows reads as that: it drops final dots and
-   spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
+   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops final
+   dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
   if (size > HFM__SHARD_NAME_MAX) return "is longer than 1024 bytes";
   for (size_t i = 0; i < size; i++) {
-    const uint8_t c = (uint8_t)name[i];
-    if (c < 0x20 || c == 0x7f) return "holds a control character";
-    if (c == ':') return "holds a colon (a drive or stream on Windows)";
+    const size_t length = hfm__utf8_length(name + i, size - i);
+    if (length && hfm__is_control((const uint8_t *)name + i, length)) return "holds a control character";
+    if (name[i] == ':') return "holds a colon (a drive or stream on Windows)";
   }
   if (name[0] == '/' || name[0] == '\\') return "is an absolute path";
   for (size_t i = 0; i <= size; i++) {
     if (i < size && name[i] != '/' && name[i] != '\\') continue;
     if (i - part == 2 && name[part] == '.' && name[part + 1] == '.') return "leaves the model's directory (\"..\")";
     if (i > part && (name[i - 1] == '.' || name[i - 1] == ' ')) return "has a part that ends in a dot or space";
+    if (hfm__is_device(name + part, i - part)) return "has a part that is a device on Windows";
     part = i + 1;
   }
   return NULL;
@@ -84,26 +105,43 @@ HFM__PRIVATE hfm_result hfm__index_wrong(hfm__json_reader *r, int32_t kind, cons
                    (uint64_t)r->at, expected, found);
 }
 
-/* One member of "weight_map"; `extension` is what a shard's name must end in. */
+/* The shard that a member of "weight_map" names; `extension` is what it must end in. Most name the one before. */
+HFM__PRIVATE hfm_result hfm__index_shard(hfm__json_reader *r, const hfm__shard_index *index, hfm__arena *arena,
+                                         const char *extension, const char **shard) {
+  const char *problem;
+  char *name;
+  size_t size;
+  if (index->count) {
+    *shard = index->entries[index->count - 1].shard;
+    if (hfm__json_is(&r->value, *shard)) return HFM_OK;
+  }
+  *shard = name = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
+  if (!name) return hfm__fail_memory(r->error, "a shard index", 0);
+  size = hfm__json_unescape(&r->value, name);
+  problem = hfm__unsafe_name(name, size);
+  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, name, problem);
+  if (!hfm__ends_with(name, extension))
+    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, name, (uint64_t)r->at,
+                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, name, extension);
+  return HFM_OK;
+}
+
+/* One member of "weight_map". */
 HFM__PRIVATE hfm_result hfm__index_entry(hfm__json_reader *r, hfm__shard_index *index, hfm__arena *arena,
                                          const char *extension) {
   char *tensor = (char *)hfm__arena_alloc(arena, (uint64_t)r->key.size + 1);
-  char *shard = (char *)hfm__arena_alloc(arena, (uint64_t)r->value.size + 1);
   void *grown = hfm__grow(&index->mem, index->entries, index->count, &index->capacity, sizeof *index->entries);
   hfm__shard_entry *entry;
-  const char *problem;
-  size_t tensor_size, shard_size;
+  const char *shard;
+  size_t size;
+  hfm_result result;
   if (grown) index->entries = (hfm__shard_entry *)grown;
-  if (!tensor || !shard || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
-  tensor_size = hfm__json_unescape(&r->key, tensor);
-  shard_size = hfm__json_unescape(&r->value, shard);
-  if (strlen(tensor) != tensor_size)
+  if (!tensor || !grown) return hfm__fail_memory(r->error, "a shard index", 0);
+  size = hfm__json_unescape(&r->key, tensor);
+  if (strlen(tensor) != size)
     return hfm__index_bad(r, HFM_E_INDEX_STRUCTURE, NULL, "a tensor's name must not hold a NUL character");
-  problem = hfm__unsafe_name(shard, shard_size);
-  if (problem) return hfm__index_bad(r, HFM_E_INDEX_SHARD_NAME, shard, problem);
-  if (!hfm__ends_with(shard, extension))
-    return hfm__fail(r->error, HFM_E_INDEX_SHARD_NAME, r->file, shard, (uint64_t)r->at,
-                     "byte %u: shard name %q must end in %s, as the index itself", (uint64_t)r->at, shard, extension);
+  result = hfm__index_shard(r, index, arena, extension, &shard);
+  if (result != HFM_OK) return result;
   entry = &index->entries[index->count++];
   entry->tensor = tensor;
   entry->shard = shard;
@@ -181,27 +219,20 @@ HFM__PRIVATE int hfm__tensor_name_order(const void *a, const void *b) {
   return x->file < y->file ? -1 : x->file > y->file;
 }
 
-/* Sorts the list by name (then file) into the checkpoint; takes over its memory. */
+/* Sorts the list by name (then file); it is the checkpoint's then. */
 HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor_list *list, hfm_error *error) {
   const uint64_t scratch_bytes = (uint64_t)list->count * 2 * sizeof(void *);
-  const uint64_t bytes = (uint64_t)list->count * sizeof(hfm__file_tensor);
-  const void **sorted;
+  const void **scratch;
   if (list->count == 0) return HFM_OK;
-  sorted = (const void **)hfm__alloc(&list->mem, scratch_bytes);
-  ckpt->tensors = (hfm__file_tensor *)hfm__alloc(&list->mem, bytes);
-  if (sorted && ckpt->tensors) {
-    for (size_t i = 0; i < list->count; i++) sorted[i] = list->items + i;
-    hfm__sort(sorted, sorted + list->count, list->count, hfm__tensor_name_order);
-    for (size_t i = 0; i < list->count; i++) ckpt->tensors[i] = *(const hfm__file_tensor *)sorted[i];
-    ckpt->count = list->count;
-  }
-  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
-  if (!ckpt->count) {
-    hfm__free(&list->mem, ckpt->tensors, bytes);
-    ckpt->tensors = NULL;
-    return hfm__fail_memory(error, "the table of tensors", bytes);
-  }
-  ckpt->capacity = list->count;
+  scratch = (const void **)hfm__alloc(&list->mem, scratch_bytes);
+  if (!scratch) return hfm__fail_memory(error, "the table of tensors", scratch_bytes);
+  hfm__sort_items(list->items, list->count, sizeof *list->items, scratch, hfm__tensor_name_order);
+  hfm__free(&list->mem, (void *)scratch, scratch_bytes);
+  ckpt->tensors = list->items;
+  ckpt->count = list->count;
+  ckpt->capacity = list->capacity;
+  list->items = NULL;
+  list->count = list->capacity = 0;
   return HFM_OK;
 }
 
@@ -281,7 +312,9 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
   for (uint32_t i = 0; i < count && result == HFM_OK; i++) {
     result = hfm__file_open(ctx, names[i], want_map, &ckpt->files[i], error);
     if (result == HFM_ERROR_NOT_FOUND && index) result = hfm__shard_missing(index, i, names[i], error);
-    if (result == HFM_OK) result = hfm__weights_read(&ckpt->files[i], i, &list, error);
+    if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
+    if (result == HFM_OK)
+      result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);

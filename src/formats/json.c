@@ -27,8 +27,10 @@ typedef struct hfm__json_span {
   int32_t escaped;
 } hfm__json_span;
 
+/* A key of an open object: its span, small, since there may be millions. */
 typedef struct hfm__json_key {
-  hfm__json_span span;
+  const char *text;
+  unsigned size : 31, escaped : 1;
   uint32_t hash; /* of the unescaped bytes */
 } hfm__json_key;
 
@@ -95,6 +97,14 @@ HFM__PRIVATE void hfm__json_show(hfm__text *t, int32_t kind, const char *text, s
   else hfm__text_quoted(t, text, HFM__MIN(size, (size_t)40));
 }
 
+HFM__PRIVATE hfm_result hfm__json_not_object(const char *file, int32_t kind, const char *text, size_t size,
+                                             hfm_error *error) {
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_show(&t, kind, text, size);
+  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+}
+
 /* ---- Strings ---- */
 
 HFM__PRIVATE int32_t hfm__hex_digit(char c) {
@@ -113,24 +123,6 @@ HFM__PRIVATE int32_t hfm__hex4(const char *s) {
     value = value << 4 | digit;
   }
   return value;
-}
-
-/* Length of the well-formed UTF-8 sequence at s (n > 0 bytes are left), or 0. */
-HFM__PRIVATE size_t hfm__utf8_length(const char *s, size_t n) {
-  const uint8_t *b = (const uint8_t *)s;
-  size_t length;
-  uint8_t low = 0x80, high = 0xbf;
-  if (b[0] < 0x80) return 1;
-  if (b[0] < 0xc2 || b[0] > 0xf4) return 0;
-  length = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
-  if (b[0] == 0xe0) low = 0xa0;  /* no overlong forms, */
-  if (b[0] == 0xed) high = 0x9f; /* no surrogates, */
-  if (b[0] == 0xf0) low = 0x90;
-  if (b[0] == 0xf4) high = 0x8f; /* nothing beyond U+10FFFF */
-  if (n < length || b[1] < low || b[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if (b[i] < 0x80 || b[i] > 0xbf) return 0;
-  return length;
 }
 
 HFM__PRIVATE size_t hfm__utf8_write(uint32_t code, char *dst) {
@@ -291,11 +283,20 @@ HFM__PRIVATE int hfm__json_string(hfm__json_reader *r, hfm__json_span *span) {
 
 /* ---- Duplicate keys ---- */
 
+HFM__PRIVATE hfm__json_span hfm__json_key_span(const hfm__json_key *key) {
+  hfm__json_span span;
+  span.text = key->text;
+  span.size = key->size;
+  span.escaped = key->escaped;
+  return span;
+}
+
 /* By hash, which settles nearly all pairs at once; then by the bytes, so that chosen collisions cost no more. */
 HFM__PRIVATE int hfm__json_key_order(const void *a, const void *b) {
   const hfm__json_key *x = (const hfm__json_key *)a, *y = (const hfm__json_key *)b;
+  const hfm__json_span a_span = hfm__json_key_span(x), b_span = hfm__json_key_span(y);
   if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
-  return hfm__json_order(&x->span, &y->span);
+  return hfm__json_order(&a_span, &b_span);
 }
 
 /* Closes an object: none of its keys may repeat. */
@@ -320,10 +321,10 @@ HFM__PRIVATE int hfm__json_check_keys(hfm__json_reader *r) {
     if (hfm__json_key_order(sorted[i - 1], sorted[i]) == 0) repeated = (const hfm__json_key *)sorted[i];
   if (sorted != few) hfm__free(r->mem, (void *)sorted, bytes);
   if (repeated) {
-    const uint64_t offset = r->base + (uint64_t)(repeated->span.text - r->text) - 1;
+    const uint64_t offset = r->base + (uint64_t)(repeated->text - r->text) - 1;
     char name[192];
     hfm__text t = hfm__text_to(name, sizeof name);
-    hfm__text_quoted(&t, repeated->span.text, repeated->span.size);
+    hfm__text_quoted(&t, repeated->text, repeated->size);
     r->result = hfm__fail(r->error, HFM_E_JSON_DUPLICATE_KEY, r->file, NULL, offset,
                           "byte %u: each key of an object once expected, found %s again", offset, name);
   }
@@ -396,6 +397,7 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   void *grown;
   if (r->pos >= r->size || r->text[r->pos] != '"') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "a quoted key");
   if (!hfm__json_string(r, &r->key)) return 0;
+  if (r->key.size > INT32_MAX) return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->at, "a key of less than 2 GiB");
   grown = hfm__grow(r->mem, r->keys, r->key_count, &r->key_capacity, sizeof *r->keys);
   if (!grown) {
     r->result = hfm__fail_memory(r->error, "the keys of a JSON object", 0);
@@ -403,7 +405,9 @@ HFM__PRIVATE int hfm__json_member(hfm__json_reader *r) {
   }
   r->keys = (hfm__json_key *)grown;
   key = r->keys + r->key_count++;
-  key->span = r->key;
+  key->text = r->key.text;
+  key->size = (unsigned)r->key.size & INT32_MAX;
+  key->escaped = r->key.escaped != 0;
   key->hash = hfm__json_hash(&r->key);
   hfm__json_space(r);
   if (r->pos >= r->size || r->text[r->pos] != ':') return hfm__json_fail(r, HFM_E_JSON_SYNTAX, r->pos, "':'");

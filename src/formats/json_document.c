@@ -73,6 +73,27 @@ HFM__PRIVATE uint32_t hfm__json_store(hfm__json *doc, const char *text, size_t s
   return start;
 }
 
+/* *doc is empty on failure, which is out of memory. */
+HFM__PRIVATE int hfm__json_copy(hfm__json *doc, const hfm__json *from, const hfm_allocator *mem) {
+  const uint64_t bytes = (uint64_t)from->count * sizeof *from->nodes;
+  memset(doc, 0, sizeof *doc);
+  doc->mem = *mem;
+  doc->nodes = (hfm__json_node *)hfm__alloc(mem, bytes);
+  if (doc->nodes) doc->capacity = from->count;
+  doc->text = (char *)hfm__alloc(mem, from->text_size);
+  if (doc->text) doc->text_capacity = from->text_size;
+  if (!doc->nodes || !doc->text) {
+    hfm__json_free(doc);
+    return 0;
+  }
+  memcpy(doc->nodes, from->nodes, (size_t)bytes);
+  memcpy(doc->text, from->text, from->text_size);
+  doc->count = from->count;
+  doc->text_size = from->text_size;
+  doc->root = from->root;
+  return 1;
+}
+
 /* ---- Order of members ---- */
 
 HFM__PRIVATE int hfm__json_all_digits(const char *text, size_t size) {
@@ -328,11 +349,11 @@ HFM__PRIVATE void hfm__json_found(const hfm__json *doc, uint32_t node, hfm__text
 }
 
 HFM__PRIVATE hfm_result hfm__json_need_object(const hfm__json *doc, const char *file, hfm_error *error) {
-  char found[HFM__JSON_SHOWN];
-  hfm__text t = hfm__text_to(found, sizeof found);
-  if (hfm__json_kind(doc, doc->root) == HFM__JSON_OBJECT) return HFM_OK;
-  hfm__json_found(doc, doc->root, &t);
-  return hfm__fail(error, HFM_E_JSON_TYPE, file, NULL, 0, "a configuration must be a JSON object, found %s", found);
+  const hfm__json_node *root = &doc->nodes[doc->root];
+  const int32_t kind = hfm__json_kind(doc, doc->root);
+  if (kind == HFM__JSON_OBJECT) return HFM_OK;
+  if (kind == HFM__JSON_ARRAY) return hfm__json_not_object(file, kind, NULL, 0, error);
+  return hfm__json_not_object(file, kind, doc->text + root->start, root->size, error);
 }
 
 /* ---- Editing ---- */

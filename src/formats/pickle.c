@@ -2,7 +2,8 @@
    A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
    by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
    says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream; objects refer to each other by index, so sharing and cycles cost nothing. */
+   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
+   Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,
@@ -18,6 +19,10 @@ enum {
   HFM__PK_TENSOR   /* a: the argument tuple of its rebuild function, b: that function's HFM__PK_CALL_..., count: where
                       in the stream it was called */
 };
+
+static const char *const hfm__pickle_kinds[] = {"None", "a truth value", "an integer", "a value that no tensor needs",
+                                                "a string", "a tuple", "a list", "a dict", "a global", "a storage",
+                                                "a tensor"};
 
 typedef struct hfm__pickle_object {
   uint8_t kind;
@@ -45,7 +50,10 @@ enum {
   HFM__PK_CALL_TENSOR_V3, /* ..., requires_grad, hooks, dtype[, metadata] */
   HFM__PK_CALL_PARAMETER, /* tensor, requires_grad, hooks */
   HFM__PK_CALL_PARAMETER_STATE, /* the same and a state */
-  HFM__PK_CALL_OPAQUE,    /* makes something that no tensor needs */
+  HFM__PK_CALL_SIZE,      /* these four make something that no tensor needs: torch.Size(tuple) */
+  HFM__PK_CALL_DEVICE,    /* torch.device(type[, index]) */
+  HFM__PK_CALL_ENCODE,    /* _codecs.encode(text[, encoding]) */
+  HFM__PK_CALL_SET,       /* set(), set(list) */
   HFM__PK_CLASS_STORAGE,  /* a value: dtype of its elements; 0: of bytes, the tensor says what they are */
   HFM__PK_VALUE_DTYPE     /* a value: a dtype */
 };
@@ -75,11 +83,11 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
     {"torch._utils", "_rebuild_tensor_v3", HFM__PK_CALL_TENSOR_V3, 0},
     {"torch._utils", "_rebuild_parameter", HFM__PK_CALL_PARAMETER, 0},
     {"torch._utils", "_rebuild_parameter_with_state", HFM__PK_CALL_PARAMETER_STATE, 0},
-    {"torch", "Size", HFM__PK_CALL_OPAQUE, 0},
-    {"torch", "device", HFM__PK_CALL_OPAQUE, 0},
-    {"_codecs", "encode", HFM__PK_CALL_OPAQUE, 0},
-    {"builtins", "set", HFM__PK_CALL_OPAQUE, 0},
-    {"__builtin__", "set", HFM__PK_CALL_OPAQUE, 0},
+    {"torch", "Size", HFM__PK_CALL_SIZE, 0},
+    {"torch", "device", HFM__PK_CALL_DEVICE, 0},
+    {"_codecs", "encode", HFM__PK_CALL_ENCODE, 0},
+    {"builtins", "set", HFM__PK_CALL_SET, 0},
+    {"__builtin__", "set", HFM__PK_CALL_SET, 0},
     HFM__STORAGES("torch"),
     HFM__STORAGES("torch.cuda"),
     {"torch.storage", "UntypedStorage", HFM__PK_CLASS_STORAGE, 0},
@@ -110,6 +118,9 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
 
 enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
 
+/* Values that nothing can change are made once: they are most of what the pickles of models hold. */
+enum { HFM__PK_SHARED_BOOL = 256 /* below: integers */, HFM__PK_SHARED_TUPLE = 258, HFM__PK_SHARED };
+
 typedef struct hfm__pickle {
   const hfm_allocator *mem;
   const char *file;   /* for errors */
@@ -119,6 +130,7 @@ typedef struct hfm__pickle {
   size_t op;          /* where the running instruction began */
   hfm__pickle_object *objects; /* objects[0] is None, for everybody */
   size_t object_count, object_capacity;
+  uint32_t shared[HFM__PK_SHARED]; /* 0: not made yet */
   hfm__pickle_cell *cells; /* cells[0] is not used */
   size_t cell_count, cell_capacity;
   uint32_t *stack;
@@ -158,6 +170,14 @@ HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *prob
   if (p->result == HFM_OK)
     p->result = hfm__fail(p->error, item, p->file, NULL, offset, "byte %u: pickle: %s", offset, problem);
   return 0;
+}
+
+/* The same, with what the object in question is. */
+HFM__PRIVATE int hfm__pickle_wrong(hfm__pickle *p, const char *problem, uint32_t object) {
+  char text[160];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "%s, found %s", problem, hfm__pickle_kinds[p->objects[object].kind]);
+  return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, text);
 }
 
 HFM__PRIVATE int hfm__pickle_memory(hfm__pickle *p) {
@@ -233,6 +253,13 @@ HFM__PRIVATE int hfm__pickle_make_int(hfm__pickle *p, int32_t kind, int64_t valu
   return object != NULL;
 }
 
+/* A value that is made once. */
+HFM__PRIVATE int hfm__pickle_push_shared(hfm__pickle *p, int32_t which, int32_t kind, int64_t value) {
+  if (p->shared[which]) return hfm__pickle_push(p, p->shared[which]);
+  p->shared[which] = (uint32_t)p->object_count;
+  return hfm__pickle_make_int(p, kind, value);
+}
+
 /* Appends to a container. */
 HFM__PRIVATE int hfm__pickle_append(hfm__pickle *p, uint32_t container, uint32_t key, uint32_t value) {
   void *grown = hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells);
@@ -273,7 +300,7 @@ HFM__PRIVATE int hfm__pickle_set_items(hfm__pickle *p, uint32_t dict, size_t fir
   if ((p->stack_count - first) % 2)
     return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a key without a value");
   if (p->objects[dict].kind != HFM__PK_DICT || p->objects[dict].listed)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "items can only be set in a dict that was made empty");
+    return hfm__pickle_wrong(p, "items can only be set in a dict that was made empty", dict);
   for (size_t i = first; i < p->stack_count; i += 2)
     if (!hfm__pickle_append(p, dict, p->stack[i], p->stack[i + 1])) return 0;
   p->stack_count = first;
@@ -304,11 +331,11 @@ HFM__PRIVATE int hfm__pickle_is_global(const hfm__pickle *p, uint32_t object, in
 
 /* ---- Memo ---- */
 
-/* Slots are numbered by the pickler, one after the other: a number beyond the stream's size can't be one of them. */
+/* Slots are numbered by the pickler, one after the other: a number beyond the bytes so far can't be one of them. */
 HFM__PRIVATE int hfm__pickle_put(hfm__pickle *p, uint64_t slot) {
   uint32_t object;
   if (!hfm__pickle_top(p, &object)) return 0;
-  if (slot > p->size) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that this stream could use");
+  if (slot > p->pos) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that can be in use here");
   while (slot >= p->memo_capacity) {
     const size_t old = p->memo_capacity;
     void *grown = hfm__grow(p->mem, p->memo, old, &p->memo_capacity, sizeof *p->memo);
@@ -360,6 +387,14 @@ HFM__PRIVATE int hfm__pickle_line(hfm__pickle *p, const char **line, size_t *siz
   *size = (size_t)(end - p->data) - p->pos;
   p->pos += *size + 1;
   return 1;
+}
+
+/* GLOBAL: two lines. */
+HFM__PRIVATE int hfm__pickle_read_global(hfm__pickle *p) {
+  const char *module = NULL, *name = NULL;
+  size_t module_size = 0, name_size = 0;
+  return hfm__pickle_line(p, &module, &module_size) && hfm__pickle_line(p, &name, &name_size) &&
+         hfm__pickle_push_global(p, module, module_size, name, name_size);
 }
 
 HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
@@ -459,12 +494,34 @@ HFM__PRIVATE int hfm__pickle_ordered_dict(hfm__pickle *p, uint32_t args) {
   return 1;
 }
 
+/* What no tensor needs; its arguments are what Python would take. */
+HFM__PRIVATE int hfm__pickle_opaque(hfm__pickle *p, uint32_t args, int32_t role) {
+  const uint64_t count = p->objects[args].u.count;
+  const int32_t first = count ? (int32_t)p->objects[hfm__pickle_element(p, args, 0)].kind : (int32_t)HFM__PK_NONE;
+  const int32_t second = 
+      count == 2 ? (int32_t)p->objects[hfm__pickle_element(p, args, 1)].kind : (int32_t)HFM__PK_NONE;
+  int fits;
+  if (role == HFM__PK_CALL_SIZE) {
+    fits = count == 1 && first == HFM__PK_TUPLE;
+  } else if (role == HFM__PK_CALL_SET) {
+    fits = count == 0 || (count == 1 && (first == HFM__PK_LIST || first == HFM__PK_TUPLE));
+  } else {
+    const int32_t expected = role == HFM__PK_CALL_DEVICE ? HFM__PK_INT : HFM__PK_STRING;
+    fits = first == HFM__PK_STRING && (count == 1 || (count == 2 && second == expected));
+  }
+  if (!fits)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE,
+                            "torch.Size takes a tuple of sizes, torch.device a string, encode strings, set a list");
+  return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+}
+
 HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
   uint32_t args, function;
   int32_t role;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE) || !hfm__pickle_is(p, function, HFM__PK_GLOBAL))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a call needs a function and a tuple");
+    return hfm__pickle_wrong(p, "a call needs a function and a tuple",
+                             hfm__pickle_is(p, args, HFM__PK_TUPLE) ? function : args);
   role = hfm__pickle_globals[p->objects[function].a].role;
   switch (role) {
     case HFM__PK_CALL_ORDERED_DICT: return hfm__pickle_ordered_dict(p, args);
@@ -477,20 +534,23 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
           !hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_TENSOR))
         return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a parameter is made of a tensor and two more arguments");
       return hfm__pickle_push(p, hfm__pickle_element(p, args, 0));
-    case HFM__PK_CALL_OPAQUE: return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+    case HFM__PK_CALL_SIZE:
+    case HFM__PK_CALL_DEVICE:
+    case HFM__PK_CALL_ENCODE:
+    case HFM__PK_CALL_SET: return hfm__pickle_opaque(p, args, role);
     default: return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage class or dtype is a value and can't be called");
   }
 }
 
-/* cls.__new__(cls): of an OrderedDict without arguments, or of what is opaque anyway. */
+/* cls.__new__(cls): of an OrderedDict or a set. */
 HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
   uint32_t args, type;
   if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple");
-  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_OPAQUE)) return hfm__pickle_make(p, HFM__PK_OPAQUE) != NULL;
+    return hfm__pickle_wrong(p, "creating an object needs a class and a tuple", args);
+  if (hfm__pickle_is_global(p, type, HFM__PK_CALL_SET)) return hfm__pickle_opaque(p, args, HFM__PK_CALL_SET);
   if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict can be created so");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict or a set can be created so");
   return hfm__pickle_ordered_dict(p, args);
 }
 
@@ -499,7 +559,7 @@ HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
   uint32_t state, object;
   if (!hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
   if (!hfm__pickle_is(p, object, HFM__PK_DICT) || !p->objects[object].ordered)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an OrderedDict can be given attributes");
+    return hfm__pickle_wrong(p, "only an OrderedDict can be given attributes", object);
   return 1;
 }
 
@@ -574,7 +634,7 @@ HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
   object = p->stack[first - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, first);
   if (!hfm__pickle_is(p, object, kind))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list or a set");
+    return hfm__pickle_wrong(p, "elements can only be added to a list or a set", object);
   for (size_t i = first; kind == HFM__PK_LIST && i < p->stack_count; i++)
     if (!hfm__pickle_append(p, object, 0, p->stack[i])) return 0;
   p->stack_count = first;
@@ -590,7 +650,7 @@ HFM__PRIVATE int hfm__pickle_add_one(hfm__pickle *p, int32_t kind) {
   object = p->stack[p->stack_count - count - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, p->stack_count - 2);
   if (!hfm__pickle_is(p, object, HFM__PK_LIST))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list");
+    return hfm__pickle_wrong(p, "elements can only be added to a list", object);
   return hfm__pickle_append(p, object, 0, p->stack[--p->stack_count]);
 }
 
@@ -626,8 +686,7 @@ HFM__PRIVATE int hfm__pickle_unknown(hfm__pickle *p, uint8_t code) {
 
 /* One instruction; 0 on error. */
 HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
-  const char *module, *name;
-  size_t start, size, name_size;
+  size_t start;
   uint64_t value;
   switch (code) {
     case 0x80: /* PROTO */
@@ -652,11 +711,14 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 'j': return hfm__pickle_operand(p, 4, &value) && hfm__pickle_get(p, value); /* LONG_BINGET */
     case 0x94: return hfm__pickle_put(p, p->memo_used);                              /* MEMOIZE */
     case 'N': return hfm__pickle_push(p, 0);                                         /* NONE */
-    case 0x88: return hfm__pickle_make_int(p, HFM__PK_BOOL, 1);                      /* NEWTRUE */
-    case 0x89: return hfm__pickle_make_int(p, HFM__PK_BOOL, 0);                      /* NEWFALSE */
+    case 0x88:                                                                       /* NEWTRUE, NEWFALSE */
+    case 0x89: return hfm__pickle_push_shared(p, HFM__PK_SHARED_BOOL + (code & 1), HFM__PK_BOOL, code == 0x88);
     case 'J': return hfm__pickle_int32(p);                                           /* BININT */
-    case 'K': return hfm__pickle_operand(p, 1, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
-    case 'M': return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
+    case 'K': /* BININT1 */
+      return hfm__pickle_operand(p, 1, &value) &&
+             hfm__pickle_push_shared(p, (int32_t)value, HFM__PK_INT, (int64_t)value);
+    case 'M': /* BININT2 */
+      return hfm__pickle_operand(p, 2, &value) && hfm__pickle_make_int(p, HFM__PK_INT, (int64_t)value);
     case 0x8a: return hfm__pickle_long(p);                                           /* LONG1 */
     case 0x8b: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);                   /* LONG4 */
     case 'G': return hfm__pickle_operand(p, 8, &value) && hfm__pickle_make(p, HFM__PK_OPAQUE); /* BINFLOAT */
@@ -668,7 +730,7 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 'C': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 1);  /* SHORT_BINBYTES */
     case 'B': return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 4);  /* BINBYTES */
     case 0x8e: return hfm__pickle_make_span(p, HFM__PK_OPAQUE, 8); /* BINBYTES8 */
-    case ')': return hfm__pickle_make(p, HFM__PK_TUPLE) != NULL;   /* EMPTY_TUPLE */
+    case ')': return hfm__pickle_push_shared(p, HFM__PK_SHARED_TUPLE, HFM__PK_TUPLE, 0); /* EMPTY_TUPLE */
     case 0x85: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 1);
     case 0x86: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 2);
     case 0x87: return hfm__pickle_collect_top(p, HFM__PK_TUPLE, 3);
@@ -683,9 +745,7 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 0x90: return hfm__pickle_extend(p, HFM__PK_OPAQUE);    /* ADDITEMS */
     case 's': return hfm__pickle_add_one(p, HFM__PK_DICT);      /* SETITEM */
     case 'u': return hfm__pickle_extend(p, HFM__PK_DICT);       /* SETITEMS */
-    case 'c':                                                   /* GLOBAL */
-      return hfm__pickle_line(p, &module, &size) && hfm__pickle_line(p, &name, &name_size) &&
-             hfm__pickle_push_global(p, module, size, name, name_size);
+    case 'c': return hfm__pickle_read_global(p);
     case 0x93: return hfm__pickle_stack_global(p);
     case 'R': return hfm__pickle_call(p);       /* REDUCE */
     case 0x81: return hfm__pickle_new_object(p); /* NEWOBJ */

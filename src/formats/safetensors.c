@@ -8,15 +8,15 @@ typedef struct hfm__file_tensor {
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
-  int64_t stride[HFM_MAX_RANK]; /* in elements */
-  uint32_t file;                /* index in the checkpoint's files */
-  int32_t contiguous;           /* row-major without gaps: the strides say nothing new */
-  int32_t big_endian;           /* of the elements; only old .bin files are */
-  uint64_t offset;              /* byte in the file of element 0 */
-  uint64_t bytes;               /* of all elements */
+  const int64_t *stride; /* in elements; where it is contiguous NULL, since there may be millions of tensors */
+  uint32_t file;         /* index in the checkpoint's files */
+  int32_t contiguous;    /* row-major without gaps */
+  int32_t big_endian;    /* of the elements; only old .bin files are */
+  uint64_t offset;       /* byte in the file of element 0 */
+  uint64_t bytes;        /* of all elements */
 } hfm__file_tensor;
 
-/* A growing table of tensors; names live in `names`. */
+/* A growing table of tensors; names and strides live in `names`. */
 typedef struct hfm__tensor_list {
   hfm_allocator mem;
   hfm__arena *names;
@@ -48,15 +48,9 @@ HFM__PRIVATE int hfm__checked_elements(const int64_t *shape, int32_t rank, uint6
   return 1;
 }
 
-/* Row-major strides as torch has them; the shape's product has been checked. */
 HFM__PRIVATE void hfm__row_major(hfm__file_tensor *tensor) {
-  uint64_t stride = 1;
   tensor->contiguous = 1;
-  for (int32_t i = tensor->rank - 1; i >= 0; i--) {
-    tensor->stride[i] = (int64_t)stride;
-    if (!hfm__mul64(stride, (uint64_t)HFM__MAX(tensor->shape[i], 1), &stride) || stride > (uint64_t)INT64_MAX)
-      stride = 0; /* only where another dimension is 0: nothing is ever read by it */
-  }
+  tensor->stride = NULL;
 }
 
 /* ---- The header ---- */
@@ -104,7 +98,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_shape(hfm__json_reader *r, hfm__file_te
                                     "each dimension of \"shape\" must be an integer from 0 to 2^63 - 1");
     if (tensor->rank == HFM_MAX_RANK)
       return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, r->at,
-                                  "more dimensions than this library reads (8)");
+                                  "has more than the 8 dimensions that this library reads");
     tensor->shape[tensor->rank++] = (int64_t)dimension;
   }
 }
@@ -158,16 +152,19 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   }
   if (!has_dtype || !has_shape || !has_offsets)
     return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_ENTRY, tensor->name, at,
-                                !has_dtype   ? "has no \"dtype\""
-                                : !has_shape ? "has no \"shape\""
-                                             : "has no \"data_offsets\"");
+                                !has_dtype   ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no dtype"
+                                : !has_shape ? "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no shape"
+                                             : "an entry needs \"dtype\", \"shape\" and \"data_offsets\": no offsets");
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, (uint64_t)hfm_dtype_bits(tensor->dtype), &bits))
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "the size of \"shape\" exceeds 2^64 bits");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t has more than 2^64 bits", r->base + (uint64_t)shape_at,
+                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank);
   if (bits % 8)
-    return hfm__safetensors_bad(r, HFM_E_SAFETENSORS_SHAPE, tensor->name, shape_at,
-                                "\"shape\" does not fill whole bytes in its dtype");
+    return hfm__fail(r->error, HFM_E_SAFETENSORS_SHAPE, r->file, tensor->name, r->base + shape_at,
+                     "byte %u: tensor %q: \"shape\" %t must fill whole bytes, but has %u bits in its dtype",
+                     r->base + (uint64_t)shape_at, tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank,
+                     bits);
   if (range[0] > range[1] || range[1] - range[0] != bits / 8)
     return hfm__fail(r->error, HFM_E_SAFETENSORS_OFFSETS, r->file, tensor->name, r->base + offsets_at,
                      "byte %u: tensor %q: \"data_offsets\" [%u, %u] must span the %u bytes of its shape and dtype",
@@ -289,8 +286,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   size = hfm__le64(prefix);
   if (size > cap)
     return hfm__fail(error, HFM_E_SAFETENSORS_HEADER_SIZE, file->name, NULL, 0,
-                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one", size,
-                     cap);
+                     "the header claims %u bytes, at most %u are read: not a safetensors file, or a broken one%s", size,
+                     cap, hfm__file_guess(prefix));
   if (size > file->size - 8)
     return hfm__fail(error, HFM_E_SAFETENSORS_TRUNCATED, file->name, NULL, 0,
                      "the header claims %u bytes, but the file has only %u after the first 8 (is the download "

@@ -73,26 +73,27 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
 
 /* *end: one more than the largest element that the strides reach from `first` on, checked in every step; `first` where
    there are no elements. */
-HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, uint64_t first, uint64_t *end) {
+HFM__PRIVATE int hfm__torch_reach(const hfm__file_tensor *tensor, const int64_t *stride, uint64_t first,
+                                  uint64_t *end) {
   uint64_t reach;
   *end = first;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] == 0) return 1;
   for (int32_t i = 0; i < tensor->rank; i++)
-    if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)tensor->stride[i], &reach) ||
+    if (!hfm__mul64((uint64_t)tensor->shape[i] - 1, (uint64_t)stride[i], &reach) ||
         !hfm__add64(*end, reach, end))
       return 0;
   return hfm__add64(*end, 1, end);
 }
 
 /* Row-major without gaps; strides of dimensions of one element say nothing. */
-HFM__PRIVATE int hfm__torch_is_contiguous(const hfm__file_tensor *tensor) {
+HFM__PRIVATE int hfm__torch_is_contiguous(const hfm__file_tensor *tensor, const int64_t *stride) {
   uint64_t expected = 1;
   for (int32_t i = 0; i < tensor->rank; i++)
     if (tensor->shape[i] == 0) return 1;
   for (int32_t i = tensor->rank - 1; i >= 0; i--) {
     if (tensor->shape[i] == 1) continue;
-    if ((uint64_t)tensor->stride[i] != expected) return 0;
+    if ((uint64_t)stride[i] != expected) return 0;
     expected *= (uint64_t)tensor->shape[i];
   }
   return 1;
@@ -114,6 +115,7 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   const uint64_t first = hfm__torch_int(t, hfm__pickle_element(p, args, 1));
   const int32_t is_v3 = p->objects[object].b == HFM__PK_CALL_TENSOR_V3;
   uint64_t itemsize, elements, bytes, numel, end = 0, offset = 0;
+  int64_t stride[HFM_MAX_RANK];
   hfm_result result;
   t->at = p->base + p->objects[object].u.count;
   if (storage.dtype < 0 || (is_v3 && hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype < 0))
@@ -131,16 +133,15 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
-  hfm__torch_dims(t, hfm__pickle_element(p, args, 3), tensor->stride);
-  if (!hfm__torch_reach(tensor, first, &end) || end > numel)
+  hfm__torch_dims(t, hfm__pickle_element(p, args, 3), stride);
+  if (!hfm__torch_reach(tensor, stride, first, &end) || end > numel)
     return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
                      "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
                      tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
-  tensor->contiguous = hfm__torch_is_contiguous(tensor);
-  if (tensor->contiguous) {
+  if (hfm__torch_is_contiguous(tensor, stride)) {
     hfm__row_major(tensor);
   } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
              (t->list->strided_bytes > t->list->file_bytes &&
@@ -149,6 +150,11 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
                      "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
                      "options.limits.max_new_bytes together",
                      t->at, tensor->name, t->list->strided_bytes);
+  } else {
+    int64_t *kept = (int64_t *)hfm__arena_alloc(t->list->names, (uint64_t)tensor->rank * sizeof *kept);
+    if (!kept) return hfm__fail_memory(t->error, "the table of tensors", 0);
+    memcpy(kept, stride, (size_t)tensor->rank * sizeof *kept);
+    tensor->stride = kept;
   }
   result = t->locate(t, &storage, tensor->name, bytes, &offset);
   if (result != HFM_OK) return result;
@@ -318,7 +324,8 @@ HFM__PRIVATE hfm_result hfm__torch_result(hfm__torch *t, uint32_t root) {
   hfm_result result;
   if (!hfm__pickle_is(&t->pickle, root, HFM__PK_DICT))
     return hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, NULL, t->pickle.base,
-                     "the pickle must hold a state dict: a dict of names and tensors");
+                     "byte %u: the pickle must hold a state dict, a dict of names and tensors, found %s",
+                     t->pickle.base, hfm__pickle_kinds[t->pickle.objects[root].kind]);
   result = hfm__torch_members_to_list(t, hfm__torch_state_dict(&t->pickle, root));
   if (result == HFM_OK) hfm__torch_drop_module(t->list, first);
   return result;
@@ -335,8 +342,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "tensor %q: its storage should have %u bytes, but zip entry %q has %u", name, bytes, entry->name,
-                     entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
+                     bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }
@@ -453,7 +460,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
   if (!hfm__pickle_is(p, root, HFM__PK_OPAQUE) || p->objects[root].b != sizeof magic ||
       memcmp(p->data + p->objects[root].a, magic, sizeof magic) != 0)
     return hfm__fail(t->error, HFM_E_FILE_KIND, t->file->name, NULL, 0,
-                     "a pickle, but not one that torch.save wrote: its magic number is missing");
+                     "byte 0: a pickle, but not one that torch.save wrote, which begins with a magic number: save the "
+                     "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
   if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
@@ -573,8 +581,10 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  char found[24];
+  hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
-  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
   if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
@@ -587,6 +597,8 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   if (memcmp(tar, "ustar", 5) == 0)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
+  hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));
   return hfm__fail(error, HFM_E_FILE_KIND, file->name, NULL, 0,
-                   "neither a zip archive nor a pickle: not a file that torch.save wrote");
+                   "byte 0: a zip archive or a pickle, as torch.save writes them, expected, found %s%s", found,
+                   hfm__file_guess(magic));
 }

@@ -79,8 +79,17 @@ HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
   return value;
 }
 
-HFM__PRIVATE int hfm__flag(const hfm__builder *b, const char *key) {
-  return hfm_config_get_bool(b->config, key, 0) != 0;
+/* Yes or no; null or nothing is no. */
+HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
+  int32_t value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_opt_bool(b->config, key, &value, b->error);
+  return value;
+}
+
+HFM__PRIVATE const char *hfm__string(hfm__builder *b, const char *key, const char *fallback) {
+  const char *value = fallback;
+  if (hfm__ok(b)) b->result = hfm__config_opt_string(b->config, key, fallback, &value, b->error);
+  return value;
 }
 
 /* Refuses what would change results if it were ignored. */
@@ -96,7 +105,7 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
       HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
 #undef HFM__ACTIVATION_NAME
   };
-  const char *name = hfm_config_get_string(b->config, key, "");
+  const char *name = hfm__string(b, key, "");
   for (size_t i = 0; i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i + 1;
   hfm__refuse(b, key, name,

@@ -93,10 +93,13 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
   if (!hfm__ok(b)) return handle;
   if (!hfm__checked_elements(shape, rank, &elements) || elements > b->element_budget ||
       tree->parameter_count > b->parameter_budget) {
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, name, 0,
-                          "the configuration asks for more than the weights files hold: %q of %s %t is beyond them "
-                          "(see hfm_limits.max_new_bytes)",
-                          name, tree->modules[module].torch_class, shape, (int)rank);
+    char path[160];
+    hfm__text t = hfm__text_to(path, sizeof path);
+    hfm__text_member(&t, tree, module, name);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
+                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
+                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          path, shape, (int)rank);
     return handle;
   }
   b->element_budget -= elements;

@@ -187,17 +187,20 @@ HFM__PRIVATE hfm_result hfm__resolve_model_path(const hfm__context *ctx, const c
 
 HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_options *options, hfm_config **config,
                                                   hfm_error *error) {
-  hfm__context ctx;
+  hfm__context ctx, limited;
+  hfm__budget budget;
   hfm_result result;
   char *dir;
   hfm__clear_error(error);
   if (config) *config = NULL;
   if (!path || !config)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "config" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "config" : "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  result = hfm__resolve_model_path(&ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__config_load(&ctx, dir, options ? options->subfolder : NULL, config, error);
-  hfm__free_text(&ctx.mem, dir);
-  return result;
+  limited = ctx;
+  hfm__budget_begin(&budget, &limited, 0);
+  result = hfm__resolve_model_path(&limited, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__config_load(&limited, dir, options ? options->subfolder : NULL, config, error);
+  hfm__free_text(&limited.mem, dir);
+  return hfm__config_hand_over(*config, &ctx, &limited, result, path, error);
 }

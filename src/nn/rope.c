@@ -31,17 +31,23 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
-  if (hfm__ok(b) && !(value > 0))
+  if (hfm__ok(b) && !(value > 0)) {
+    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    char found[HFM__JSON_SHOWN];
+    hfm__text t = hfm__text_to(found, sizeof found);
+    hfm__json_found(member.doc, member.node, &t);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a number greater than 0", key);
+                          "rope parameter %q must be a number greater than 0, found %s", key, found);
+  }
   return hfm__ok(b) ? value : 1;
 }
 
 /* The length that the model was pretrained with: beside the rope parameters (Phi-3), among them, or the maximum. */
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
-  const double value =
-      hfm_config_get_float(b->config, key, hfm__rope_number(b, key, (double)max_positions));
+  double value = 1;
+  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
@@ -159,13 +165,24 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
   return base;
 }
 
+HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
+  static const char *const keys[] = {"rope_type", "type"};
+  for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
+    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
+                            "rope parameter %q must be a string", keys[i]);
+  }
+  return hfm__config_rope_type(b->config, NULL);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
   const hfm__config_value given = hfm__config_rope(b->config, NULL);
-  const char *type = hfm__config_rope_type(b->config, NULL);
+  const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);

@@ -4,16 +4,20 @@
    (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
-  hfm__json document;
+  hfm__json_reader reader;
+  int32_t kind;
   char *text;
   size_t size;
   hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
                                      &text, &size, error);
   if (result != HFM_OK) return result;
-  memset(&document, 0, sizeof document);
-  result = hfm__json_parse(&document, &ctx->mem, path, text, size, is_config ? HFM__JSON_NONFINITE : 0, error);
-  if (result == HFM_OK && is_config) result = hfm__json_need_object(&document, path, error);
-  hfm__json_free(&document);
+  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
+  kind = hfm__json_next(&reader);
+  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
+    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
+  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
+    result = reader.result;
+  hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   return result;
 }
@@ -33,22 +37,29 @@ HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *pa
   return result;
 }
 
+HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
+                                           hfm_error *error) {
+  const char *name = hfm__file_part(path);
+  hfm__checkpoint checkpoint;
+  hfm_result result;
+  if (hfm__ends_with(name, ".json")) {
+    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
+    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    return hfm__check_json(ctx, path, error);
+  }
+  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  return result;
+}
+
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
   hfm__context ctx;
-  const char *name;
+  hfm__budget budget;
   hfm_result result;
   hfm__clear_error(error);
-  if (!path) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "path", 0, "must not be NULL");
+  if (!path) return hfm__fail_null(error, "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
-  name = hfm__file_part(path);
-  if (!hfm__ends_with(name, ".json")) {
-    hfm__checkpoint checkpoint;
-    result = hfm__checkpoint_open_file(&ctx, path, options, &checkpoint, error);
-    if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-    return result;
-  }
-  if (strstr(name, ".safetensors.index.")) return hfm__check_index(&ctx, path, ".safetensors", options, error);
-  if (strstr(name, ".bin.index.")) return hfm__check_index(&ctx, path, ".bin", options, error);
-  return hfm__check_json(&ctx, path, error);
+  hfm__budget_begin(&budget, &ctx, 0);
+  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
 }

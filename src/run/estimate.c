@@ -29,7 +29,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm__clear_error(error);
   if (estimate) memset(estimate, 0, sizeof *estimate);
   if (!path || !estimate)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "estimate" : "path", 0, "must not be NULL");
+    return hfm__fail_null(error, path ? "estimate" : "path");
   if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
                      batch, length, (int)INT32_MAX);
@@ -40,6 +40,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;

@@ -38,9 +38,10 @@ HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **o
   model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
   if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
   model->ctx = ctx;
-  model->tree.arena.mem = ctx.mem;
+  hfm__budget_begin(&model->budget, &model->ctx, sizeof *model);
+  model->tree.arena.mem = model->ctx.mem;
   hfm__atomic_store(&model->references, 1);
-  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  hfm__packing_init(&model->packing, &model->ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
   *out = model;
   return HFM_OK;
 }
@@ -72,8 +73,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result =
-      hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK)
+    result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
   if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
   if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
@@ -90,7 +92,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   if (from_files &&
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
-  b.initializer_range = hfm_config_get_float(model->config, "initializer_range", 0.02);
+  b.initializer_range = 0.02;
+  if (!hfm__is_null(&b, "initializer_range"))
+    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -207,6 +211,7 @@ HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *o
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
   if (result != HFM_OK) return result;
+  hfm__budget_end(&model->budget);
   model->cpu.packing = &model->packing;
   model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
   model->dtype = model->tree.parameter_count > 1 ? model->tree.parameters[model->state_order[0]].dtype : HFM_F32;
@@ -232,7 +237,9 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
 
 HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *path, const hfm_options *options,
                                                 hfm_error *error) {
-  const char *named = hfm_config_get_string(model->config, "transformers_weights", NULL);
+  const char *named;
+  const hfm_result result = hfm__config_opt_string(model->config, "transformers_weights", NULL, &named, error);
+  if (result != HFM_OK) return result;
   if (hfm__is_weights_file(path))
     return hfm__checkpoint_open_file(&model->ctx, path, options, &model->checkpoint, error);
   return hfm__checkpoint_open_named(&model->ctx, path, named, options, &model->checkpoint, error);
@@ -244,7 +251,9 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   const int random = options && options->random_weights;
   hfm_result result = hfm__model_config_from(model, path, options, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
-  return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
+  if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
+  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
+                             error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -254,7 +263,7 @@ HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!path || !out) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "model" : "path", 0, "must not be NULL");
+  if (!path || !out) return hfm__fail_null(error, path ? "model" : "path");
   result = hfm__model_new(options, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
@@ -273,7 +282,7 @@ HFMODEL_API hfm_result hfm_from_config(const hfm_config *config, const hfm_optio
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!config || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, config ? "model" : "config", 0, "must not be NULL");
+    return hfm__fail_null(error, config ? "model" : "config");
   memset(&random, 0, sizeof random);
   if (options) random = *options;
   random.random_weights = 1;
@@ -295,7 +304,7 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!files || !count || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, out ? "files" : "model", 0, "must not be NULL or empty");
+    return hfm__fail_null(error, out ? "files (and their number)" : "model");
   for (size_t f = 0; f < count; f++)
     if (!files[f].name || (!files[f].data && files[f].size))
       return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "files", 0, "files[%u] has no %s", (uint64_t)f,

@@ -53,7 +53,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!model || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, model ? "session" : "model", 0, "must not be NULL");
+    return hfm__fail_null(error, model ? "session" : "model");
   for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
@@ -227,7 +227,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__request request;
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
-  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (!session) return hfm__fail_null(error, "session");
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
@@ -252,7 +252,7 @@ HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return sessio
 
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
   hfm__clear_error(error);
-  if (!session) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "session", 0, "must not be NULL");
+  if (!session) return hfm__fail_null(error, "session");
   if (length < 0 || length > session->cached)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
@@ -302,7 +302,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__clear_error(error);
   if (!session || !inputs)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "inputs" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "inputs" : "session");
   session->running = NULL;
   return hfm__session_begin(session, inputs, error);
 }
@@ -403,7 +403,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "done" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "done" : "session");
   if (!session->running) return hfm__session_idle(error, "hfm_session_step");
   if (session->done) {
     *done = 1;
@@ -425,7 +425,7 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, session ? "outputs" : "session", 0, "must not be NULL");
+    return hfm__fail_null(error, session ? "outputs" : "session");
   if (!session->running || !session->done) return hfm__session_idle(error, "hfm_session_outputs");
   program = session->running;
   for (size_t i = 0; i < program->graph.output_count; i++) {
@@ -452,7 +452,7 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
                                    hfm_error *error) {
   hfm_result result;
   if (outputs) memset(outputs, 0, sizeof *outputs);
-  if (session && !outputs) return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, "outputs", 0, "must not be NULL");
+  if (session && !outputs) return hfm__fail_null(error, "outputs");
   result = hfm_session_begin(session, inputs, error);
   if (result == HFM_OK) result = hfm__session_slices(session, 0, error);
   return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;

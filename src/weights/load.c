@@ -157,7 +157,12 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
                      "than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
+  if (weight->bytes > (uint64_t)PTRDIFF_MAX)
+    return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
+                     "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one",
+                     name, weight->bytes);
   weight->storage = &hfm__storage_owned;
+  hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
   weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
@@ -273,12 +278,8 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
-  hfm_load_entry *sorted = (hfm_load_entry *)hfm__arena_alloc(&l->arena, (uint64_t)count * sizeof *sorted);
-  if (!pointers || !sorted) return hfm__fail_memory(l->error, "the load report", 0);
-  for (size_t i = 0; i < count; i++) pointers[i] = &model->report[i];
-  hfm__sort(pointers, pointers + count, count, hfm__report_order);
-  for (size_t i = 0; i < count; i++) sorted[i] = *(const hfm_load_entry *)pointers[i];
-  if (count) memcpy(model->report, sorted, count * sizeof *sorted);
+  if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
+  hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
   return HFM_OK;
 }
 

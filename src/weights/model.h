@@ -2,6 +2,7 @@
 
 struct hfm_model {
   hfm__context ctx;
+  hfm__budget budget;       /* of the load */
   hfm__atomic references;   /* the caller's, and one for each session */
   hfm_config *config;       /* its own copy */
   hfm__memory_files memory; /* hfm_from_memory: the caller's files, else empty */

@@ -125,15 +125,6 @@ HFM__PRIVATE void hfm__text_numbers(hfm__text *t, const hfm__report_rows *r, con
   hfm__text_char(t, '}');
 }
 
-/* Does a character order the terminal about: a control of C0 or C1, or one that turns the direction of text? */
-HFM__PRIVATE int hfm__is_control(const uint8_t *s, size_t length) {
-  if (length == 1) return s[0] < 0x20 || s[0] == 0x7f;
-  if (length == 2) return (s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xd8 && s[1] == 0x9c);
-  return length == 3 && s[0] == 0xe2 &&
-         ((s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
-          (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
-}
-
 /* A name from a file, readable: only what a terminal would obey is escaped, and what is no UTF-8. */
 HFM__PRIVATE void hfm__text_name(hfm__text *t, const char *s, size_t n) {
   for (size_t i = 0; i < n;) {

@@ -314,6 +314,7 @@ static void test_logits_to_keep(void) {
   }
 }
 
+/* X2: what is cached and what is new together fit the positions. X4: lengths are not counted below 0. */
 static void test_refused(void) {
   hfm_options options;
   hfm_model *model = load(&subjects[0], 0, 0), *bert;

@@ -52,6 +52,7 @@ static void refused(const hfm_inputs *in, int32_t item, const char *what, const 
   CHECK(same_bits(&before, &second));
 }
 
+/* X1: every id lies in its table before a row is looked up. X2: positions beyond the table are an error, never wrapped. */
 static void test_refusals(void) {
   static float pixels[2 * 3 * 14 * 14];
   static int64_t many[100];
@@ -198,6 +199,7 @@ static void test_image_refusals(void) {
   hfm_model_free(model);
 }
 
+/* X5: sizes are computed with checked sums; what no address space holds is an error before anything is allocated. */
 static void test_reserve_too_much(void) {
   hfm_model *model = load_fixture(FIXTURE("llama_base"), NULL); /* no table of positions: any length may be asked for */
   hfm_session *session = new_session(model, 1);

@@ -54,6 +54,7 @@ static void test_softmax(void) {
   for (int i = 0; i < 4; i++) CHECK(is_nan(v[i]));
 }
 
+/* X4: a negative count is none. */
 static void test_top_k(void) {
   float values[] = {2, 7, 7, -1, 9, 3};
   float top[8];

@@ -160,7 +160,7 @@ static void test_no_allocation_beside_guards(void) {
   CHECK(failing_alloc_clean(&memory));
 }
 
-/* ---- The estimate is what is taken then ---- */
+/* ---- X5: the estimate is what is taken then ---- */
 
 static void test_estimate(void) {
   const char *const dirs[] = {FIXTURE("bert_base"), FIXTURE("bert_wide"), FIXTURE("llama_wide"), FIXTURE("vit_base"),
@@ -291,7 +291,8 @@ typedef struct pack {
   int64_t calls, fault_at;
   int32_t fault, hit, open, maps;
 } pack;
-enum { FAULT_NONE, FAULT_ERROR, FAULT_SHORT, FAULT_NOTHING, FAULT_SIZE, FAULT_SIZE_LARGER, FAULTS };
+enum { FAULT_NONE, FAULT_ERROR, FAULT_SHORT, FAULT_NOTHING, FAULT_SIZE, FAULT_SIZE_LARGER,
+       FAULT_SIZE_NONE, FAULT_SIZE_ENDLESS, FAULTS };
 
 static int32_t faulty(pack *p) {
   const int32_t now = p->calls++ == p->fault_at ? p->fault : FAULT_NONE;
@@ -315,6 +316,8 @@ static hfm_result pack_open(void *ctx, const char *name, void **file) {
 static uint64_t pack_size(void *ctx, void *file) {
   const uint64_t size = ((const hfm_memory_file *)file)->size;
   const int32_t fault = faulty((pack *)ctx);
+  if (fault == FAULT_SIZE_NONE) return 0;
+  if (fault == FAULT_SIZE_ENDLESS) return UINT64_MAX;
   return fault == FAULT_SIZE ? size / 2 : fault == FAULT_SIZE_LARGER ? size + 1000 : size;
 }
 static hfm_result pack_read(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got) {
@@ -330,6 +333,7 @@ static hfm_result pack_read(void *ctx, void *file, uint64_t offset, void *dst, s
 static const void *pack_map(void *ctx, void *file) {
   pack *p = (pack *)ctx;
   if (faulty(p) == FAULT_ERROR || !p->maps) return NULL;
+  if (p->hit && (p->fault == FAULT_SIZE_LARGER || p->fault == FAULT_SIZE_ENDLESS)) return NULL; /* as long as size() said */
   return ((const hfm_memory_file *)file)->data;
 }
 static void pack_close(void *ctx, void *file) {
@@ -476,7 +480,7 @@ static void test_faults(void) {
   all_faults(3, 0, 0);
 }
 
-/* ---- Configurations that ask for the impossible ---- */
+/* ---- C1, C2: configurations that ask for the impossible are refused from the files' own sizes ---- */
 
 static const char *const families[] = {
   FIXTURE("bert_sequence"), FIXTURE("roberta_sequence"), FIXTURE("xlm_roberta_base"), FIXTURE("camembert_token"),

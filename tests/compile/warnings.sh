@@ -36,6 +36,8 @@ done
 
 # With the optimiser on, compilers see more.
 check "$CC -O2" $CC -std=c99 -O2 $strict -c -I. -o "$work/c.o" "$work/impl.c"
+check "$CC -O3" $CC -std=c99 -O3 $strict -c -I. -o "$work/c3.o" "$work/impl.c"
+check "$CC -O3, no SIMD" $CC -std=c99 -O3 -DHFMODEL_NO_SIMD $strict -c -I. -o "$work/c3.o" "$work/impl.c"
 if have "$CXX"; then check "$CXX -O2" $CXX -std=c++11 -O2 $strict -c -I. -o "$work/cxx.o" -x c++ "$work/impl.c"; fi
 
 # Two translation units: the implementation in C, its user in C++; then two static copies side by side.

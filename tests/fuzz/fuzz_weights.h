@@ -39,9 +39,11 @@ static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
     for (d = 0; d < t->rank; d++) elements *= (uint64_t)t->shape[d];
     FUZZ_REQUIRE(elements * bits / 8 == t->bytes, t->name);
     if (t->bytes == 0) continue;
-    for (d = 0; d < t->rank; d++) last += (uint64_t)(t->shape[d] - 1) * (uint64_t)t->stride[d];
+    FUZZ_REQUIRE((t->stride == NULL) == (t->contiguous != 0), t->name);
+    if (t->contiguous) last = elements - 1;
+    else
+      for (d = 0; d < t->rank; d++) last += (uint64_t)(t->shape[d] - 1) * (uint64_t)t->stride[d];
     FUZZ_REQUIRE((last + 1) * bits / 8 <= size - t->offset, t->name);
-    if (t->contiguous) FUZZ_REQUIRE(last + 1 == elements, t->name);
   }
   hfm__checkpoint_close(&ckpt);
   FUZZ_REQUIRE(memory.used == 0, "memory left over");

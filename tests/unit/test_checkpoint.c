@@ -223,10 +223,16 @@ static void test_shard_names(void) {
       "\\\\\\\\host\\\\share\\\\s1.safetensors", "\\\\s1.safetensors", "s1.safetensors\\u0000", "s1\\n.safetensors",
       "s1.safetensors\\u007f", "s1.safetensors:stream.safetensors", "s1.bin", "x.bin", "safetensors", "s1.SAFETENSORS",
       ".. /s1.safetensors", "... /s1.safetensors", ".../s1.safetensors", "./s1.safetensors", "s1.safetensors.",
-      "s1.safetensors ", "sub./s1.safetensors", "\\u002e\\u002e/s1.safetensors", "//host/share/s1.safetensors"};
+      "s1.safetensors ", "sub./s1.safetensors", "nul.safetensors", "CON.safetensors", "sub/Aux/x.safetensors",
+      "com1.safetensors", "LPT9.x.safetensors", "com\xc2\xb9.safetensors", "prn .safetensors", "conin$.safetensors",
+      "a\\u009bb.safetensors", "a\\u202eb.safetensors", "a\\u2066.safetensors", "\\u002e\\u002e/s1.safetensors", "//host/share/s1.safetensors"};
+  static const char *const fine[] = {"s1.safetensors", "a/b.safetensors", "a b.safetensors", "console.safetensors",
+                                     "com.safetensors", "com10.safetensors", "auxiliary/nulls.safetensors", "a..b.x",
+                                     "\xe5\xb1\x82.safetensors", ".hidden.safetensors"};
   char index[2048];
   hfm_error error;
   hfm__text t;
+  for (size_t i = 0; i < HFM__COUNT(fine); i++) CHECK_STR(hfm__unsafe_name(fine[i], strlen(fine[i])), NULL);
   for (size_t i = 0; i < HFM__COUNT(refused); i++) {
     t = hfm__text_to(index, sizeof index);
     hfm__text_format(&t, "{\"weight_map\":{\"a\":\"%s\"}}", refused[i]);

@@ -1,14 +1,6 @@
 /* The hub cache (formats.md 3.3): names are judged before they become paths; snapshots are found as huggingface_hub
    finds them, and what is absent says how to get it. */
-#define _POSIX_C_SOURCE 200809L
-#if defined(__unix__) || defined(__APPLE__)
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#define HAS_POSIX 1
-#else
-#define HAS_POSIX 0
-#endif
+#include "posix.h"
 
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
@@ -202,6 +194,49 @@ static void test_root(void) {
   clear_environment();
 }
 
+/* Snapshots are links to blobs, and may be links to elsewhere; what lies at their ends is judged as any file is (F1, I6).
+   A revision's name is judged as a file's: Windows' devices are none, controls are none. */
+static void test_links(void) {
+  static const char *const revisions[] = {"nul", "refs/COM1", "a/aux.x", "x\x7f", "\xc2\x9b" "2J", "\xe2\x80\xaex"};
+  static const char snapshot[] = "test_hub.tmp/models--org--name/snapshots/" COMMIT;
+  char answer[512], path[512];
+  hfm_options options = options_of(root, NULL);
+  hfm_config *config = NULL;
+  hfm_error error;
+  clear_environment();
+  make_file("models--org--name/refs", "main", COMMIT);
+  make_file("models--org--name/blobs", "abc", "{\"a\": 1}");
+  make_file("models--org--name/snapshots/" COMMIT, "x", "");
+  snprintf(path, sizeof path, "%s/config.json", snapshot);
+  CHECK_INT(symlink("../../blobs/abc", path), 0);
+  if (CHECK_INT(hfm_config_from_pretrained("org/name", &options, &config, &error), HFM_OK))
+    CHECK_INT(hfm_config_get_int(config, "a", 0), 1);
+  hfm_config_free(config);
+  CHECK_INT(remove(path), 0);
+  CHECK_INT(symlink("../../blobs/gone", path), 0);
+  CHECK_INT(hfm_config_from_pretrained("org/name", &options, &config, &error), HFM_ERROR_NOT_FOUND);
+  CHECK_STR(error.file, path);
+  CHECK_INT(remove(path), 0);
+  CHECK_INT(symlink("/dev/zero", path), 0);
+  CHECK_INT(hfm_config_from_pretrained("org/name", &options, &config, &error), HFM_ERROR_IO);
+  CHECK_INT(error.item, HFM_E_FILE_NOT_REGULAR);
+  CHECK_INT(remove(path), 0);
+  CHECK_INT(symlink("config.json", path), 0);
+  CHECK_INT(hfm_config_from_pretrained("org/name", &options, &config, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(error.item, HFM_E_FILE_NAME);
+  make_file("models--org--fifo/snapshots/" COMMIT, "x", "");
+  make_file("models--org--fifo/refs", "x", "");
+  CHECK_INT(mkfifo("test_hub.tmp/models--org--fifo/refs/main", 0600), 0); /* no hang */
+  CHECK_INT(resolve("org/fifo", &options, answer, &error), HFM_E_FILE_NOT_REGULAR);
+  for (size_t i = 0; i < HFM__COUNT(revisions); i++) {
+    options.revision = revisions[i];
+    if (!CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_ARGUMENT_VALUE))
+      printf("    %s\n", error.message);
+    for (const char *c = error.message; *c; c++) CHECK((uint8_t)*c >= 0x20 && (uint8_t)*c < 0x7f);
+  }
+  clear_environment();
+}
+
 static void test_too_long(void) {
   char cache[5000], answer[512];
   hfm_error error;
@@ -242,6 +277,7 @@ int main(void) {
   TEST(test_snapshots);
   TEST(test_hostile_refs);
   TEST(test_root);
+  TEST(test_links);
   TEST(test_too_long);
   TEST(test_every_allocation);
 #else

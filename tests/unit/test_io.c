@@ -1,12 +1,5 @@
 /* Files: rules F1 to F4, every source of bytes, and what a caller's hfm_io may do wrong. */
-#if defined(__unix__) || defined(__APPLE__)
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#define HAS_POSIX 1
-#else
-#define HAS_POSIX 0
-#endif
+#include "posix.h"
 
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"

@@ -32,7 +32,7 @@ static void element(const hfm__checkpoint *ckpt, const hfm__file_tensor *tensor,
   uint64_t offset = 0;
   hfm_error error;
   for (int32_t i = tensor->rank - 1; i >= 0; i--) {
-    offset += index % (uint64_t)tensor->shape[i] * (uint64_t)tensor->stride[i];
+    offset += index % (uint64_t)tensor->shape[i] * (uint64_t)stride_of(tensor, i);
     index /= (uint64_t)tensor->shape[i];
   }
   offset = tensor->offset + offset * itemsize;
@@ -109,7 +109,7 @@ static void test_views(void) {
   t = find_tensor(&ckpt, "expanded");
   CHECK(t && !t->contiguous && t->stride[0] == 0 && t->bytes == 24);
   t = find_tensor(&ckpt, "one");
-  CHECK(t && t->contiguous && t->stride[0] == 1);
+  CHECK(t && t->contiguous && !t->stride);
   t = find_tensor(&ckpt, "tail");
   tied = find_tensor(&ckpt, "tied");
   CHECK(t && tied && t->contiguous && t->offset == tied->offset + 7 * 4);
@@ -231,8 +231,8 @@ static void test_every_prefix_and_byte(void) {
       const uint8_t old = file[i];
       const uint8_t changes[] = {(uint8_t)(old ^ 1), (uint8_t)(old ^ 0x80), (uint8_t)~old, 0, 0xff, (uint8_t)(old + 1),
                                  '.', '('};
-      for (size_t k = 0; k < sizeof changes; k++) {
-        file[i] = changes[k];
+      for (size_t k = 0; k < (f == 0 || f == 4 ? 256 : sizeof changes); k++) { /* of a zip and a legacy file all values */
+        file[i] = f == 0 || f == 4 ? (uint8_t)k : changes[k];
         if (open_bytes(file, size, (int)(k & 1), NULL, &s, &ckpt, &error) == HFM_E_NONE) {
           check_inside(&ckpt, size);
           hfm__checkpoint_close(&ckpt);

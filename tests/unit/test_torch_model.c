@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "failing_alloc.h"
+#include "find_tensor.h"
 
 static const char folder[] = "tests/models/llama_token";
 enum { ROOM = 1 << 18, LENGTH = 9, LABELS = 64 };
@@ -92,7 +93,7 @@ static void make_bin(archive *a, const hfm__checkpoint *ckpt, size_t part, size_
     PICKLE("tQK\0(");
     for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, t->shape[d]);
     PICKLE("t(");
-    for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, turn ? (d ? rows : 1) : t->stride[d]);
+    for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, turn ? (d ? rows : 1) : stride_of(t, d));
     PICKLE("t\x89}tRs");
   }
   PICKLE(".");
@@ -130,7 +131,7 @@ static void make_aliased(archive *a, const hfm__checkpoint *ckpt) {
     PICKLE("tQK\0(");
     for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, t->shape[d]);
     PICKLE("t(");
-    for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, t->stride[d]);
+    for (int32_t d = 0; d < t->rank; d++) pickle_int(pickle, &n, stride_of(t, d));
     PICKLE("t\x89}tRs");
   }
   PICKLE(".");

@@ -204,7 +204,7 @@ CHECK_UNUSED static void check_inside(const hfm__checkpoint *ckpt, size_t size) 
     const uint64_t itemsize = (uint64_t)hfm_dtype_bits(t->dtype) / 8;
     uint64_t last = 0;
     if (t->bytes == 0) continue;
-    for (int32_t d = 0; d < t->rank; d++) last += (uint64_t)(t->shape[d] - 1) * (uint64_t)t->stride[d];
+    for (int32_t d = 0; d < t->rank; d++) last += (uint64_t)(t->shape[d] - 1) * (uint64_t)stride_of(t, d);
     CHECK(t->offset <= size && (last + 1) * itemsize <= size - t->offset);
   }
 }

@@ -1,0 +1,236 @@
+/* Values of a configuration that have another type than Transformers' class expects: refused by name, never taken for
+   false or for a default (C1, C3, C4); what Python takes for a yes or no is taken, too. And rule C1's numbers, which
+   must agree with each other before they are compared with the files. */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include "check.h"
+
+typedef struct type_case {
+  const char *dir, *key, *json;
+  int32_t item;
+  const char *part; /* of the message */
+} type_case;
+
+#define DIR(name) "tests/models/" name
+
+/* What a model of that directory's class is with one value of its configuration changed. */
+static int32_t verdict(const type_case *c, hfm_error *error) {
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  int32_t item = -1;
+  memset(&options, 0, sizeof options);
+  options.task = HFM_TASK_FROM_CONFIG;
+  memset(error, 0, sizeof *error);
+  if (CHECK_INT(hfm_config_from_pretrained(c->dir, NULL, &config, error), HFM_OK) &&
+      CHECK_INT(hfm_config_set_json(config, c->key, c->json, error), HFM_OK)) {
+    options.config = config;
+    item = hfm_from_pretrained(c->dir, &options, &model, error) == HFM_OK ? (int32_t)HFM_E_NONE : error->item;
+  }
+  CHECK((item == HFM_E_NONE) == (model != NULL));
+  hfm_model_free(model);
+  hfm_config_free(config);
+  return item;
+}
+
+static void check_cases(const type_case *cases, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    hfm_error error;
+    if (!CHECK_INT(verdict(&cases[i], &error), cases[i].item))
+      printf("    %s: %s = %s: %s\n", cases[i].dir, cases[i].key, cases[i].json, error.message);
+    if (cases[i].part) CHECK_CONTAINS(error.message, cases[i].part);
+    if (cases[i].item) CHECK_CONTAINS(error.file, "config.json");
+  }
+}
+
+/* What Python takes for a yes or no is one: 0, 1 and null; nothing else is. */
+static void test_flags(void) {
+  static const type_case cases[] = {
+      {DIR("bert_base"), "is_decoder", "0", HFM_E_NONE, NULL},
+      {DIR("bert_base"), "is_decoder", "null", HFM_E_NONE, NULL},
+      {DIR("bert_base"), "is_decoder", "1", HFM_E_CONFIG_VALUE, "only encoders"},
+      {DIR("bert_base"), "is_decoder", "2", HFM_E_CONFIG_TYPE, "'is_decoder' must be true or false, found '2'"},
+      {DIR("bert_base"), "is_decoder", "\"false\"", HFM_E_CONFIG_TYPE, "found 'false'"},
+      {DIR("llama_base"), "attention_bias", "0", HFM_E_NONE, NULL},
+      {DIR("llama_base"), "attention_bias", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"},
+      {DIR("llama_base"), "attention_bias", "0.0", HFM_E_CONFIG_TYPE, "found '0.0'"},
+      {DIR("llama_base"), "mlp_bias", "[]", HFM_E_CONFIG_TYPE, "found a list"},
+      {DIR("llama_causal"), "tie_word_embeddings", "\"x\"", HFM_E_CONFIG_TYPE, "'tie_word_embeddings'"},
+      {DIR("llama_base"), "is_causal", "{}", HFM_E_CONFIG_TYPE, "found an object"},
+      {DIR("llama_token"), "token_classification_bias", "-1", HFM_E_CONFIG_TYPE, "found '-1'"},
+      {DIR("qwen2_base"), "use_sliding_window", "\"yes\"", HFM_E_CONFIG_TYPE, "found 'yes'"},
+      {DIR("gpt2_base"), "scale_attn_weights", "\"\"", HFM_E_CONFIG_TYPE, "found ''"},
+      {DIR("gpt2_base"), "scale_attn_weights", "1", HFM_E_NONE, NULL},
+      {DIR("gpt2_base"), "add_cross_attention", "1", HFM_E_CONFIG_VALUE, NULL},
+      {DIR("distilbert_base"), "sinusoidal_pos_embds", "1.5", HFM_E_CONFIG_TYPE, "found '1.5'"},
+      {DIR("vit_base"), "qkv_bias", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
+  };
+  check_cases(cases, HFM__COUNT(cases));
+}
+
+/* C4: names; the classes of `architectures`; labels. */
+static void test_names_and_labels(void) {
+  static const type_case cases[] = {
+      {DIR("bert_base"), "hidden_act", "5", HFM_E_CONFIG_TYPE, "'hidden_act' must be a string"},
+      {DIR("bert_base"), "hidden_act", "\"gelu\\u0000\"", HFM_E_CONFIG_TYPE, "NUL"},
+      {DIR("bert_base"), "hidden_act", "\"geluu\"", HFM_E_CONFIG_VALUE, "'geluu', which is not supported: use gelu"},
+      {DIR("bert_base"), "hidden_act", "null", HFM_E_CONFIG_VALUE, NULL},
+      {DIR("bert_base"), "position_embedding_type", "1", HFM_E_CONFIG_TYPE, NULL},
+      {DIR("bert_base"), "model_type", "7", HFM_E_CONFIG_TYPE, "'model_type' must be a string, found '7'"},
+      {DIR("bert_base"), "model_type", "null", HFM_E_CONFIG_NO_MODEL_TYPE, "it should have a `model_type` key"},
+      {DIR("bert_base"), "model_type", "\"brt\"", HFM_E_MODEL_TYPE_UNKNOWN, "'brt' is not supported"},
+      {DIR("bert_base"), "architectures", "\"BertModel\"", HFM_E_CONFIG_TYPE, "a list of class names"},
+      {DIR("bert_base"), "architectures", "[\"BertModel\", 5]", HFM_E_CONFIG_TYPE, "a list of class names"},
+      {DIR("bert_base"), "architectures", "null", HFM_E_NONE, NULL},
+      {DIR("bert_base"), "architectures", "[\"BertForThings\"]", HFM_E_TASK_UNSUPPORTED, "'BertForThings'"},
+      {DIR("bert_base"), "dtype", "16", HFM_E_CONFIG_TYPE, "the name of a dtype"},
+      {DIR("bert_base"), "transformers_weights", "[]", HFM_E_CONFIG_TYPE, "found a list"},
+      {DIR("bert_base"), "num_labels", "\"x\"", HFM_E_CONFIG_TYPE, "'num_labels' must be an integer, found 'x'"},
+      {DIR("bert_base"), "num_labels", "3.0", HFM_E_CONFIG_TYPE, "found '3.0'"},
+      {DIR("bert_base"), "id2label", "[\"a\"]", HFM_E_CONFIG_TYPE, "found a list"},
+      {DIR("bert_base"), "id2label", "null", HFM_E_NONE, NULL},
+      {DIR("bert_sequence"), "num_labels", "0", HFM_E_CONFIG_RANGE, "num_labels is 0"},
+      {DIR("bert_sequence"), "num_labels", "-3", HFM_E_CONFIG_RANGE, "num_labels is -3"},
+      {DIR("qwen2_base"), "layer_types", "5", HFM_E_NONE, NULL}, /* without windows nobody asks */
+      {DIR("mistral_base"), "layer_types", "[]", HFM_E_CONFIG_VALUE, "ministral"},
+      {DIR("bert_base"), "quantization_config", "{\"quant_method\": \"awq\"}", HFM_E_CONFIG_VALUE, "'awq'"},
+      {DIR("bert_base"), "quantization_config", "true", HFM_E_CONFIG_VALUE, "quantised"},
+  };
+  check_cases(cases, HFM__COUNT(cases));
+}
+
+/* C1: integers in range that fit each other. C3: floats that are finite and positive. J6: no 4.0, "4", 1e999. */
+static void test_numbers(void) {
+  static const type_case cases[] = {
+      {DIR("bert_base"), "hidden_size", "36.0", HFM_E_CONFIG_TYPE, "found '36.0'"},
+      {DIR("bert_base"), "hidden_size", "\"36\"", HFM_E_CONFIG_TYPE, "an integer from 1 to 2147483647, found '36'"},
+      {DIR("bert_base"), "hidden_size", "null", HFM_E_CONFIG_MISSING, "'hidden_size' is needed"},
+      {DIR("bert_base"), "hidden_size", "0", HFM_E_CONFIG_RANGE, "is 0, but must be from 1"},
+      {DIR("bert_base"), "hidden_size", "2147483648", HFM_E_CONFIG_RANGE, "is 2147483648, but"},
+      {DIR("bert_base"), "hidden_size", "1000000000000000019884624838656", HFM_E_CONFIG_TYPE, NULL},
+      {DIR("bert_base"), "num_attention_heads", "5", HFM_E_CONFIG_RANGE, "must be a multiple of 'num_attention_heads'"},
+      {DIR("llama_base"), "num_key_value_heads", "4", HFM_E_CONFIG_RANGE, "'num_key_value_heads'"},
+      {DIR("llama_base"), "num_key_value_heads", "600", HFM_E_CONFIG_RANGE, "'num_key_value_heads'"},
+      {DIR("llama_base"), "head_dim", "3", HFM_E_CONFIG_RANGE, "an even head size (here 3)"},
+      {DIR("llama_base"), "rms_norm_eps", "0", HFM_E_CONFIG_RANGE, "'rms_norm_eps' is 0.0"},
+      {DIR("llama_base"), "rms_norm_eps", "-1e-6", HFM_E_CONFIG_RANGE, NULL},
+      {DIR("llama_base"), "rms_norm_eps", "1e999", HFM_E_CONFIG_TYPE, "a finite number"},
+      {DIR("llama_base"), "rms_norm_eps", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
+      {DIR("llama_base"), "rms_norm_eps", "{\"__float__\": \"NaN\"}", HFM_E_CONFIG_TYPE, "found an object"},
+      {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": 0}", HFM_E_CONFIG_RANGE, "greater than 0"},
+      {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": Infinity}", HFM_E_CONFIG_RANGE, NULL},
+      {DIR("llama_base"), "rope_parameters", "{\"rope_type\": 5}", HFM_E_CONFIG_TYPE, "'rope_type' must be a string"},
+      {DIR("llama_base"), "rope_parameters", "{\"rope_type\": \"warp\"}", HFM_E_CONFIG_VALUE, "'warp'"},
+      {DIR("llama_base"), "rope_parameters", "{\"rope_type\": \"linear\", \"factor\": -2}", HFM_E_CONFIG_RANGE, NULL},
+      {DIR("llama_base"), "original_max_position_embeddings", "\"x\"", HFM_E_NONE, NULL}, /* the default type has none */
+      {DIR("bert_base"), "initializer_range", "\"x\"", HFM_E_CONFIG_TYPE, "'initializer_range'"},
+      {DIR("bert_base"), "hidden_dropout_prob", "2", HFM_E_CONFIG_RANGE, NULL},
+      {DIR("bert_base"), "hidden_dropout_prob", "\"0\"", HFM_E_CONFIG_TYPE, NULL},
+      {DIR("bert_base"), "pad_token_id", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
+      {DIR("bert_base"), "pad_token_id", "100000", HFM_E_CONFIG_RANGE, "rows of 'word_embeddings'"},
+      {DIR("vit_base"), "image_size", "[15]", HFM_E_CONFIG_MISSING, "'image_size.1'"},
+      {DIR("bert_base"), "vocab_size", "62", HFM_E_WEIGHT_MISMATCH, NULL},
+  };
+  type_case c = {DIR("qwen2_base"), "max_window_layers", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"};
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  hfm_options options;
+  hfm_error error;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    memset(&error, 0, sizeof error);
+    if (!CHECK_INT(verdict(&cases[i], &error), cases[i].item))
+      printf("    %s: %s = %s: %s\n", cases[i].dir, cases[i].key, cases[i].json, error.message);
+    if (cases[i].part) CHECK_CONTAINS(error.message, cases[i].part);
+  }
+  memset(&options, 0, sizeof options); /* what only counts with a window */
+  if (!CHECK_INT(hfm_config_from_pretrained(c.dir, NULL, &config, &error), HFM_OK)) return;
+  options.config = config;
+  CHECK_INT(hfm_config_set_bool(config, "use_sliding_window", 1, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(config, "sliding_window", 4, &error), HFM_OK);
+  CHECK_INT(hfm_config_remove(config, "layer_types", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_json(config, c.key, c.json, &error), HFM_OK);
+  CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
+  CHECK_INT(error.item, c.item);
+  CHECK_STR(error.what, c.key);
+  CHECK_INT(hfm_config_set_json(config, "layer_types", "[\"full_attention\"]", &error), HFM_OK); /* too few */
+  CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
+  CHECK_INT(error.item, HFM_E_CONFIG_TYPE);
+  CHECK_STR(error.what, "layer_types.1");
+  CHECK_INT(hfm_config_set_json(config, "layer_types", "\"full_attention\"", &error), HFM_OK);
+  CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
+  CHECK_INT(error.item, HFM_E_CONFIG_TYPE);
+  hfm_config_free(config);
+}
+
+/* C5: names of code, repositories and implementations in a configuration are inert. C6: so are ids of special tokens. */
+static void test_inert(void) {
+  static const type_case cases[] = {
+      {DIR("llama_causal"), "auto_map", "{\"AutoModel\": \"evil/repo--modeling.Model\"}", HFM_E_NONE, NULL},
+      {DIR("llama_causal"), "_attn_implementation_internal", "\"kernels-community/evil\"", HFM_E_NONE, NULL},
+      {DIR("llama_causal"), "_name_or_path", "\"/etc/passwd\"", HFM_E_NONE, NULL},
+      {DIR("llama_causal"), "eos_token_id", "[2147483647, -5]", HFM_E_NONE, NULL},
+      {DIR("llama_causal"), "bos_token_id", "4611686018427387904", HFM_E_NONE, NULL},
+      {DIR("llama_causal"), "bos_token_id", "{\"a\": []}", HFM_E_NONE, NULL},
+      {DIR("bert_base"), "transformers_weights", "\"../bert_wide/model.safetensors\"", HFM_E_CONFIG_VALUE, "inside the"},
+      {DIR("bert_base"), "transformers_weights", "\"/etc/passwd.safetensors\"", HFM_E_CONFIG_VALUE, "inside the"},
+      {DIR("bert_base"), "transformers_weights", "\"config.json\"", HFM_E_CONFIG_VALUE, ".safetensors file"},
+  };
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_error error;
+    if (!CHECK_INT(verdict(&cases[i], &error), cases[i].item)) printf("    %s: %s\n", cases[i].key, error.message);
+    if (cases[i].part) CHECK_CONTAINS(error.message, cases[i].part);
+  }
+}
+
+/* Elements of lists are set where they are; the rest says what to do. */
+static void test_setters_of_lists(void) {
+  static const char json[] = "{\"image_mean\": [0.5, [1, 2], {\"x\": 3}], \"n\": null, \"t\": \"text\"}";
+  static const struct {
+    const char *key, *part;
+  } refused[] = {
+      {"image_mean.3", "no such element: set the list with hfm_config_set_json"},
+      {"image_mean.x", "no such element"},   {"image_mean.-1", "no such element"}, {"image_mean.0.a", "neither object nor"},
+      {"t.x", "neither object nor list"},    {"", "none of them empty"},                {"a..b", "none of them empty"},
+      {".a", "none of them empty"},               {"a.", "none of them empty"},
+  };
+  hfm_config *c = NULL;
+  hfm_error error;
+  char before[512], after[512];
+  if (!CHECK_INT(hfm_config_parse(json, sizeof json - 1, NULL, &c, &error), HFM_OK)) return;
+  CHECK_INT(hfm_config_set_float(c, "image_mean.0", 0.25, &error), HFM_OK);
+  CHECK_NEAR(hfm_config_get_float(c, "image_mean.0", 0), 0.25, 0);
+  CHECK_INT(hfm_config_set_int(c, "image_mean.1.1", 7, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "image_mean.1.1", 0), 7);
+  CHECK_INT(hfm_config_set_string(c, "image_mean.2.y", "new", &error), HFM_OK);
+  CHECK_STR(hfm_config_get_string(c, "image_mean.2.y", ""), "new");
+  CHECK_INT(hfm_config_remove(c, "image_mean.2.x", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_json(c, "image_mean.1", "{\"deep\": [true]}", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_bool(c, "image_mean.1.deep.0", 0, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(c, "n.made.here", 1, &error), HFM_OK); /* null becomes what is needed */
+  hfm_config_to_json(c, before, sizeof before);
+  CHECK_STR(before, "{\n  \"image_mean\": [\n    0.25,\n    {\n      \"deep\": [\n        false\n      ]\n    },\n"
+                    "    {\n      \"y\": \"new\"\n    }\n  ],\n  \"n\": {\n    \"made\": {\n      \"here\": 1\n    }\n  },\n"
+                    "  \"t\": \"text\"\n}\n");
+  for (size_t i = 0; i < HFM__COUNT(refused); i++) {
+    CHECK_INT(hfm_config_set_int(c, refused[i].key, 1, &error), HFM_ERROR_ARGUMENT);
+    CHECK_STR(error.what, refused[i].key);
+    CHECK_CONTAINS(error.message, refused[i].part);
+  }
+  CHECK_INT(hfm_config_remove(c, "image_mean.0", &error), HFM_ERROR_ARGUMENT);
+  CHECK_CONTAINS(error.message, "set the list with hfm_config_set_json");
+  CHECK_INT(hfm_config_remove(c, "", &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_remove(c, "image_mean.9.x", &error), HFM_OK); /* what is not there is not there then either */
+  hfm_config_to_json(c, after, sizeof after);
+  CHECK_STR(after, before);
+  hfm_config_free(c);
+}
+
+int main(void) {
+  TEST(test_flags);
+  TEST(test_names_and_labels);
+  TEST(test_numbers);
+  TEST(test_inert);
+  TEST(test_setters_of_lists);
+  return check_report("test_config_types");
+}

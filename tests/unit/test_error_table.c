@@ -1,0 +1,429 @@
+/* Every error item: how it comes about, and all that a person gets. tests/unit/error_table.txt is the table: item, file,
+   tensor or key, byte, and the message below them. Each message says what was expected, what was found, and what to do
+   where something can be done. An item of error_items.h without a row fails; so does a text that changed: the new table is
+   then in build/error_table.txt, to be read and copied. */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include "check.h"
+#include "torch_archive.h"
+
+static char table[65536];
+static hfm__text made;
+static uint8_t seen[1024]; /* items that the table has */
+
+static void row(hfm_result result, const hfm_error *error) {
+  if (!CHECK(result != HFM_OK) || !CHECK(error->item > 0 && error->item < (int32_t)sizeof seen)) return;
+  CHECK_INT(error->code, result);
+  CHECK_INT(error->code, hfm__item_result(error->item));
+  CHECK_CONTAINS(error->message, error->file); /* the file, if there is one, and what it is about, unless it was put otherwise */
+  seen[error->item] = 1;
+  hfm__text_format(&made, "%s | %s | %s | %u\n    %s\n", hfm_error_item_name(error->item), error->file, error->what,
+                   error->offset, error->message);
+}
+
+/* ---- One file ---- */
+
+static hfm_options served(const hfm_memory_file *list, size_t count, hfm__memory_files *files) {
+  hfm_options options;
+  files->files = list;
+  files->count = count;
+  memset(&options, 0, sizeof options);
+  options.io = hfm__memory_io(files);
+  return options;
+}
+
+static void one_file(const char *name, const void *bytes, size_t size) {
+  hfm_memory_file file;
+  hfm__memory_files files;
+  hfm_options options;
+  hfm_error error;
+  file.name = name;
+  file.data = bytes;
+  file.size = size;
+  options = served(&file, 1, &files);
+  row(hfm_check_file(name, &options, &error), &error);
+}
+#define FILE_ROW(name, text) one_file(name, text, sizeof(text) - 1)
+
+static void json_rows(void) {
+  FILE_ROW("config.json", "{\"a\": tru}");
+  FILE_ROW("config.json", "{\"a\": 01}");
+  FILE_ROW("config.json", "{\"a\": \"\\q\"}");
+  FILE_ROW("config.json", "{\"a\": 1");
+  FILE_ROW("config.json", "{\"a\": \"\xff\"}");
+  FILE_ROW("config.json", "{\"a\": \"\\ud800\"}");
+  FILE_ROW("config.json", "{\"a\": 1, \"\\u0061\": 2}");
+  FILE_ROW("config.json", "[1]");
+  FILE_ROW("config.json", "{} {}");
+  FILE_ROW("tokenizer.json", "{\"a\": NaN}");
+  FILE_ROW("x.json", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+                     "[[[[[[[[[[[[[[[[[[[[[[[[[[[");
+}
+
+static void safetensors(const char *header, size_t data) {
+  uint8_t file[512];
+  const size_t size = strlen(header);
+  memset(file, 0, sizeof file);
+  file[0] = (uint8_t)size;
+  memcpy(file + 8, header, size);
+  one_file("x.safetensors", file, 8 + size + data);
+}
+
+static void safetensors_rows(void) {
+  FILE_ROW("x.safetensors", "1234567");
+  FILE_ROW("x.safetensors", "\xff\xff\xff\xff\0\0\0\0{}");
+  FILE_ROW("x.safetensors", "\x40\0\0\0\0\0\0\0{}");
+  safetensors("[]", 0);
+  safetensors("{\"w\":5}", 0);
+  safetensors("{\"w\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 1);
+  safetensors("{\"w\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[1.0],\"data_offsets\":[0,1]}}", 1);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0);
+  safetensors("{\"w\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}", 2);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[9],\"data_offsets\":[0,9]}}", 8);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2);
+  safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2);
+  safetensors("{\"__metadata__\":{\"a\":1}}", 0);
+}
+
+static void index_rows(void) {
+  FILE_ROW("model.safetensors.index.json", "[]");
+  FILE_ROW("model.safetensors.index.json", "{\"metadata\": {}}");
+  FILE_ROW("model.safetensors.index.json", "{\"weight_map\": {\"w\": 1}}");
+  FILE_ROW("model.safetensors.index.json", "{\"weight_map\": {\"w\": \"../x.safetensors\"}}");
+  FILE_ROW("model.safetensors.index.json", "{\"weight_map\": {\"w\": \"x.bin\"}}");
+  FILE_ROW("model.safetensors.index.json", "{\"weight_map\": {\"w\": \"gone.safetensors\"}}");
+  {
+    static const char index[] = "{\"weight_map\": {\"w\": \"1.safetensors\"}}";
+    hfm_memory_file list[2];
+    hfm__memory_files files;
+    hfm_options options;
+    hfm_error error;
+    list[0].name = "model.safetensors.index.json";
+    list[0].data = index;
+    list[0].size = sizeof index - 1;
+    list[1].name = "1.safetensors";
+    list[1].data = "\2\0\0\0\0\0\0\0{}";
+    list[1].size = 10;
+    options = served(list, 2, &files);
+    row(hfm_check_file(list[0].name, &options, &error), &error);
+  }
+}
+
+/* A field of a good archive changed. */
+static void zip_row(size_t at_end, size_t at_entry, uint64_t value, int width) {
+  archive a;
+  make_archive(&a, good_pickle, sizeof good_pickle - 1, 0);
+  poke(&a, at_entry ? a.central[1] + at_entry : a.end + at_end, value, width);
+  one_file("x.bin", a.bytes, a.size);
+}
+
+static void pickle_row(const char *pickle, size_t size) {
+  archive a;
+  make_archive(&a, pickle, size, 0);
+  one_file("x.bin", a.bytes, a.size);
+}
+
+#define OK_ID OF("ByteStorage", "\1" "0", "K\4")
+static void bin_rows(void) {
+  archive a;
+  const part no_pickle[] = {{"m/version", "3\n", 2}}, script[] = {{"m/data.pkl", "", 0}, {"m/code/x.py", "", 0}};
+  uint8_t tar[512];
+  FILE_ROW("x.bin", "<!DOCTYPE html><html>");
+  FILE_ROW("x.bin", "abc");
+  FILE_ROW("x.safetensors", "version https://git-lfs.github.com/spec/v1\n");
+  FILE_ROW("x.bin", "\x80\2K\1.");
+  memset(tar, 0, sizeof tar);
+  memcpy(tar + 257, "ustar", 5);
+  one_file("x.bin", tar, sizeof tar);
+  zip_row(0, 0, 0, 4);
+  zip_row(16, 0, 0x7fffffff, 4);
+  zip_row(0, 10, 8, 2);
+  zip_row(0, 8, 1, 2);
+  make_zip(&a, no_pickle, 1, 0);
+  one_file("x.bin", a.bytes, a.size);
+  make_zip(&a, script, 2, 0);
+  one_file("x.bin", a.bytes, a.size);
+  pickle_row(PICKLE("\x80\2}U\1wP\n."));
+  pickle_row(PICKLE("\x80\2cos\nsystem\n."));
+  pickle_row(PICKLE("\x80\2R."));
+  pickle_row(PICKLE("\x80\2)(K\1e."));
+  pickle_row(PICKLE("\x80\2X\xff\xff\xff\x7f."));
+  pickle_row(PICKLE("\x80\2h\7."));
+  pickle_row(PICKLE("\x80\2K\1."));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\1", "K\4\x85", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\0", "J\xff\xff\xff\xff\x85", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OF("LongStorage", "\1" "0", "K\4"), "K\0", ")", ")")));
+  pickle_row(PICKLE(ARGS(OF("ByteStorage", "\1" "7", "K\4"), "K\0", ")", ")")));
+  pickle_row(PICKLE(ARGS(OF("ComplexDoubleStorage", "\1" "0", "K\0"), "K\0", "K\0\x85", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\0", "\x8a\x06\0\0\0\0\0\4\x85", "K\0\x85")));
+  make_legacy(&a, PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 3);
+  one_file("x.bin", a.bytes, a.size);
+}
+#undef OK_ID
+
+/* ---- Files and their sources ---- */
+
+static hfm_result say_open(void *ctx, const char *name, void **file) {
+  (void)name;
+  *file = ctx;
+  return *(const hfm_result *)ctx;
+}
+static uint64_t say_size(void *ctx, void *file) {
+  (void)ctx;
+  (void)file;
+  return 100;
+}
+static hfm_result say_read(void *ctx, void *file, uint64_t offset, void *dst, size_t size, size_t *got) {
+  (void)ctx;
+  (void)file;
+  (void)offset;
+  (void)dst;
+  *got = 0;
+  return size > 50 ? HFM_ERROR_IO : HFM_OK;
+}
+static void say_close(void *ctx, void *file) {
+  (void)ctx;
+  (void)file;
+}
+
+static void source_rows(void) {
+  static const hfm_result results[] = {HFM_ERROR_NOT_FOUND, HFM_ERROR_UNSUPPORTED, HFM_ERROR_LIMIT, HFM_ERROR_ARGUMENT,
+                                       HFM_ERROR_IO};
+  hfm_result result = HFM_OK;
+  hfm_options options;
+  hfm_error error;
+  hfm_config *config;
+  memset(&options, 0, sizeof options);
+  options.io.ctx = &result;
+  options.io.open = say_open;
+  options.io.size = say_size;
+  options.io.read = say_read;
+  options.io.close = say_close;
+  row(hfm_check_file("x.safetensors", &options, &error), &error); /* reads nothing: the file was longer before */
+  row(hfm_check_file("x.json", &options, &error), &error);
+  for (size_t i = 0; i < HFM__COUNT(results); i++) {
+    result = results[i];
+    row(hfm_check_file("x.safetensors", &options, &error), &error);
+  }
+  result = HFM_OK;
+  options.limits.max_config_bytes = 99;
+  row(hfm_check_file("config.json", &options, &error), &error);
+  row(hfm_config_parse("{\"a\": 1}                                                                                       "
+                       "           ", 108, &options, &config, &error), &error);
+  options.limits.max_config_bytes = 0;
+  options.limits.max_structure_bytes = 64;
+  row(hfm_config_parse("{\"a\": [1, 2, 3]}", 16, &options, &config, &error), &error);
+  options.io.read = NULL;
+  row(hfm_check_file("x.json", &options, &error), &error);
+  row(hfm_check_file(NULL, NULL, &error), &error);
+}
+
+static void hub_rows(void) {
+  hfm_options options;
+  hfm_error error;
+  hfm_config *config;
+  memset(&options, 0, sizeof options);
+  options.cache_dir = "tests/hub-that-is-not-there";
+  row(hfm_config_from_pretrained("not a name", &options, &config, &error), &error);
+  row(hfm_config_from_pretrained("org/name", &options, &config, &error), &error);
+  row(hfm_config_from_pretrained("absent.safetensors", &options, &config, &error), &error);
+  options.revision = "../main";
+  row(hfm_config_from_pretrained("org/name", &options, &config, &error), &error);
+}
+
+/* ---- Models ---- */
+
+static void config_row(const char *dir, const char *key, const char *json, hfm_task task, uint64_t max_new) {
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  CHECK_INT(hfm_config_from_pretrained(dir, NULL, &config, &error), HFM_OK);
+  if (key) CHECK_INT(hfm_config_set_json(config, key, json, &error), HFM_OK);
+  options.config = config;
+  options.task = task;
+  options.limits.max_new_bytes = max_new;
+  row(hfm_from_pretrained(dir, &options, &model, &error), &error);
+  CHECK(model == NULL);
+  hfm_config_free(config);
+}
+
+static int32_t stop(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit) {
+  (void)ctx;
+  (void)stage;
+  (void)done;
+  (void)total;
+  (void)unit;
+  return 1;
+}
+
+static void model_rows(void) {
+  static const char bert[] = "tests/models/bert_base", llama[] = "tests/models/llama_base";
+  static const char text[] = "{\"model_type\": \"bert\"}";
+  failing_alloc memory;
+  hfm_memory_file file;
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  hfm_error error;
+  config_row(bert, "hidden_size", "null", HFM_BASE, 0);
+  config_row(bert, "hidden_size", "36.5", HFM_BASE, 0);
+  config_row(bert, "hidden_size", "-1", HFM_BASE, 0);
+  config_row(bert, "num_attention_heads", "5", HFM_BASE, 0);
+  config_row(bert, "layer_norm_eps", "NaN", HFM_BASE, 0);
+  config_row(bert, "is_decoder", "\"no\"", HFM_BASE, 0);
+  config_row(bert, "hidden_act", "\"gelo\"", HFM_BASE, 0);
+  config_row(bert, "model_type", "null", HFM_BASE, 0);
+  config_row(bert, "model_type", "\"x\"", HFM_BASE, 0);
+  config_row(bert, "architectures", "[\"BertForX\"]", HFM_TASK_FROM_CONFIG, 0);
+  config_row(bert, NULL, NULL, HFM_IMAGE_CLASSIFICATION, 0);
+  config_row(bert, NULL, NULL, 99, 0);
+  config_row(bert, "num_hidden_layers", "1000000000", HFM_BASE, 0);
+  config_row(bert, "max_position_embeddings", "1000000000", HFM_BASE, 0);
+  config_row(bert, "vocab_size", "62", HFM_BASE, 0);
+  config_row(bert, "quantization_config", "{\"quant_method\": \"gptq\"}", HFM_BASE, 0);
+  config_row(bert, "transformers_weights", "\"../x.safetensors\"", HFM_BASE, 0);
+  config_row(bert, "transformers_weights", "\"x.safetensors\"", HFM_BASE, 0);
+  config_row(bert, NULL, NULL, HFM_SEQUENCE_CLASSIFICATION, 16);
+  config_row(llama, "rope_parameters", "{\"rope_type\": \"spiral\"}", HFM_BASE, 0);
+  config_row(llama, "rope_parameters", "{\"rope_type\": \"linear\"}", HFM_BASE, 0);
+  memset(&options, 0, sizeof options);
+  file.name = "config.json";
+  file.data = text;
+  file.size = sizeof text - 1;
+  row(hfm_from_memory(&file, 1, NULL, &model, &error), &error);
+  options.dtype = HFM_I8;
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.dtype = 0;
+  options.variant = "../x";
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.variant = "fp16";
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.variant = NULL;
+  options.progress.update = stop;
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.progress.update = NULL;
+  failing_alloc_begin(&memory, 1);
+  options.allocator = memory.allocator;
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  row(hfm_from_pretrained("tests/models/bert_base/model.safetensors", NULL, &model, &error), &error);
+  CHECK_INT(hfm_config_from_pretrained(bert, NULL, &config, &error), HFM_OK);
+  row(hfm_config_set_int(config, "architectures.7", 1, &error), &error);
+  row(hfm_config_set_string(config, "x", "\xff", &error), &error);
+  hfm_config_free(config);
+}
+
+/* ---- Forwards ---- */
+
+static void forward_rows(void) {
+  static const int64_t ids[80] = {1, 2, 3, 99};
+  static const float floats[8] = {0};
+  const int64_t four[4] = {1, 2, 2, 2};
+  hfm_session_options one;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  int32_t done;
+  hfm_inputs in;
+  hfm_outputs out;
+  hfm_error error;
+  memset(&one, 0, sizeof one);
+  one.threads = 1;
+  if (!CHECK_INT(hfm_from_pretrained("tests/models/bert_base", NULL, &model, &error), HFM_OK) ||
+      !CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK))
+    return;
+#define FORWARD() row(hfm_forward(session, &in, &out, &error), &error)
+  memset(&in, 0, sizeof in);
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  in.pixel_values = hfm_tensor_f32(floats, 4, four);
+  FORWARD();
+  memset(&in.pixel_values, 0, sizeof in.pixel_values);
+  in.labels = in.input_ids;
+  FORWARD();
+  memset(&in.labels, 0, sizeof in.labels);
+  in.attention_mask = hfm_tensor_i64(ids, 1, 2);
+  FORWARD();
+  memset(&in.attention_mask, 0, sizeof in.attention_mask);
+  in.input_ids = hfm_tensor_i64(ids, 1, 4);
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 80);
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  in.input_ids.dtype = HFM_F32;
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  in.input_ids.rank = 1;
+  FORWARD();
+#undef FORWARD
+  row(hfm_session_step(session, 0, NULL, &error), &error);
+  row(hfm_session_step(session, 0, &done, &error), &error);
+  hfm_session_free(session);
+  hfm_model_free(model);
+  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_base", NULL, &model, &error), HFM_OK) &&
+      CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK)) {
+    row(hfm_session_reserve(session, INT32_MAX, INT32_MAX, NULL, &error), &error);
+    hfm_session_free(session);
+  }
+  hfm_model_free(model);
+}
+
+/* ---- The table ---- */
+
+static void test_table(void) {
+  hfm__context ctx;
+  hfm_error error;
+  char *text;
+  size_t size;
+  FILE *file = fopen("build/error_table.txt", "wb");
+  made = hfm__text_to(table, sizeof table);
+  json_rows();
+  safetensors_rows();
+  index_rows();
+  bin_rows();
+  source_rows();
+  hub_rows();
+  model_rows();
+  forward_rows();
+  CHECK(made.length < sizeof table);
+  if (file) {
+    fputs(table, file);
+    fclose(file);
+  }
+  CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
+  if (!CHECK_INT(hfm__file_load(&ctx, "tests/unit/error_table.txt", sizeof table, &text, &size, &error), HFM_OK)) return;
+  for (const char *a = table, *b = text; *a || *b;) { /* line by line, so that a failure shows the line */
+    char got[1024], want[1024];
+    const size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
+    snprintf(got, sizeof got, "%.*s", (int)n, a);
+    snprintf(want, sizeof want, "%.*s", (int)m, b);
+    if (!CHECK_STR(got, want)) break;
+    a += n + (a[n] != 0);
+    b += m + (b[m] != 0);
+  }
+  hfm__free(&ctx.mem, text, (uint64_t)size + 1);
+}
+
+/* No item is without a row. What depends on the build or the machine is tested elsewhere. */
+static void test_all_items(void) {
+  static const int32_t elsewhere[] = {HFM_E_REVISION_NOT_CACHED, HFM_E_ISA_MISSING, HFM_E_STRICT_MISSING};
+  static const int32_t items[] = {
+#define ITEM(name, number, result) number,
+      HFM_ERROR_ITEMS(ITEM)
+#undef ITEM
+  };
+  for (size_t i = 0; i < HFM__COUNT(elsewhere); i++) seen[elsewhere[i]] = 1;
+  for (size_t i = 0; i < HFM__COUNT(items); i++)
+    if (!CHECK(seen[items[i]])) printf("    %s\n", hfm_error_item_name(items[i]));
+}
+
+int main(void) {
+  TEST(test_table);
+  TEST(test_all_items);
+  return check_report("test_error_table");
+}
