@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ae6c6457b3106eee" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "59b9fb16b631e507" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -60,7 +60,7 @@ WHAT IT LOADS
           a config alone, with random weights (hfm_from_config, options.random_weights).
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
-          used where they lie in the mapped file.
+          used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
           heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
@@ -74,7 +74,7 @@ IT DOES NOT
   - download anything, open a socket, or write a file
   - train or compute losses
   - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
-  - run GGUF files (it checks them, and hfm_read_contents says what is in them), ONNX files, or quantised checkpoints
+  - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
 
@@ -628,14 +628,14 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 /* Files that the weights came from. NULL past the end. */
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
-/* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that it
-   names), JSON. `options` may be NULL; only allocator, io and limits count. */
+/* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
+   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
 typedef struct hfm_metadata {
   const char *key;       /* UTF-8 */
-  hfm_dtype dtype;       /* of the value, or of a list's elements: HFM_U8 to HFM_I64, HFM_F32, HFM_F64, HFM_BOOL; 0: text */
+  hfm_dtype dtype;       /* of the value, or of a list's elements: a number's, or HFM_BOOL; 0: text */
   int32_t is_list;       /* 1: a list, whose elements were checked but are not kept */
   uint64_t count;        /* elements of a list; else 1 */
   int64_t integer;       /* an integer or bool by itself; U64 from 2^63 on: cast it to uint64_t */
@@ -5966,7 +5966,7 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
 #ifndef HFMODEL_NO_GGUF
 /* ==== begin src/formats/gguf.c ==== */
 /* ==== formats/gguf (private): metadata and tensor table of ggml's files ==========================================
-   "GGUF", version, counts, key-value pairs, tensor table, padding, data. All numbers are little-endian. The header has no
+   "GGUF", version, counts, key-value pairs, tensor table, padding, data; numbers are little-endian. The header has no
    stated length: it is read front to back through a small window, each byte once, and what is kept of it is copied, so
    that a file that changes meanwhile can't come between a check and the use of what was checked. */
 
@@ -6379,9 +6379,11 @@ HFM__PRIVATE int hfm__gguf_begin(hfm__gguf *g, uint64_t *tensors, uint64_t *keys
     return hfm__gguf_fail(g, HFM_E_FILE_KIND, 0, "a GGUF file begins with \"GGUF\", found %q", magic);
   if (!hfm__gguf_number(g, 4, &version, "the version")) return 0;
   if (version && (version & 0xffff) == 0)
-    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "a big-endian file, which is not read: convert it to little-endian");
+    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4,
+                          "a big-endian file, which is not read: convert it to little-endian (gguf-convert-endian)");
   if (version < 2 || version > 3)
-    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "version %u, but 2 and 3 are read: convert the model anew", version);
+    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "version %u, but 2 and 3 are read: convert the model anew",
+                          version);
   g->list->version = (int32_t)version;
   if (!hfm__gguf_number(g, 8, tensors, "the number of tensors")) return 0;
   if (*tensors > (g->file->size - g->at) / LEAST_TENSOR)

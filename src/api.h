@@ -322,14 +322,14 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 /* Files that the weights came from. NULL past the end. */
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
-/* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that it
-   names), JSON. `options` may be NULL; only allocator, io and limits count. */
+/* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
+   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
 typedef struct hfm_metadata {
   const char *key;       /* UTF-8 */
-  hfm_dtype dtype;       /* of the value, or of a list's elements: HFM_U8 to HFM_I64, HFM_F32, HFM_F64, HFM_BOOL; 0: text */
+  hfm_dtype dtype;       /* of the value, or of a list's elements: a number's, or HFM_BOOL; 0: text */
   int32_t is_list;       /* 1: a list, whose elements were checked but are not kept */
   uint64_t count;        /* elements of a list; else 1 */
   int64_t integer;       /* an integer or bool by itself; U64 from 2^63 on: cast it to uint64_t */

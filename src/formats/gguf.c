@@ -1,5 +1,5 @@
 /* ==== formats/gguf (private): metadata and tensor table of ggml's files ==========================================
-   "GGUF", version, counts, key-value pairs, tensor table, padding, data. All numbers are little-endian. The header has no
+   "GGUF", version, counts, key-value pairs, tensor table, padding, data; numbers are little-endian. The header has no
    stated length: it is read front to back through a small window, each byte once, and what is kept of it is copied, so
    that a file that changes meanwhile can't come between a check and the use of what was checked. */
 
@@ -412,9 +412,11 @@ HFM__PRIVATE int hfm__gguf_begin(hfm__gguf *g, uint64_t *tensors, uint64_t *keys
     return hfm__gguf_fail(g, HFM_E_FILE_KIND, 0, "a GGUF file begins with \"GGUF\", found %q", magic);
   if (!hfm__gguf_number(g, 4, &version, "the version")) return 0;
   if (version && (version & 0xffff) == 0)
-    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "a big-endian file, which is not read: convert it to little-endian");
+    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4,
+                          "a big-endian file, which is not read: convert it to little-endian (gguf-convert-endian)");
   if (version < 2 || version > 3)
-    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "version %u, but 2 and 3 are read: convert the model anew", version);
+    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "version %u, but 2 and 3 are read: convert the model anew",
+                          version);
   g->list->version = (int32_t)version;
   if (!hfm__gguf_number(g, 8, tensors, "the number of tensors")) return 0;
   if (*tensors > (g->file->size - g->at) / LEAST_TENSOR)

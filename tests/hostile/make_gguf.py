@@ -1,5 +1,5 @@
-"""Writes tests/hostile/gguf/: small files of the real gguf.GGUFWriter, and beside each what the real GGUFReader finds in
-it, as text, which is what tests/unit/test_gguf.c compares them with.
+"""Writes tests/hostile/gguf/: small files of the real gguf.GGUFWriter, and beside each, as text, what the real
+GGUFReader finds in it, which is what tests/unit/test_gguf.c compares them with.
 
     python tests/hostile/make_gguf.py          (gguf 0.19.0, numpy 2.4.6)
 

@@ -234,8 +234,8 @@ static void test_steering_names(void) {
 
 static void test_info_of_files(void) {
   hfm_config *json;
-  check_good("info tests/hostile/gguf/values.gguf", "gguf, version 3\narchitecture      llama\nname              Tiny?\xc3\xa9\n"
-             "alignment         32 bytes\n");
+  check_good("info tests/hostile/gguf/values.gguf", "gguf, version 3\narchitecture      llama\n"
+             "name              Tiny?\xc3\xa9\nalignment         32 bytes\n");
   CHECK_CONTAINS(out_text, "\n  v.u64                      uint64    18446744073709551615\n");
   CHECK_CONTAINS(out_text, "\n  tokenizer.ggml.tokens      text[4]\n");
   CHECK_CONTAINS(out_text, "\n  rank4  I16                 96 bytes  [2, 3, 4, 2]\n");

@@ -374,7 +374,8 @@ static void test_g6_types(void) {
       {12, "Q4_K", K, 2 * H + SCALES + K / 2}, {13, "Q5_K", K, 2 * H + SCALES + K / 2 + K / 8},
       {14, "Q6_K", K, H + K / 16 + 3 * K / 4}, {15, "Q8_K", K, 4 + K + K / 16 * 2}, {16, "IQ2_XXS", K, H + K / 8 * 2},
       {17, "IQ2_XS", K, H + K / 8 * 2 + K / 32}, {18, "IQ3_XXS", K, H + 3 * (K / 8)},
-      {19, "IQ1_S", K, H + K / 8 + K / 16}, {20, "IQ4_NL", 32, H + 32 / 2}, {21, "IQ3_S", K, H + 13 * (K / 32) + K / 64},
+      {19, "IQ1_S", K, H + K / 8 + K / 16}, {20, "IQ4_NL", 32, H + 32 / 2},
+      {21, "IQ3_S", K, H + 13 * (K / 32) + K / 64},
       {22, "IQ2_S", K, H + K / 4 + K / 16}, {23, "IQ4_XS", K, H + 2 + K / 64 + K / 2}, {24, "I8", 1, 1},
       {25, "I16", 1, 2}, {26, "I32", 1, 4}, {27, "I64", 1, 8}, {28, "F64", 1, 8},
       {29, "IQ1_M", K, K / 8 + K / 16 + K / 32}, {30, "BF16", 1, 2},
@@ -483,10 +484,12 @@ static void test_contents(void) {
     int64_t integer;
     double number;
   } want[] = {{"general.architecture", HFM_DTYPE_AUTO, 0, 1, 0, 0}, {"u8", HFM_U8, 0, 1, 200, 200},
-              {"i8", HFM_I8, 0, 1, -1, -1}, {"u16", HFM_U16, 0, 1, 65535, 65535}, {"i16", HFM_I16, 0, 1, -32768, -32768},
+              {"i8", HFM_I8, 0, 1, -1, -1}, {"u16", HFM_U16, 0, 1, 65535, 65535},
+              {"i16", HFM_I16, 0, 1, -32768, -32768},
               {"u32", HFM_U32, 0, 1, 4294967295, 4294967295.0}, {"i32", HFM_I32, 0, 1, -2, -2},
               {"f32", HFM_F32, 0, 1, 0, 1.5}, {"bool", HFM_BOOL, 0, 1, 1, 1},
-              {"u64", HFM_U64, 0, 1, -1, 18446744073709551616.0}, {"i64", HFM_I64, 0, 1, INT64_MIN, -9223372036854775808.0},
+              {"u64", HFM_U64, 0, 1, -1, 18446744073709551616.0},
+              {"i64", HFM_I64, 0, 1, INT64_MIN, -9223372036854775808.0},
               {"f64", HFM_F64, 0, 1, 0, -2.5}, {"general.alignment", HFM_U32, 0, 1, 16, 16},
               {"tokens", HFM_DTYPE_AUTO, 1, 2, 0, 0}, {"flags", HFM_BOOL, 1, 2, 0, 0}, {"scores", HFM_F32, 1, 1, 0, 0}};
   static const struct {
@@ -554,7 +557,8 @@ static void test_header_limit(void) {
     CHECK_INT(read_bytes(w.bytes, w.size, (int)(limit & 1), NULL, limit, &contents, &error), HFM_E_GGUF_HEADER_SIZE);
     CHECK_INT(error.code, HFM_ERROR_LIMIT);
   }
-  if (CHECK_INT(read_bytes(w.bytes, w.size, 0, NULL, header, &contents, &error), HFM_E_NONE)) hfm_contents_free(contents);
+  CHECK_INT(read_bytes(w.bytes, w.size, 0, NULL, header, &contents, &error), HFM_E_NONE);
+  hfm_contents_free(contents);
 }
 
 /* Every prefix is refused; every value of every byte ends in a verdict. */
@@ -665,15 +669,16 @@ static void test_many(void) {
 
 /* The same words as the generator's for what is in a file. */
 static void describe(const hfm_contents *contents, hfm__text *t) {
-  static const char *const kinds[] = {"STRING", "FLOAT32", "", "", "FLOAT64", "INT64", "INT32", "INT16", "INT8", "UINT64",
-                                      "UINT32", "UINT16", "UINT8", "BOOL"}; /* by hfm_dtype */
+  static const char *const kinds[] = {"STRING", "FLOAT32", "", "", "FLOAT64", "INT64", "INT32", "INT16", "INT8",
+                                      "UINT64", "UINT32", "UINT16", "UINT8", "BOOL"}; /* by hfm_dtype */
   hfm__text_format(t, "version %d, alignment %u\n", (int)contents->version, (uint64_t)contents->alignment);
   for (size_t i = 0; i < contents->metadata_count; i++) {
     const hfm_metadata *m = &contents->metadata[i];
     char digits[40] = "";
     uint64_t bits;
     memcpy(&bits, &m->number, sizeof bits);
-    if (m->dtype == HFM_F32 || m->dtype == HFM_F64) snprintf(digits, sizeof digits, "%016llx", (unsigned long long)bits);
+    if (m->dtype == HFM_F32 || m->dtype == HFM_F64)
+      snprintf(digits, sizeof digits, "%016llx", (unsigned long long)bits);
     hfm__text_format(t, "%s: %s", m->key, kinds[m->dtype]);
     if (m->is_list) hfm__text_format(t, "[%u]", m->count);
     else if (m->text) hfm__text_str(t, " ");

@@ -65,7 +65,8 @@ static void contents_as_json(const hfm_contents *contents) {
   char buffer[64];
   puts("{");
   print_json_field("format", contents->format);
-  printf("  \"version\": %d,\n  \"alignment\": %u,\n  \"metadata\": [", contents->version, (unsigned)contents->alignment);
+  printf("  \"version\": %d,\n  \"alignment\": %u,\n  \"metadata\": [", contents->version,
+         (unsigned)contents->alignment);
   for (size_t i = 0; i < contents->metadata_count; i++) {
     const hfm_metadata *m = &contents->metadata[i];
     printf(i ? ",\n    {\"key\": " : "\n    {\"key\": ");
