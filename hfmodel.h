@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "59b9fb16b631e507" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "12118272fea4dab7" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -21921,6 +21921,10 @@ HFM__PRIVATE int hfm__is_weights_file(const char *path) {
 
 HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *path, const hfm_options *options,
                                                hfm_error *error) {
+  if (hfm__ends_with(path, ".gguf"))
+    return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
+                     "models do not run from GGUF yet: load the model that it was converted from, a directory with "
+                     "config.json and *.safetensors (hfm_read_contents says what is in this file)");
   if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
@@ -21940,12 +21944,7 @@ HFM__PRIVATE hfm_result hfm__model_open_weights(hfm_model *model, const char *pa
 HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path, const hfm_options *options,
                                              hfm_error *error) {
   const int random = options && options->random_weights;
-  hfm_result result;
-  if (hfm__ends_with(path, ".gguf"))
-    return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
-                     "models do not run from GGUF yet: load the model that it was converted from, a directory with "
-                     "config.json and *.safetensors (hfm_read_contents says what is in this file)");
-  result = hfm__model_config_from(model, path, options, error);
+  hfm_result result = hfm__model_config_from(model, path, options, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
   return result == HFM_OK ? hfm__model_finish(model, options, !random, error) : result;
 }

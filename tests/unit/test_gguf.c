@@ -727,6 +727,8 @@ static void test_loading_and_kinds(void) {
   hfm_memory_file file;
   hfm__memory_files files;
   hfm_options options;
+  hfm_memory_estimate estimate;
+  hfm_config *config = NULL;
   hfm_model *model = NULL;
   hfm_error error;
   gguf_sample(&w);
@@ -741,6 +743,14 @@ static void test_loading_and_kinds(void) {
   CHECK_INT(error.item, HFM_E_GGUF_UNSUPPORTED);
   CHECK_CONTAINS(error.message, "a directory with config.json and *.safetensors");
   CHECK(model == NULL);
+  CHECK_INT(hfm_estimate_memory("m/x.gguf", &options, 1, 1, &estimate, &error), HFM_ERROR_UNSUPPORTED);
+  CHECK_INT(error.item, HFM_E_GGUF_UNSUPPORTED);
+  if (CHECK_INT(hfm_config_parse("{\"model_type\":\"bert\"}", 21, NULL, &config, &error), HFM_OK)) {
+    options.config = config;
+    CHECK_INT(hfm_from_pretrained("m/x.gguf", &options, &model, &error), HFM_ERROR_UNSUPPORTED);
+    CHECK_INT(error.item, HFM_E_GGUF_UNSUPPORTED);
+    hfm_config_free(config);
+  }
   CHECK_INT(hfm_check_file("m/x.gguf", &options, &error), HFM_OK);
   file.name = "blob";
   CHECK_INT(hfm_check_file("blob", &options, &error), HFM_OK);
