@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "1c7361adaeb10fea" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "cf9318ee14edc8f0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -60,7 +60,7 @@ WHAT IT LOADS
           a config alone, with random weights (hfm_from_config, options.random_weights).
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
-          used where they lie in the mapped file.
+          used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
           heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
@@ -74,7 +74,7 @@ IT DOES NOT
   - download anything, open a socket, or write a file
   - train or compute losses
   - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
-  - read GGUF or ONNX files, or quantised checkpoints
+  - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
 
@@ -114,6 +114,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
   HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
   HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
+  HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
@@ -259,6 +260,18 @@ LIMITS
   X(PICKLE_MEMO, 170, HFM_ERROR_FORMAT) \
   X(PICKLE_TENSOR, 171, HFM_ERROR_FORMAT) \
   X(PICKLE_RESULT, 172, HFM_ERROR_FORMAT) \
+  /* GGUF */ \
+  X(GGUF_TRUNCATED, 180, HFM_ERROR_FORMAT) \
+  X(GGUF_VERSION, 181, HFM_ERROR_UNSUPPORTED) \
+  X(GGUF_HEADER_SIZE, 182, HFM_ERROR_LIMIT) \
+  X(GGUF_NAME, 183, HFM_ERROR_FORMAT) \
+  X(GGUF_DUPLICATE, 184, HFM_ERROR_FORMAT) \
+  X(GGUF_VALUE, 185, HFM_ERROR_FORMAT) \
+  X(GGUF_ALIGNMENT, 186, HFM_ERROR_FORMAT) \
+  X(GGUF_SHAPE, 187, HFM_ERROR_FORMAT) \
+  X(GGUF_TYPE, 188, HFM_ERROR_UNSUPPORTED) \
+  X(GGUF_OFFSET, 189, HFM_ERROR_FORMAT) \
+  X(GGUF_UNSUPPORTED, 190, HFM_ERROR_UNSUPPORTED) \
   /* config.json and what it asks for */ \
   X(CONFIG_MISSING, 200, HFM_ERROR_FORMAT) \
   X(CONFIG_TYPE, 201, HFM_ERROR_FORMAT) \
@@ -445,7 +458,7 @@ typedef struct hfm_jobs {
 typedef struct hfm_limits {
   uint64_t max_config_bytes; /* a JSON side file such as config.json (default 16 MiB) */
   uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
-  uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
+  uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
                                    counting weights that can't be used where they lie (default 64 MiB) */
@@ -618,9 +631,52 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 /* Files that the weights came from. NULL past the end. */
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
-/* Validates one file by its kind, completely: weights (.safetensors, .bin), a shard index (and the shards that it
-   names), JSON. `options` may be NULL; only allocator, io and limits count. */
+/* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
+   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
+
+/* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
+typedef struct hfm_metadata {
+  const char *key;       /* UTF-8 */
+  hfm_dtype dtype;       /* of the value, or of a list's elements: a number's, or HFM_BOOL; 0: text */
+  int32_t is_list;       /* 1: a list, whose elements were checked but are not kept */
+  uint64_t count;        /* elements of a list; else 1 */
+  int64_t integer;       /* an integer or bool by itself; U64 from 2^63 on: cast it to uint64_t */
+  double number;         /* any number by itself */
+  const char *text;      /* text by itself: text_size bytes as the file has them, any bytes, and a NUL; else NULL */
+  size_t text_size;
+} hfm_metadata;
+
+/* Where a file has a tensor. */
+typedef struct hfm_stored_tensor {
+  const char *name;             /* UTF-8 */
+  const char *type;             /* "F32", "BF16", ... as safetensors spells them; "Q4_K", ... as ggml does; static */
+  hfm_dtype dtype;              /* 0: quantised, in blocks */
+  int32_t block_elements;       /* of a block, which lies within a row: 32, 256, ...; 0 where there is a dtype */
+  int32_t block_bytes;
+  int32_t rank;
+  int64_t shape[HFM_MAX_RANK];  /* in elements, outermost first: GGUF's own order is the reverse */
+  uint64_t offset;              /* byte in the file of the first element */
+  uint64_t bytes;               /* of all elements; a .bin may have them apart from each other (a strided view) */
+} hfm_stored_tensor;
+
+typedef struct hfm_contents {
+  const char *format;               /* "safetensors", "pytorch" or "gguf"; static */
+  int32_t version;                  /* GGUF: 2 or 3; else 0 */
+  uint32_t alignment;               /* GGUF: of the tensors' data, in bytes; else 0 */
+  const hfm_metadata *metadata;     /* in the file's order; none of a .bin */
+  size_t metadata_count;
+  const hfm_stored_tensor *tensors; /* in the order of their data */
+  size_t tensor_count;
+} hfm_contents;
+
+/* What one weights file (.safetensors, .bin, .gguf; else told by its first bytes) holds, without a model. The file is
+   validated as by hfm_check_file, and closed again. `options` may be NULL; only allocator, io, limits and local_copy
+   count. *contents is the caller's: hfm_contents_free; all that it points to lives as long. Thread-safe. */
+HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *options, hfm_contents **contents,
+                                         hfm_error *error);
+/* NULL is fine. */
+HFMODEL_API void hfm_contents_free(hfm_contents *contents);
 
 typedef struct hfm_memory_estimate {
   uint64_t weight_bytes;     /* parameters and buffers, as hfm_memory_footprint counts */
@@ -4140,7 +4196,8 @@ HFM__PRIVATE void hfm__json_write(const hfm__json *doc, uint32_t root, hfm__text
 /* A tensor in a file. Every field has been checked against the file's size. */
 typedef struct hfm__file_tensor {
   const char *name;
-  hfm_dtype dtype;
+  hfm_dtype dtype;                     /* 0: quantised, see `blocks` */
+  const struct hfm__ggml_type *blocks; /* only in GGUF: what its elements are stored in; else NULL */
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
   const int64_t *stride; /* in elements; where it is contiguous NULL, since there may be millions of tensors */
@@ -4151,7 +4208,7 @@ typedef struct hfm__file_tensor {
   uint64_t bytes;        /* of all elements */
 } hfm__file_tensor;
 
-/* A growing table of tensors; names and strides live in `names`. */
+/* A growing table of tensors; names and strides live in `names`, and so do the keys and texts of the metadata. */
 typedef struct hfm__tensor_list {
   hfm_allocator mem;
   hfm__arena *names;
@@ -4159,6 +4216,12 @@ typedef struct hfm__tensor_list {
   size_t count, capacity;
   uint64_t file_bytes;    /* of all files so far */
   uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
+  int32_t want_metadata;  /* texts are kept: a model has no use for them */
+  hfm_metadata *metadata; /* of the file, in its order */
+  size_t metadata_count, metadata_capacity;
+  const char *format;     /* of the file that was read last, for hfm_contents; with GGUF's version and alignment */
+  int32_t version;
+  uint32_t alignment;
 } hfm__tensor_list;
 
 HFM__PRIVATE hfm__file_tensor *hfm__tensor_list_add(hfm__tensor_list *list) {
@@ -4169,10 +4232,22 @@ HFM__PRIVATE hfm__file_tensor *hfm__tensor_list_add(hfm__tensor_list *list) {
   return &list->items[list->count++];
 }
 
+/* A new entry of the metadata, all zero; NULL when out of memory. */
+HFM__PRIVATE hfm_metadata *hfm__metadata_add(hfm__tensor_list *list) {
+  void *grown = hfm__grow(&list->mem, list->metadata, list->metadata_count, &list->metadata_capacity,
+                          sizeof *list->metadata);
+  if (!grown) return NULL;
+  list->metadata = (hfm_metadata *)grown;
+  memset(&list->metadata[list->metadata_count], 0, sizeof *list->metadata);
+  return &list->metadata[list->metadata_count++];
+}
+
 HFM__PRIVATE void hfm__tensor_list_free(hfm__tensor_list *list) {
   hfm__free(&list->mem, list->items, (uint64_t)list->capacity * sizeof *list->items);
+  hfm__free(&list->mem, list->metadata, (uint64_t)list->metadata_capacity * sizeof *list->metadata);
   list->items = NULL;
-  list->count = list->capacity = 0;
+  list->metadata = NULL;
+  list->count = list->capacity = list->metadata_count = list->metadata_capacity = 0;
 }
 
 /* Number of elements into *elements, every partial product checked in order. */
@@ -4315,16 +4390,32 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   return HFM_OK;
 }
 
-HFM__PRIVATE hfm_result hfm__safetensors_metadata(hfm__json_reader *r, int32_t kind) {
+HFM__PRIVATE hfm_result hfm__safetensors_keep(hfm__json_reader *r, hfm__tensor_list *list) {
+  char *key = (char *)hfm__arena_alloc(list->names, (uint64_t)r->key.size + 1);
+  char *text = (char *)hfm__arena_alloc(list->names, (uint64_t)r->value.size + 1);
+  hfm_metadata *entry = key && text ? hfm__metadata_add(list) : NULL;
+  if (!entry) return hfm__fail_memory(r->error, "metadata", 0);
+  (void)hfm__json_unescape(&r->key, key);
+  entry->key = key;
+  entry->text = text;
+  entry->text_size = hfm__json_unescape(&r->value, text);
+  entry->count = 1;
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__safetensors_metadata(hfm__json_reader *r, int32_t kind, hfm__tensor_list *list) {
+  hfm_result result = HFM_OK;
   if (kind != HFM__JSON_OBJECT)
     return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" must be an object");
-  for (;;) {
+  while (result == HFM_OK) {
     kind = hfm__json_next(r);
     if (kind == HFM__JSON_FAILED) return r->result;
-    if (kind == HFM__JSON_END) return HFM_OK;
+    if (kind == HFM__JSON_END) break;
     if (kind != HFM__JSON_STRING)
       return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" holds only strings");
+    if (list->want_metadata) result = hfm__safetensors_keep(r, list);
   }
+  return result;
 }
 
 HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t file, uint64_t data, uint64_t data_size,
@@ -4339,7 +4430,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t fi
     size_t length;
     if (kind == HFM__JSON_FAILED) return r->result;
     if (hfm__json_is(&r->key, "__metadata__")) {
-      result = hfm__safetensors_metadata(r, kind);
+      result = hfm__safetensors_metadata(r, kind, list);
       if (result != HFM_OK) return result;
       continue;
     }
@@ -6147,6 +6238,458 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
 }
 /* ==== end src/formats/torch_bin.c ==== */
 #endif
+#ifndef HFMODEL_NO_GGUF
+/* ==== begin src/formats/gguf.c ==== */
+/* ==== formats/gguf (private): metadata and tensor table of ggml's files ==========================================
+   "GGUF", version, counts, key-value pairs, tensor table, padding, data; numbers are little-endian. The header has no
+   stated length: it is read front to back through a small window, each byte once, and what is kept of it is copied, so
+   that a file that changes meanwhile can't come between a check and the use of what was checked. */
+
+typedef struct hfm__ggml_type {
+  const char *name;         /* ggml's, without GGML_TYPE_ */
+  hfm_dtype dtype;          /* 0: quantised */
+  uint16_t elements, bytes; /* of a block, which lies within a row; no elements: ggml has removed the type */
+} hfm__ggml_type;
+
+/* The index is the number in the file. */
+static const hfm__ggml_type hfm__ggml_types[] = {
+    {"F32", HFM_F32, 1, 4}, {"F16", HFM_F16, 1, 2}, {"Q4_0", 0, 32, 18}, {"Q4_1", 0, 32, 20}, {"Q4_2", 0, 0, 0},
+    {"Q4_3", 0, 0, 0}, {"Q5_0", 0, 32, 22}, {"Q5_1", 0, 32, 24}, {"Q8_0", 0, 32, 34}, {"Q8_1", 0, 32, 36},
+    /* 10 */
+    {"Q2_K", 0, 256, 84}, {"Q3_K", 0, 256, 110}, {"Q4_K", 0, 256, 144}, {"Q5_K", 0, 256, 176}, {"Q6_K", 0, 256, 210},
+    {"Q8_K", 0, 256, 292}, {"IQ2_XXS", 0, 256, 66}, {"IQ2_XS", 0, 256, 74}, {"IQ3_XXS", 0, 256, 98},
+    {"IQ1_S", 0, 256, 50},
+    /* 20 */
+    {"IQ4_NL", 0, 32, 18}, {"IQ3_S", 0, 256, 110}, {"IQ2_S", 0, 256, 82}, {"IQ4_XS", 0, 256, 136}, {"I8", HFM_I8, 1, 1},
+    {"I16", HFM_I16, 1, 2}, {"I32", HFM_I32, 1, 4}, {"I64", HFM_I64, 1, 8}, {"F64", HFM_F64, 1, 8},
+    {"IQ1_M", 0, 256, 56},
+    /* 30 */
+    {"BF16", HFM_BF16, 1, 2}, {"Q4_0_4_4", 0, 0, 0}, {"Q4_0_4_8", 0, 0, 0}, {"Q4_0_8_8", 0, 0, 0},
+    {"TQ1_0", 0, 256, 54}, {"TQ2_0", 0, 256, 66}, {"IQ4_NL_4_4", 0, 0, 0}, {"IQ4_NL_4_8", 0, 0, 0},
+    {"IQ4_NL_8_8", 0, 0, 0}, {"MXFP4", 0, 32, 17},
+    /* 40 */
+    {"NVFP4", 0, 64, 36}, {"Q1_0", 0, 128, 18}, {"Q2_0", 0, 64, 18}};
+
+/* Types of metadata values; the index is the number in the file. Those without a dtype: */
+enum { HFM__GGUF_STRING = 8, HFM__GGUF_LIST = 9 };
+static const hfm_dtype hfm__gguf_dtypes[] = {HFM_U8, HFM_I8, HFM_U16, HFM_I16, HFM_U32, HFM_I32, HFM_F32, HFM_BOOL,
+                                             HFM_DTYPE_AUTO, HFM_DTYPE_AUTO, HFM_U64, HFM_I64, HFM_F64};
+
+enum { HFM__GGUF_WINDOW = 1024, HFM__GGUF_KEY_MAX = 65535, HFM__GGUF_NAME_MAX = 1024, HFM__GGUF_DIMENSIONS = 4 };
+
+/* A key's or a tensor's name, and the byte in the file where it stands. */
+typedef struct hfm__gguf_name {
+  const char *text;
+  uint64_t at;
+} hfm__gguf_name;
+
+typedef struct hfm__gguf {
+  const hfm__file *file;
+  uint32_t file_index;      /* in the checkpoint's files */
+  hfm__tensor_list *list;
+  hfm_error *error;
+  hfm_result result;        /* of what failed */
+  uint64_t at;              /* the next byte */
+  uint64_t end;             /* where the header has to end: of the file, or of what is read of one */
+  const char *kind, *name;  /* "key" or "tensor", and its name once it is known: what an error is about */
+  uint64_t number;          /* which one it is */
+  uint64_t data_end;        /* of the tensors so far, padded, from the first one's beginning */
+  hfm__gguf_name *names;    /* all so far of that kind */
+  size_t name_count, name_capacity;
+  uint64_t window_at;
+  size_t window_size;
+  uint8_t window[HFM__GGUF_WINDOW];
+} hfm__gguf;
+
+/* ---- Bytes ---- */
+
+HFM__PRIVATE int hfm__gguf_fail(hfm__gguf *g, int32_t item, uint64_t at, const char *format, ...) {
+  char problem[320], subject[200];
+  hfm__text t = hfm__text_to(problem, sizeof problem), s = hfm__text_to(subject, sizeof subject);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  if (g->name) hfm__text_format(&s, "%s %q: ", g->kind, g->name);
+  else if (g->kind) hfm__text_format(&s, "%s number %u: ", g->kind, g->number);
+  g->result = hfm__fail(g->error, item, g->file->name, g->name, at, "byte %u: %s%s", at, subject, problem);
+  return 0;
+}
+
+/* 1 if the next `size` bytes are there; `at` is where the file says that they should be. */
+HFM__PRIVATE int hfm__gguf_need(hfm__gguf *g, uint64_t at, uint64_t size, const char *what) {
+  if (size <= g->end - g->at) return 1;
+  if (size > g->file->size - g->at)
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, at,
+                          "%s takes %u bytes, but the file has only %u more (is the download complete?)", what, size,
+                          g->file->size - g->at);
+  return hfm__gguf_fail(g, HFM_E_GGUF_HEADER_SIZE, at,
+                        "%s reaches beyond byte %u, to where the metadata and the table of tensors are read at most "
+                        "(options.limits.max_header_bytes)",
+                        what, g->end);
+}
+
+/* The next `size` bytes, which are known to be there. Many of them don't go through the window. */
+HFM__PRIVATE int hfm__gguf_take(hfm__gguf *g, void *dst, uint64_t size) {
+  uint8_t *out = (uint8_t *)dst;
+  while (size) {
+    const uint64_t in = g->at - g->window_at;
+    if (in < g->window_size) {
+      const size_t n = (size_t)HFM__MIN(size, g->window_size - in);
+      memcpy(out, g->window + in, n);
+      out += n;
+      g->at += n;
+      size -= n;
+    } else if (size >= sizeof g->window) {
+      g->result = hfm__file_read(g->file, g->at, out, size, g->error);
+      g->at += size;
+      return g->result == HFM_OK;
+    } else {
+      g->window_at = g->at;
+      g->window_size = (size_t)HFM__MIN((uint64_t)sizeof g->window, g->end - g->at);
+      g->result = hfm__file_read(g->file, g->at, g->window, g->window_size, g->error);
+      if (g->result != HFM_OK) return 0;
+    }
+  }
+  return 1;
+}
+
+/* A number of `size` bytes, at most 8. */
+HFM__PRIVATE int hfm__gguf_number(hfm__gguf *g, uint64_t size, uint64_t *value, const char *what) {
+  uint8_t bytes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  *value = 0;
+  if (!hfm__gguf_need(g, g->at, size, what) || !hfm__gguf_take(g, bytes, size)) return 0;
+  *value = hfm__le64(bytes);
+  return 1;
+}
+
+/* The length of a string, whose bytes come next and are there. */
+HFM__PRIVATE int hfm__gguf_length(hfm__gguf *g, uint64_t *length, const char *what) {
+  const uint64_t at = g->at;
+  return hfm__gguf_number(g, 8, length, what) && hfm__gguf_need(g, at, *length, what);
+}
+
+HFM__PRIVATE int hfm__gguf_no_memory(hfm__gguf *g, const char *what) {
+  g->result = hfm__fail_memory(g->error, what, 0);
+  return 0;
+}
+
+/* ---- Names ---- */
+
+/* A key (of at least one byte) or a tensor's name, into g->name and g->names. UTF-8 without NUL characters. */
+HFM__PRIVATE int hfm__gguf_read_name(hfm__gguf *g, uint64_t least, uint64_t most) {
+  const uint64_t at = g->at;
+  uint64_t length;
+  size_t step;
+  void *grown;
+  char *name;
+  g->name = NULL;
+  if (!hfm__gguf_length(g, &length, "its name")) return 0;
+  if (length < least || length > most)
+    return hfm__gguf_fail(g, HFM_E_GGUF_NAME, at, "its name has %u bytes: %u to %u expected", length, least, most);
+  name = (char *)hfm__arena_alloc(g->list->names, length + 1);
+  grown = hfm__grow(&g->list->mem, g->names, g->name_count, &g->name_capacity, sizeof *g->names);
+  if (grown) g->names = (hfm__gguf_name *)grown;
+  if (!name || !grown) return hfm__gguf_no_memory(g, "names");
+  if (!hfm__gguf_take(g, name, length)) return 0;
+  for (size_t i = 0; i < length; i += step) {
+    step = name[i] ? hfm__utf8_length(name + i, (size_t)length - i) : 0;
+    if (step == 0)
+      return hfm__gguf_fail(g, HFM_E_GGUF_NAME, at + 8 + i, "its name holds %s",
+                            name[i] ? "bytes that are not UTF-8" : "a NUL character");
+  }
+  g->name = g->names[g->name_count].text = name;
+  g->names[g->name_count++].at = at;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__gguf_name_order(const void *a, const void *b) {
+  return strcmp(((const hfm__gguf_name *)a)->text, ((const hfm__gguf_name *)b)->text);
+}
+
+/* No two names are equal. Sorting is stable: of two equal ones the second in the file comes second. */
+HFM__PRIVATE int hfm__gguf_unique(hfm__gguf *g) {
+  const uint64_t bytes = (uint64_t)g->name_count * 2 * sizeof(void *);
+  const void **sorted;
+  int unique = 1;
+  if (g->name_count < 2) return 1;
+  sorted = (const void **)hfm__alloc(&g->list->mem, bytes);
+  if (!sorted) return hfm__gguf_no_memory(g, "sorting names");
+  for (size_t i = 0; i < g->name_count; i++) sorted[i] = &g->names[i];
+  hfm__sort(sorted, sorted + g->name_count, g->name_count, hfm__gguf_name_order);
+  for (size_t i = 1; i < g->name_count && unique; i++) {
+    const hfm__gguf_name *first = (const hfm__gguf_name *)sorted[i - 1], *second = (const hfm__gguf_name *)sorted[i];
+    if (!hfm__equal(first->text, second->text)) continue;
+    g->name = second->text;
+    unique = hfm__gguf_fail(g, HFM_E_GGUF_DUPLICATE, second->at, "a second one of this name, the first is at byte %u",
+                            first->at);
+  }
+  hfm__free(&g->list->mem, (void *)sorted, bytes);
+  return unique;
+}
+
+/* ---- Metadata ---- */
+
+/* The elements of a list are checked and passed over. */
+HFM__PRIVATE int hfm__gguf_list(hfm__gguf *g, uint64_t type, uint64_t count, uint64_t at) {
+  const uint64_t width = type == HFM__GGUF_STRING ? 8 : (uint64_t)hfm_dtype_bits(hfm__gguf_dtypes[type]) / 8;
+  uint64_t bytes, value;
+  if (!hfm__mul64(count, width, &bytes)) bytes = UINT64_MAX;
+  if (!hfm__gguf_need(g, at, bytes, "a list")) return 0;
+  if (type != HFM__GGUF_STRING && hfm__gguf_dtypes[type] != HFM_BOOL) {
+    g->at += bytes;
+    return 1;
+  }
+  for (; count; count--) {
+    at = g->at;
+    if (type == HFM__GGUF_STRING) {
+      if (!hfm__gguf_length(g, &value, "a string of a list")) return 0;
+      g->at += value;
+    } else if (!hfm__gguf_number(g, 1, &value, "a bool") || value > 1) {
+      return g->result ? 0 : hfm__gguf_fail(g, HFM_E_GGUF_VALUE, at, "a bool is 0 or 1, found %u", value);
+    }
+  }
+  return 1;
+}
+
+/* One value by itself; `value` is its bits. */
+HFM__PRIVATE int hfm__gguf_scalar(hfm__gguf *g, uint64_t value, uint64_t at, hfm_metadata *entry) {
+  const int32_t unused = 64 - hfm_dtype_bits(entry->dtype);
+  const uint32_t bits = (uint32_t)value;
+  float single;
+  if (entry->dtype == HFM_F64) {
+    memcpy(&entry->number, &value, sizeof value);
+  } else if (entry->dtype == HFM_F32) {
+    memcpy(&single, &bits, sizeof bits);
+    entry->number = single;
+  } else if (entry->dtype == HFM_I8 || entry->dtype == HFM_I16 || entry->dtype == HFM_I32 || entry->dtype == HFM_I64) {
+    const uint64_t sign = (uint64_t)1 << (63 - unused);
+    entry->integer = (int64_t)((value ^ sign) - sign);
+    entry->number = (double)entry->integer;
+  } else {
+    entry->integer = (int64_t)value;
+    entry->number = (double)value;
+    if (entry->dtype == HFM_BOOL && value > 1)
+      return hfm__gguf_fail(g, HFM_E_GGUF_VALUE, at, "a bool is 0 or 1, found %u", value);
+  }
+  return 1;
+}
+
+HFM__PRIVATE int hfm__gguf_text(hfm__gguf *g, hfm_metadata *entry) {
+  uint64_t length;
+  char *text;
+  if (!hfm__gguf_length(g, &length, "a string")) return 0;
+  if (!g->list->want_metadata) {
+    g->at += length;
+    return 1;
+  }
+  text = (char *)hfm__arena_alloc(g->list->names, length + 1);
+  if (!text) return hfm__gguf_no_memory(g, "metadata");
+  if (!hfm__gguf_take(g, text, length)) return 0;
+  entry->text = text;
+  entry->text_size = (size_t)length;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__gguf_value(hfm__gguf *g, hfm_metadata *entry) {
+  uint64_t at = g->at, type, value;
+  entry->count = 1;
+  if (!hfm__gguf_number(g, 4, &type, "the type of its value")) return 0;
+  if (type == HFM__GGUF_LIST) {
+    entry->is_list = 1;
+    at = g->at;
+    if (!hfm__gguf_number(g, 4, &type, "the type of its list")) return 0;
+    if (type == HFM__GGUF_LIST) return hfm__gguf_fail(g, HFM_E_GGUF_VALUE, at, "a list of lists, which ggml has not");
+  }
+  if (type >= HFM__COUNT(hfm__gguf_dtypes))
+    return hfm__gguf_fail(g, HFM_E_GGUF_VALUE, at, "its value has type %u: 0 to 12 expected", type);
+  entry->dtype = hfm__gguf_dtypes[type];
+  at = g->at;
+  if (entry->is_list)
+    return hfm__gguf_number(g, 8, &entry->count, "the length of its list") && hfm__gguf_list(g, type, entry->count, at);
+  if (type == HFM__GGUF_STRING) return hfm__gguf_text(g, entry);
+  return hfm__gguf_number(g, (uint64_t)hfm_dtype_bits(entry->dtype) / 8, &value, "its value") &&
+         hfm__gguf_scalar(g, value, at, entry);
+}
+
+/* The one key that says how the rest is to be read. */
+HFM__PRIVATE int hfm__gguf_alignment(hfm__gguf *g, const hfm_metadata *entry, uint64_t at) {
+  const int64_t value = entry->integer;
+  if (!hfm__equal(entry->key, "general.alignment")) return 1;
+  if (entry->dtype != HFM_U32 || entry->is_list)
+    return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32");
+  if (value < 8 || (value & (value - 1)) != 0)
+    return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at + 4, "must be a power of two from 8 on, found %i", value);
+  g->list->alignment = (uint32_t)value;
+  return 1;
+}
+
+HFM__PRIVATE int hfm__gguf_metadata(hfm__gguf *g, uint64_t count) {
+  g->kind = "key";
+  for (g->number = 0; g->number < count; g->number++) {
+    hfm_metadata *entry = hfm__metadata_add(g->list);
+    uint64_t at;
+    if (!entry) return hfm__gguf_no_memory(g, "metadata");
+    if (!hfm__gguf_read_name(g, 1, HFM__GGUF_KEY_MAX)) return 0;
+    entry->key = g->name;
+    at = g->at;
+    if (!hfm__gguf_value(g, entry) || !hfm__gguf_alignment(g, entry, at)) return 0;
+  }
+  return hfm__gguf_unique(g);
+}
+
+/* ---- Tensors ---- */
+
+/* *value rounded up to the alignment; 0 if there is no such number. */
+HFM__PRIVATE int hfm__gguf_pad(const hfm__gguf *g, uint64_t *value) {
+  const uint64_t mask = g->list->alignment - 1;
+  if (!hfm__add64(*value, mask, value)) return 0;
+  *value &= ~mask;
+  return 1;
+}
+
+/* Dimensions, innermost first in the file, and type: *elements is their product, *row the innermost one. */
+HFM__PRIVATE int hfm__gguf_shape(hfm__gguf *g, hfm__file_tensor *tensor, uint64_t *elements, uint64_t *row) {
+  uint64_t at = g->at, rank, size;
+  *elements = *row = 1;
+  if (!hfm__gguf_number(g, 4, &rank, "its number of dimensions")) return 0;
+  if (rank > HFM__GGUF_DIMENSIONS)
+    return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "%u dimensions: at most 4 expected", rank);
+  tensor->rank = (int32_t)rank;
+  for (uint64_t i = 0; i < rank; i++) {
+    at = g->at;
+    if (!hfm__gguf_number(g, 8, &size, "a dimension")) return 0;
+    if (size > (uint64_t)INT64_MAX)
+      return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "dimension %u is negative, or more than 2^63 - 1", i);
+    if (!hfm__mul64(*elements, size, elements))
+      return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "its dimensions up to number %u multiply to more than 2^64", i);
+    tensor->shape[rank - 1 - i] = (int64_t)size;
+    if (i == 0) *row = size;
+  }
+  return 1;
+}
+
+HFM__PRIVATE int hfm__gguf_type(hfm__gguf *g, hfm__file_tensor *tensor, uint64_t elements, uint64_t row) {
+  const uint64_t at = g->at;
+  const hfm__ggml_type *type;
+  uint64_t number;
+  if (!hfm__gguf_number(g, 4, &number, "its type")) return 0;
+  if (number >= HFM__COUNT(hfm__ggml_types))
+    return hfm__gguf_fail(g, HFM_E_GGUF_TYPE, at, "type %u is none that is known (0 to %u)", number,
+                          (uint64_t)HFM__COUNT(hfm__ggml_types) - 1);
+  type = &hfm__ggml_types[number];
+  if (type->elements == 0)
+    return hfm__gguf_fail(g, HFM_E_GGUF_TYPE, at, "type %u, %s, was removed from ggml: convert the model anew", number,
+                          type->name);
+  if (row % type->elements)
+    return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "rows of %u elements, but %s has blocks of %u", row, type->name,
+                          (uint64_t)type->elements);
+  if (!hfm__mul64(elements / type->elements, type->bytes, &tensor->bytes))
+    return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "its shape %t takes more than 2^64 bytes", tensor->shape,
+                          (int)tensor->rank);
+  tensor->dtype = type->dtype;
+  tensor->blocks = type;
+  hfm__row_major(tensor);
+  return 1;
+}
+
+/* One row of the table. Tensors follow each other in its order, each padded to the alignment. */
+HFM__PRIVATE int hfm__gguf_tensor(hfm__gguf *g, hfm__file_tensor *tensor) {
+  uint64_t at, elements, row, offset;
+  if (!hfm__gguf_read_name(g, 0, HFM__GGUF_NAME_MAX)) return 0;
+  tensor->name = g->name;
+  if (!hfm__gguf_shape(g, tensor, &elements, &row) || !hfm__gguf_type(g, tensor, elements, row)) return 0;
+  at = g->at;
+  if (!hfm__gguf_number(g, 8, &offset, "its offset")) return 0;
+  if (offset != g->data_end)
+    return hfm__gguf_fail(g, HFM_E_GGUF_OFFSET, at,
+                          "begins at byte %u of the data, but must follow the one before, at byte %u", offset,
+                          g->data_end);
+  tensor->offset = offset;
+  if (!hfm__add64(g->data_end, tensor->bytes, &g->data_end) || !hfm__gguf_pad(g, &g->data_end))
+    return hfm__gguf_fail(g, HFM_E_GGUF_OFFSET, at, "ends beyond 2^64 bytes");
+  return 1;
+}
+
+/* The data begins behind the table; offsets count from there, and become those in the file. */
+HFM__PRIVATE int hfm__gguf_place(hfm__gguf *g, size_t first) {
+  const uint64_t size = g->file->size;
+  uint64_t data = g->at;
+  const int overflow = !hfm__gguf_pad(g, &data);
+  for (size_t i = first; i < g->list->count; i++) {
+    hfm__file_tensor *tensor = &g->list->items[i];
+    if (overflow || !hfm__add64(data, tensor->offset, &tensor->offset) || tensor->offset > size ||
+        tensor->bytes > size - tensor->offset) {
+      g->result = hfm__fail(g->error, HFM_E_GGUF_TRUNCATED, g->file->name, tensor->name, size,
+                            "byte %u: the file ends before tensor %q does, which has %u bytes from byte %u on (is the "
+                            "download complete?)",
+                            size, tensor->name, tensor->bytes, tensor->offset);
+      return 0;
+    }
+  }
+  return 1;
+}
+
+HFM__PRIVATE int hfm__gguf_tensors(hfm__gguf *g, uint64_t count) {
+  const size_t first = g->list->count;
+  g->kind = "tensor";
+  g->name_count = 0;
+  for (g->number = 0; g->number < count; g->number++) {
+    hfm__file_tensor *tensor = hfm__tensor_list_add(g->list);
+    if (!tensor) return hfm__gguf_no_memory(g, "the table of tensors");
+    tensor->file = g->file_index;
+    if (!hfm__gguf_tensor(g, tensor)) return 0;
+  }
+  return hfm__gguf_unique(g) && hfm__gguf_place(g, first);
+}
+
+/* ---- The file ---- */
+
+HFM__PRIVATE int hfm__gguf_begin(hfm__gguf *g, uint64_t *tensors, uint64_t *keys) {
+  enum { LEAST_TENSOR = 24, LEAST_KEY = 13 }; /* bytes of one in the file */
+  char magic[5] = {0, 0, 0, 0, 0};
+  uint64_t version;
+  if (!hfm__gguf_need(g, 0, 4, "the word \"GGUF\"") || !hfm__gguf_take(g, magic, 4)) return 0;
+  if (memcmp(magic, "GGUF", 4) != 0)
+    return hfm__gguf_fail(g, HFM_E_FILE_KIND, 0, "a GGUF file begins with \"GGUF\", found %q", magic);
+  if (!hfm__gguf_number(g, 4, &version, "the version")) return 0;
+  if (version && (version & 0xffff) == 0)
+    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4,
+                          "a big-endian file, which is not read: convert it to little-endian (gguf-convert-endian)");
+  if (version < 2 || version > 3)
+    return hfm__gguf_fail(g, HFM_E_GGUF_VERSION, 4, "version %u, but 2 and 3 are read: convert the model anew",
+                          version);
+  g->list->version = (int32_t)version;
+  if (!hfm__gguf_number(g, 8, tensors, "the number of tensors")) return 0;
+  if (*tensors > (g->file->size - g->at) / LEAST_TENSOR)
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 8, "%u tensors, but the file has only %u more bytes", *tensors,
+                          g->file->size - g->at);
+  if (!hfm__gguf_number(g, 8, keys, "the number of keys")) return 0;
+  if (*keys > (g->file->size - g->at) / LEAST_KEY)
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 16, "%u keys, but the file has only %u more bytes", *keys,
+                          g->file->size - g->at);
+  return 1;
+}
+
+/* Appends the tensors of an opened file, which is files[index] of the checkpoint, and its metadata. */
+HFM__PRIVATE hfm_result hfm__gguf_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
+                                       hfm_error *error) {
+  uint64_t tensors, keys;
+  hfm__gguf g;
+  memset(&g, 0, sizeof g);
+  g.file = file;
+  g.file_index = index;
+  g.list = list;
+  g.error = error;
+  g.end = HFM__MIN(file->size, file->ctx->limits.max_header_bytes);
+  list->format = "gguf";
+  list->alignment = 32;
+  if (hfm__gguf_begin(&g, &tensors, &keys) && hfm__gguf_metadata(&g, keys)) (void)hfm__gguf_tensors(&g, tensors);
+  hfm__free(&list->mem, g.names, (uint64_t)g.name_capacity * sizeof *g.names);
+  return g.result;
+}
+/* ==== end src/formats/gguf.c ==== */
+#endif
 /* ==== begin src/formats/checkpoint.c ==== */
 /* ==== formats/checkpoint (private): which files, and one table over all of them ================================
    The resolution order is Transformers': model.safetensors, its index, pytorch_model.bin, its index. Shards are
@@ -6424,10 +6967,23 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
   if (result != HFM_OK) return result;
   if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
+  if (hfm__ends_with(file->name, ".gguf") ||
+      (!hfm__ends_with(file->name, ".safetensors") && !hfm__ends_with(file->name, ".bin") &&
+       memcmp(magic, "GGUF", 4) == 0)) {
+#ifndef HFMODEL_NO_GGUF
+    return hfm__gguf_read(file, index, list, error);
+#else
+    return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, file->name, NULL, 0,
+                     "a GGUF file, which this build does not read (HFMODEL_NO_GGUF)");
+#endif
+  }
   if (hfm__ends_with(file->name, ".safetensors") ||
-      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80))
+      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80)) {
+    list->format = "safetensors";
     return hfm__safetensors_read(file, index, list, error);
+  }
 #ifndef HFMODEL_NO_PICKLE
+  list->format = "pytorch";
   return hfm__torch_read(file, index, list, error);
 #else
   return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
@@ -7455,7 +8011,7 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
                                             char **dir, hfm_error *error) {
   const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||
-                      hfm__ends_with(name, ".json");
+                      hfm__ends_with(name, ".gguf") || hfm__ends_with(name, ".json");
   hfm__file file;
   const hfm_result result = hfm__file_open(ctx, name, 0, &file, error);
   if (result != HFM_ERROR_NOT_FOUND || is_file) {
@@ -22472,6 +23028,10 @@ HFM__PRIVATE int hfm__is_weights_file(const char *path) {
 
 HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *path, const hfm_options *options,
                                                hfm_error *error) {
+  if (hfm__ends_with(path, ".gguf"))
+    return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
+                     "models do not run from GGUF yet: load the model that it was converted from, a directory with "
+                     "config.json and *.safetensors (hfm_read_contents says what is in this file)");
   if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
@@ -23169,6 +23729,97 @@ HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *optio
   return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
 }
 /* ==== end src/run/check.c ==== */
+/* ==== begin src/run/contents.c ==== */
+/* ==== run/contents (private): what one weights file holds, without a model ======================================== */
+
+typedef struct hfm__contents {
+  hfm_contents shown; /* first: this is what the caller has a pointer to */
+  hfm__arena arena;   /* all that it points to */
+} hfm__contents;
+
+/* From the table of the file to the public one. */
+HFM__PRIVATE void hfm__contents_tensor(const hfm__file_tensor *from, hfm_stored_tensor *to) {
+  to->name = from->name;
+  to->dtype = from->dtype;
+  if (from->dtype) to->type = hfm__dtype_find(from->dtype)->safetensors;
+#ifndef HFMODEL_NO_GGUF
+  if (!from->dtype) {
+    to->type = from->blocks->name;
+    to->block_elements = from->blocks->elements;
+    to->block_bytes = from->blocks->bytes;
+  }
+#endif
+  to->rank = from->rank;
+  memcpy(to->shape, from->shape, sizeof to->shape);
+  to->offset = from->offset;
+  to->bytes = from->bytes;
+}
+
+HFM__PRIVATE hfm_result hfm__contents_fill(hfm__contents *contents, const hfm__tensor_list *list, hfm_error *error) {
+  const size_t count = list->count;
+  const uint64_t scratch_bytes = (uint64_t)count * 2 * sizeof(void *);
+  const uint64_t metadata_bytes = (uint64_t)list->metadata_count * sizeof(hfm_metadata);
+  const uint64_t bytes = (uint64_t)count * sizeof(hfm_stored_tensor);
+  const void **sorted = count ? (const void **)hfm__alloc(&list->mem, scratch_bytes) : NULL;
+  hfm_metadata *metadata = (hfm_metadata *)hfm__arena_alloc(&contents->arena, metadata_bytes);
+  hfm_stored_tensor *tensors = (hfm_stored_tensor *)hfm__arena_alloc(&contents->arena, bytes);
+  const int complete = metadata && tensors && (sorted || !count);
+  if (complete) {
+    if (metadata_bytes) memcpy(metadata, list->metadata, (size_t)metadata_bytes);
+    for (size_t i = 0; i < count; i++) sorted[i] = list->items + i;
+    if (count) hfm__sort(sorted, sorted + count, count, hfm__tensor_offset_order);
+    for (size_t i = 0; i < count; i++) hfm__contents_tensor((const hfm__file_tensor *)sorted[i], &tensors[i]);
+    contents->shown.format = list->format;
+    contents->shown.version = list->version;
+    contents->shown.alignment = list->alignment;
+    contents->shown.metadata = metadata;
+    contents->shown.metadata_count = list->metadata_count;
+    contents->shown.tensors = tensors;
+    contents->shown.tensor_count = count;
+  }
+  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
+  return complete ? HFM_OK : hfm__fail_memory(error, "a table of what a file holds", metadata_bytes + bytes);
+}
+
+HFMODEL_API void hfm_contents_free(hfm_contents *shown) {
+  hfm__contents *contents = (hfm__contents *)(void *)shown;
+  if (contents) {
+    const hfm_allocator mem = contents->arena.mem;
+    hfm__arena_free(&contents->arena);
+    hfm__free(&mem, contents, sizeof *contents);
+  }
+}
+
+HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *options, hfm_contents **out,
+                                         hfm_error *error) {
+  hfm__context ctx;
+  hfm__contents *contents;
+  hfm__tensor_list list;
+  hfm__file file;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (out) *out = NULL;
+  if (!path || !out)
+    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "contents" : "path", 0, "must not be NULL");
+  result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);
+  if (!contents) return hfm__fail_memory(error, "what a file holds", sizeof *contents);
+  contents->arena.mem = ctx.mem;
+  memset(&list, 0, sizeof list);
+  list.mem = ctx.mem;
+  list.names = &contents->arena;
+  list.want_metadata = 1;
+  result = hfm__file_open(&ctx, path, !(options && options->local_copy), &file, error);
+  if (result == HFM_OK) result = hfm__weights_read(&file, 0, &list, error);
+  if (result == HFM_OK) result = hfm__contents_fill(contents, &list, error);
+  hfm__file_close(&file);
+  hfm__tensor_list_free(&list);
+  if (result == HFM_OK) *out = &contents->shown;
+  else hfm_contents_free(&contents->shown);
+  return result;
+}
+/* ==== end src/run/contents.c ==== */
 /* ==== begin src/run/helpers.c ==== */
 /* ==== run/helpers (private): what everybody needs next ============================================================ */
 

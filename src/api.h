@@ -153,7 +153,7 @@ typedef struct hfm_jobs {
 typedef struct hfm_limits {
   uint64_t max_config_bytes; /* a JSON side file such as config.json (default 16 MiB) */
   uint64_t max_index_bytes;  /* a shard index (default 64 MiB) */
-  uint64_t max_header_bytes; /* a safetensors header (default 100,000,000, the format's own limit) */
+  uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
                                    counting weights that can't be used where they lie (default 64 MiB) */
@@ -326,9 +326,52 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 /* Files that the weights came from. NULL past the end. */
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
-/* Validates one file by its kind, completely: weights (.safetensors, .bin), a shard index (and the shards that it
-   names), JSON. `options` may be NULL; only allocator, io and limits count. */
+/* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
+   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
+
+/* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
+typedef struct hfm_metadata {
+  const char *key;       /* UTF-8 */
+  hfm_dtype dtype;       /* of the value, or of a list's elements: a number's, or HFM_BOOL; 0: text */
+  int32_t is_list;       /* 1: a list, whose elements were checked but are not kept */
+  uint64_t count;        /* elements of a list; else 1 */
+  int64_t integer;       /* an integer or bool by itself; U64 from 2^63 on: cast it to uint64_t */
+  double number;         /* any number by itself */
+  const char *text;      /* text by itself: text_size bytes as the file has them, any bytes, and a NUL; else NULL */
+  size_t text_size;
+} hfm_metadata;
+
+/* Where a file has a tensor. */
+typedef struct hfm_stored_tensor {
+  const char *name;             /* UTF-8 */
+  const char *type;             /* "F32", "BF16", ... as safetensors spells them; "Q4_K", ... as ggml does; static */
+  hfm_dtype dtype;              /* 0: quantised, in blocks */
+  int32_t block_elements;       /* of a block, which lies within a row: 32, 256, ...; 0 where there is a dtype */
+  int32_t block_bytes;
+  int32_t rank;
+  int64_t shape[HFM_MAX_RANK];  /* in elements, outermost first: GGUF's own order is the reverse */
+  uint64_t offset;              /* byte in the file of the first element */
+  uint64_t bytes;               /* of all elements; a .bin may have them apart from each other (a strided view) */
+} hfm_stored_tensor;
+
+typedef struct hfm_contents {
+  const char *format;               /* "safetensors", "pytorch" or "gguf"; static */
+  int32_t version;                  /* GGUF: 2 or 3; else 0 */
+  uint32_t alignment;               /* GGUF: of the tensors' data, in bytes; else 0 */
+  const hfm_metadata *metadata;     /* in the file's order; none of a .bin */
+  size_t metadata_count;
+  const hfm_stored_tensor *tensors; /* in the order of their data */
+  size_t tensor_count;
+} hfm_contents;
+
+/* What one weights file (.safetensors, .bin, .gguf; else told by its first bytes) holds, without a model. The file is
+   validated as by hfm_check_file, and closed again. `options` may be NULL; only allocator, io, limits and local_copy
+   count. *contents is the caller's: hfm_contents_free; all that it points to lives as long. Thread-safe. */
+HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *options, hfm_contents **contents,
+                                         hfm_error *error);
+/* NULL is fine. */
+HFMODEL_API void hfm_contents_free(hfm_contents *contents);
 
 typedef struct hfm_memory_estimate {
   uint64_t weight_bytes;     /* parameters and buffers, as hfm_memory_footprint counts */

@@ -36,6 +36,9 @@
 #include "formats/pickle.c"
 #include "formats/torch_bin.c"
 #endif
+#ifndef HFMODEL_NO_GGUF
+#include "formats/gguf.c"
+#endif
 #include "formats/checkpoint.c"
 
 #include "config/config.c"
@@ -101,6 +104,7 @@
 #include "run/session.c"
 #include "run/estimate.c"
 #include "run/check.c"
+#include "run/contents.c"
 #include "run/helpers.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

@@ -54,7 +54,7 @@ WHAT IT LOADS
           a config alone, with random weights (hfm_from_config, options.random_weights).
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
-          used where they lie in the mapped file.
+          used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
           heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
@@ -68,7 +68,7 @@ IT DOES NOT
   - download anything, open a socket, or write a file
   - train or compute losses
   - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
-  - read GGUF or ONNX files, or quantised checkpoints
+  - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
 
@@ -108,6 +108,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
   HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
   HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
+  HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels

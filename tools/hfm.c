@@ -18,6 +18,7 @@
 #include "hfm_image.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -33,6 +34,7 @@
 #include "hfm/inputs.h"
 #include "hfm/show.h"
 #include "hfm/forward.h"
+#include "hfm/contents.h"
 #include "hfm/inspect.h"
 #include "hfm/bench.h"
 
@@ -56,12 +58,14 @@ static const command commands[] = {
     "  hfm forward bert-base --task base --inputs in.safetensors --output out.safetensors --hidden-states\n"
     "  hfm forward org/name --ids \"101 2023 102\" --ids \"101 102\"      (a cached repository, two rows)\n",
     EXIT_USAGE },
-  { "info", FOR_INFO, command_info, "DIR", "what a model is: class, parameters, memory, files",
-    "Says what a model is, under the names and with the numbers that Transformers gives.\n"
+  { "info", FOR_INFO, command_info, "FILE-OR-DIR", "what a model is, or what a weights file holds",
+    "Says what a model is, under the names and with the numbers that Transformers gives; or what one\n"
+    "weights file (.safetensors, .bin, .gguf) holds: its metadata and its tensors.\n"
     "\n"
     "  hfm info bert-base\n"
     "  hfm info bert-base --task sequence-classification --num-labels 3 --json\n"
-    "  hfm info llama --random-weights                              (config.json is enough)\n",
+    "  hfm info llama --random-weights                              (config.json is enough)\n"
+    "  hfm info model.gguf\n",
     EXIT_USAGE },
   { "print", FOR_PRINT, command_print, "DIR", "the text of print(model)",
     "Prints the module tree, byte for byte as print(model) does in Python.\n"
@@ -69,8 +73,8 @@ static const command commands[] = {
     "  hfm print bert-base --task masked-lm\n",
     EXIT_USAGE },
   { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
-    "Validates one file completely: weights (.safetensors, .bin), an index with the shards that it names,\n"
-    "or JSON. Or a whole model: config.json and the weights that a load takes, each of which has to be there\n"
+    "Validates one file completely: weights (.safetensors, .bin, .gguf), an index with the shards that it\n"
+    "names, or JSON. Or a whole model: config.json and the weights that a load takes, each of which has to be there\n"
     "in its shape; and generation_config.json, preprocessor_config.json and tokenizer_config.json beside\n"
     "them, if there. Other files of a directory are not read, such as tokenizer.json, or a\n"
     "pytorch_model.bin beside a model.safetensors: name them to have them checked.\n"

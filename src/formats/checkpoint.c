@@ -274,10 +274,23 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
   if (result != HFM_OK) return result;
   if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
+  if (hfm__ends_with(file->name, ".gguf") ||
+      (!hfm__ends_with(file->name, ".safetensors") && !hfm__ends_with(file->name, ".bin") &&
+       memcmp(magic, "GGUF", 4) == 0)) {
+#ifndef HFMODEL_NO_GGUF
+    return hfm__gguf_read(file, index, list, error);
+#else
+    return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, file->name, NULL, 0,
+                     "a GGUF file, which this build does not read (HFMODEL_NO_GGUF)");
+#endif
+  }
   if (hfm__ends_with(file->name, ".safetensors") ||
-      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80))
+      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80)) {
+    list->format = "safetensors";
     return hfm__safetensors_read(file, index, list, error);
+  }
 #ifndef HFMODEL_NO_PICKLE
+  list->format = "pytorch";
   return hfm__torch_read(file, index, list, error);
 #else
   return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,

@@ -5,7 +5,8 @@
 /* A tensor in a file. Every field has been checked against the file's size. */
 typedef struct hfm__file_tensor {
   const char *name;
-  hfm_dtype dtype;
+  hfm_dtype dtype;                     /* 0: quantised, see `blocks` */
+  const struct hfm__ggml_type *blocks; /* only in GGUF: what its elements are stored in; else NULL */
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
   const int64_t *stride; /* in elements; where it is contiguous NULL, since there may be millions of tensors */
@@ -16,7 +17,7 @@ typedef struct hfm__file_tensor {
   uint64_t bytes;        /* of all elements */
 } hfm__file_tensor;
 
-/* A growing table of tensors; names and strides live in `names`. */
+/* A growing table of tensors; names and strides live in `names`, and so do the keys and texts of the metadata. */
 typedef struct hfm__tensor_list {
   hfm_allocator mem;
   hfm__arena *names;
@@ -24,6 +25,12 @@ typedef struct hfm__tensor_list {
   size_t count, capacity;
   uint64_t file_bytes;    /* of all files so far */
   uint64_t strided_bytes; /* what all tensors that are not contiguous would take as dense ones */
+  int32_t want_metadata;  /* texts are kept: a model has no use for them */
+  hfm_metadata *metadata; /* of the file, in its order */
+  size_t metadata_count, metadata_capacity;
+  const char *format;     /* of the file that was read last, for hfm_contents; with GGUF's version and alignment */
+  int32_t version;
+  uint32_t alignment;
 } hfm__tensor_list;
 
 HFM__PRIVATE hfm__file_tensor *hfm__tensor_list_add(hfm__tensor_list *list) {
@@ -34,10 +41,22 @@ HFM__PRIVATE hfm__file_tensor *hfm__tensor_list_add(hfm__tensor_list *list) {
   return &list->items[list->count++];
 }
 
+/* A new entry of the metadata, all zero; NULL when out of memory. */
+HFM__PRIVATE hfm_metadata *hfm__metadata_add(hfm__tensor_list *list) {
+  void *grown = hfm__grow(&list->mem, list->metadata, list->metadata_count, &list->metadata_capacity,
+                          sizeof *list->metadata);
+  if (!grown) return NULL;
+  list->metadata = (hfm_metadata *)grown;
+  memset(&list->metadata[list->metadata_count], 0, sizeof *list->metadata);
+  return &list->metadata[list->metadata_count++];
+}
+
 HFM__PRIVATE void hfm__tensor_list_free(hfm__tensor_list *list) {
   hfm__free(&list->mem, list->items, (uint64_t)list->capacity * sizeof *list->items);
+  hfm__free(&list->mem, list->metadata, (uint64_t)list->metadata_capacity * sizeof *list->metadata);
   list->items = NULL;
-  list->count = list->capacity = 0;
+  list->metadata = NULL;
+  list->count = list->capacity = list->metadata_count = list->metadata_capacity = 0;
 }
 
 /* Number of elements into *elements, every partial product checked in order. */
@@ -180,16 +199,32 @@ HFM__PRIVATE hfm_result hfm__safetensors_entry(hfm__json_reader *r, hfm__file_te
   return HFM_OK;
 }
 
-HFM__PRIVATE hfm_result hfm__safetensors_metadata(hfm__json_reader *r, int32_t kind) {
+HFM__PRIVATE hfm_result hfm__safetensors_keep(hfm__json_reader *r, hfm__tensor_list *list) {
+  char *key = (char *)hfm__arena_alloc(list->names, (uint64_t)r->key.size + 1);
+  char *text = (char *)hfm__arena_alloc(list->names, (uint64_t)r->value.size + 1);
+  hfm_metadata *entry = key && text ? hfm__metadata_add(list) : NULL;
+  if (!entry) return hfm__fail_memory(r->error, "metadata", 0);
+  (void)hfm__json_unescape(&r->key, key);
+  entry->key = key;
+  entry->text = text;
+  entry->text_size = hfm__json_unescape(&r->value, text);
+  entry->count = 1;
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__safetensors_metadata(hfm__json_reader *r, int32_t kind, hfm__tensor_list *list) {
+  hfm_result result = HFM_OK;
   if (kind != HFM__JSON_OBJECT)
     return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" must be an object");
-  for (;;) {
+  while (result == HFM_OK) {
     kind = hfm__json_next(r);
     if (kind == HFM__JSON_FAILED) return r->result;
-    if (kind == HFM__JSON_END) return HFM_OK;
+    if (kind == HFM__JSON_END) break;
     if (kind != HFM__JSON_STRING)
       return hfm__safetensors_wrong(r, HFM_E_SAFETENSORS_METADATA, NULL, kind, "\"__metadata__\" holds only strings");
+    if (list->want_metadata) result = hfm__safetensors_keep(r, list);
   }
+  return result;
 }
 
 HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t file, uint64_t data, uint64_t data_size,
@@ -204,7 +239,7 @@ HFM__PRIVATE hfm_result hfm__safetensors_header(hfm__json_reader *r, uint32_t fi
     size_t length;
     if (kind == HFM__JSON_FAILED) return r->result;
     if (hfm__json_is(&r->key, "__metadata__")) {
-      result = hfm__safetensors_metadata(r, kind);
+      result = hfm__safetensors_metadata(r, kind, list);
       if (result != HFM_OK) return result;
       continue;
     }

@@ -154,7 +154,7 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
                                             char **dir, hfm_error *error) {
   const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||
-                      hfm__ends_with(name, ".json");
+                      hfm__ends_with(name, ".gguf") || hfm__ends_with(name, ".json");
   hfm__file file;
   const hfm_result result = hfm__file_open(ctx, name, 0, &file, error);
   if (result != HFM_ERROR_NOT_FOUND || is_file) {

@@ -228,6 +228,10 @@ HFM__PRIVATE int hfm__is_weights_file(const char *path) {
 
 HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *path, const hfm_options *options,
                                                hfm_error *error) {
+  if (hfm__ends_with(path, ".gguf"))
+    return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
+                     "models do not run from GGUF yet: load the model that it was converted from, a directory with "
+                     "config.json and *.safetensors (hfm_read_contents says what is in this file)");
   if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,

@@ -140,8 +140,36 @@ static void test_registry_is_covered(void) {
   }
 }
 
+/* A format that was left out is named in the error. */
+static void test_formats(void) {
+  static const uint8_t empty_gguf[24] = {'G', 'G', 'U', 'F', 3};
+  hfm_memory_file file;
+  hfm__memory_files files;
+  hfm_options options;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  file.name = "x.gguf";
+  file.data = empty_gguf;
+  file.size = sizeof empty_gguf;
+  files.files = &file;
+  files.count = 1;
+  options.io = hfm__memory_io(&files);
+  options.allocator.alloc = count_alloc;
+  options.allocator.realloc = count_realloc;
+  options.allocator.free = count_free;
+#ifdef HFMODEL_NO_GGUF
+  CHECK_INT(hfm_check_file("x.gguf", &options, &error), HFM_ERROR_UNSUPPORTED);
+  CHECK_CONTAINS(error.message, "HFMODEL_NO_GGUF");
+#else
+  CHECK_INT(hfm_check_file("x.gguf", &options, &error), HFM_OK);
+  CHECK_STR(error.message, "");
+#endif
+  CHECK_INT(blocks_out, 0);
+}
+
 int main(void) {
   TEST(test_families);
+  TEST(test_formats);
   TEST(test_registry_is_covered);
   return check_report("cut");
 }

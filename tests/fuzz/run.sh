@@ -12,6 +12,7 @@ for source in tests/fuzz/fuzz_*.c; do
     fuzz_config | fuzz_json) cp_from="tests/models/*/config*.json" ;;
     fuzz_header) cp_from="tests/hostile/torch/*.safetensors" ;;
     fuzz_torch_bin) cp_from="tests/hostile/torch/*.bin tests/fuzz/*.bin" ;;
+    fuzz_gguf) cp_from="tests/hostile/gguf/*.gguf" ;;
     fuzz_pickle) cp_from="tests/fuzz/*.pkl" ;;
     fuzz_index) cp_from="tests/fuzz/index.json tests/models/*/model.safetensors.index.json" ;;
     *) cp_from="tests/models/bert_*/model.safetensors" ;;

@@ -3,6 +3,7 @@
    longer. */
 #define FUZZ_REPLAY
 #include "fuzz_config.c"
+#include "fuzz_gguf.c"
 #include "fuzz_header.c"
 #include "fuzz_index.c"
 #include "fuzz_json.c"
@@ -115,6 +116,10 @@ static void test_header(void) {
   replay("tests/hostile/torch/zip_dtypes.safetensors", fuzz_header, rounds(), 0);
   replay("tests/hostile/torch/zip_views.safetensors", fuzz_header, rounds(), 0);
 }
+static void test_gguf(void) {
+  replay("tests/hostile/gguf/values.gguf", fuzz_gguf, rounds(), 0);
+  replay("tests/hostile/gguf/types.gguf", fuzz_gguf, rounds(), 2048);
+}
 static void test_torch_bin(void) {
   replay("tests/hostile/torch/zip_checkpoint.bin", fuzz_torch_bin, rounds(), 0);
   replay("tests/hostile/torch/zip_views_4.bin", fuzz_torch_bin, rounds(), 0);
@@ -128,6 +133,7 @@ static void test_pickle(void) {
 int main(void) {
   TEST(test_json);
   TEST(test_header);
+  TEST(test_gguf);
   TEST(test_torch_bin);
   TEST(test_pickle);
   TEST(test_config);

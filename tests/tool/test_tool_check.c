@@ -8,6 +8,8 @@
 #include "tools/hfm_tensors.h"
 #include "check.h"
 
+#include "gguf_writer.h"
+
 #define WORK "build/test_tool_check."
 #include "support.h"
 
@@ -39,6 +41,7 @@ static void test_check_files(void) {
   check_good("check " MODELS "bert_sharded/model.safetensors.index.json", "sound");
   check_good("check tests/hostile/torch/zip_checkpoint.bin", "sound");
   check_good("check tests/hostile/torch/legacy_checkpoint.bin", "sound");
+  check_good("check tests/hostile/gguf/types.gguf", "sound");
   if (!load_bytes(MODELS "bert_base/model.safetensors", &bytes, &size)) return;
   put_file(WORK "cut.safetensors", (const char *)bytes, size - 1);
   check_refused("check " WORK "cut.safetensors", "cut.safetensors");
@@ -70,6 +73,7 @@ static void test_check_says_one_line(void) {
   check_refused("check build/absent", "absent");
   check_refused("check absent.safetensors", "absent.safetensors: no such file");
   check_refused("check build/absent.bin", "build/absent.bin: no such file");
+  check_refused("check absent.gguf", "absent.gguf: no such file");
   check_refused("check tests", "config.json");
   check_refused("check " MODELS "bert_base --variant fp16", "fp16"); /* what the other commands give a hint for */
   check_refused("check " MODELS "bert_sequence --num-labels 5", "classifier");
@@ -226,6 +230,67 @@ static void test_steering_names(void) {
   CHECK_INT(lines_of(out_text), 3);
 }
 
+/* ---- A weights file by itself ------------------------------------------------------------------------------------ */
+
+static void test_info_of_files(void) {
+  hfm_config *json;
+  check_good("info tests/hostile/gguf/values.gguf", "gguf, version 3\narchitecture      llama\n"
+             "name              Tiny?\xc3\xa9\nalignment         32 bytes\n");
+  CHECK_CONTAINS(out_text, "\n  v.u64                      uint64    18446744073709551615\n");
+  CHECK_CONTAINS(out_text, "\n  tokenizer.ggml.tokens      text[4]\n");
+  CHECK_CONTAINS(out_text, "\n  rank4  I16                 96 bytes  [2, 3, 4, 2]\n");
+  CHECK_CONTAINS(out_text, "I16       1 tensor, 96 bytes\n");
+  check_good("info tests/hostile/gguf/values.gguf --json", "\"value\": 18446744073709551615}");
+  json = json_of(out_text);
+  if (json) {
+    CHECK_STR(hfm_config_get_string(json, "format", ""), "gguf");
+    CHECK_INT(hfm_config_get_int(json, "alignment", 0), 32);
+    CHECK_STR(hfm_config_get_string(json, "metadata.1.value", ""), "Tiny\n\xc3\xa9");
+    CHECK_INT(hfm_config_get_int(json, "metadata.14.count", 0), 4);
+    CHECK_STR(hfm_config_get_string(json, "tensors.1.type", ""), "I16");
+    CHECK_INT(hfm_config_get_int(json, "tensors.1.shape.0", 0), 2);
+    CHECK_INT(hfm_config_get_int(json, "types.1.bytes", 0), 96);
+  }
+  hfm_config_free(json);
+  check_good("info tests/hostile/gguf/types.gguf", "w.Q4_K     Q4_K               432 bytes  [3, 256]\n");
+  check_good("info " MODELS "bert_base/model.safetensors", "\n  format  text      pt\n");
+  check_good("info tests/hostile/torch/zip_checkpoint.bin", "format            pytorch\n");
+  check_error("info " MODELS "bert_base/config.json", 1, "config.json");
+  check_error("forward tests/hostile/gguf/types.gguf --ids \"1 2\"", 1, "models do not run from GGUF yet");
+  CHECK_CONTAINS(err_text, "hint: 'hfm info FILE'");
+}
+
+/* Names and texts of a GGUF that could steer a terminal; one that is cut. */
+static void test_hostile_gguf(void) {
+  gguf_writer w;
+  hfm_config *json;
+  gguf_begin(&w, 1, 3);
+  gguf_key(&w, "general.architecture", GGUF_STRING), gguf_put_text(&w, EVIL "\0hidden\xff", sizeof EVIL + 7);
+  gguf_key(&w, EVIL, GGUF_U8), gguf_put(&w, 1, 7);
+  gguf_key(&w, "nan", GGUF_FLOAT), gguf_put(&w, 4, 0x7fc00000);
+  gguf_tensor(&w, EVIL EVIL, 0, NULL, 0, 0);
+  gguf_data(&w, 32, 4);
+  put_file(WORK "x.gguf", (const char *)w.bytes, w.size);
+  check_good("info " WORK "x.gguf", "architecture      x?]0;owned??[2J?hfm: all is well???");
+  check_harmless(out_text);
+  CHECK_CONTAINS(out_text, "?hidden?\n");
+  check_good("info " WORK "x.gguf --json", "{\"key\": \"nan\", \"type\": \"float32\", \"value\": null}");
+  check_harmless(out_text);
+  CHECK_CONTAINS(out_text, "\\u0000hidden\\ufffd\"}");
+  json = json_of(out_text);
+  if (json) {
+    CHECK_STR(hfm_config_get_string(json, "metadata.1.key", ""), EVIL);
+    CHECK_STR(hfm_config_get_string(json, "tensors.0.name", ""), EVIL EVIL);
+  }
+  hfm_config_free(json);
+  check_good("check " WORK "x.gguf", "sound");
+  put_file(WORK "x.gguf", (const char *)w.bytes, w.size - 1);
+  check_refused("check " WORK "x.gguf", "the file ends before tensor 'x\\x1b]0;owned\\x07");
+  check_harmless(err_text);
+  check_error("info " WORK "x.gguf", 1, "is the download complete?");
+  remove(WORK "x.gguf");
+}
+
 int main(void) {
   if (!tool_is_built()) return check_report("test_tool_check");
   TEST(test_check_files);
@@ -234,6 +299,8 @@ int main(void) {
   TEST(test_fifos);
   TEST(test_prepared_size);
   TEST(test_steering_names);
+  TEST(test_info_of_files);
+  TEST(test_hostile_gguf);
   CHECK_INT(shell("rm -rf " COPY), 0);
   clean_up();
   return check_report("test_tool_check");

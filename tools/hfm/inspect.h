@@ -1,11 +1,5 @@
 /* inspect.h: hfm info, print, check and registry: what a model is, without running it. */
 
-static void print_json_field(const char *name, const char *text) {
-  printf("  \"%s\": ", name);
-  print_json_text(text);
-  puts(",");
-}
-
 static void print_json_keys(const hfm_model *model, const char *name, int32_t status) {
   const char *separator = "";
   printf("  \"%s\": [", name);
@@ -90,6 +84,7 @@ static void info_for_a_person(const arguments *args, const hfm_model *model) {
 
 static int command_info(const arguments *args) {
   hfm_model *model = NULL;
+  if (hfm_companion_kind(args->path) == HFM_COMPANION_FILE) return info_of_file(args);
   const int status = load_model(args, &model);
   if (status) return status;
   print_load_report(model, args->path);
@@ -169,7 +164,7 @@ static int check_directory(const arguments *args) {
 
 /* Is that the name of a file rather than a repository's? */
 static int names_a_file(const char *path) {
-  static const char *const endings[] = { ".safetensors", ".bin", ".json" };
+  static const char *const endings[] = { ".safetensors", ".bin", ".gguf", ".json" };
   const size_t length = strlen(path);
   for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
     const size_t n = strlen(endings[i]);

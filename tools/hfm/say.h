@@ -35,6 +35,7 @@ static const char *hint_for(int32_t item) {
     case HFM_E_MODEL_TYPE_UNKNOWN:
     case HFM_E_TASK_UNSUPPORTED: return "'hfm registry' lists what can be loaded; --task chooses among it";
     case HFM_E_WEIGHTS_NOT_FOUND: return "--random-weights needs only a config.json";
+    case HFM_E_GGUF_UNSUPPORTED: return "'hfm info FILE' and 'hfm check FILE' take GGUF files";
     case HFM_E_INPUT_MISSING:
       return "--ids \"101 2023 102\", --image x.ppm or --inputs in.safetensors give a model inputs";
     default: return NULL;
@@ -96,30 +97,52 @@ static void progress_end(const progress_bar *bar) {
 
 /* ---- Text and numbers --------------------------------------------------------------------------------------- */
 
-/* Text from a file, padded to `width`: what could steer a terminal is shown as '?'. */
-static void print_text(const char *text, int width) {
+/* The first `most` characters of text from a file, which is `size` bytes and a NUL: what could steer a terminal is shown
+   as '?'. Returns how many there were. */
+static int print_beginning(const char *text, size_t size, int most) {
+  const char *end = text + size;
   int n = 0;
-  for (; *text; n++) {
+  for (; text < end && n < most; n++) {
     uint32_t code;
-    const size_t size = hfm_companion_character(text, &code);
+    const size_t bytes = hfm_companion_character(text, &code);
     if (hfm_companion_steers(code)) putchar('?');
-    else fwrite(text, 1, size, stdout);
-    text += size;
+    else fwrite(text, 1, bytes, stdout);
+    text += bytes;
   }
+  if (text < end) printf("...");
+  return n;
+}
+
+/* All of it, padded to `width`. */
+static void print_text(const char *text, int width) {
+  int n = print_beginning(text, strlen(text), INT_MAX);
   for (; n < width; n++) putchar(' ');
 }
 
-static void print_json_text(const char *text) {
+/* Bytes that are no UTF-8 become U+FFFD: JSON has no other way. */
+static void print_json_bytes(const char *text, size_t size) {
+  const char *end = text + size;
   putchar('"');
-  while (*text) {
+  while (text < end) {
     uint32_t code;
-    const size_t size = hfm_companion_character(text, &code);
-    if (hfm_companion_steers(code)) printf("\\u%04x", (unsigned)code);
+    const size_t bytes = hfm_companion_character(text, &code);
+    if (code >= 0xd800 && code <= 0xdfff) printf("\\ufffd");
+    else if (hfm_companion_steers(code)) printf("\\u%04x", (unsigned)code);
     else if (code == '"' || code == '\\') printf("\\%c", (int)code);
-    else fwrite(text, 1, size, stdout);
-    text += size;
+    else fwrite(text, 1, bytes, stdout);
+    text += bytes;
   }
   putchar('"');
+}
+
+static void print_json_text(const char *text) {
+  print_json_bytes(text, strlen(text));
+}
+
+static void print_json_field(const char *name, const char *text) {
+  printf("  \"%s\": ", name);
+  print_json_text(text);
+  puts(",");
 }
 
 /* "109,483,778" */
