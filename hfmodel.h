@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "cf9318ee14edc8f0" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "cf223ccaec97f372" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8136,7 +8136,7 @@ enum {
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
-enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2 };
+enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
 /* Activations by config name: X(name, config name, torch class as printed). */
 #define HFM__ACTIVATION_LIST(X) \
@@ -8189,7 +8189,8 @@ typedef struct hfm__operand {
 typedef struct hfm__worker {
   int32_t index;
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
-  uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 at the start of a node */
+  uint64_t node;    /* the serial of the node whose chunk was the last to run here */
+  uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */
 } hfm__worker;
 
 struct hfm__cpu; /* cpu/cpu.h: kernel table and policy */
@@ -17932,6 +17933,7 @@ typedef struct hfm__value {
 typedef struct hfm__node {
   int32_t op;                                               /* HFM__OP_..., or a view */
   int32_t module;                                           /* whose forward made it, for messages */
+  int32_t group;                                            /* nodes of one group run together (graph/plan.c) */
   int32_t in[HFM__MAX_OP_INPUTS], out[HFM__MAX_OP_OUTPUTS]; /* values, 0: none */
   hfm__dim dims[1];                                         /* iota, slice: where it starts */
   hfm__attrs attrs;
@@ -19187,8 +19189,44 @@ HFM__PRIVATE int hfm__value_bytes(const hfm__value *v, const int64_t *dims, uint
   return 1;
 }
 
+/* ---- Groups: nodes that follow each other and need nothing of each other, as the products of q, k and v, run as one
+   list of chunks. ---- */
+
+HFM__PRIVATE int hfm__shares(const hfm__graph *g, const int32_t *a, int32_t count, const int32_t *b, int32_t others) {
+  for (int32_t i = 0; i < count; i++)
+    for (int32_t j = 0; j < others; j++)
+      if (a[i] && b[j] && g->values[a[i]].base == g->values[b[j]].base) return 1;
+  return 0;
+}
+
+/* Does either node write what the other reads or writes? */
+HFM__PRIVATE int hfm__depends(const hfm__graph *g, const hfm__node *a, const hfm__node *b) {
+  return hfm__shares(g, a->out, HFM__MAX_OP_OUTPUTS, b->in, HFM__MAX_OP_INPUTS) ||
+         hfm__shares(g, a->in, HFM__MAX_OP_INPUTS, b->out, HFM__MAX_OP_OUTPUTS) ||
+         hfm__shares(g, a->out, HFM__MAX_OP_OUTPUTS, b->out, HFM__MAX_OP_OUTPUTS);
+}
+
+HFM__PRIVATE void hfm__group_nodes(hfm__graph *g) {
+  int32_t group = 0, members = 0;
+  for (size_t i = 0, first = 0; i < g->node_count; i++) {
+    hfm__node *node = &g->nodes[i];
+    if (node->op < HFM__OP_COUNT) {
+      int joins = members < HFM__MAX_GROUP;
+      for (size_t j = first; joins && j < i; j++)
+        joins = g->nodes[j].op >= HFM__OP_COUNT || !hfm__depends(g, &g->nodes[j], node);
+      if (!joins) {
+        group++;
+        first = i;
+        members = 0;
+      }
+      members++;
+    }
+    node->group = group;
+  }
+}
+
 typedef struct hfm__life {
-  int32_t first, last; /* nodes between which the memory is taken */
+  int32_t first, last; /* groups of nodes between which the memory is taken */
 } hfm__life;
 
 HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
@@ -19200,12 +19238,12 @@ HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
     const hfm__node *node = &g->nodes[i];
     for (int32_t j = 0; j < HFM__MAX_OP_INPUTS; j++) {
       const int32_t base = g->values[node->in[j]].base;
-      lives[base].last = HFM__MAX(lives[base].last, (int32_t)i);
+      lives[base].last = HFM__MAX(lives[base].last, node->group);
     }
     for (int32_t j = 0; j < HFM__MAX_OP_OUTPUTS; j++) {
       const int32_t base = g->values[node->out[j]].base;
-      lives[base].first = HFM__MIN(lives[base].first, (int32_t)i);
-      lives[base].last = HFM__MAX(lives[base].last, (int32_t)i);
+      lives[base].first = HFM__MIN(lives[base].first, node->group);
+      lives[base].last = HFM__MAX(lives[base].last, node->group);
     }
   }
   for (size_t i = 0; i < g->value_count; i++) { /* the caller's inputs are copied first, even one that nothing reads */
@@ -19251,6 +19289,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
   if (!dims || !sizes || !lives || !plan->offsets) return hfm__fail_memory(error, "a plan", 0);
   memcpy(plan->bounds, bounds, sizeof plan->bounds);
   hfm__dims_evaluate(g, bounds, dims);
+  hfm__group_nodes(g);
   hfm__lives(g, lives);
   for (size_t i = 0; i < g->value_count; i++) plan->offsets[i] = UINT64_MAX;
   for (size_t i = 1; i < g->value_count; i++) {
@@ -22841,7 +22880,7 @@ HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **o
   hfm__budget_begin(&model->budget, &model->ctx, sizeof *model);
   model->tree.arena.mem = model->ctx.mem;
   hfm__atomic_store(&model->references, 1);
-  hfm__packing_init(&model->packing, &model->ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
   *out = model;
   return HFM_OK;
 }
@@ -23155,12 +23194,18 @@ struct hfm_session {
   int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
   /* The forward in progress. */
   hfm__program *running;
-  size_t node;
+  size_t node; /* the group's first */
+  struct {
+    int32_t op;
+    uint32_t acquired; /* bit i: the weight of input i */
+    int64_t first;     /* chunk of the group */
+    hfm__op_args args;
+  } jobs[HFM__MAX_GROUP];
+  int32_t job_count; /* 0: the group has not begun */
   int64_t chunk, chunks;
-  int32_t node_started, done;
+  int32_t done;
   int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
-  hfm__op_args args;
 };
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
@@ -23431,7 +23476,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result != HFM_OK) return result;
   session->running = program;
   session->node = 0;
-  session->node_started = session->done = 0;
+  session->job_count = session->done = 0;
   session->batch = request.binding[HFM__SYM_BATCH];
   session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
@@ -23445,56 +23490,74 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
   return hfm__session_begin(session, inputs, error);
 }
 
-HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t worker) {
+HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t index) {
   hfm_session *session = (hfm_session *)ctx;
-  const hfm__node *node = &session->running->graph.nodes[session->node];
-  HFMODEL_ASSERT(chunk >= 0 && chunk < session->chunks && worker >= 0 && worker < session->pool->threads);
-  hfm__cpu_ops[node->op].run(&session->args, chunk, &session->workers[worker]);
+  hfm__worker *worker = &session->workers[index];
+  const hfm__op_args *args;
+  int32_t j = session->job_count - 1;
+  HFMODEL_ASSERT(chunk >= 0 && chunk < session->chunks && index >= 0 && index < session->pool->threads);
+  while (chunk < session->jobs[j].first) j--;
+  args = &session->jobs[j].args;
+  if (worker->node != args->serial) worker->tag = 0;
+  worker->node = args->serial;
+  hfm__cpu_ops[session->jobs[j].op].run(args, chunk - session->jobs[j].first, worker);
 }
 
-/* Weights become readable before a node runs and are given back after it. */
-HFM__PRIVATE void hfm__node_release(hfm_session *session, int32_t inputs) {
-  for (int32_t i = 0; i < inputs; i++)
-    if (session->args.in[i].weight) session->args.in[i].weight->storage->release(session->args.in[i].weight);
+/* Weights become readable before a group runs and are given back after it. */
+HFM__PRIVATE void hfm__group_release(hfm_session *session) {
+  for (int32_t j = 0; j < session->job_count; j++)
+    for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
+      hfm__weight *weight = session->jobs[j].args.in[i].weight;
+      if (session->jobs[j].acquired >> i & 1) weight->storage->release(weight);
+    }
+  session->job_count = 0;
 }
 
 HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *node, hfm_error *error) {
-  hfm__node_args(session->running, session->model, node, &session->args);
-  session->args.serial = ++session->serial;
+  const int32_t job = session->job_count++;
+  hfm__op_args *args = &session->jobs[job].args;
+  hfm__node_args(session->running, session->model, node, args);
+  args->serial = ++session->serial;
+  session->jobs[job].op = node->op;
+  session->jobs[job].acquired = 0;
+  session->jobs[job].first = session->chunks;
   for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
-    hfm__weight *weight = session->args.in[i].weight;
+    hfm__weight *weight = args->in[i].weight;
     const void *data;
     hfm_result result;
     if (!weight) continue;
     result = weight->storage->acquire(weight, &data, error);
-    if (result != HFM_OK) {
-      hfm__node_release(session, i);
-      return result;
-    }
-    session->args.in[i].data = (void *)(uintptr_t)data;
+    if (result != HFM_OK) return result;
+    args->in[i].data = (void *)(uintptr_t)data;
+    session->jobs[job].acquired |= 1u << i;
   }
-  session->chunk = 0;
-  session->chunks = hfm__cpu_ops[node->op].chunks(&session->args);
-  session->node_started = 1;
+  session->chunks += hfm__cpu_ops[node->op].chunks(args);
   return HFM_OK;
+}
+
+/* The node after the group that begins with `node`. */
+HFM__PRIVATE size_t hfm__group_end(const hfm__graph *g, size_t node) {
+  const int32_t group = g->nodes[node].group;
+  while (node < g->node_count && g->nodes[node].group == group) node++;
+  return node;
 }
 
 /* Runs until the deadline (0: to the end). */
 HFM__PRIVATE hfm_result hfm__session_run(hfm_session *session, uint64_t deadline, hfm_error *error) {
   const hfm__graph *g = &session->running->graph;
   while (session->node < g->node_count) {
-    const hfm__node *node = &g->nodes[session->node];
-    if (hfm__is_op(node)) {
-      if (!session->node_started) {
-        const hfm_result result = hfm__node_start(session, node, error);
+    const size_t end = hfm__group_end(g, session->node);
+    if (session->job_count == 0) {
+      session->chunk = session->chunks = 0;
+      for (size_t i = session->node; i < end; i++) {
+        const hfm_result result = hfm__is_op(&g->nodes[i]) ? hfm__node_start(session, &g->nodes[i], error) : HFM_OK;
         if (result != HFM_OK) return result;
       }
-      session->chunk = hfm__pool_run(session->pool, hfm__run_chunk, session, session->chunk, session->chunks, deadline);
-      if (session->chunk < session->chunks) return HFM_OK;
-      hfm__node_release(session, HFM__MAX_OP_INPUTS);
-      session->node_started = 0;
     }
-    session->node++;
+    session->chunk = hfm__pool_run(session->pool, hfm__run_chunk, session, session->chunk, session->chunks, deadline);
+    if (session->chunk < session->chunks) return HFM_OK;
+    hfm__group_release(session);
+    session->node = end;
     if (deadline && session->node < g->node_count && hfm__clock_ns() >= deadline) return HFM_OK;
   }
   session->done = 1;
@@ -23521,7 +23584,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
     }
   }
   if (result != HFM_OK) {
-    if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
+    hfm__group_release(session);
     session->running = NULL;
   } else if (session->done && session->running->asked.use_cache) {
     session->cached = session->total;

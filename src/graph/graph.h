@@ -100,6 +100,7 @@ typedef struct hfm__value {
 typedef struct hfm__node {
   int32_t op;                                               /* HFM__OP_..., or a view */
   int32_t module;                                           /* whose forward made it, for messages */
+  int32_t group;                                            /* nodes of one group run together (graph/plan.c) */
   int32_t in[HFM__MAX_OP_INPUTS], out[HFM__MAX_OP_OUTPUTS]; /* values, 0: none */
   hfm__dim dims[1];                                         /* iota, slice: where it starts */
   hfm__attrs attrs;

@@ -70,7 +70,7 @@ enum {
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
-enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2 };
+enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
 /* Activations by config name: X(name, config name, torch class as printed). */
 #define HFM__ACTIVATION_LIST(X) \
@@ -123,7 +123,8 @@ typedef struct hfm__operand {
 typedef struct hfm__worker {
   int32_t index;
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
-  uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 at the start of a node */
+  uint64_t node;    /* the serial of the node whose chunk was the last to run here */
+  uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */
 } hfm__worker;
 
 struct hfm__cpu; /* cpu/cpu.h: kernel table and policy */

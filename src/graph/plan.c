@@ -24,8 +24,44 @@ HFM__PRIVATE int hfm__value_bytes(const hfm__value *v, const int64_t *dims, uint
   return 1;
 }
 
+/* ---- Groups: nodes that follow each other and need nothing of each other, as the products of q, k and v, run as one
+   list of chunks. ---- */
+
+HFM__PRIVATE int hfm__shares(const hfm__graph *g, const int32_t *a, int32_t count, const int32_t *b, int32_t others) {
+  for (int32_t i = 0; i < count; i++)
+    for (int32_t j = 0; j < others; j++)
+      if (a[i] && b[j] && g->values[a[i]].base == g->values[b[j]].base) return 1;
+  return 0;
+}
+
+/* Does either node write what the other reads or writes? */
+HFM__PRIVATE int hfm__depends(const hfm__graph *g, const hfm__node *a, const hfm__node *b) {
+  return hfm__shares(g, a->out, HFM__MAX_OP_OUTPUTS, b->in, HFM__MAX_OP_INPUTS) ||
+         hfm__shares(g, a->in, HFM__MAX_OP_INPUTS, b->out, HFM__MAX_OP_OUTPUTS) ||
+         hfm__shares(g, a->out, HFM__MAX_OP_OUTPUTS, b->out, HFM__MAX_OP_OUTPUTS);
+}
+
+HFM__PRIVATE void hfm__group_nodes(hfm__graph *g) {
+  int32_t group = 0, members = 0;
+  for (size_t i = 0, first = 0; i < g->node_count; i++) {
+    hfm__node *node = &g->nodes[i];
+    if (node->op < HFM__OP_COUNT) {
+      int joins = members < HFM__MAX_GROUP;
+      for (size_t j = first; joins && j < i; j++)
+        joins = g->nodes[j].op >= HFM__OP_COUNT || !hfm__depends(g, &g->nodes[j], node);
+      if (!joins) {
+        group++;
+        first = i;
+        members = 0;
+      }
+      members++;
+    }
+    node->group = group;
+  }
+}
+
 typedef struct hfm__life {
-  int32_t first, last; /* nodes between which the memory is taken */
+  int32_t first, last; /* groups of nodes between which the memory is taken */
 } hfm__life;
 
 HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
@@ -37,12 +73,12 @@ HFM__PRIVATE void hfm__lives(const hfm__graph *g, hfm__life *lives) {
     const hfm__node *node = &g->nodes[i];
     for (int32_t j = 0; j < HFM__MAX_OP_INPUTS; j++) {
       const int32_t base = g->values[node->in[j]].base;
-      lives[base].last = HFM__MAX(lives[base].last, (int32_t)i);
+      lives[base].last = HFM__MAX(lives[base].last, node->group);
     }
     for (int32_t j = 0; j < HFM__MAX_OP_OUTPUTS; j++) {
       const int32_t base = g->values[node->out[j]].base;
-      lives[base].first = HFM__MIN(lives[base].first, (int32_t)i);
-      lives[base].last = HFM__MAX(lives[base].last, (int32_t)i);
+      lives[base].first = HFM__MIN(lives[base].first, node->group);
+      lives[base].last = HFM__MAX(lives[base].last, node->group);
     }
   }
   for (size_t i = 0; i < g->value_count; i++) { /* the caller's inputs are copied first, even one that nothing reads */
@@ -88,6 +124,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
   if (!dims || !sizes || !lives || !plan->offsets) return hfm__fail_memory(error, "a plan", 0);
   memcpy(plan->bounds, bounds, sizeof plan->bounds);
   hfm__dims_evaluate(g, bounds, dims);
+  hfm__group_nodes(g);
   hfm__lives(g, lives);
   for (size_t i = 0; i < g->value_count; i++) plan->offsets[i] = UINT64_MAX;
   for (size_t i = 1; i < g->value_count; i++) {

@@ -41,7 +41,7 @@ HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **o
   hfm__budget_begin(&model->budget, &model->ctx, sizeof *model);
   model->tree.arena.mem = model->ctx.mem;
   hfm__atomic_store(&model->references, 1);
-  hfm__packing_init(&model->packing, &model->ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
+  hfm__packing_init(&model->packing, &ctx.mem, options ? options->packing : HFM_PACK_LAZY, 0);
   *out = model;
   return HFM_OK;
 }

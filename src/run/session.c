@@ -17,12 +17,18 @@ struct hfm_session {
   int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
   /* The forward in progress. */
   hfm__program *running;
-  size_t node;
+  size_t node; /* the group's first */
+  struct {
+    int32_t op;
+    uint32_t acquired; /* bit i: the weight of input i */
+    int64_t first;     /* chunk of the group */
+    hfm__op_args args;
+  } jobs[HFM__MAX_GROUP];
+  int32_t job_count; /* 0: the group has not begun */
   int64_t chunk, chunks;
-  int32_t node_started, done;
+  int32_t done;
   int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
-  hfm__op_args args;
 };
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
@@ -293,7 +299,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result != HFM_OK) return result;
   session->running = program;
   session->node = 0;
-  session->node_started = session->done = 0;
+  session->job_count = session->done = 0;
   session->batch = request.binding[HFM__SYM_BATCH];
   session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
@@ -307,56 +313,74 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
   return hfm__session_begin(session, inputs, error);
 }
 
-HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t worker) {
+HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t index) {
   hfm_session *session = (hfm_session *)ctx;
-  const hfm__node *node = &session->running->graph.nodes[session->node];
-  HFMODEL_ASSERT(chunk >= 0 && chunk < session->chunks && worker >= 0 && worker < session->pool->threads);
-  hfm__cpu_ops[node->op].run(&session->args, chunk, &session->workers[worker]);
+  hfm__worker *worker = &session->workers[index];
+  const hfm__op_args *args;
+  int32_t j = session->job_count - 1;
+  HFMODEL_ASSERT(chunk >= 0 && chunk < session->chunks && index >= 0 && index < session->pool->threads);
+  while (chunk < session->jobs[j].first) j--;
+  args = &session->jobs[j].args;
+  if (worker->node != args->serial) worker->tag = 0;
+  worker->node = args->serial;
+  hfm__cpu_ops[session->jobs[j].op].run(args, chunk - session->jobs[j].first, worker);
 }
 
-/* Weights become readable before a node runs and are given back after it. */
-HFM__PRIVATE void hfm__node_release(hfm_session *session, int32_t inputs) {
-  for (int32_t i = 0; i < inputs; i++)
-    if (session->args.in[i].weight) session->args.in[i].weight->storage->release(session->args.in[i].weight);
+/* Weights become readable before a group runs and are given back after it. */
+HFM__PRIVATE void hfm__group_release(hfm_session *session) {
+  for (int32_t j = 0; j < session->job_count; j++)
+    for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
+      hfm__weight *weight = session->jobs[j].args.in[i].weight;
+      if (session->jobs[j].acquired >> i & 1) weight->storage->release(weight);
+    }
+  session->job_count = 0;
 }
 
 HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *node, hfm_error *error) {
-  hfm__node_args(session->running, session->model, node, &session->args);
-  session->args.serial = ++session->serial;
+  const int32_t job = session->job_count++;
+  hfm__op_args *args = &session->jobs[job].args;
+  hfm__node_args(session->running, session->model, node, args);
+  args->serial = ++session->serial;
+  session->jobs[job].op = node->op;
+  session->jobs[job].acquired = 0;
+  session->jobs[job].first = session->chunks;
   for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
-    hfm__weight *weight = session->args.in[i].weight;
+    hfm__weight *weight = args->in[i].weight;
     const void *data;
     hfm_result result;
     if (!weight) continue;
     result = weight->storage->acquire(weight, &data, error);
-    if (result != HFM_OK) {
-      hfm__node_release(session, i);
-      return result;
-    }
-    session->args.in[i].data = (void *)(uintptr_t)data;
+    if (result != HFM_OK) return result;
+    args->in[i].data = (void *)(uintptr_t)data;
+    session->jobs[job].acquired |= 1u << i;
   }
-  session->chunk = 0;
-  session->chunks = hfm__cpu_ops[node->op].chunks(&session->args);
-  session->node_started = 1;
+  session->chunks += hfm__cpu_ops[node->op].chunks(args);
   return HFM_OK;
+}
+
+/* The node after the group that begins with `node`. */
+HFM__PRIVATE size_t hfm__group_end(const hfm__graph *g, size_t node) {
+  const int32_t group = g->nodes[node].group;
+  while (node < g->node_count && g->nodes[node].group == group) node++;
+  return node;
 }
 
 /* Runs until the deadline (0: to the end). */
 HFM__PRIVATE hfm_result hfm__session_run(hfm_session *session, uint64_t deadline, hfm_error *error) {
   const hfm__graph *g = &session->running->graph;
   while (session->node < g->node_count) {
-    const hfm__node *node = &g->nodes[session->node];
-    if (hfm__is_op(node)) {
-      if (!session->node_started) {
-        const hfm_result result = hfm__node_start(session, node, error);
+    const size_t end = hfm__group_end(g, session->node);
+    if (session->job_count == 0) {
+      session->chunk = session->chunks = 0;
+      for (size_t i = session->node; i < end; i++) {
+        const hfm_result result = hfm__is_op(&g->nodes[i]) ? hfm__node_start(session, &g->nodes[i], error) : HFM_OK;
         if (result != HFM_OK) return result;
       }
-      session->chunk = hfm__pool_run(session->pool, hfm__run_chunk, session, session->chunk, session->chunks, deadline);
-      if (session->chunk < session->chunks) return HFM_OK;
-      hfm__node_release(session, HFM__MAX_OP_INPUTS);
-      session->node_started = 0;
     }
-    session->node++;
+    session->chunk = hfm__pool_run(session->pool, hfm__run_chunk, session, session->chunk, session->chunks, deadline);
+    if (session->chunk < session->chunks) return HFM_OK;
+    hfm__group_release(session);
+    session->node = end;
     if (deadline && session->node < g->node_count && hfm__clock_ns() >= deadline) return HFM_OK;
   }
   session->done = 1;
@@ -383,7 +407,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
     }
   }
   if (result != HFM_OK) {
-    if (session->node_started) hfm__node_release(session, HFM__MAX_OP_INPUTS);
+    hfm__group_release(session);
     session->running = NULL;
   } else if (session->done && session->running->asked.use_cache) {
     session->cached = session->total;
