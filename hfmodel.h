@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "cf223ccaec97f372" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "bfb45359b961bca8" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -751,7 +751,9 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
 HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
-   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached positions. Beyond them a forward reserves anew by itself. */
+   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
+   positions. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
+   its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -22230,6 +22232,7 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 
 typedef struct hfm__program {
   struct hfm__program *next;
+  int32_t apart, reserved; /* 1: its bounds are its own, not the session's; made by hfm_session_reserve */
   hfm__question asked; /* `present` says which inputs it takes */
   hfm__graph graph;
   uint32_t symbols; /* bit HFM__SYM_...: those that the graph's dimensions depend on */
@@ -23355,26 +23358,63 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
   return result;
 }
 
-/* Programs for smaller bounds than the session's are not needed again. */
-HFM__PRIVATE void hfm__session_drop(hfm_session *session) {
+/* Programs for smaller bounds than the session's are not needed again; of those apart, the latest and the reserved. */
+HFM__PRIVATE void hfm__session_drop(hfm_session *session, const hfm__program *latest) {
   hfm__program **link = &session->programs;
   while (*link) {
     hfm__program *old = *link;
-    if (memcmp(old->plan.bounds, session->bounds, sizeof session->bounds) != 0) {
+    const int keep = old->apart ? old->reserved || !latest->apart
+                                : !memcmp(old->plan.bounds, session->bounds, sizeof session->bounds);
+    if (old == latest || keep) {
+      link = &old->next;
+    } else {
       *link = old->next;
       hfm__program_free(&session->model->ctx.mem, old);
-    } else {
-      link = &old->next;
     }
   }
 }
 
-/* The program for a request, with memory for it: one that serves it, or a new one for bounds that include it. What the
-   request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
+/* A program for a request that none serves. Its bounds are the session's, widened: what came before will come again. But
+   a batch of short texts after a long one is not a batch of long ones: where that would take much more memory than the
+   request itself, or more than there can be, the program stands apart, for what the request needs at `least`. */
+HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, const hfm__request *request,
+                                                 const int64_t least[HFM__SYM_COUNT], int64_t bounds[HFM__SYM_COUNT],
+                                                 hfm__program **out, hfm_error *error) {
+  enum { MUCH = 64 << 20, TIMES = 4 };
+  const hfm_allocator *mem = &session->model->ctx.mem;
+  int64_t own[HFM__SYM_COUNT];
+  hfm__program *apart;
+  hfm_result result;
+  memcpy(own, least, sizeof own);
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) bounds[i] = HFM__MAX(session->bounds[i], own[i]);
+  if (session->cached) { /* not for each token anew */
+    if (bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL])
+      bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
+    own[HFM__SYM_TOTAL] = HFM__MAX(own[HFM__SYM_TOTAL], 2 * session->cached);
+  }
+  result = hfm__program_create(session->model, request, bounds, out, error);
+  if (!memcmp(bounds, own, sizeof own) || (result == HFM_OK && (*out)->plan.arena_bytes < MUCH)) return result;
+  if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
+  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK) return result;
+  if (result == HFM_OK && apart->plan.arena_bytes >= (*out)->plan.arena_bytes / TIMES) {
+    hfm__program_free(mem, apart);
+    return HFM_OK;
+  }
+  hfm__program_free(mem, *out);
+  hfm__clear_error(error);
+  apart->apart = 1;
+  memcpy(bounds, session->bounds, sizeof own);
+  *out = apart;
+  return HFM_OK;
+}
+
+/* The program for a request, with memory for it: one that serves it, or a new one for bounds of at `least` so much. What
+   the request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
 HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request,
-                                             const hfm_inputs *inputs, hfm__program **out, hfm_error *error) {
+                                             const int64_t least[HFM__SYM_COUNT], const hfm_inputs *inputs,
+                                             hfm__program **out, hfm_error *error) {
   hfm__program *program = session->programs;
-  int64_t before[HFM__SYM_COUNT];
+  int64_t before[HFM__SYM_COUNT], bounds[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   int32_t is_new;
   for (; program; program = program->next)
@@ -23382,23 +23422,21 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   is_new = !program;
   memcpy(before, session->bounds, sizeof before);
   if (is_new) {
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) session->bounds[i] = HFM__MAX(session->bounds[i], request->binding[i]);
-    if (session->cached && session->bounds[HFM__SYM_TOTAL] > before[HFM__SYM_TOTAL]) /* not for each token anew */
-      session->bounds[HFM__SYM_TOTAL] = HFM__MAX(session->bounds[HFM__SYM_TOTAL], 2 * before[HFM__SYM_TOTAL]);
-    result = hfm__program_create(session->model, request, session->bounds, &program, error);
+    result = hfm__session_new_program(session, request, least, bounds, &program, error);
     if (result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   }
   if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
   if (is_new && result == HFM_OK) {
-    hfm__session_drop(session);
+    memcpy(session->bounds, bounds, sizeof bounds);
     program->next = session->programs;
     session->programs = program;
+    hfm__session_drop(session, program);
   }
   if (result == HFM_OK) result = hfm__session_room(session, program, error);
-  else if (is_new) hfm__program_free(&session->model->ctx.mem, program);
   if (is_new && result != HFM_OK) {
     memcpy(session->bounds, before, sizeof before);
-    hfm__session_drop(session);
+    if (program && session->programs == program) session->programs = program->next;
+    hfm__program_free(&session->model->ctx.mem, program);
   }
   *out = result == HFM_OK ? program : NULL;
   return result;
@@ -23408,6 +23446,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
+  int64_t least[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
@@ -23423,10 +23462,16 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
   if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
-  result = hfm__session_program(session, &request, NULL, &program, error);
-  if (result != HFM_OK || !program->graph.guard_count) return result;
-  for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1; /* the other side of the guards, too */
-  return hfm__session_program(session, &request, NULL, &program, error);
+  memcpy(least, request.binding, sizeof least);
+  for (int32_t side = 0; side < 2 && result == HFM_OK; side++) { /* the other side of the guards, too */
+    result = hfm__session_program(session, &request, least, NULL, &program, error);
+    if (result != HFM_OK) return result;
+    program->reserved = 1;
+    if (!program->graph.guard_count) return HFM_OK;
+    memcpy(least, program->plan.bounds, sizeof least);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
+  }
+  return result;
 }
 
 /* ---- The cache ---- */
@@ -23465,7 +23510,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
-  if (result == HFM_OK) result = hfm__session_program(session, &request, inputs, &program, error);
+  if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   hfm__program_bind(program, session->model, hfm__align64(session->arena),
                     session->states ? hfm__align64(session->states) : NULL);

@@ -446,7 +446,9 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
 HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
-   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached positions. Beyond them a forward reserves anew by itself. */
+   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
+   positions. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
+   its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */

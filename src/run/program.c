@@ -4,6 +4,7 @@
 
 typedef struct hfm__program {
   struct hfm__program *next;
+  int32_t apart, reserved; /* 1: its bounds are its own, not the session's; made by hfm_session_reserve */
   hfm__question asked; /* `present` says which inputs it takes */
   hfm__graph graph;
   uint32_t symbols; /* bit HFM__SYM_...: those that the graph's dimensions depend on */

@@ -160,6 +160,52 @@ static void test_no_allocation_beside_guards(void) {
   CHECK(failing_alloc_clean(&memory));
 }
 
+/* A long text and a batch of short ones are not a batch of long ones: each keeps a program of its own. */
+static void test_bounds_apart(void) {
+  static const int64_t shapes[][2] = {{1, 2000}, {600, 4}, {1, 2000}, {599, 3}, {1, 1999}};
+  enum { MOST = 2400 };
+  int64_t *ids = (int64_t *)calloc(MOST, sizeof *ids);
+  failing_alloc memory;
+  hfm_options options;
+  hfm_model *model;
+  hfm_session *session;
+  hfm_error error;
+  hfm_inputs in;
+  hfm_outputs out;
+  uint64_t first = 0;
+  int64_t calls = 0;
+  failing_alloc_begin(&memory, -1);
+  memset(&options, 0, sizeof options);
+  memset(&in, 0, sizeof in);
+  options.allocator = memory.allocator;
+  options.packing = HFM_PACK_NEVER;
+  model = load_fixture(FIXTURE("llama_base"), &options);
+  session = new_session(model, 1);
+  for (size_t i = 0; ids && i < HFM__COUNT(shapes); i++) {
+    in.input_ids = hfm_tensor_i64(ids, shapes[i][0], shapes[i][1]);
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    if (i == 0) first = hfm_session_memory(session);
+    if (i == 1) calls = memory.calls;
+    CHECK(hfm_session_memory(session) < 4 * first);
+  }
+  CHECK_INT(memory.calls, calls);
+  in.input_ids = hfm_tensor_i64(ids, 1, 8);
+  in.output_attentions = 1; /* of 600 x 2000 they would be terabytes */
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK_INT(hfm_session_reserve(session, 2, 5000, NULL, &error), HFM_OK);
+  CHECK_INT(hfm_session_reserve(session, 700, 3, &in, &error), HFM_OK);
+  calls = memory.calls;
+  in.output_attentions = 0;
+  in.input_ids = hfm_tensor_i64(ids, 1, 5);
+  in.attention_mask = in.input_ids;
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK_INT(memory.calls, calls);
+  hfm_session_free(session);
+  hfm_model_free(model);
+  CHECK(failing_alloc_clean(&memory));
+  free(ids);
+}
+
 /* ---- X5: the estimate is what is taken then ---- */
 
 static void test_estimate(void) {
@@ -548,6 +594,7 @@ int main(void) {
   TEST(test_no_allocation);
   TEST(test_no_allocation_elsewhere);
   TEST(test_no_allocation_beside_guards);
+  TEST(test_bounds_apart);
   TEST(test_estimate);
   TEST(test_failing_allocations);
   TEST(test_from_memory);
