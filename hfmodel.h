@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "bfb45359b961bca8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8829f80183f72d0e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8476,6 +8476,7 @@ typedef struct hfm__attention {
   const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
   const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
+  int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
   float *probabilities;   /* eager: [rows][keys] or NULL */
   float *scores;          /* scratch: MR * round_up(tile, NR) */
@@ -9469,15 +9470,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -10560,15 +10561,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -11691,15 +11692,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -12822,15 +12823,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -13968,15 +13969,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -15086,15 +15087,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -16221,15 +16222,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }
@@ -17106,6 +17107,7 @@ HFM__PRIVATE uint64_t hfm__conv2d_scratch(const hfm__op_args *a) {
    keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
 
 enum { HFM__FLASH_TILE = 2048 };
+enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head and first key of what is packed; segment and kept range of the mask */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
@@ -17144,7 +17146,7 @@ HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(4 * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
 }
 
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
@@ -17176,14 +17178,18 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   }
 }
 
-/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. */
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those that
+   count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
 HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile, int64_t segment,
-                                      float *mask) {
+                                      float *mask, int64_t kept[2]) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
+  kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
     const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
                                            : ((const int64_t *)keep->data)[at] == segment;
     mask[j] = seen ? 0.0f : -FLT_MAX;
+    if (seen && kept[1] == 0) kept[0] = j;
+    if (seen) kept[1] = j + 1;
   }
 }
 
@@ -17199,8 +17205,8 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
-  int64_t *held = (int64_t *)(void *)worker->scratch; /* batch, key head, first key of what is packed; segment */
-  uint8_t *at = worker->scratch + hfm__aligned(4 * sizeof(int64_t));
+  int64_t *held = (int64_t *)(void *)worker->scratch;
+  uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
   float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
   hfm__attention t;
@@ -17235,7 +17241,10 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = HFM__MIN(p.tile, p.keys - t.key0);
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
-    if (keep->data && (!packed || held[3] != segment)) hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask);
+    if (keep->data && (!packed || held[3] != segment))
+      hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
+    t.kept0 = keep->data ? held[4] : 0;
+    t.kept1 = keep->data ? held[5] : t.tile;
     worker->tag = a->serial;
     held[0] = batch;
     held[1] = head / p.groups;

@@ -4,15 +4,15 @@
    step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
-/* Keys of the tile that query row r of the block sees, causal rule and window only: [*from, *to). */
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
   if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
-  low = HFM__MIN(HFM__MAX(low - a->key0, 0), a->tile);
-  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->tile);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
   *to = HFM__MAX(low, high);
 }

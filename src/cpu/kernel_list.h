@@ -67,6 +67,7 @@ typedef struct hfm__attention {
   const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
   const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
+  int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
   float *probabilities;   /* eager: [rows][keys] or NULL */
   float *scores;          /* scratch: MR * round_up(tile, NR) */

@@ -4,6 +4,7 @@
    keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
 
 enum { HFM__FLASH_TILE = 2048 };
+enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head and first key of what is packed; segment and kept range of the mask */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
@@ -42,7 +43,7 @@ HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(4 * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
 }
 
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
@@ -74,14 +75,18 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   }
 }
 
-/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. */
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those that
+   count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
 HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile, int64_t segment,
-                                      float *mask) {
+                                      float *mask, int64_t kept[2]) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
+  kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
     const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
                                            : ((const int64_t *)keep->data)[at] == segment;
     mask[j] = seen ? 0.0f : -FLT_MAX;
+    if (seen && kept[1] == 0) kept[0] = j;
+    if (seen) kept[1] = j + 1;
   }
 }
 
@@ -97,8 +102,8 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
-  int64_t *held = (int64_t *)(void *)worker->scratch; /* batch, key head, first key of what is packed; segment */
-  uint8_t *at = worker->scratch + hfm__aligned(4 * sizeof(int64_t));
+  int64_t *held = (int64_t *)(void *)worker->scratch;
+  uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
   float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
   hfm__attention t;
@@ -133,7 +138,10 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = HFM__MIN(p.tile, p.keys - t.key0);
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
-    if (keep->data && (!packed || held[3] != segment)) hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask);
+    if (keep->data && (!packed || held[3] != segment))
+      hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
+    t.kept0 = keep->data ? held[4] : 0;
+    t.kept1 = keep->data ? held[5] : t.tile;
     worker->tag = a->serial;
     held[0] = batch;
     held[1] = head / p.groups;

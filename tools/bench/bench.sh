@@ -55,7 +55,11 @@ for length in 128 512; do
 done
 
 echo "kernels against this machine's peaks (tools/bench.c):"
-$CC -std=c99 $CFLAGS -I. -o $work/kernels tools/bench.c -pthread $LDLIBS && $work/kernels --quick
+$CC -std=c99 $CFLAGS -I. -o $work/kernels tools/bench.c -pthread $LDLIBS &&
+  for more in "" "--threads $(getconf _NPROCESSORS_ONLN)" "--isa avx2"; do
+    # shellcheck disable=SC2086
+    $work/kernels --quick $more
+  done
 
 echo "size of the code, -Os (text and data, bytes):"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >$work/size.c
