@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8829f80183f72d0e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8a15a03d13f9e725" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -935,7 +935,7 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 
 #if defined(__linux__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
 #include <sys/mman.h>
-#if defined(__STRICT_ANSI__) && !defined(__cplusplus) /* -std=c99 hides it */
+#if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };

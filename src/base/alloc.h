@@ -73,7 +73,7 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 
 #if defined(__linux__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
 #include <sys/mman.h>
-#if defined(__STRICT_ANSI__) && !defined(__cplusplus) /* -std=c99 hides it */
+#if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
