@@ -47,7 +47,7 @@ test-real: build/hfm
 	@PYTHON="$(PYTHON)" sh tests/real/run.sh
 
 bench: build/hfm
-	@sh tools/bench/bench.sh
+	@PYTHON="$(PYTHON)" sh tools/bench/bench.sh
 
 bench-peers: build/hfm
 	@CC="$(CC)" $(PYTHON) tools/bench/peers.py --write

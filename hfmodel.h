@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "02462cd6d2c925d0" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "9a14dd1b9f2c137a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1372,7 +1372,8 @@ HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const 
 #endif
 
 /* -std=c99 hides clock_gettime from whoever did not ask for POSIX before the first include, which may be the user's. */
-#if defined(__linux__) && defined(__STRICT_ANSI__) && !defined(__USE_POSIX199309) && !defined(__cplusplus) && HFM__THREADS
+#if defined(__linux__) && defined(__STRICT_ANSI__) && !defined(__USE_POSIX199309) && !defined(__cplusplus) && \
+    HFM__THREADS
 extern int clock_gettime(int clock, struct timespec *time);
 #define HFM__CLOCK_MONOTONIC 1
 #elif defined(CLOCK_MONOTONIC)

@@ -40,7 +40,8 @@
 #endif
 
 /* -std=c99 hides clock_gettime from whoever did not ask for POSIX before the first include, which may be the user's. */
-#if defined(__linux__) && defined(__STRICT_ANSI__) && !defined(__USE_POSIX199309) && !defined(__cplusplus) && HFM__THREADS
+#if defined(__linux__) && defined(__STRICT_ANSI__) && !defined(__USE_POSIX199309) && !defined(__cplusplus) && \
+    HFM__THREADS
 extern int clock_gettime(int clock, struct timespec *time);
 #define HFM__CLOCK_MONOTONIC 1
 #elif defined(CLOCK_MONOTONIC)

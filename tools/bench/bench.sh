@@ -27,6 +27,13 @@ bench gpt2 --length 128
 bench qwen2.5-0.5b --length 128
 bench vit-base
 
+echo "beside onnxruntime and torch (make bench-peers has all cases):"
+if "${PYTHON:-python3}" -c 'import onnxruntime, torch, transformers' 2>/dev/null; then
+  "${PYTHON:-python3}" tools/bench/peers.py --rounds 5 "bert-base 128"
+else
+  echo "  not here: make bench PYTHON=/path/to/a/python/that/has/them"
+fi
+
 echo "what the modes cost: BERT-base, 128 tokens, 1 thread:"
 for mode in "" "--packing never" "--packing eager" "--batch-invariant" "--strict" "--attn eager" "--dtype bfloat16" \
   "--dtype bfloat16 --compute-dtype bfloat16"; do
