@@ -7,7 +7,7 @@
 /* Opens bytes as a file of that name. Every byte that a tensor of an accepted one can reach must lie in the file. */
 static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   fuzz_memory memory;
-  hfm_options options = fuzz_options(&memory);
+  hfm_options options = fuzz_options(&memory, size);
   hfm_memory_file file;
   hfm__memory_files files;
   hfm__context ctx;
