@@ -92,21 +92,4 @@ static void fuzz_verdict(hfm_result result, const hfm_error *error, const void *
   FUZZ_REQUIRE(memchr(error->message, 0, sizeof error->message) != NULL, "message without an end");
 }
 
-/* Reads every byte of every tensor, so that a sanitizer sees one outside of its file. */
-static uint64_t fuzz_read_all(const hfm_model *model) {
-  uint64_t sum = 0;
-  const size_t count = hfm_state_dict_size(model);
-  size_t i;
-  for (i = 0; i < count; i++) {
-    hfm_named_tensor entry;
-    uint64_t elements = 1, bytes, b;
-    int32_t d;
-    FUZZ_REQUIRE(hfm_state_dict_at(model, i, &entry) == HFM_OK, "state_dict_at");
-    for (d = 0; d < entry.tensor.rank; d++) elements *= (uint64_t)entry.tensor.shape[d];
-    bytes = elements * (uint64_t)hfm_dtype_bits(entry.tensor.dtype) / 8;
-    for (b = 0; b < bytes; b++) sum += ((const uint8_t *)entry.tensor.data)[b];
-  }
-  return sum;
-}
-
 #endif
