@@ -9,6 +9,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+
 #ifndef HFMODEL_IMPLEMENTATION
 #define HFMODEL_IMPLEMENTATION
 #endif
@@ -79,7 +80,7 @@ static hfm_options fuzz_options(fuzz_memory *memory, size_t size) {
   options.allocator.alloc = fuzz_alloc;
   options.allocator.realloc = fuzz_realloc;
   options.allocator.free = fuzz_free;
-  options.limits.max_new_bytes = FUZZ_MEMORY_BEYOND_FILES / 8; /* a model may ask for that, and for copies of its files */
+  options.limits.max_new_bytes = 64 << 10; /* enough to find what there is to find, and quick to initialise */
   return options;
 }
 

@@ -43,6 +43,7 @@ FUZZ_TARGET(config) {
     fuzz_config_text(config, &options);
     fuzz_choose_options(&options, fuzz_hash(data, size));
     memory.may_refuse = 1;
+    memory.cap = 1 << 20; /* what is larger only takes longer */
     result = hfm_from_config(config, &options, &model, &error);
     fuzz_verdict(result, &error, model);
     if (model) fuzz_use_model(model);

@@ -23,8 +23,8 @@ for target in ${*:-$all_targets}; do
     -o "$program" "tests/fuzz/fuzz_$target.c" -pthread -lm || exit 1
   [ -z "$FUZZ_BUILD_ONLY" ] || continue
   plant "$target" "$corpus"
-  "$program" -max_total_time="$FUZZ_SECONDS" -runs="$FUZZ_RUNS" -max_len="$(max_len "$target")" -len_control=0 -timeout=20 \
-    -dict=tests/fuzz/model.dict -artifact_prefix="$corpus/" -print_final_stats=1 "$corpus" >"$FUZZ_DIR/$target.log" 2>&1 || {
+  "$program" -max_total_time="$FUZZ_SECONDS" -runs="$FUZZ_RUNS" -max_len="$(max_len "$target")" -len_control=0 -timeout=60 \
+    -entropic="$(schedule "$target")" -dict=tests/fuzz/model.dict -artifact_prefix="$corpus/" -print_final_stats=1 "$corpus" >"$FUZZ_DIR/$target.log" 2>&1 || {
     tail -n 40 "$FUZZ_DIR/$target.log"
     exit 1
   }
