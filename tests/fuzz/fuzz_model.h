@@ -13,6 +13,7 @@ static size_t fuzz_read_tensor(const hfm_tensor *tensor) {
   bytes = elements * (uint64_t)hfm_dtype_bits(tensor->dtype) / 8;
   for (uint64_t i = 0; i < bytes; i++) sum ^= ((const uint8_t *)tensor->data)[i];
   sink = sum;
+  (void)sink;
   if (tensor->dtype == HFM_F32 && (uintptr_t)tensor->data % sizeof(float) == 0)
     for (uint64_t i = 0; i < elements; i++) odd += !(fabsf(((const float *)tensor->data)[i]) <= 3.4e38f);
   return (size_t)odd;

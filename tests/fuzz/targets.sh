@@ -8,6 +8,7 @@ max_len() { # TARGET
     zip | forward) echo 256 ;;
     json | index | pickle) echo 512 ;;
     safetensors | legacy) echo 1024 ;;
+    directory) echo 32768 ;;
     *) echo 4096 ;;
   esac
 }
