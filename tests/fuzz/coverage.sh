@@ -1,6 +1,6 @@
 #!/bin/sh
-# Which lines of the source the fuzzers reach: replays a corpus of every target with clang's coverage, and prints a table
-# of the parsers' sources, and of the rest with -a. The lines that nobody reached: llvm-cov show, as printed at the end.
+# Which lines of the source the fuzzers reach: replays a corpus of every target with clang's coverage, and prints a
+# table of the parsers' sources, and of the rest with -a. The lines that nobody reached: the command at the end.
 #
 #   tests/fuzz/coverage.sh [-a] [TARGET...]
 #
@@ -37,7 +37,8 @@ $LLVM_COV export $objects -instr-profile "$work/all.profdata" -summary-only >"$w
 sed 's/{"filename"/\n&/g' "$work/all.json" |
   sed -n 's/^{"filename":"\([^"]*\)".*"lines":{"count":\([0-9]*\),"covered":\([0-9]*\).*/\1 \2 \3/p' |
   grep -E "^.*($sources) " | awk '
-    { sub(/^.*src\//, "src/"); lines += $2; hit += $3; printf "%-36s %5d of %5d lines  %5.1f %%\n", $1, $3, $2, $2 ? 100 * $3 / $2 : 0 }
-    END { printf "%-36s %5d of %5d lines  %5.1f %%\n", "all", hit, lines, lines ? 100 * hit / lines : 0 }'
+    function row(name, hit, lines) { printf "%-36s %5d of %5d lines  %5.1f %%\n", name, hit, lines, 100 * hit / lines }
+    $2 { sub(/^.*src\//, "src/"); lines += $2; hit += $3; row($1, $3, $2) }
+    END { if (lines) row("all", hit, lines) }'
 # shellcheck disable=SC2086
 echo "lines: $LLVM_COV show$objects -instr-profile $work/all.profdata src/formats/pickle.c"

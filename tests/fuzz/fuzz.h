@@ -22,7 +22,7 @@
 #ifdef FUZZ_REPLAY
 #define FUZZ_TARGET(name) static int fuzz_##name(const uint8_t *data, size_t size)
 #define FUZZ_MUTATOR(name) \
-  static size_t fuzz_mutate_##name(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+  static size_t fuzz_mutator_##name(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 #else
 #define FUZZ_TARGET(name) \
   int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); \

@@ -1,25 +1,26 @@
-/* The bytes are the files of a model's directory ("NAME SIZE\n", bytes, ...), served by an hfm_io that may read short, fail
-   at some call, or tell another size each time. The file "options" says how that is, and how the model is loaded. */
+/* The bytes are the files of a model's directory ("NAME SIZE\n", bytes, ...), served by an hfm_io that may read short,
+   fail at some call, or tell another size each time. The file "options" says how that is, and how the model is
+   loaded. */
 #include "fuzz_files.h"
 #include "fuzz_model.h"
 #include "mutate_pickle.h"
 #include "mutate_safetensors.h"
 #include "write_directory.h"
 
-typedef struct fuzz_directory {
+typedef struct fuzz_served {
   const fuzz_file *files;
   uint8_t *bytes[FUZZ_FILES]; /* each file in a block of its own, of its size */
   size_t count;
   uint32_t calls, fail_at; /* 0: no call fails */
   uint32_t flags;
   int32_t open;
-} fuzz_directory;
+} fuzz_served;
 enum { FUZZ_IO_NO_MAP = 1, FUZZ_IO_SHORT = 2, FUZZ_IO_GROWS = 4, FUZZ_IO_SHRINKS = 8, FUZZ_IO_NO_MEMORY = 16 };
 
-static int fuzz_io_fails(fuzz_directory *d) { return ++d->calls == d->fail_at; }
+static int fuzz_io_fails(fuzz_served *d) { return ++d->calls == d->fail_at; }
 
 static hfm_result fuzz_io_open(void *ctx, const char *name, void **file) {
-  fuzz_directory *d = (fuzz_directory *)ctx;
+  fuzz_served *d = (fuzz_served *)ctx;
   if (fuzz_io_fails(d)) return d->flags & FUZZ_IO_NO_MEMORY ? HFM_ERROR_MEMORY : 77;
   for (size_t i = 0; i < d->count; i++) {
     if (strncmp(name, "d/", 2) != 0 || strcmp(d->files[i].name, name + 2) != 0) continue;
@@ -31,7 +32,7 @@ static hfm_result fuzz_io_open(void *ctx, const char *name, void **file) {
 }
 
 static uint64_t fuzz_io_size(void *ctx, void *handle) {
-  fuzz_directory *d = (fuzz_directory *)ctx;
+  fuzz_served *d = (fuzz_served *)ctx;
   const fuzz_file *file = (const fuzz_file *)handle;
   const uint64_t size = file->end - file->begin;
   if (!fuzz_io_fails(d)) return size;
@@ -39,7 +40,7 @@ static uint64_t fuzz_io_size(void *ctx, void *handle) {
 }
 
 static hfm_result fuzz_io_read(void *ctx, void *handle, uint64_t offset, void *dst, size_t size, size_t *got) {
-  fuzz_directory *d = (fuzz_directory *)ctx;
+  fuzz_served *d = (fuzz_served *)ctx;
   const fuzz_file *file = (const fuzz_file *)handle;
   const size_t end = file->end - file->begin;
   if (fuzz_io_fails(d)) return HFM_ERROR_IO;
@@ -50,17 +51,17 @@ static hfm_result fuzz_io_read(void *ctx, void *handle, uint64_t offset, void *d
 }
 
 static const void *fuzz_io_map(void *ctx, void *handle) {
-  fuzz_directory *d = (fuzz_directory *)ctx;
+  fuzz_served *d = (fuzz_served *)ctx;
   return fuzz_io_fails(d) ? NULL : d->bytes[(const fuzz_file *)handle - d->files];
 }
 
 static void fuzz_io_close(void *ctx, void *handle) {
   (void)handle;
-  ((fuzz_directory *)ctx)->open--;
+  ((fuzz_served *)ctx)->open--;
 }
 
 /* Copies the files to blocks of their own, and takes the options from theirs. */
-static uint64_t fuzz_directory_begin(fuzz_directory *d, const fuzz_file *files, size_t count, const uint8_t *data) {
+static uint64_t fuzz_serve(fuzz_served *d, const fuzz_file *files, size_t count, const uint8_t *data) {
   uint64_t choice = 0;
   memset(d, 0, sizeof *d);
   d->files = files;
@@ -81,8 +82,8 @@ static uint64_t fuzz_directory_begin(fuzz_directory *d, const fuzz_file *files, 
 FUZZ_TARGET(directory) {
   fuzz_file files[FUZZ_FILES];
   const size_t count = fuzz_files_read(data, size, files);
-  fuzz_directory d;
-  const uint64_t choice = fuzz_directory_begin(&d, files, count, data);
+  fuzz_served d;
+  const uint64_t choice = fuzz_serve(&d, files, count, data);
   fuzz_memory memory;
   hfm_options options = fuzz_options(&memory, size);
   hfm_model *model = NULL;
@@ -96,7 +97,8 @@ FUZZ_TARGET(directory) {
   options.io.open = fuzz_io_open;
   options.io.size = fuzz_io_size;
   options.io.read = fuzz_io_read;
-  options.io.map = d.flags & (FUZZ_IO_NO_MAP | FUZZ_IO_GROWS) ? NULL : fuzz_io_map; /* a map has the size that it says */
+  /* A map has the size that it says, so there is none where sizes grow. */
+  options.io.map = d.flags & (FUZZ_IO_NO_MAP | FUZZ_IO_GROWS) ? NULL : fuzz_io_map;
   options.io.close = fuzz_io_close;
   result = hfm_from_pretrained("d", &options, &model, &error);
   fuzz_verdict(result, &error, model);
@@ -120,15 +122,17 @@ static void fuzz_mutate_by_name(fuzz_edit *file, const char *name) {
   if (hfm__ends_with(name, ".index.json")) (void)fuzz_mutate_json(file, 0, file->size, &fuzz_index_words);
   else if (hfm__ends_with(name, ".json")) (void)fuzz_mutate_json(file, 0, file->size, &fuzz_config_words);
   else if (hfm__ends_with(name, ".safetensors")) fuzz_mutate_safetensors(file);
-  else if (file->size > 8 && file->data[0] == 0x80 && fuzz_below(file, 8)) fuzz_mutate_pickle(file, 39, 2);
+  else if (file->size > 8 && file->data[0] == 0x80 && fuzz_below(file, 8))
+    fuzz_mutate_pickle(file, sizeof fuzz_legacy_head - 1, 2);
   else (void)fuzz_mutate_range(file, 0, file->size);
 }
 
 /* One file changed, renamed, dropped or written twice. */
 static void fuzz_mutate_directory(fuzz_edit *e) {
-  static const char *const names[] = {"options", "config.json", "model.safetensors", "model.safetensors.index.json",
-                                      "a.safetensors", "b.safetensors", "pytorch_model.bin", "pytorch_model.bin.index.json",
-                                      "generation_config.json", "x.bin", "sub/config.json", "model.fp16.safetensors"};
+  static const char *const names[] = {
+    "options", "config.json", "model.safetensors", "model.safetensors.index.json", "a.safetensors", "b.safetensors",
+    "pytorch_model.bin", "pytorch_model.bin.index.json", "generation_config.json", "x.bin", "sub/config.json",
+    "model.fp16.safetensors"};
   static uint8_t bytes[2 * FUZZ_DIRECTORY_ROOM];
   fuzz_file files[FUZZ_FILES];
   const size_t count = fuzz_files_read(e->data, e->size, files);

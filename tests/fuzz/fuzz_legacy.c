@@ -3,9 +3,6 @@
 #include "fuzz_weights.h"
 #include "mutate_pickle.h"
 
-static const char fuzz_legacy_head[] =
-  "\x80\2\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}U\15little_endian\x88s.";
-
 FUZZ_TARGET(legacy) {
   fuzz_weights("x.bin", data, size);
   return 0;

@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-/* Reads every element of a tensor, so that a sanitizer sees one outside of its memory; the number of those not finite. */
+/* Reads every element of a tensor, so that a sanitizer sees one outside of its memory; how many are not finite. */
 static size_t fuzz_read_tensor(const hfm_tensor *tensor) {
   static volatile uint8_t sink;
   uint64_t elements = 1, bytes, odd = 0;

@@ -28,7 +28,8 @@ static const char *const fuzz_config_texts[] = {
   "GPT2ForSequenceClassification", "LlamaForCausalLM", "LlamaForSequenceClassification", "ViTForImageClassification",
   "DeiTForImageClassificationWithTeacher", "DistilBertModel", "RobertaForMaskedLM", "Qwen3ForCausalLM",
   "MistralForTokenClassification", "Qwen2ForQuestionAnswering", "NoSuchModel", "", "yes", "LABEL_0", "../x",
-  "model.safetensors", "x.safetensors", "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000", "Infinity"};
+  "model.safetensors", "x.safetensors", "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000",
+  "Infinity"};
 static const fuzz_words fuzz_config_words = FUZZ_WORDS(fuzz_config_keys, fuzz_config_texts);
 
 static const char *const fuzz_header_keys[] = {"dtype", "shape", "data_offsets", "__metadata__", "a", "b", "\\u0061",
@@ -44,7 +45,8 @@ static const char *const fuzz_index_texts[] = {
   "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model-00003-of-00003.safetensors",
   "pytorch_model-00001-of-00002.bin", "x.bin", "../model-00001-of-00002.safetensors", "/x.safetensors",
   "\\\\x.safetensors", "C:x.safetensors", "a/../x.safetensors", "a/./x.safetensors", "a /x.safetensors", ".safetensors",
-  "model.safetensors.index.json", "", "\\u0000.safetensors", "a\\nb.safetensors", "model-00001-of-00002\\u002esafetensors"};
+  "model.safetensors.index.json", "", "\\u0000.safetensors", "a\\nb.safetensors",
+  "model-00001-of-00002\\u002esafetensors"};
 static const fuzz_words fuzz_index_words = FUZZ_WORDS(fuzz_index_keys, fuzz_index_texts);
 
 #endif

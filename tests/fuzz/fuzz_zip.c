@@ -5,11 +5,12 @@
 #include "fuzz_weights.h"
 
 static void fuzz_zip_entries(fuzz_archive *a, fuzz_bytes *b) {
-  static const char pickle[] = "\x80\2}X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nByteStorage\n"
-                               "X\1\0\0\0" "0X\3\0\0\0cpuK\4tQK\0K\2K\2\x86K\2K\1\x86\x89}tRs.";
+  static const char pickle[] = "\x80\2}X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\n"
+                               "ByteStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\4tQK\0K\2K\2\x86K\2K\1\x86\x89}tRs.";
   static const char *const names[] = {
     "m/data.pkl", "m/data/0", "m/data/1", "m/version", "m/byteorder", "m/.data/serialization_id", "m/.format_version",
-    "n/data.pkl", "m", "m/", "/data.pkl", "", "m/code/a.py", "m/constants.pkl", "m/data/0\xff", "m/data/\x1f", "m/m/data.pkl",
+    "n/data.pkl", "m", "m/", "/data.pkl", "", "m/code/a.py", "m/constants.pkl", "m/data/0\xff", "m/data/\x1f",
+    "m/m/data.pkl",
     "an archive with a rather long name of its folder, as torch takes it from the file/data.pkl"};
   static const char *const texts[] = {"little", "big", "biggest", "3\n", ""};
   const size_t count = 1 + fuzz_take(b, 1) % FUZZ_ENTRIES;

@@ -74,8 +74,9 @@ static const char *fuzz_json_value(fuzz_edit *e, uint8_t kind, const fuzz_words 
     "9223372036854775808", "-9223372036854775808", "18446744073709551615", "18446744073709551616", "10000.0",
     "0.30000000000000004441", "2.2250738585072011e-308", "123456789012345678901234567890", "3.0", "1e2"};
   static const char *const literals[] = {"true", "false", "null", "NaN", "Infinity", "-Infinity"};
-  static const char *const containers[] = {"{}", "[]", "[1]", "[0,0]", "[1,2,3]", "{\"0\":\"a\"}", "{\"1\":\"b\",\"0\":2}",
-                                           "[\"a\"]", "[[[[]]]]", "[null]", "{\"a\":{\"b\":[]}}"};
+  static const char *const containers[] = {"{}", "[]", "[1]", "[0,0]", "[1,2,3]", "{\"0\":\"a\"}",
+                                           "{\"1\":\"b\",\"0\":2}", "[\"a\"]", "[[[[]]]]", "[null]",
+                                           "{\"a\":{\"b\":[]}}"};
   switch (kind) {
     case '0':
       if (fuzz_below(e, 4)) return FUZZ_PICK(e, numbers);
@@ -154,8 +155,8 @@ static size_t fuzz_mutate_json(fuzz_edit *e, size_t begin, size_t end, const fuz
         fuzz_splice(e, token->end, 0, ",", 1);
       break;
     default: /* a neighbour of the number, a letter of the text */
-      if (token->end - token->begin > 1) e->data[token->end - 1 - (token->kind == '"')] ^= (uint8_t)(1u << fuzz_below(e, 3));
-      else e->data[token->begin] ^= 1;
+      i = token->end - token->begin > 1 ? token->end - 1 - (token->kind == '"') : token->begin;
+      e->data[i] ^= (uint8_t)(1u << fuzz_below(e, 3));
       break;
   }
   return end + e->size - before;

@@ -6,6 +6,10 @@
 
 enum { FUZZ_OPS = 2048 };
 
+/* The first three pickles of every legacy stream: magic number, protocol, system. */
+static const char fuzz_legacy_head[] =
+  "\x80\2\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}U\15little_endian\x88s.";
+
 /* Bytes of the instruction at the beginning of these; 1 for what isn't known. */
 static size_t fuzz_op_size(const uint8_t *data, size_t left) {
   size_t width = 0, size, lines = 0;
@@ -79,14 +83,15 @@ static const fuzz_piece fuzz_pieces[] = {
   FUZZ_PIECE("ctorch.storage\nUntypedStorage\n"), FUZZ_PIECE("ctorch\nbfloat16\n"), FUZZ_PIECE("ctorch\nuint16\n"),
   FUZZ_PIECE("ctorch\nfloat4_e2m1fn_x2\n"), FUZZ_PIECE("ctorch\nfloat8_e4m3fn\n"),
   FUZZ_PIECE(FUZZ_STORAGE("FloatStorage", "0", "K\6")), FUZZ_PIECE(FUZZ_STORAGE("LongStorage", "1", "K\3")),
-  FUZZ_PIECE(FUZZ_STORAGE("FloatStorage", "0", "K\6N")), FUZZ_PIECE(FUZZ_STORAGE("HalfStorage", "1", "K\x0c(U\1vK\2K\4t")),
+  FUZZ_PIECE(FUZZ_STORAGE("FloatStorage", "0", "K\6N")),
+  FUZZ_PIECE(FUZZ_STORAGE("HalfStorage", "1", "K\x0c(U\1vK\2K\4t")),
   FUZZ_PIECE("(U\7storagectorch.storage\nUntypedStorage\nU\1" "0U\3cpuK\x18tQ"),
   FUZZ_PIECE("U\1w" FUZZ_REBUILD "(" FUZZ_STORAGE("FloatStorage", "0", "K\6") "K\0K\2K\3\x86K\3K\1\x86\x89}tRs"),
   FUZZ_PIECE("U\1v" FUZZ_REBUILD "(" FUZZ_STORAGE("ByteStorage", "1", "K\x18") "K\1K\2K\3\x86K\1K\2\x86\x89}tRs"),
   FUZZ_PIECE("U\1s" FUZZ_REBUILD "(" FUZZ_STORAGE("HalfStorage", "1", "K\x0c") "K\0))\x89}tRs"),
   FUZZ_PIECE("U\1e" FUZZ_REBUILD "(" FUZZ_STORAGE("FloatStorage", "0", "K\6") "K\0K\0\x85K\1\x85\x89}tRs"),
-  FUZZ_PIECE("U\1u" "ctorch._utils\n_rebuild_tensor_v3\n((U\7storagectorch.storage\nUntypedStorage\nU\1" "1U\3cpuK\x18tQ"
-             "K\0K\3\x85K\1\x85\x89}ctorch\nfloat8_e4m3fn\ntRs"),
+  FUZZ_PIECE("U\1u" "ctorch._utils\n_rebuild_tensor_v3\n((U\7storagectorch.storage\nUntypedStorage\nU\1"
+             "1U\3cpuK\x18tQK\0K\3\x85K\1\x85\x89}ctorch\nfloat8_e4m3fn\ntRs"),
   FUZZ_PIECE("U\1p" "ctorch._utils\n_rebuild_parameter\n(" FUZZ_REBUILD "("
              FUZZ_STORAGE("FloatStorage", "0", "K\6") "K\0K\6\x85K\1\x85\x89}tR\x88}tRs"),
 };

@@ -29,7 +29,8 @@ static void fuzz_write_safetensors(fuzz_edit *e) {
       length += snprintf(text + length, sizeof text - (size_t)length, "%s%u", d ? "," : "", (unsigned)dim);
     }
     end += elements * types[type].bits / 8 + (fuzz_below(e, 32) == 0);
-    snprintf(text + length, sizeof text - (size_t)length, "],\"data_offsets\":[%u,%u]}", (unsigned)begin, (unsigned)end);
+    snprintf(text + length, sizeof text - (size_t)length, "],\"data_offsets\":[%u,%u]}", (unsigned)begin,
+             (unsigned)end);
     fuzz_append_text(e, text);
   }
   fuzz_append_text(e, "}");

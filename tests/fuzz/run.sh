@@ -3,8 +3,8 @@
 #
 #   tests/fuzz/run.sh [TARGET...]     all of them by default: json zip pickle ...
 #
-# FUZZ_SECONDS (default 60) or FUZZ_RUNS bound each one. What it finds is kept under build/fuzz/corpus_TARGET/ and goes on
-# from there next time; a crash ends this with exit code 1 and its file's name. With FUZZ_BUILD_ONLY=1 nothing is run.
+# FUZZ_SECONDS (default 60) or FUZZ_RUNS bound each one. What it finds is kept under build/fuzz/corpus_TARGET/ and goes
+# on from there next time; a crash ends this with exit code 1 and its file's name. FUZZ_BUILD_ONLY=1 runs nothing.
 # FUZZ_CMP=1 lets the fuzzer look at comparisons, too: a third of the speed, for formats that no mutator here knows.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -23,11 +23,13 @@ for target in ${*:-$all_targets}; do
     -o "$program" "tests/fuzz/fuzz_$target.c" -pthread -lm || exit 1
   [ -z "$FUZZ_BUILD_ONLY" ] || continue
   plant "$target" "$corpus"
-  "$program" -max_total_time="$FUZZ_SECONDS" -runs="$FUZZ_RUNS" -max_len="$(max_len "$target")" -len_control=0 -timeout=60 \
-    -entropic="$(schedule "$target")" -dict=tests/fuzz/model.dict -artifact_prefix="$corpus/" -print_final_stats=1 "$corpus" >"$FUZZ_DIR/$target.log" 2>&1 || {
-    tail -n 40 "$FUZZ_DIR/$target.log"
+  log=$FUZZ_DIR/$target.log
+  "$program" -max_total_time="$FUZZ_SECONDS" -runs="$FUZZ_RUNS" -max_len="$(max_len "$target")" -len_control=0 \
+    -timeout=60 -entropic="$(schedule "$target")" -dict=tests/fuzz/model.dict -artifact_prefix="$FUZZ_DIR/$target-" \
+    -print_final_stats=1 "$corpus" >"$log" 2>&1 || {
+    tail -n 40 "$log"
     exit 1
   }
-  echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$FUZZ_DIR/$target.log") executions," \
-    "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$FUZZ_DIR/$target.log") a second"
+  echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions," \
+    "$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log") a second"
 done

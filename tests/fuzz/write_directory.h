@@ -4,7 +4,7 @@
 #define WRITE_DIRECTORY_H
 
 #include "fuzz_archive.h"
-#include "fuzz_edit.h"
+#include "mutate_pickle.h"
 #include "fuzz_tiny.h"
 
 enum { FUZZ_DIRECTORY_ROOM = 1 << 15 };
@@ -42,7 +42,8 @@ static void fuzz_write_tensors(fuzz_edit *e, const hfm_model *model, size_t firs
   fuzz_append_number(e, 0, 8);
   for (size_t i = first; i < count; i += step) {
     const hfm_named_tensor entry = fuzz_entry(model, i, &elements);
-    int length = snprintf(text, sizeof text, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[", i == first ? '{' : ',', entry.name);
+    int length = snprintf(text, sizeof text, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[", i == first ? '{' : ',',
+                          entry.name);
     for (int32_t d = 0; d < entry.tensor.rank; d++)
       length += snprintf(text + length, sizeof text - (size_t)length, "%s%d", d ? "," : "", (int)entry.tensor.shape[d]);
     snprintf(text + length, sizeof text - (size_t)length, "],\"data_offsets\":[%u,%u]}", (unsigned)end,
@@ -79,7 +80,8 @@ static void fuzz_write_pickle(fuzz_edit *e, const hfm_model *model, size_t *tota
     fuzz_append_text(e, "tQJ");
     fuzz_append_number(e, offset, 4);
     fuzz_append_text(e, "(");
-    for (int32_t d = 0; d < entry.tensor.rank; d++) fuzz_append_number(e, 'K' | (uint64_t)entry.tensor.shape[d] << 8, 2);
+    for (int32_t d = 0; d < entry.tensor.rank; d++)
+      fuzz_append_number(e, 'K' | (uint64_t)entry.tensor.shape[d] << 8, 2);
     fuzz_append_text(e, "t(");
     for (int32_t d = 0; d < entry.tensor.rank; d++) {
       stride = 1;
@@ -118,10 +120,9 @@ static void fuzz_write_zip(fuzz_edit *e, const hfm_model *model) {
 }
 
 static void fuzz_write_legacy(fuzz_edit *e, const hfm_model *model) {
-  static const char head[] = "\x80\2\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}U\15little_endian\x88s.";
   size_t total;
   e->size = 0;
-  fuzz_splice(e, 0, 0, head, sizeof head - 1);
+  fuzz_splice(e, 0, 0, fuzz_legacy_head, sizeof fuzz_legacy_head - 1);
   fuzz_write_pickle(e, model, &total);
   fuzz_append_text(e, "\x80\2]U\1" "0a.");
   fuzz_append_number(e, total, 8);
