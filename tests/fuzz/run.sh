@@ -9,7 +9,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/fuzz/targets.sh
-: "${FUZZ_SECONDS:=60}" "${FUZZ_RUNS:=-1}" "${FUZZ_CMP:=0}" "${FUZZ_BUILD_ONLY:=}"
+: "${FUZZ_SECONDS:=60}" "${FUZZ_RUNS:=-1}" "${FUZZ_CMP:=0}" "${FUZZ_BUILD_ONLY:=}" "${FUZZ_OPTIMIZE:=-O2}"
+: "${FUZZ_SANITIZE:=-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all}"
 [ "$FUZZ_RUNS" = -1 ] || FUZZ_SECONDS=0
 coverage=-fno-sanitize-coverage=trace-cmp,trace-div,trace-gep
 [ "$FUZZ_CMP" = 0 ] || coverage=
@@ -18,9 +19,11 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-malloc_context_size=0:quarantine_size_mb=16
 mkdir -p "$FUZZ_DIR"
 for target in ${*:-$all_targets}; do
   corpus=$FUZZ_DIR/corpus_$target program=$FUZZ_DIR/fuzz_$target
-  # shellcheck disable=SC2086
-  $CLANG -std=c99 -O2 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $coverage -DHFMODEL_STATIC -I. \
-    -o "$program" "tests/fuzz/fuzz_$target.c" -pthread -lm || exit 1
+  if [ ! -x "$program" ] || [ -n "$(find hfmodel.h tests/fuzz -name '*.[ch]' -newer "$program")" ]; then
+    # shellcheck disable=SC2086
+    $CLANG -std=c99 $FUZZ_OPTIMIZE -g $FUZZ_SANITIZE $coverage -DHFMODEL_STATIC -I. -o "$program" \
+      "tests/fuzz/fuzz_$target.c" -pthread -lm || exit 1
+  fi
   [ -z "$FUZZ_BUILD_ONLY" ] || continue
   plant "$target" "$corpus"
   log=$FUZZ_DIR/$target.log
