@@ -28,7 +28,7 @@ for target in ${*:-$all_targets}; do
     tail -n 20 "$work/$target.log"
     exit 1
   }
-  objects="$objects -object $program"
+  objects="${objects:+$objects -object }$program" # the first without the option
 done
 $LLVM_PROFDATA merge -o "$work/all.profdata" "$work"/*.profraw || exit 1
 # shellcheck disable=SC2086
@@ -41,4 +41,4 @@ sed 's/{"filename"/\n&/g' "$work/all.json" |
     $2 { sub(/^.*src\//, "src/"); lines += $2; hit += $3; row($1, $3, $2) }
     END { if (lines) row("all", hit, lines) }'
 # shellcheck disable=SC2086
-echo "lines: $LLVM_COV show$objects -instr-profile $work/all.profdata src/formats/pickle.c"
+echo "lines: $LLVM_COV show $objects -instr-profile $work/all.profdata src/formats/pickle.c"

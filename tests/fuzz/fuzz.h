@@ -46,11 +46,15 @@ enum { FUZZ_MEMORY_BEYOND_FILES = 64 << 20 };
 typedef struct fuzz_memory {
   size_t used, cap;
   int32_t may_refuse; /* no files bound what is asked for: beyond the cap there is just no memory */
+  size_t calls, refuse_at; /* the call that gets none; 0: no such call */
 } fuzz_memory;
+
+static int fuzz_refused(const fuzz_memory *memory) { return memory->refuse_at && memory->calls >= memory->refuse_at; }
 
 static void *fuzz_alloc(void *ctx, size_t size) {
   fuzz_memory *memory = (fuzz_memory *)ctx;
   void *p;
+  if (++memory->calls == memory->refuse_at) return NULL;
   if (size > memory->cap - memory->used) {
     fuzz_require(memory->may_refuse, "memory beyond the cap", "");
     return NULL;

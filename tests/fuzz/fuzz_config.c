@@ -21,6 +21,27 @@ static void fuzz_config_text(const hfm_config *config, const hfm_options *option
   free(again);
 }
 
+/* Every way to change it, under a key that the text may have. */
+static void fuzz_config_edit(hfm_config *config, const hfm_options *options, uint64_t choice) {
+  static const char *const texts[] = {"3", "{\"a\": [1, {}]}", "[", "\"x\"", "NaN", "[[[[[[[[]]]]]]]]", ""};
+  const char *key = fuzz_config_keys[choice % (sizeof fuzz_config_keys / sizeof fuzz_config_keys[0])];
+  char path[160];
+  hfm_error error;
+  hfm_result result;
+  snprintf(path, sizeof path, choice >> 8 & 1 ? "%s" : choice >> 9 & 1 ? "rope_parameters.%s" : "%s.0.a", key);
+  switch (choice >> 10 & 7) {
+    case 0: result = hfm_config_set_int(config, path, (int64_t)choice, &error); break;
+    case 1: result = hfm_config_set_float(config, path, (double)(int64_t)choice * 1e-300, &error); break;
+    case 2: result = hfm_config_set_bool(config, path, (int32_t)(choice & 1), &error); break;
+    case 3: result = hfm_config_set_string(config, path, choice & 1 ? "\"\\\xc3\xa9" : "bert", &error); break;
+    case 4: result = hfm_config_set_json(config, path, texts[choice % (sizeof texts / sizeof texts[0])], &error); break;
+    case 5: result = hfm_config_remove(config, path, &error); break;
+    default: return;
+  }
+  FUZZ_REQUIRE(error.code == result && (result == HFM_OK || error.message[0] != 0), "an edit without a verdict");
+  fuzz_config_text(config, options);
+}
+
 FUZZ_TARGET(config) {
   static const char *const keys[] = {"model_type", "hidden_size", "rope_parameters.rope_theta", "id2label.0", "dtype"};
   fuzz_memory memory;
@@ -41,6 +62,7 @@ FUZZ_TARGET(config) {
       hfm_config_has(config, keys[i]);
     }
     fuzz_config_text(config, &options);
+    fuzz_config_edit(config, &options, fuzz_hash(data, size) >> 7);
     fuzz_choose_options(&options, fuzz_hash(data, size));
     memory.may_refuse = 1;
     memory.cap = 1 << 20; /* what is larger only takes longer */

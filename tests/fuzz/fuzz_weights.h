@@ -22,13 +22,16 @@ static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   files.count = 1;
   options.io = hfm__memory_io(&files);
   options.local_copy = (int32_t)(size & 1);
+  if (size % 32 == 31) memory.refuse_at = data[size / 2];
   FUZZ_REQUIRE(hfm__context_init(&options, &ctx, &error) == HFM_OK, error.message);
   if (hfm__checkpoint_open_file(&ctx, name, &options, &ckpt, &error) != HFM_OK) {
     FUZZ_REQUIRE(error.item != HFM_E_NONE && error.message[0], "no error");
+    FUZZ_REQUIRE(!fuzz_refused(&memory) || error.item == HFM_E_OUT_OF_MEMORY, error.message);
     FUZZ_REQUIRE(error.offset <= size, error.message);
     FUZZ_REQUIRE(memory.used == 0, "memory left over");
     return;
   }
+  FUZZ_REQUIRE(!fuzz_refused(&memory), "nobody noticed that there was no memory");
   for (i = 0; i < ckpt.count; i++) {
     const hfm__file_tensor *t = &ckpt.tensors[i];
     const uint64_t bits = (uint64_t)hfm_dtype_bits(t->dtype);

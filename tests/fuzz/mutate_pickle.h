@@ -75,7 +75,7 @@ static const fuzz_piece fuzz_pieces[] = {
   FUZZ_PIECE("\x8c\x0btorch._utils\x8c\x12_rebuild_tensor_v2\x93"), FUZZ_PIECE("\x8c\5torch\x8c\4Size\x93"),
   FUZZ_PIECE("\x8c\x02os\x8c\6system\x93"), FUZZ_PIECE("cos\nsystem\n"), FUZZ_PIECE("ccollections\nOrderedDict\n"),
   FUZZ_PIECE("ccollections\nOrderedDict\n)R"), FUZZ_PIECE("ccollections\nOrderedDict\n)\x81"),
-  FUZZ_PIECE("ccollections\nOrderedDict\n]U\1w\x86" "a\x85R"), FUZZ_PIECE("ctorch._utils\n_rebuild_tensor\n"),
+  FUZZ_PIECE("ccollections\nOrderedDict\n]U\1wK\1\x86" "a\x85R"), FUZZ_PIECE("ctorch._utils\n_rebuild_tensor\n"),
   FUZZ_PIECE(FUZZ_REBUILD), FUZZ_PIECE("ctorch._utils\n_rebuild_tensor_v3\n"),
   FUZZ_PIECE("ctorch._utils\n_rebuild_parameter\n"), FUZZ_PIECE("ctorch._utils\n_rebuild_parameter_with_state\n"),
   FUZZ_PIECE("ctorch\nSize\n"), FUZZ_PIECE("c_codecs\nencode\n"), FUZZ_PIECE("c__builtin__\nset\n]\x85R"),
@@ -87,6 +87,8 @@ static const fuzz_piece fuzz_pieces[] = {
   FUZZ_PIECE(FUZZ_STORAGE("HalfStorage", "1", "K\x0c(U\1vK\2K\4t")),
   FUZZ_PIECE("(U\7storagectorch.storage\nUntypedStorage\nU\1" "0U\3cpuK\x18tQ"),
   FUZZ_PIECE("U\1w" FUZZ_REBUILD "(" FUZZ_STORAGE("FloatStorage", "0", "K\6") "K\0K\2K\3\x86K\3K\1\x86\x89}tRs"),
+  FUZZ_PIECE("ccollections\nOrderedDict\n]U\1w" FUZZ_REBUILD "(" FUZZ_STORAGE("ByteStorage", "0", "K\x18")
+             "K\0K\3\x85K\2\x85\x89}tR\x86" "a\x85R"),
   FUZZ_PIECE("U\1v" FUZZ_REBUILD "(" FUZZ_STORAGE("ByteStorage", "1", "K\x18") "K\1K\2K\3\x86K\1K\2\x86\x89}tRs"),
   FUZZ_PIECE("U\1s" FUZZ_REBUILD "(" FUZZ_STORAGE("HalfStorage", "1", "K\x0c") "K\0))\x89}tRs"),
   FUZZ_PIECE("U\1e" FUZZ_REBUILD "(" FUZZ_STORAGE("FloatStorage", "0", "K\6") "K\0K\0\x85K\1\x85\x89}tRs"),
