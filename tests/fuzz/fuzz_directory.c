@@ -15,9 +15,16 @@ typedef struct fuzz_served {
   uint32_t flags;
   int32_t open;
 } fuzz_served;
-enum { FUZZ_IO_NO_MAP = 1, FUZZ_IO_SHORT = 2, FUZZ_IO_GROWS = 4, FUZZ_IO_SHRINKS = 8, FUZZ_IO_NO_MEMORY = 16 };
+enum {
+  FUZZ_IO_NO_MAP = 1,
+  FUZZ_IO_SHORT = 2,
+  FUZZ_IO_GROWS = 4,
+  FUZZ_IO_SHRINKS = 8,
+  FUZZ_IO_NO_MEMORY = 16,
+  FUZZ_ALLOC_FAILS = 32 /* an allocation does, not a call of the io */
+};
 
-static int fuzz_io_fails(fuzz_served *d) { return ++d->calls == d->fail_at; }
+static int fuzz_io_fails(fuzz_served *d) { return ++d->calls == d->fail_at && !(d->flags & FUZZ_ALLOC_FAILS); }
 
 static hfm_result fuzz_io_open(void *ctx, const char *name, void **file) {
   fuzz_served *d = (fuzz_served *)ctx;
@@ -93,6 +100,7 @@ FUZZ_TARGET(directory) {
   options.use_safetensors = (int32_t)(choice >> 40 & 3) - (choice >> 40 & 3 ? 2 : 0);
   options.subfolder = choice >> 42 & 15 ? NULL : choice ? "sub" : NULL;
   options.variant = choice >> 46 & 3 ? NULL : choice ? "fp16" : NULL;
+  if (d.flags & FUZZ_ALLOC_FAILS) memory.refuse_at = d.fail_at * 4;
   options.io.ctx = &d;
   options.io.open = fuzz_io_open;
   options.io.size = fuzz_io_size;
