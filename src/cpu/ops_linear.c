@@ -206,12 +206,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       cpu->kernels->widen(bias->dtype, (const uint16_t *)bias->data + n0, wide_bias, part.n);
       part.bias = wide_bias;
     }
+    part.next = part.panels; /* 0 bytes of it */
     if (end < p->panels && (end < panel1 || block + 1 == p->row_blocks)) {
       const int64_t ahead = HFM__MIN(end + (end - panel), p->panels) - end, size = hfm__dtype_size(p->dtype);
       const int raw = part.panels == scratch && !p->transposed;
       if (part.panels != scratch) part.next = part.panels + (end - panel) * nr * p->k;
       else if (raw) part.next = (const uint8_t *)a->in[1].data + end * nr * p->k * size;
-      if (part.next) part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
+      if (part.next != part.panels)
+        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
       part.rows = 1;

@@ -1,5 +1,6 @@
 /* fuzz.h: what the fuzz targets share. A target is built in two ways:
-   - by run.sh, alone, with clang and libFuzzer: FUZZ_TARGET(name) becomes LLVMFuzzerTestOneInput
+   - by run.sh, alone, with clang and libFuzzer (or AFL++): FUZZ_TARGET(name) becomes LLVMFuzzerTestOneInput, and
+     FUZZ_MUTATOR(name) LLVMFuzzerCustomMutator
    - by test_replay.c, all together, with any compiler: fuzz_name(data, size) is called on the seeds and on
      thousands of their mutations, the same ones in each run
 
@@ -7,6 +8,7 @@
    to end; or it fails with a code, an item and a message. Never more memory than the cap, and nothing left over. */
 #ifndef FUZZ_H
 #define FUZZ_H
+
 
 #ifndef HFMODEL_IMPLEMENTATION
 #define HFMODEL_IMPLEMENTATION
@@ -19,10 +21,15 @@
 
 #ifdef FUZZ_REPLAY
 #define FUZZ_TARGET(name) static int fuzz_##name(const uint8_t *data, size_t size)
+#define FUZZ_MUTATOR(name) \
+  static size_t fuzz_mutator_##name(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 #else
 #define FUZZ_TARGET(name) \
   int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); \
   int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+#define FUZZ_MUTATOR(name) \
+  size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed); \
+  size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 #endif
 
 /* A broken invariant stops the program: libFuzzer then keeps the input, the replay says which one it was. */
@@ -34,16 +41,24 @@ static void fuzz_require(int ok, const char *what, const char *message) {
 }
 #define FUZZ_REQUIRE(condition, message) fuzz_require((condition) ? 1 : 0, #condition, message)
 
-/* An allocator with a cap: an input may not ask for more than a small model needs. */
-enum { FUZZ_MEMORY_CAP = 64 << 20 };
+/* An allocator with a cap: the bytes of the files and 64 MiB. What asks for more has believed a number in a file. */
+enum { FUZZ_MEMORY_BEYOND_FILES = 64 << 20 };
 typedef struct fuzz_memory {
-  size_t used;
+  size_t used, cap;
+  int32_t may_refuse; /* no files bound what is asked for: beyond the cap there is just no memory */
+  size_t calls, refuse_at; /* the call that gets none; 0: no such call */
 } fuzz_memory;
+
+static int fuzz_refused(const fuzz_memory *memory) { return memory->refuse_at && memory->calls >= memory->refuse_at; }
 
 static void *fuzz_alloc(void *ctx, size_t size) {
   fuzz_memory *memory = (fuzz_memory *)ctx;
   void *p;
-  if (size > FUZZ_MEMORY_CAP - memory->used) return NULL;
+  if (++memory->calls == memory->refuse_at) return NULL;
+  if (size > memory->cap - memory->used) {
+    fuzz_require(memory->may_refuse, "memory beyond the cap", "");
+    return NULL;
+  }
   p = malloc(size);
   if (p) memory->used += size;
   return p;
@@ -59,14 +74,17 @@ static void *fuzz_realloc(void *ctx, void *block, size_t old_size, size_t new_si
   return p;
 }
 
-static hfm_options fuzz_options(fuzz_memory *memory) {
+/* Options for files of `size` bytes in all. */
+static hfm_options fuzz_options(fuzz_memory *memory, size_t size) {
   hfm_options options;
   memset(&options, 0, sizeof options);
-  memory->used = 0;
+  memset(memory, 0, sizeof *memory);
+  memory->cap = size + FUZZ_MEMORY_BEYOND_FILES;
   options.allocator.ctx = memory;
   options.allocator.alloc = fuzz_alloc;
   options.allocator.realloc = fuzz_realloc;
   options.allocator.free = fuzz_free;
+  options.limits.max_new_bytes = 64 << 10; /* enough to find what there is to find, and quick to initialise */
   return options;
 }
 
@@ -77,23 +95,6 @@ static void fuzz_verdict(hfm_result result, const hfm_error *error, const void *
   FUZZ_REQUIRE(error->item != HFM_E_NONE, error->message);
   FUZZ_REQUIRE(error->message[0] != 0, "no message");
   FUZZ_REQUIRE(memchr(error->message, 0, sizeof error->message) != NULL, "message without an end");
-}
-
-/* Reads every byte of every tensor, so that a sanitizer sees one outside of its file. */
-static uint64_t fuzz_read_all(const hfm_model *model) {
-  uint64_t sum = 0;
-  const size_t count = hfm_state_dict_size(model);
-  size_t i;
-  for (i = 0; i < count; i++) {
-    hfm_named_tensor entry;
-    uint64_t elements = 1, bytes, b;
-    int32_t d;
-    FUZZ_REQUIRE(hfm_state_dict_at(model, i, &entry) == HFM_OK, "state_dict_at");
-    for (d = 0; d < entry.tensor.rank; d++) elements *= (uint64_t)entry.tensor.shape[d];
-    bytes = elements * (uint64_t)hfm_dtype_bits(entry.tensor.dtype) / 8;
-    for (b = 0; b < bytes; b++) sum += ((const uint8_t *)entry.tensor.data)[b];
-  }
-  return sum;
 }
 
 #endif

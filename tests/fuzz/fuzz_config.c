@@ -1,6 +1,7 @@
 /* The bytes are a config.json: parsed, read, written, parsed again; then a model is made from it, and run if it is
    small enough for that. */
-#include "fuzz.h"
+#include "fuzz_model.h"
+#include "fuzz_words.h"
 
 static void fuzz_config_text(const hfm_config *config, const hfm_options *options) {
   const size_t length = hfm_config_to_json(config, NULL, 0);
@@ -20,30 +21,31 @@ static void fuzz_config_text(const hfm_config *config, const hfm_options *option
   free(again);
 }
 
-static void fuzz_config_forward(hfm_model *model) {
-  static const int64_t ids[3] = {1, 0, 2};
-  hfm_session_options session_options;
-  hfm_session *session = NULL;
-  hfm_inputs inputs;
-  hfm_outputs outputs;
+/* Every way to change it, under a key that the text may have. */
+static void fuzz_config_edit(hfm_config *config, const hfm_options *options, uint64_t choice) {
+  static const char *const texts[] = {"3", "{\"a\": [1, {}]}", "[", "\"x\"", "NaN", "[[[[[[[[]]]]]]]]", ""};
+  const char *key = fuzz_config_keys[choice % (sizeof fuzz_config_keys / sizeof fuzz_config_keys[0])];
+  char path[160];
   hfm_error error;
   hfm_result result;
-  memset(&inputs, 0, sizeof inputs);
-  memset(&session_options, 0, sizeof session_options);
-  session_options.threads = 1;
-  inputs.input_ids = hfm_tensor_i64(ids, 1, 3);
-  result = hfm_session_create(model, &session_options, &session, &error);
-  fuzz_verdict(result, &error, session);
-  if (!session) return;
-  if (hfm_forward(session, &inputs, &outputs, &error) == HFM_OK) FUZZ_REQUIRE(outputs.items_count > 0, "no outputs");
-  else FUZZ_REQUIRE(error.item != HFM_E_NONE && error.message[0] != 0, "no reason");
-  hfm_session_free(session);
+  snprintf(path, sizeof path, choice >> 8 & 1 ? "%s" : choice >> 9 & 1 ? "rope_parameters.%s" : "%s.0.a", key);
+  switch (choice >> 10 & 7) {
+    case 0: result = hfm_config_set_int(config, path, (int64_t)choice, &error); break;
+    case 1: result = hfm_config_set_float(config, path, (double)(int64_t)choice * 1e-300, &error); break;
+    case 2: result = hfm_config_set_bool(config, path, (int32_t)(choice & 1), &error); break;
+    case 3: result = hfm_config_set_string(config, path, choice & 1 ? "\"\\\xc3\xa9" : "bert", &error); break;
+    case 4: result = hfm_config_set_json(config, path, texts[choice % (sizeof texts / sizeof texts[0])], &error); break;
+    case 5: result = hfm_config_remove(config, path, &error); break;
+    default: return;
+  }
+  FUZZ_REQUIRE(error.code == result && (result == HFM_OK || error.message[0] != 0), "an edit without a verdict");
+  fuzz_config_text(config, options);
 }
 
 FUZZ_TARGET(config) {
   static const char *const keys[] = {"model_type", "hidden_size", "rope_parameters.rope_theta", "id2label.0", "dtype"};
   fuzz_memory memory;
-  hfm_options options = fuzz_options(&memory);
+  hfm_options options = fuzz_options(&memory, size);
   hfm_config *config = NULL;
   hfm_model *model = NULL;
   hfm_error error;
@@ -60,14 +62,22 @@ FUZZ_TARGET(config) {
       hfm_config_has(config, keys[i]);
     }
     fuzz_config_text(config, &options);
-    options.task = HFM_TASK_FROM_CONFIG;
+    fuzz_config_edit(config, &options, fuzz_hash(data, size) >> 7);
+    fuzz_choose_options(&options, fuzz_hash(data, size));
+    memory.may_refuse = 1;
+    memory.cap = 1 << 20; /* what is larger only takes longer */
     result = hfm_from_config(config, &options, &model, &error);
     fuzz_verdict(result, &error, model);
-    if (model && hfm_num_parameters(model, 0, 0) < 500000 && hfm_state_dict_size(model) < 200)
-      fuzz_config_forward(model);
+    if (model) fuzz_use_model(model);
   }
   hfm_model_free(model);
   hfm_config_free(config);
   FUZZ_REQUIRE(memory.used == 0, "memory left over");
   return 0;
+}
+
+FUZZ_MUTATOR(config) {
+  fuzz_edit e = fuzz_edit_begin(data, size, max_size, seed);
+  (void)fuzz_mutate_json(&e, 0, size, &fuzz_config_words);
+  return e.size;
 }

@@ -1,5 +1,5 @@
 /* The bytes are a JSON text: read strictly and as Python reads it, edited, written, and read again. */
-#include "fuzz.h"
+#include "fuzz_words.h"
 
 static size_t fuzz_json_write(const hfm__json *doc, char *out, size_t room) {
   hfm__text t = hfm__text_to(out, room);
@@ -28,7 +28,7 @@ static void fuzz_json_again(const hfm__json *doc, const hfm_allocator *mem) {
 
 FUZZ_TARGET(json) {
   fuzz_memory memory;
-  const hfm_options options = fuzz_options(&memory);
+  const hfm_options options = fuzz_options(&memory, size);
   int32_t flags;
   for (flags = 0; flags <= HFM__JSON_NONFINITE; flags++) {
     hfm__json doc;
@@ -49,4 +49,11 @@ FUZZ_TARGET(json) {
     FUZZ_REQUIRE(memory.used == 0, "memory left over");
   }
   return 0;
+}
+
+FUZZ_MUTATOR(json) {
+  fuzz_edit e = fuzz_edit_begin(data, size, max_size, seed);
+  if (fuzz_below(&e, 2)) return FUZZ_MUTATE_BYTES(data, size, max_size);
+  (void)fuzz_mutate_json(&e, 0, size, &fuzz_config_words);
+  return e.size;
 }

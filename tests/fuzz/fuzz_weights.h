@@ -7,7 +7,7 @@
 /* What the public call says of a file: the same verdict as hfm_check_file's, and all that it hands out can be read. */
 static uint64_t fuzz_contents(const char *name, const uint8_t *data, size_t size) {
   fuzz_memory memory;
-  hfm_options options = fuzz_options(&memory);
+  hfm_options options = fuzz_options(&memory, size);
   hfm_memory_file file;
   hfm__memory_files files;
   hfm_contents *contents = NULL;
@@ -46,7 +46,7 @@ static uint64_t fuzz_contents(const char *name, const uint8_t *data, size_t size
 /* Opens bytes as a file of that name. Every byte that a tensor of an accepted one can reach must lie in the file. */
 static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   fuzz_memory memory;
-  hfm_options options = fuzz_options(&memory);
+  hfm_options options = fuzz_options(&memory, size);
   hfm_memory_file file;
   hfm__memory_files files;
   hfm__context ctx;
@@ -62,13 +62,16 @@ static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   files.count = 1;
   options.io = hfm__memory_io(&files);
   options.local_copy = (int32_t)(size & 1);
+  if (size % 32 == 31) memory.refuse_at = data[size / 2];
   FUZZ_REQUIRE(hfm__context_init(&options, &ctx, &error) == HFM_OK, error.message);
   if (hfm__checkpoint_open_file(&ctx, name, &options, &ckpt, &error) != HFM_OK) {
     FUZZ_REQUIRE(error.item != HFM_E_NONE && error.message[0], "no error");
+    FUZZ_REQUIRE(!fuzz_refused(&memory) || error.item == HFM_E_OUT_OF_MEMORY, error.message);
     FUZZ_REQUIRE(error.offset <= size, error.message);
     FUZZ_REQUIRE(memory.used == 0, "memory left over");
     return;
   }
+  FUZZ_REQUIRE(!fuzz_refused(&memory), "nobody noticed that there was no memory");
   for (i = 0; i < ckpt.count; i++) {
     const hfm__file_tensor *t = &ckpt.tensors[i];
     const uint64_t bits = t->dtype ? (uint64_t)hfm_dtype_bits(t->dtype) : t->blocks->bytes * (uint64_t)8;
