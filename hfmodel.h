@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "550d52eff0f2591a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "11b1cdeeca6bf08c" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -18879,8 +18879,8 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   hfm__val value;
   void *grown;
   if (!hfm__ok(b)) return hfm__no_value;
-  grown = hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states);
-  if (!grown || !name) {
+  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
+  if (!grown) {
     hfm__builder_memory(b);
     return hfm__no_value;
   }

@@ -383,8 +383,8 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   hfm__val value;
   void *grown;
   if (!hfm__ok(b)) return hfm__no_value;
-  grown = hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states);
-  if (!grown || !name) {
+  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
+  if (!grown) {
     hfm__builder_memory(b);
     return hfm__no_value;
   }
