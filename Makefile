@@ -54,7 +54,7 @@ bench-peers: build/hfm
 	@CC="$(CC)" $(PYTHON) tools/bench/peers.py --write
 
 sanitize: build/hfm
-	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh /test_
+	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh '/test_*.c'
 	@BUILD=build/tsan TEST_CFLAGS="$(TSAN)" tests/run.sh /test_threads /test_session_threads
 
 fuzz: hfmodel.h

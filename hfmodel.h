@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "11b1cdeeca6bf08c" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "767661f315e76702" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -3692,8 +3692,10 @@ HFM__PRIVATE void hfm__json_free(hfm__json *doc) {
 /* A new node, or 0 when out of memory. */
 HFM__PRIVATE uint32_t hfm__json_add(hfm__json *doc, int32_t kind, uint32_t start, uint32_t size) {
   hfm__json_node *node;
-  void *grown = hfm__grow(&doc->mem, doc->nodes, doc->count + 1, &doc->capacity, sizeof *doc->nodes);
-  if (!grown || doc->count >= UINT32_MAX - 2) return 0;
+  void *grown = doc->count < UINT32_MAX - 2
+                    ? hfm__grow(&doc->mem, doc->nodes, doc->count + 1, &doc->capacity, sizeof *doc->nodes)
+                    : NULL;
+  if (!grown) return 0;
   doc->nodes = (hfm__json_node *)grown;
   if (doc->count == 0) memset(&doc->nodes[doc->count++], 0, sizeof *doc->nodes);
   node = &doc->nodes[doc->count];
@@ -5076,9 +5078,11 @@ HFM__PRIVATE int hfm__pickle_to_mark(hfm__pickle *p, size_t *first) {
 }
 
 HFM__PRIVATE hfm__pickle_object *hfm__pickle_new(hfm__pickle *p, int32_t kind) {
-  void *grown = hfm__grow(p->mem, p->objects, p->object_count, &p->object_capacity, sizeof *p->objects);
+  void *grown = p->object_count < UINT32_MAX - 1
+                    ? hfm__grow(p->mem, p->objects, p->object_count, &p->object_capacity, sizeof *p->objects)
+                    : NULL;
   hfm__pickle_object *object;
-  if (!grown || p->object_count >= UINT32_MAX - 1) {
+  if (!grown) {
     (void)hfm__pickle_memory(p);
     return NULL;
   }
@@ -5110,10 +5114,12 @@ HFM__PRIVATE int hfm__pickle_push_shared(hfm__pickle *p, int32_t which, int32_t 
 
 /* Appends to a container. */
 HFM__PRIVATE int hfm__pickle_append(hfm__pickle *p, uint32_t container, uint32_t key, uint32_t value) {
-  void *grown = hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells);
+  void *grown = p->cell_count < UINT32_MAX - 2
+                    ? hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells)
+                    : NULL;
   hfm__pickle_object *object = &p->objects[container];
   hfm__pickle_cell *cell;
-  if (!grown || p->cell_count >= UINT32_MAX - 2) return hfm__pickle_memory(p);
+  if (!grown) return hfm__pickle_memory(p);
   p->cells = (hfm__pickle_cell *)grown;
   if (p->cell_count == 0) p->cell_count = 1;
   cell = &p->cells[p->cell_count];

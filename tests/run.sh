@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds and runs every tests/*/test_*.c, one program each, and runs every tests/*/test_*.sh and tests/compile/*.sh.
 #
-#   tests/run.sh [PATTERN...]     only those whose path contains one of the patterns: tests/run.sh json compile/
+#   tests/run.sh [PATTERN...]     only those whose path contains one of the patterns: tests/run.sh json '/test_*.c'
 #
 # CC, CFLAGS, LDLIBS and JOBS are taken from the environment. TEST_CFLAGS (default -O1 -g) and BUILD (default build/test)
 # let the sanitizer runs share this script. A program has TEST_TIMEOUT seconds (default 600).
@@ -23,7 +23,8 @@ for path in tests/*/test_*.c tests/*/test_*.sh tests/compile/*.sh; do
   [ -f "$path" ] || continue
   wanted=${1:+no}
   for pattern in "$@"; do
-    case $path in *"$pattern"*) wanted=yes ;; esac
+    # shellcheck disable=SC2254
+    case $path in *$pattern*) wanted=yes ;; esac
   done
   [ "$wanted" = no ] || echo "$path"
 done >"$run/list"

@@ -38,8 +38,10 @@ HFM__PRIVATE void hfm__json_free(hfm__json *doc) {
 /* A new node, or 0 when out of memory. */
 HFM__PRIVATE uint32_t hfm__json_add(hfm__json *doc, int32_t kind, uint32_t start, uint32_t size) {
   hfm__json_node *node;
-  void *grown = hfm__grow(&doc->mem, doc->nodes, doc->count + 1, &doc->capacity, sizeof *doc->nodes);
-  if (!grown || doc->count >= UINT32_MAX - 2) return 0;
+  void *grown = doc->count < UINT32_MAX - 2
+                    ? hfm__grow(&doc->mem, doc->nodes, doc->count + 1, &doc->capacity, sizeof *doc->nodes)
+                    : NULL;
+  if (!grown) return 0;
   doc->nodes = (hfm__json_node *)grown;
   if (doc->count == 0) memset(&doc->nodes[doc->count++], 0, sizeof *doc->nodes);
   node = &doc->nodes[doc->count];

@@ -228,9 +228,11 @@ HFM__PRIVATE int hfm__pickle_to_mark(hfm__pickle *p, size_t *first) {
 }
 
 HFM__PRIVATE hfm__pickle_object *hfm__pickle_new(hfm__pickle *p, int32_t kind) {
-  void *grown = hfm__grow(p->mem, p->objects, p->object_count, &p->object_capacity, sizeof *p->objects);
+  void *grown = p->object_count < UINT32_MAX - 1
+                    ? hfm__grow(p->mem, p->objects, p->object_count, &p->object_capacity, sizeof *p->objects)
+                    : NULL;
   hfm__pickle_object *object;
-  if (!grown || p->object_count >= UINT32_MAX - 1) {
+  if (!grown) {
     (void)hfm__pickle_memory(p);
     return NULL;
   }
@@ -262,10 +264,12 @@ HFM__PRIVATE int hfm__pickle_push_shared(hfm__pickle *p, int32_t which, int32_t 
 
 /* Appends to a container. */
 HFM__PRIVATE int hfm__pickle_append(hfm__pickle *p, uint32_t container, uint32_t key, uint32_t value) {
-  void *grown = hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells);
+  void *grown = p->cell_count < UINT32_MAX - 2
+                    ? hfm__grow(p->mem, p->cells, p->cell_count + 1, &p->cell_capacity, sizeof *p->cells)
+                    : NULL;
   hfm__pickle_object *object = &p->objects[container];
   hfm__pickle_cell *cell;
-  if (!grown || p->cell_count >= UINT32_MAX - 2) return hfm__pickle_memory(p);
+  if (!grown) return hfm__pickle_memory(p);
   p->cells = (hfm__pickle_cell *)grown;
   if (p->cell_count == 0) p->cell_count = 1;
   cell = &p->cells[p->cell_count];
