@@ -136,6 +136,9 @@ static void test_every_call(void) {
       {"tests/hostile/torch/zip_many.bin", NULL},
       {"tests/hostile/torch/legacy_checkpoint.bin", NULL},
       {"tests/hostile/torch/legacy_views.bin", NULL},
+      {"tests/hostile/gguf/values.gguf", NULL},
+      {"tests/hostile/gguf/types.gguf", NULL},
+      {"tests/hostile/gguf/aligned.gguf", NULL},
   };
   for (size_t i = 0; i < HFM__COUNT(files); i++) {
     broken_io io;
