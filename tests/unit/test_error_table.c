@@ -205,7 +205,7 @@ static void gguf_key_row(const char *key, uint64_t type, int size, uint64_t valu
 }
 
 static void gguf_rows(void) {
-  static const uint64_t vector[1] = {100}, few[1] = {8}, negative[1] = {UINT64_MAX}, most[1] = {INT64_MAX};
+  static const uint64_t vector[5] = {100, 1, 1, 1, 1}, few[1] = {8}, negative[1] = {UINT64_MAX}, most[1] = {INT64_MAX};
   static const uint64_t endless[2] = {(uint64_t)1 << 32, (uint64_t)1 << 32}, huge[1] = {(uint64_t)1 << 62};
   gguf_writer w;
   hfm_contents *contents;
