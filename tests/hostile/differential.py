@@ -52,7 +52,7 @@ def has_tensors(value):
 
 
 def read_torch(data):
-    torch._utils._sparse_tensors_to_validate.clear()  # of a file before, which was refused
+    torch._utils._get_sparse_tensors_to_validate().clear()  # of a file before, which was refused
     value = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if not isinstance(value, dict):
         raise NotAStateDict("torch.load gives a %s" % type(value).__name__)
@@ -95,7 +95,7 @@ def really(kind, data):
     try:
         return sorted(READERS[kind](data)), None
     except Exception as error:  # whatever it is: the reader refused
-        text = str(error).replace("WeightsUnpickler error: \n", "WeightsUnpickler error:")
+        text = " ".join(str(error).split())
         return None, "%s: %s" % (type(error).__name__, text[max(text.find("WeightsUnpickler error"), 0):])
     finally:
         signal.alarm(0)
