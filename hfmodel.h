@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "767661f315e76702" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "342bec339fbed0f3" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -5015,19 +5015,24 @@ HFM__PRIVATE void hfm__pickle_end(hfm__pickle *p) {
 }
 
 /* Always 0, so that an instruction can return it. */
-HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *problem) {
+HFM__PRIVATE int hfm__pickle_fail(hfm__pickle *p, int32_t item, const char *format, ...) {
   const uint64_t offset = p->base + p->op;
-  if (p->result == HFM_OK)
-    p->result = hfm__fail(p->error, item, p->file, NULL, offset, "byte %u: pickle: %s", offset, problem);
+  char problem[320];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  if (p->result != HFM_OK) return 0;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  p->result = hfm__fail(p->error, item, p->file, NULL, offset, "byte %u: pickle: %s", offset, problem);
   return 0;
 }
 
 /* The same, with what the object in question is. */
-HFM__PRIVATE int hfm__pickle_wrong(hfm__pickle *p, const char *problem, uint32_t object) {
-  char text[160];
-  hfm__text t = hfm__text_to(text, sizeof text);
-  hfm__text_format(&t, "%s, found %s", problem, hfm__pickle_kinds[p->objects[object].kind]);
-  return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, text);
+HFM__PRIVATE int hfm__pickle_wrong(hfm__pickle *p, int32_t item, const char *problem, uint32_t object) {
+  const hfm__pickle_object *o = &p->objects[object];
+  if (o->kind == HFM__PK_INT) return hfm__pickle_fail(p, item, "%s, found %i", problem, o->u.integer);
+  return hfm__pickle_fail(p, item, "%s, found %s", problem, hfm__pickle_kinds[o->kind]);
 }
 
 HFM__PRIVATE int hfm__pickle_memory(hfm__pickle *p) {
@@ -5050,8 +5055,17 @@ HFM__PRIVATE size_t hfm__pickle_height(const hfm__pickle *p) {
   return p->stack_count - (p->mark_count ? p->marks[p->mark_count - 1] : 0);
 }
 
+HFM__PRIVATE int hfm__pickle_need(hfm__pickle *p, size_t count) {
+  char code[40];
+  hfm__text t = hfm__text_to(code, sizeof code);
+  if (hfm__pickle_height(p) >= count) return 1;
+  hfm__text_quoted(&t, (const char *)p->data + p->op, 1);
+  return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "instruction %s takes %u values from the stack, found %u", code,
+                          (uint64_t)count, (uint64_t)hfm__pickle_height(p));
+}
+
 HFM__PRIVATE int hfm__pickle_pop(hfm__pickle *p, uint32_t *object) {
-  if (hfm__pickle_height(p) == 0) return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds the stack empty");
+  if (!hfm__pickle_need(p, 1)) return 0;
   *object = p->stack[--p->stack_count];
   return 1;
 }
@@ -5072,7 +5086,8 @@ HFM__PRIVATE int hfm__pickle_mark(hfm__pickle *p) {
 
 /* Removes the innermost mark; *first: the stack's height there. What lies above is still in its place. */
 HFM__PRIVATE int hfm__pickle_to_mark(hfm__pickle *p, size_t *first) {
-  if (p->mark_count == 0) return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds no mark");
+  if (p->mark_count == 0)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a mark below the values on the stack expected, found none");
   *first = p->marks[--p->mark_count];
   return 1;
 }
@@ -5144,17 +5159,16 @@ HFM__PRIVATE int hfm__pickle_collect(hfm__pickle *p, int32_t kind, size_t first)
 }
 
 HFM__PRIVATE int hfm__pickle_collect_top(hfm__pickle *p, int32_t kind, size_t count) {
-  if (hfm__pickle_height(p) < count)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction needs more than lies on the stack");
-  return hfm__pickle_collect(p, kind, p->stack_count - count);
+  return hfm__pickle_need(p, count) && hfm__pickle_collect(p, kind, p->stack_count - count);
 }
 
 /* Key and value pairs from `first` on go into a dict. */
 HFM__PRIVATE int hfm__pickle_set_items(hfm__pickle *p, uint32_t dict, size_t first) {
   if ((p->stack_count - first) % 2)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a key without a value");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "keys and as many values expected, found %u of both together",
+                            (uint64_t)(p->stack_count - first));
   if (p->objects[dict].kind != HFM__PK_DICT || p->objects[dict].listed)
-    return hfm__pickle_wrong(p, "items can only be set in a dict that was made empty", dict);
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "items can only be set in a dict that was made empty", dict);
   for (size_t i = first; i < p->stack_count; i += 2)
     if (!hfm__pickle_append(p, dict, p->stack[i], p->stack[i + 1])) return 0;
   p->stack_count = first;
@@ -5183,13 +5197,20 @@ HFM__PRIVATE int hfm__pickle_is_global(const hfm__pickle *p, uint32_t object, in
   return p->objects[object].kind == HFM__PK_GLOBAL && hfm__pickle_globals[p->objects[object].a].role == role;
 }
 
+/* An integer from 0 on. */
+HFM__PRIVATE int hfm__pickle_is_count(const hfm__pickle *p, uint32_t object) {
+  return hfm__pickle_is(p, object, HFM__PK_INT) && p->objects[object].u.integer >= 0;
+}
+
 /* ---- Memo ---- */
 
 /* Slots are numbered by the pickler, one after the other: a number beyond the bytes so far can't be one of them. */
 HFM__PRIVATE int hfm__pickle_put(hfm__pickle *p, uint64_t slot) {
   uint32_t object;
   if (!hfm__pickle_top(p, &object)) return 0;
-  if (slot > p->pos) return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot beyond any that can be in use here");
+  if (slot > p->pos)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot of at most %u expected here, found %u", (uint64_t)p->pos,
+                            slot);
   while (slot >= p->memo_capacity) {
     const size_t old = p->memo_capacity;
     void *grown = hfm__grow(p->mem, p->memo, old, &p->memo_capacity, sizeof *p->memo);
@@ -5204,7 +5225,7 @@ HFM__PRIVATE int hfm__pickle_put(hfm__pickle *p, uint64_t slot) {
 
 HFM__PRIVATE int hfm__pickle_get(hfm__pickle *p, uint64_t slot) {
   if (slot >= p->memo_capacity || !p->memo[slot])
-    return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot that was never filled");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot that was filled before expected, found %u", slot);
   return hfm__pickle_push(p, p->memo[slot] - 1);
 }
 
@@ -5254,7 +5275,7 @@ HFM__PRIVATE int hfm__pickle_read_global(hfm__pickle *p) {
 HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
   uint32_t name, module;
   const hfm__pickle_object *n, *m;
-  if (!hfm__pickle_pop(p, &name) || !hfm__pickle_pop(p, &module)) return 0;
+  if (!hfm__pickle_need(p, 2) || !hfm__pickle_pop(p, &name) || !hfm__pickle_pop(p, &module)) return 0;
   n = &p->objects[name];
   m = &p->objects[module];
   if (n->kind != HFM__PK_STRING || m->kind != HFM__PK_STRING)
@@ -5276,29 +5297,31 @@ HFM__PRIVATE int hfm__pickle_persistent(hfm__pickle *p) {
   for (uint64_t i = 0; i < p->objects[id].u.count; i++) e[i] = hfm__pickle_element(p, id, i);
   if (!hfm__pickle_text_is(p, e[0], "storage") || !hfm__pickle_is_global(p, e[1], HFM__PK_CLASS_STORAGE) ||
       !hfm__pickle_is(p, e[2], HFM__PK_STRING) || !hfm__pickle_is(p, e[3], HFM__PK_STRING) ||
-      !hfm__pickle_is(p, e[4], HFM__PK_INT) || p->objects[e[4]].u.integer < 0)
+      !hfm__pickle_is_count(p, e[4]))
     return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
   if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
     if (!hfm__pickle_is(p, e[5], HFM__PK_TUPLE) || p->objects[e[5]].u.count != 3 ||
-        !hfm__pickle_is(p, hfm__pickle_element(p, e[5], 0), HFM__PK_STRING))
-      return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage's view must be None or (key, offset, numel)");
-    for (uint64_t i = 1; i < 3; i++) {
-      const hfm__pickle_object *number = &p->objects[hfm__pickle_element(p, e[5], i)];
-      if (number->kind != HFM__PK_INT || number->u.integer < 0)
-        return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a storage's view must be None or (key, offset, numel)");
-    }
+        !hfm__pickle_is(p, hfm__pickle_element(p, e[5], 0), HFM__PK_STRING) ||
+        !hfm__pickle_is_count(p, hfm__pickle_element(p, e[5], 1)) ||
+        !hfm__pickle_is_count(p, hfm__pickle_element(p, e[5], 2)))
+      return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "a storage's view must be None or (key, offset, numel)", e[5]);
   }
   object = hfm__pickle_make(p, HFM__PK_STORAGE);
   if (object) object->a = id;
   return object != NULL;
 }
 
-HFM__PRIVATE int hfm__pickle_is_dims(const hfm__pickle *p, uint32_t tuple) {
-  if (!hfm__pickle_is(p, tuple, HFM__PK_TUPLE) || p->objects[tuple].u.count > HFM_MAX_RANK) return 0;
-  for (uint32_t cell = p->objects[tuple].a; cell; cell = p->cells[cell].next) {
-    const hfm__pickle_object *dim = &p->objects[p->cells[cell].value];
-    if (dim->kind != HFM__PK_INT || dim->u.integer < 0) return 0;
-  }
+/* The sizes or strides of a tensor. */
+HFM__PRIVATE int hfm__pickle_dims(hfm__pickle *p, uint32_t tuple) {
+  if (!hfm__pickle_is(p, tuple, HFM__PK_TUPLE))
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TENSOR, "a tensor's sizes and strides must be tuples", tuple);
+  if (p->objects[tuple].u.count > HFM_MAX_RANK)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a tensor has at most 8 dimensions, found %u",
+                            p->objects[tuple].u.count);
+  for (uint32_t cell = p->objects[tuple].a; cell; cell = p->cells[cell].next)
+    if (!hfm__pickle_is_count(p, p->cells[cell].value))
+      return hfm__pickle_wrong(p, HFM_E_PICKLE_TENSOR, "each size and stride of a tensor must be an integer from 0 on",
+                               p->cells[cell].value);
   return 1;
 }
 
@@ -5308,21 +5331,26 @@ HFM__PRIVATE int hfm__pickle_rebuild(hfm__pickle *p, uint32_t args, int32_t role
   const uint64_t least = role == HFM__PK_CALL_TENSOR ? 4 : role == HFM__PK_CALL_TENSOR_V2 ? 6 : 7;
   const uint64_t most = least + (role == HFM__PK_CALL_TENSOR ? 0 : 1);
   hfm__pickle_object *object;
-  uint32_t size, stride, offset;
+  uint32_t storage, offset, size, stride;
   if (count < least || count > most)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a tensor with a wrong number of arguments");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "a tensor is made of %u to %u arguments, found %u", least, most,
+                            count);
+  storage = hfm__pickle_element(p, args, 0);
   offset = hfm__pickle_element(p, args, 1);
   size = hfm__pickle_element(p, args, 2);
   stride = hfm__pickle_element(p, args, 3);
-  if (!hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_STORAGE) || !hfm__pickle_is(p, offset, HFM__PK_INT) ||
-      p->objects[offset].u.integer < 0 || !hfm__pickle_is_dims(p, size) || !hfm__pickle_is_dims(p, stride) ||
-      p->objects[size].u.count != p->objects[stride].u.count)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR,
-                            "a tensor needs a storage, an offset, and as many sizes as strides: at most 8, none "
-                            "negative");
+  if (!hfm__pickle_is(p, storage, HFM__PK_STORAGE))
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TENSOR, "a tensor's first argument must be a storage", storage);
+  if (!hfm__pickle_is_count(p, offset))
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TENSOR, "a tensor's offset must be an integer from 0 on", offset);
+  if (!hfm__pickle_dims(p, size) || !hfm__pickle_dims(p, stride)) return 0;
+  if (p->objects[size].u.count != p->objects[stride].u.count)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "as many sizes as strides of a tensor expected, found %u and %u",
+                            p->objects[size].u.count, p->objects[stride].u.count);
   if (role == HFM__PK_CALL_TENSOR_V3 &&
       !hfm__pickle_is_global(p, hfm__pickle_element(p, args, 6), HFM__PK_VALUE_DTYPE))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a tensor without a dtype that is known");
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TENSOR, "a tensor's dtype must be one that torch has",
+                             hfm__pickle_element(p, args, 6));
   object = hfm__pickle_make(p, HFM__PK_TENSOR);
   if (!object) return 0;
   object->a = args;
@@ -5371,10 +5399,11 @@ HFM__PRIVATE int hfm__pickle_opaque(hfm__pickle *p, uint32_t args, int32_t role)
 
 HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
   uint32_t args, function;
+  uint64_t count;
   int32_t role;
-  if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
+  if (!hfm__pickle_need(p, 2) || !hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &function)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE) || !hfm__pickle_is(p, function, HFM__PK_GLOBAL))
-    return hfm__pickle_wrong(p, "a call needs a function and a tuple",
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "a call needs a function and a tuple",
                              hfm__pickle_is(p, args, HFM__PK_TUPLE) ? function : args);
   role = hfm__pickle_globals[p->objects[function].a].role;
   switch (role) {
@@ -5384,9 +5413,13 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
     case HFM__PK_CALL_TENSOR_V3: return hfm__pickle_rebuild(p, args, role);
     case HFM__PK_CALL_PARAMETER:
     case HFM__PK_CALL_PARAMETER_STATE:
-      if (p->objects[args].u.count != (role == HFM__PK_CALL_PARAMETER ? 3 : 4) ||
-          !hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_TENSOR))
-        return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a parameter is made of a tensor and two more arguments");
+      count = role == HFM__PK_CALL_PARAMETER ? 3 : 4;
+      if (p->objects[args].u.count != count)
+        return hfm__pickle_fail(p, HFM_E_PICKLE_TENSOR, "a parameter is made of %u arguments, found %u", count,
+                                p->objects[args].u.count);
+      if (!hfm__pickle_is(p, hfm__pickle_element(p, args, 0), HFM__PK_TENSOR))
+        return hfm__pickle_wrong(p, HFM_E_PICKLE_TENSOR, "a parameter's first argument must be a tensor",
+                                 hfm__pickle_element(p, args, 0));
       return hfm__pickle_push(p, hfm__pickle_element(p, args, 0));
     case HFM__PK_CALL_SIZE:
     case HFM__PK_CALL_DEVICE:
@@ -5399,9 +5432,9 @@ HFM__PRIVATE int hfm__pickle_call(hfm__pickle *p) {
 /* cls.__new__(cls): of an OrderedDict or a set. */
 HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
   uint32_t args, type;
-  if (!hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
+  if (!hfm__pickle_need(p, 2) || !hfm__pickle_pop(p, &args) || !hfm__pickle_pop(p, &type)) return 0;
   if (!hfm__pickle_is(p, args, HFM__PK_TUPLE))
-    return hfm__pickle_wrong(p, "creating an object needs a class and a tuple", args);
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "creating an object needs a class and a tuple", args);
   if (hfm__pickle_is_global(p, type, HFM__PK_CALL_SET)) return hfm__pickle_opaque(p, args, HFM__PK_CALL_SET);
   if (p->objects[args].u.count != 0 || !hfm__pickle_is_global(p, type, HFM__PK_CALL_ORDERED_DICT))
     return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "only an empty OrderedDict or a set can be created so");
@@ -5411,9 +5444,9 @@ HFM__PRIVATE int hfm__pickle_new_object(hfm__pickle *p) {
 /* Attributes of an OrderedDict (torch's _metadata): nothing that a tensor needs. */
 HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
   uint32_t state, object;
-  if (!hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
+  if (!hfm__pickle_need(p, 2) || !hfm__pickle_pop(p, &state) || !hfm__pickle_top(p, &object)) return 0;
   if (!hfm__pickle_is(p, object, HFM__PK_DICT) || !p->objects[object].ordered)
-    return hfm__pickle_wrong(p, "only an OrderedDict can be given attributes", object);
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "only an OrderedDict can be given attributes", object);
   return 1;
 }
 
@@ -5426,7 +5459,8 @@ HFM__PRIVATE int hfm__pickle_counted(hfm__pickle *p, size_t width, size_t *start
   for (size_t i = 0; i < width; i++) length |= (uint64_t)p->data[p->pos + i] << 8 * i;
   p->pos += width;
   if (length > p->size - p->pos)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a length beyond the end of the stream");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a length of %u bytes, but %u are left", length,
+                            (uint64_t)(p->size - p->pos));
   *start = p->pos;
   *size = (size_t)length;
   p->pos += *size;
@@ -5484,11 +5518,11 @@ HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
   uint32_t object;
   if (!hfm__pickle_to_mark(p, &first)) return 0;
   if (first <= (p->mark_count ? p->marks[p->mark_count - 1] : 0))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "nothing lies below the mark");
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a list, set or dict below the mark expected, found nothing");
   object = p->stack[first - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, first);
   if (!hfm__pickle_is(p, object, kind))
-    return hfm__pickle_wrong(p, "elements can only be added to a list or a set", object);
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list or a set", object);
   for (size_t i = first; kind == HFM__PK_LIST && i < p->stack_count; i++)
     if (!hfm__pickle_append(p, object, 0, p->stack[i])) return 0;
   p->stack_count = first;
@@ -5499,12 +5533,11 @@ HFM__PRIVATE int hfm__pickle_extend(hfm__pickle *p, int32_t kind) {
 HFM__PRIVATE int hfm__pickle_add_one(hfm__pickle *p, int32_t kind) {
   const size_t count = kind == HFM__PK_DICT ? 2 : 1;
   uint32_t object;
-  if (hfm__pickle_height(p) < count + 1)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction needs more than lies on the stack");
+  if (!hfm__pickle_need(p, count + 1)) return 0;
   object = p->stack[p->stack_count - count - 1];
   if (kind == HFM__PK_DICT) return hfm__pickle_set_items(p, object, p->stack_count - 2);
   if (!hfm__pickle_is(p, object, HFM__PK_LIST))
-    return hfm__pickle_wrong(p, "elements can only be added to a list", object);
+    return hfm__pickle_wrong(p, HFM_E_PICKLE_TYPE, "elements can only be added to a list", object);
   return hfm__pickle_append(p, object, 0, p->stack[--p->stack_count]);
 }
 
@@ -5530,12 +5563,11 @@ HFM__PRIVATE int hfm__pickle_dict_marked(hfm__pickle *p) {
 }
 
 HFM__PRIVATE int hfm__pickle_unknown(hfm__pickle *p, uint8_t code) {
-  char problem[96];
-  hfm__text t = hfm__text_to(problem, sizeof problem);
-  hfm__text_format(&t, "instruction %d ", (int)code);
+  char shown[40];
+  hfm__text t = hfm__text_to(shown, sizeof shown);
   hfm__text_quoted(&t, (const char *)&code, 1);
-  hfm__text_str(&t, " is not allowed: no state dict needs it");
-  return hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, problem);
+  return hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, "instruction %d %s is not allowed: no state dict needs it", (int)code,
+                          shown);
 }
 
 /* One instruction; 0 on error. */
@@ -5546,12 +5578,13 @@ HFM__PRIVATE int hfm__pickle_step(hfm__pickle *p, uint8_t code) {
     case 0x80: /* PROTO */
       if (!hfm__pickle_operand(p, 1, &value)) return 0;
       if (value < 2 || value > 5)
-        return hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, "only pickle protocols 2 to 5 are read");
+        return hfm__pickle_fail(p, HFM_E_PICKLE_OPCODE, "only pickle protocols 2 to 5 are read, found %u", value);
       return 1;
     case 0x95: /* FRAME */
       if (!hfm__pickle_operand(p, 8, &value)) return 0;
       if (value > p->size - p->pos)
-        return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a frame beyond the end of the stream");
+        return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "a frame of %u bytes, but %u are left", value,
+                                (uint64_t)(p->size - p->pos));
       return 1;
     case '(': return hfm__pickle_mark(p);
     case '0': return hfm__pickle_drop(p); /* POP */
@@ -5633,7 +5666,8 @@ HFM__PRIVATE hfm_result hfm__pickle_run(hfm__pickle *p, uint32_t *root) {
     if (!hfm__pickle_step(p, code)) return p->result;
   }
   if (p->mark_count || p->stack_count != 1) {
-    (void)hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "STOP with other than one value on the stack");
+    (void)hfm__pickle_fail(p, HFM_E_PICKLE_STACK,
+                           "STOP takes one value and no mark from the stack, found %u and %u", (uint64_t)p->stack_count, (uint64_t)p->mark_count);
     return p->result;
   }
   *root = p->stack[0];
@@ -5682,7 +5716,13 @@ typedef struct hfm__torch {
   hfm_error *error;
 } hfm__torch;
 
-HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *problem) {
+HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *format, ...) {
+  char problem[320];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   return hfm__fail(t->error, item, t->file->name, name, t->at, "byte %u: tensor %q: %s", t->at, name, problem);
 }
 
@@ -5765,34 +5805,43 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
     return hfm__torch_bad(t, HFM_E_WEIGHT_DTYPE, tensor->name, "complex128 and packed float4 are not read");
   tensor->dtype = is_v3 ? hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype : storage.dtype;
   if (!tensor->dtype || (is_v3 && storage.dtype && storage.dtype != tensor->dtype))
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage does not fit its dtype");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "its storage does not fit its dtype: expected %s, found %s",
+                          tensor->dtype ? hfm_dtype_name(tensor->dtype) : "a dtype",
+                          storage.dtype ? hfm_dtype_name(storage.dtype) : "bytes");
   itemsize = (uint64_t)hfm_dtype_bits(tensor->dtype) / 8;
   if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage is larger than any file");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage of %u elements is larger than any file",
+                          storage.numel);
   if (storage.is_view && t->zip)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "a view of a storage, which only legacy files have");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "found a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it is a view outside of its storage");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "found a view of %u elements from element %u on, outside of its storage of %u",
+                          storage.view_numel, storage.view_offset, storage.numel);
   numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
   hfm__torch_dims(t, hfm__pickle_element(p, args, 3), stride);
   if (!hfm__torch_reach(tensor, stride, first, &end) || end > numel)
-    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
-                     "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
-                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "shape %t, strides %t and offset %u reach beyond the %u elements of its storage",
+                          (const int64_t *)tensor->shape, (int)tensor->rank, (const int64_t *)stride, (int)tensor->rank,
+                          first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its shape %t has more than 2^63 bytes",
+                          (const int64_t *)tensor->shape, (int)tensor->rank);
   if (hfm__torch_is_contiguous(tensor, stride)) {
     hfm__row_major(tensor);
   } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
              (t->list->strided_bytes > t->list->file_bytes &&
               t->list->strided_bytes - t->list->file_bytes > t->file->ctx->limits.max_new_bytes)) {
-    return hfm__fail(t->error, HFM_E_NEW_WEIGHTS_LIMIT, t->file->name, tensor->name, t->at,
-                     "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
-                     "options.limits.max_new_bytes together",
-                     t->at, tensor->name, t->list->strided_bytes);
+    return hfm__torch_bad(t, HFM_E_NEW_WEIGHTS_LIMIT, tensor->name,
+                          "views of the files take %u bytes as dense tensors, more than the files and "
+                          "options.limits.max_new_bytes together",
+                          t->list->strided_bytes);
   } else {
     int64_t *kept = (int64_t *)hfm__arena_alloc(t->list->names, (uint64_t)tensor->rank * sizeof *kept);
     if (!kept) return hfm__fail_memory(t->error, "the table of tensors", 0);
@@ -5804,7 +5853,8 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   /* What lies in the storage can't overflow: it lies in the file. That it does is what all of the above is about. */
   tensor->offset = elements ? offset + storage.view_offset * storage.itemsize + first * itemsize : offset;
   if (tensor->offset > t->file->size || (elements && (end - first) * itemsize > t->file->size - tensor->offset))
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it reaches beyond the end of the file");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "%u bytes from byte %u on, but the file has only %u",
+                          (end - first) * itemsize, tensor->offset, t->file->size);
   tensor->file = t->index;
   tensor->big_endian = t->big_endian && itemsize > 1;
   return HFM_OK;
@@ -6402,10 +6452,13 @@ HFM__PRIVATE int hfm__gguf_read_name(hfm__gguf *g, uint64_t least, uint64_t most
   if (!name || !grown) return hfm__gguf_no_memory(g, "names");
   if (!hfm__gguf_take(g, name, length)) return 0;
   for (size_t i = 0; i < length; i += step) {
+    char found[40];
+    hfm__text t = hfm__text_to(found, sizeof found);
     step = name[i] ? hfm__utf8_length(name + i, (size_t)length - i) : 0;
-    if (step == 0)
-      return hfm__gguf_fail(g, HFM_E_GGUF_NAME, at + 8 + i, "its name holds %s",
-                            name[i] ? "bytes that are not UTF-8" : "a NUL character");
+    if (step) continue;
+    hfm__text_quoted(&t, name + i, 1);
+    return hfm__gguf_fail(g, HFM_E_GGUF_NAME, at + 8 + i, "its name must be UTF-8 without NUL characters, found %s",
+                          found);
   }
   g->name = g->names[g->name_count].text = name;
   g->names[g->name_count++].at = at;
@@ -6526,7 +6579,8 @@ HFM__PRIVATE int hfm__gguf_alignment(hfm__gguf *g, const hfm_metadata *entry, ui
   const int64_t value = entry->integer;
   if (!hfm__equal(entry->key, "general.alignment")) return 1;
   if (entry->dtype != HFM_U32 || entry->is_list)
-    return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32");
+    return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32, found %s%s",
+                          entry->is_list ? "a list of " : "one ", entry->dtype ? hfm_dtype_name(entry->dtype) : "string");
   if (value < 8 || (value & (value - 1)) != 0)
     return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at + 4, "must be a power of two from 8 on, found %i", value);
   g->list->alignment = (uint32_t)value;
@@ -6569,7 +6623,8 @@ HFM__PRIVATE int hfm__gguf_shape(hfm__gguf *g, hfm__file_tensor *tensor, uint64_
     at = g->at;
     if (!hfm__gguf_number(g, 8, &size, "a dimension")) return 0;
     if (size > (uint64_t)INT64_MAX)
-      return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "dimension %u is negative, or more than 2^63 - 1", i);
+      return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "dimension %u is negative, or more than 2^63 - 1: found %u",
+                            i, size);
     if (!hfm__mul64(*elements, size, elements))
       return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "its dimensions up to number %u multiply to more than 2^64", i);
     tensor->shape[rank - 1 - i] = (int64_t)size;
@@ -6671,12 +6726,14 @@ HFM__PRIVATE int hfm__gguf_begin(hfm__gguf *g, uint64_t *tensors, uint64_t *keys
   g->list->version = (int32_t)version;
   if (!hfm__gguf_number(g, 8, tensors, "the number of tensors")) return 0;
   if (*tensors > (g->file->size - g->at) / LEAST_TENSOR)
-    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 8, "%u tensors, but the file has only %u more bytes", *tensors,
-                          g->file->size - g->at);
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 8,
+                          "%u tensors, but the file has only %u more bytes (is the download complete?)",
+                          *tensors, g->file->size - g->at);
   if (!hfm__gguf_number(g, 8, keys, "the number of keys")) return 0;
   if (*keys > (g->file->size - g->at) / LEAST_KEY)
-    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 16, "%u keys, but the file has only %u more bytes", *keys,
-                          g->file->size - g->at);
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 16,
+                          "%u keys, but the file has only %u more bytes (is the download complete?)",
+                          *keys, g->file->size - g->at);
   return 1;
 }
 
@@ -23861,6 +23918,7 @@ HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *optio
 typedef struct hfm__contents {
   hfm_contents shown; /* first: this is what the caller has a pointer to */
   hfm__arena arena;   /* all that it points to */
+  hfm__budget budget; /* of the reading */
 } hfm__contents;
 
 /* From the table of the file to the public one. */
@@ -23931,16 +23989,20 @@ HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *op
   if (result != HFM_OK) return result;
   contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);
   if (!contents) return hfm__fail_memory(error, "what a file holds", sizeof *contents);
+  hfm__budget_begin(&contents->budget, &ctx, sizeof *contents);
   contents->arena.mem = ctx.mem;
   memset(&list, 0, sizeof list);
   list.mem = ctx.mem;
   list.names = &contents->arena;
   list.want_metadata = 1;
   result = hfm__file_open(&ctx, path, !(options && options->local_copy), &file, error);
+  if (result == HFM_OK) hfm__budget_extend(&ctx, file.size);
   if (result == HFM_OK) result = hfm__weights_read(&file, 0, &list, error);
   if (result == HFM_OK) result = hfm__contents_fill(contents, &list, error);
+  result = hfm__budget_verdict(&ctx, result, path, error);
   hfm__file_close(&file);
   hfm__tensor_list_free(&list);
+  hfm__budget_end(&contents->budget);
   if (result == HFM_OK) *out = &contents->shown;
   else hfm_contents_free(&contents->shown);
   return result;

@@ -151,10 +151,13 @@ HFM__PRIVATE int hfm__gguf_read_name(hfm__gguf *g, uint64_t least, uint64_t most
   if (!name || !grown) return hfm__gguf_no_memory(g, "names");
   if (!hfm__gguf_take(g, name, length)) return 0;
   for (size_t i = 0; i < length; i += step) {
+    char found[40];
+    hfm__text t = hfm__text_to(found, sizeof found);
     step = name[i] ? hfm__utf8_length(name + i, (size_t)length - i) : 0;
-    if (step == 0)
-      return hfm__gguf_fail(g, HFM_E_GGUF_NAME, at + 8 + i, "its name holds %s",
-                            name[i] ? "bytes that are not UTF-8" : "a NUL character");
+    if (step) continue;
+    hfm__text_quoted(&t, name + i, 1);
+    return hfm__gguf_fail(g, HFM_E_GGUF_NAME, at + 8 + i, "its name must be UTF-8 without NUL characters, found %s",
+                          found);
   }
   g->name = g->names[g->name_count].text = name;
   g->names[g->name_count++].at = at;
@@ -275,7 +278,8 @@ HFM__PRIVATE int hfm__gguf_alignment(hfm__gguf *g, const hfm_metadata *entry, ui
   const int64_t value = entry->integer;
   if (!hfm__equal(entry->key, "general.alignment")) return 1;
   if (entry->dtype != HFM_U32 || entry->is_list)
-    return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32");
+    return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32, found %s%s",
+                          entry->is_list ? "a list of " : "one ", entry->dtype ? hfm_dtype_name(entry->dtype) : "string");
   if (value < 8 || (value & (value - 1)) != 0)
     return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at + 4, "must be a power of two from 8 on, found %i", value);
   g->list->alignment = (uint32_t)value;
@@ -318,7 +322,8 @@ HFM__PRIVATE int hfm__gguf_shape(hfm__gguf *g, hfm__file_tensor *tensor, uint64_
     at = g->at;
     if (!hfm__gguf_number(g, 8, &size, "a dimension")) return 0;
     if (size > (uint64_t)INT64_MAX)
-      return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "dimension %u is negative, or more than 2^63 - 1", i);
+      return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "dimension %u is negative, or more than 2^63 - 1: found %u",
+                            i, size);
     if (!hfm__mul64(*elements, size, elements))
       return hfm__gguf_fail(g, HFM_E_GGUF_SHAPE, at, "its dimensions up to number %u multiply to more than 2^64", i);
     tensor->shape[rank - 1 - i] = (int64_t)size;
@@ -420,12 +425,14 @@ HFM__PRIVATE int hfm__gguf_begin(hfm__gguf *g, uint64_t *tensors, uint64_t *keys
   g->list->version = (int32_t)version;
   if (!hfm__gguf_number(g, 8, tensors, "the number of tensors")) return 0;
   if (*tensors > (g->file->size - g->at) / LEAST_TENSOR)
-    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 8, "%u tensors, but the file has only %u more bytes", *tensors,
-                          g->file->size - g->at);
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 8,
+                          "%u tensors, but the file has only %u more bytes (is the download complete?)",
+                          *tensors, g->file->size - g->at);
   if (!hfm__gguf_number(g, 8, keys, "the number of keys")) return 0;
   if (*keys > (g->file->size - g->at) / LEAST_KEY)
-    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 16, "%u keys, but the file has only %u more bytes", *keys,
-                          g->file->size - g->at);
+    return hfm__gguf_fail(g, HFM_E_GGUF_TRUNCATED, 16,
+                          "%u keys, but the file has only %u more bytes (is the download complete?)",
+                          *keys, g->file->size - g->at);
   return 1;
 }
 

@@ -39,7 +39,13 @@ typedef struct hfm__torch {
   hfm_error *error;
 } hfm__torch;
 
-HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *problem) {
+HFM__PRIVATE hfm_result hfm__torch_bad(const hfm__torch *t, int32_t item, const char *name, const char *format, ...) {
+  char problem[320];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   return hfm__fail(t->error, item, t->file->name, name, t->at, "byte %u: tensor %q: %s", t->at, name, problem);
 }
 
@@ -122,34 +128,43 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
     return hfm__torch_bad(t, HFM_E_WEIGHT_DTYPE, tensor->name, "complex128 and packed float4 are not read");
   tensor->dtype = is_v3 ? hfm__pickle_globals[p->objects[hfm__pickle_element(p, args, 6)].a].dtype : storage.dtype;
   if (!tensor->dtype || (is_v3 && storage.dtype && storage.dtype != tensor->dtype))
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage does not fit its dtype");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "its storage does not fit its dtype: expected %s, found %s",
+                          tensor->dtype ? hfm_dtype_name(tensor->dtype) : "a dtype",
+                          storage.dtype ? hfm_dtype_name(storage.dtype) : "bytes");
   itemsize = (uint64_t)hfm_dtype_bits(tensor->dtype) / 8;
   if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage is larger than any file");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage of %u elements is larger than any file",
+                          storage.numel);
   if (storage.is_view && t->zip)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "a view of a storage, which only legacy files have");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "found a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it is a view outside of its storage");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "found a view of %u elements from element %u on, outside of its storage of %u",
+                          storage.view_numel, storage.view_offset, storage.numel);
   numel = storage.view_numel * storage.itemsize / itemsize;
   tensor->rank = (int32_t)p->objects[size].u.count;
   hfm__torch_dims(t, size, tensor->shape);
   hfm__torch_dims(t, hfm__pickle_element(p, args, 3), stride);
   if (!hfm__torch_reach(tensor, stride, first, &end) || end > numel)
-    return hfm__fail(t->error, HFM_E_PICKLE_TENSOR, t->file->name, tensor->name, t->at,
-                     "byte %u: tensor %q: shape %t with offset %u reaches beyond the %u elements of its storage", t->at,
-                     tensor->name, (const int64_t *)tensor->shape, (int)tensor->rank, first, numel);
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
+                          "shape %t, strides %t and offset %u reach beyond the %u elements of its storage",
+                          (const int64_t *)tensor->shape, (int)tensor->rank, (const int64_t *)stride, (int)tensor->rank,
+                          first, numel);
   if (!hfm__checked_elements(tensor->shape, tensor->rank, &elements) ||
       !hfm__mul64(elements, itemsize, &tensor->bytes) || tensor->bytes > (uint64_t)INT64_MAX)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it has more elements than there can be");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its shape %t has more than 2^63 bytes",
+                          (const int64_t *)tensor->shape, (int)tensor->rank);
   if (hfm__torch_is_contiguous(tensor, stride)) {
     hfm__row_major(tensor);
   } else if (!hfm__add64(t->list->strided_bytes, tensor->bytes, &t->list->strided_bytes) ||
              (t->list->strided_bytes > t->list->file_bytes &&
               t->list->strided_bytes - t->list->file_bytes > t->file->ctx->limits.max_new_bytes)) {
-    return hfm__fail(t->error, HFM_E_NEW_WEIGHTS_LIMIT, t->file->name, tensor->name, t->at,
-                     "byte %u: tensor %q: views of the files take %u bytes as dense tensors, more than the files and "
-                     "options.limits.max_new_bytes together",
-                     t->at, tensor->name, t->list->strided_bytes);
+    return hfm__torch_bad(t, HFM_E_NEW_WEIGHTS_LIMIT, tensor->name,
+                          "views of the files take %u bytes as dense tensors, more than the files and "
+                          "options.limits.max_new_bytes together",
+                          t->list->strided_bytes);
   } else {
     int64_t *kept = (int64_t *)hfm__arena_alloc(t->list->names, (uint64_t)tensor->rank * sizeof *kept);
     if (!kept) return hfm__fail_memory(t->error, "the table of tensors", 0);
@@ -161,7 +176,8 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   /* What lies in the storage can't overflow: it lies in the file. That it does is what all of the above is about. */
   tensor->offset = elements ? offset + storage.view_offset * storage.itemsize + first * itemsize : offset;
   if (tensor->offset > t->file->size || (elements && (end - first) * itemsize > t->file->size - tensor->offset))
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "it reaches beyond the end of the file");
+    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "%u bytes from byte %u on, but the file has only %u",
+                          (end - first) * itemsize, tensor->offset, t->file->size);
   tensor->file = t->index;
   tensor->big_endian = t->big_endian && itemsize > 1;
   return HFM_OK;

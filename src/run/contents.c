@@ -3,6 +3,7 @@
 typedef struct hfm__contents {
   hfm_contents shown; /* first: this is what the caller has a pointer to */
   hfm__arena arena;   /* all that it points to */
+  hfm__budget budget; /* of the reading */
 } hfm__contents;
 
 /* From the table of the file to the public one. */
@@ -73,16 +74,20 @@ HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *op
   if (result != HFM_OK) return result;
   contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);
   if (!contents) return hfm__fail_memory(error, "what a file holds", sizeof *contents);
+  hfm__budget_begin(&contents->budget, &ctx, sizeof *contents);
   contents->arena.mem = ctx.mem;
   memset(&list, 0, sizeof list);
   list.mem = ctx.mem;
   list.names = &contents->arena;
   list.want_metadata = 1;
   result = hfm__file_open(&ctx, path, !(options && options->local_copy), &file, error);
+  if (result == HFM_OK) hfm__budget_extend(&ctx, file.size);
   if (result == HFM_OK) result = hfm__weights_read(&file, 0, &list, error);
   if (result == HFM_OK) result = hfm__contents_fill(contents, &list, error);
+  result = hfm__budget_verdict(&ctx, result, path, error);
   hfm__file_close(&file);
   hfm__tensor_list_free(&list);
+  hfm__budget_end(&contents->budget);
   if (result == HFM_OK) *out = &contents->shown;
   else hfm_contents_free(&contents->shown);
   return result;

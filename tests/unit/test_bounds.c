@@ -4,6 +4,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include "gguf_writer.h"
 #include "torch_archive.h"
 
 enum { MIB = 1 << 20 };
@@ -55,6 +56,17 @@ static int32_t judge_file(const char *name, const bytes *b, uint64_t limit, hfm_
   if (!CHECK(memory.peak_bytes <= (int64_t)most))
     printf("    %s: %d bytes for a file of %d\n", name, (int)memory.peak_bytes, (int)b->size);
   CHECK(failing_alloc_clean(&memory));
+  if (!hfm__ends_with(name, ".json")) { /* the same with what the caller gets of it, metadata included */
+    hfm_contents *contents = NULL;
+    hfm_error other;
+    failing_alloc_begin(&memory, -1);
+    options.allocator = memory.allocator;
+    if (hfm_read_contents(name, &options, &contents, &other) != HFM_OK && result == HFM_OK)
+      CHECK_INT(other.item, HFM_E_FILE_STRUCTURE);
+    if (!CHECK(memory.peak_bytes <= (int64_t)most)) printf("    %s: %d bytes\n", name, (int)memory.peak_bytes);
+    hfm_contents_free(contents);
+    CHECK(failing_alloc_clean(&memory));
+  }
   if (result == HFM_OK && hfm__ends_with(name, "config.json")) { /* what is only read above becomes a document */
     hfm_config *config = NULL;
     failing_alloc_begin(&memory, -1);
@@ -247,6 +259,55 @@ static void test_zip_directory(void) {
   free(b.data);
 }
 
+/* G2, G3: the shortest keys, tensors and lists; keys as long as they may be. A hundred thousand are read, millions not. */
+static void test_gguf(void) {
+  enum { KEYS, LONG_KEYS, TENSORS, LISTS, KINDS };
+  static const char *const what[] = {"keys", "long keys", "tensors", "lists"};
+  static const uint64_t counts[] = {2000000, 200, 1000000, 300000};
+  static const uint64_t few[] = {200000, 100, 100000, 100000};
+  bytes b;
+  if (!begin(&b, 40 * MIB)) return;
+  for (int kind = 0; kind < KINDS; kind++) {
+    for (int many = 0; many < 2; many++) {
+      const uint64_t count = many ? counts[kind] : few[kind];
+      hfm_error error;
+      gguf_writer w;
+      int32_t item;
+      b.size = 0;
+      gguf_begin(&w, kind == TENSORS ? count : 0, kind == TENSORS ? 0 : count);
+      add(&b, w.bytes, w.size);
+      for (uint64_t i = 0; i < count; i++) {
+        char name[16];
+        w.size = 0;
+        snprintf(name, sizeof name, "%x", (unsigned)i);
+        if (kind == TENSORS) {
+          static const uint64_t none[1] = {0};
+          gguf_tensor(&w, name, 1, none, 0, 0);
+        } else if (kind == LONG_KEYS) {
+          gguf_put(&w, 8, 65535);
+          add(&b, w.bytes, w.size);
+          w.size = 0;
+          add_many(&b, "k", 1, 65535 - 8);
+          snprintf(name, sizeof name, "%08x", (unsigned)i);
+          add_text(&b, name);
+          gguf_put(&w, 4, GGUF_U8), gguf_put(&w, 1, 0);
+        } else if (kind == LISTS) {
+          gguf_key(&w, name, GGUF_LIST), gguf_put(&w, 4, GGUF_STRING), gguf_put(&w, 8, 2), gguf_put(&w, 8, 0);
+          gguf_put(&w, 8, 0);
+        } else {
+          gguf_key(&w, name, GGUF_U8), gguf_put(&w, 1, 0);
+        }
+        add(&b, w.bytes, w.size);
+      }
+      add_many(&b, "\0", 1, 32); /* where the data would begin */
+      item = judge_file("x.gguf", &b, 0, &error);
+      if (!CHECK(item == (int32_t)HFM_E_NONE || (many && item == (int32_t)HFM_E_FILE_STRUCTURE)))
+        printf("    %s: %s\n", what[kind], error.message);
+    }
+  }
+  free(b.data);
+}
+
 int main(void) {
   TEST(test_pickles);
   TEST(test_legacy_stream);
@@ -254,5 +315,6 @@ int main(void) {
   TEST(test_json);
   TEST(test_index);
   TEST(test_zip_directory);
+  TEST(test_gguf);
   return check_report("test_bounds");
 }

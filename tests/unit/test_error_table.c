@@ -6,6 +6,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include "gguf_writer.h"
 #include "torch_archive.h"
 
 static char table[65536];
@@ -151,20 +152,116 @@ static void bin_rows(void) {
   pickle_row(PICKLE("\x80\2}U\1wP\n."));
   pickle_row(PICKLE("\x80\2cos\nsystem\n."));
   pickle_row(PICKLE("\x80\2R."));
+  pickle_row(PICKLE("\x80\2K\1u."));
+  pickle_row(PICKLE("\x80\2}(K\1u."));
+  pickle_row(PICKLE("\x80\2(K\1e."));
+  pickle_row(PICKLE("\x80\2}(}."));
   pickle_row(PICKLE("\x80\2)(K\1e."));
   pickle_row(PICKLE("\x80\2X\xff\xff\xff\x7f."));
   pickle_row(PICKLE("\x80\2h\7."));
   pickle_row(PICKLE("\x80\2K\1."));
   pickle_row(PICKLE(ARGS(OK_ID, "K\1", "K\4\x85", "K\1\x85")));
   pickle_row(PICKLE(ARGS(OK_ID, "K\0", "J\xff\xff\xff\xff\x85", "K\1\x85")));
+  pickle_row(PICKLE(ARGS("N", "K\0", "K\4\x85", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OK_ID, "N", "K\4\x85", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\0", "K\4", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\0", "(" "K\1K\1K\1K\1K\1K\1K\1K\1K\1" "t", "K\1\x85")));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1K\1\x86")));
+  pickle_row(PICKLE(V3_ARGS(UNTYPED("K\4"), "K\0K\2\x85K\1\x85", "Size")));
+  pickle_row(PICKLE(V3_ARGS(OK_ID, "K\0K\2\x85K\1\x85", "bfloat16")));
+  pickle_row(PICKLE("\x80\2}U\1wctorch._utils\n_rebuild_parameter\n)Rs."));
+  pickle_row(PICKLE("\x80\2}U\1wctorch._utils\n_rebuild_parameter\nN\x89N\x87Rs."));
+  pickle_row(PICKLE(ARGS(OF("LongStorage", "\1" "0", "\x8a\x08\0\0\0\0\0\0\0\x40"), "K\0", ")", ")")));
+  pickle_row(PICKLE(ARGS(OK_ID, "K\0", "\x8a\x08\0\0\0\0\0\0\0\x40J\4\0\0\0\x86", "K\0K\0\x86")));
+  pickle_row(PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\0K\4\x87"), "K\0", ")", ")")));
   pickle_row(PICKLE(ARGS(OF("LongStorage", "\1" "0", "K\4"), "K\0", ")", ")")));
   pickle_row(PICKLE(ARGS(OF("ByteStorage", "\1" "7", "K\4"), "K\0", ")", ")")));
   pickle_row(PICKLE(ARGS(OF("ComplexDoubleStorage", "\1" "0", "K\0"), "K\0", "K\0\x85", "K\1\x85")));
   pickle_row(PICKLE(ARGS(OK_ID, "K\0", "\x8a\x06\0\0\0\0\0\4\x85", "K\0\x85")));
+  make_legacy(&a, PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")), 4, 4);
+  one_file("x.bin", a.bytes, a.size);
   make_legacy(&a, PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 3);
   one_file("x.bin", a.bytes, a.size);
 }
 #undef OK_ID
+
+static void gguf_row(const gguf_writer *w) { one_file("x.gguf", w->bytes, w->size); }
+
+/* A file of one tensor. */
+static void gguf_tensor_row(const char *name, int rank, const uint64_t *shape, uint64_t type, uint64_t offset) {
+  gguf_writer w;
+  gguf_begin(&w, 1, 0);
+  gguf_tensor(&w, name, rank, shape, type, offset);
+  gguf_data(&w, 32, 64);
+  gguf_row(&w);
+}
+
+/* A file of one key, whose value is a number. */
+static void gguf_key_row(const char *key, uint64_t type, int size, uint64_t value) {
+  gguf_writer w;
+  gguf_begin(&w, 0, 1);
+  gguf_key(&w, key, type), gguf_put(&w, size, value);
+  gguf_row(&w);
+}
+
+static void gguf_rows(void) {
+  static const uint64_t vector[5] = {100, 1, 1, 1, 1}, few[1] = {8}, negative[1] = {UINT64_MAX}, most[1] = {INT64_MAX};
+  static const uint64_t endless[2] = {(uint64_t)1 << 32, (uint64_t)1 << 32}, huge[1] = {(uint64_t)1 << 62};
+  gguf_writer w;
+  hfm_contents *contents;
+  hfm_model *model;
+  hfm_memory_file file;
+  hfm__memory_files files;
+  hfm_options options;
+  hfm_error error;
+  FILE_ROW("x.gguf", "GGU");
+  FILE_ROW("x.gguf", "GGML");
+  for (int version = 0; version < 2; version++) {
+    gguf_begin(&w, 0, 0);
+    w.bytes[4] = (uint8_t)(version ? 0 : 1);
+    w.bytes[7] = (uint8_t)(version ? 3 : 0);
+    gguf_row(&w);
+  }
+  gguf_begin(&w, 1000, 0);
+  gguf_row(&w);
+  gguf_begin(&w, 0, 1000);
+  gguf_row(&w);
+  gguf_key_row("k", GGUF_STRING, 8, 99);
+  gguf_key_row("", GGUF_U8, 1, 0);
+  gguf_key_row("a\xff", GGUF_U8, 1, 0);
+  gguf_key_row("k", 13, 8, 0);
+  gguf_key_row("k", GGUF_LIST, 4, GGUF_LIST);
+  gguf_key_row("k", GGUF_BOOL, 1, 2);
+  gguf_key_row("general.alignment", GGUF_I32, 4, 32);
+  gguf_key_row("general.alignment", GGUF_U32, 4, 24);
+  gguf_begin(&w, 0, 2);
+  gguf_key(&w, "k", GGUF_U8), gguf_put(&w, 1, 0);
+  gguf_key(&w, "k", GGUF_U8), gguf_put(&w, 1, 0);
+  gguf_row(&w);
+  gguf_tensor_row("w", 5, vector, 0, 0);
+  gguf_tensor_row("w", 1, negative, 0, 0);
+  gguf_tensor_row("w", 2, endless, 0, 0);
+  gguf_tensor_row("w", 1, few, 2, 0);
+  gguf_tensor_row("w", 1, huge, 28, 0);
+  gguf_tensor_row("w", 1, few, 99, 0);
+  gguf_tensor_row("w", 1, few, 4, 0);
+  gguf_tensor_row("w", 1, few, 0, 32);
+  gguf_tensor_row("w", 1, vector, 0, 0);
+  gguf_begin(&w, 2, 0);
+  gguf_tensor(&w, "v", 1, most, 24, 0);
+  gguf_tensor(&w, "w", 1, most, 24, (uint64_t)1 << 63);
+  gguf_row(&w);
+  gguf_begin(&w, 1, 0);
+  gguf_tensor(&w, "w", 1, few, 24, 0);
+  gguf_data(&w, 32, 32);
+  file.name = "x.gguf";
+  file.data = w.bytes;
+  file.size = w.size;
+  options = served(&file, 1, &files);
+  options.limits.max_header_bytes = 40;
+  row(hfm_read_contents("x.gguf", &options, &contents, &error), &error);
+  row(hfm_from_pretrained("x.gguf", &options, &model, &error), &error);
+}
 
 /* ---- Files and their sources ---- */
 
@@ -386,6 +483,7 @@ static void test_table(void) {
   safetensors_rows();
   index_rows();
   bin_rows();
+  gguf_rows();
   source_rows();
   hub_rows();
   model_rows();

@@ -157,13 +157,13 @@ static void test_g3_names(void) {
     gguf_begin(&w, 0, 1);
     w.mark = w.size + 8 + (bad[i][0] == 'a');
     gguf_key(&w, bad[i], GGUF_U8), gguf_put(&w, 1, 0);
-    refused(&w, HFM_E_GGUF_NAME, "bytes that are not UTF-8");
+    refused(&w, HFM_E_GGUF_NAME, "its name must be UTF-8 without NUL characters, found '\\x");
   }
   gguf_begin(&w, 1, 0);
   w.mark = w.size + 8 + 1;
   gguf_put_text(&w, "a\0b", 3);
   gguf_put(&w, 4, 0), gguf_put(&w, 4, 0), gguf_put(&w, 8, 0);
-  refused(&w, HFM_E_GGUF_NAME, "a NUL character");
+  refused(&w, HFM_E_GGUF_NAME, "its name must be UTF-8 without NUL characters, found '\\x00'");
   gguf_begin(&w, 0, 3);
   gguf_key(&w, "same", GGUF_U8), gguf_put(&w, 1, 0);
   gguf_key(&w, "other", GGUF_U8), gguf_put(&w, 1, 0);
@@ -291,7 +291,7 @@ static void test_g5_alignment(void) {
     if (types[i] == GGUF_LIST) gguf_put(&w, 4, GGUF_U32);
     gguf_put(&w, 8, types[i] == GGUF_STRING ? 0 : types[i] == GGUF_LIST ? 1 : 32);
     if (types[i] == GGUF_LIST) gguf_put(&w, 4, 32);
-    refused(&w, HFM_E_GGUF_ALIGNMENT, "must be one uint32");
+    refused(&w, HFM_E_GGUF_ALIGNMENT, "must be one uint32, found ");
   }
   for (uint64_t alignment = 8; alignment <= 4096; alignment *= 2) {
     gguf_begin(&w, 2, 1);

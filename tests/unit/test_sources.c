@@ -136,6 +136,9 @@ static void test_every_call(void) {
       {"tests/hostile/torch/zip_many.bin", NULL},
       {"tests/hostile/torch/legacy_checkpoint.bin", NULL},
       {"tests/hostile/torch/legacy_views.bin", NULL},
+      {"tests/hostile/gguf/values.gguf", NULL},
+      {"tests/hostile/gguf/types.gguf", NULL},
+      {"tests/hostile/gguf/aligned.gguf", NULL},
   };
   for (size_t i = 0; i < HFM__COUNT(files); i++) {
     broken_io io;
@@ -143,6 +146,57 @@ static void test_every_call(void) {
     for (size_t k = 0; files[i][k]; k++)
       if (!add_file(&io, files[i][k])) return;
     check_every_call(&io);
+  }
+}
+
+/* ---- Files that end too early ---- */
+
+/* Every prefix of each kind of file: refused, but for white space at the end of JSON and padding at the end of GGUF; nothing is
+   left. */
+static void test_every_prefix(void) {
+  static const char *const paths[] = {
+      "tests/models/bert_base/config.json", "tests/models/llama_causal/generation_config.json",
+      "tests/models/bert_sharded/model.safetensors.index.json", "tests/hostile/torch/zip_stream.safetensors",
+      "tests/hostile/torch/zip_stream.bin", "tests/hostile/torch/legacy_checkpoint.bin",
+      "tests/hostile/gguf/values.gguf", "tests/hostile/gguf/aligned.gguf"};
+  for (size_t i = 0; i < HFM__COUNT(paths); i++) {
+    broken_io io;
+    failing_alloc memory;
+    hfm_memory_file file;
+    hfm__memory_files files;
+    hfm_options options;
+    memset(&io, 0, sizeof io);
+    memset(&options, 0, sizeof options);
+    if (!add_file(&io, paths[i])) return;
+    file = io.files[0];
+    files.files = &file;
+    files.count = 1;
+    options.io = hfm__memory_io(&files);
+    for (file.size = 0; file.size < io.files[0].size; file.size++) {
+      char *exact = (char *)malloc(file.size ? file.size : 1); /* so that a sanitizer sees a read past the end */
+      hfm_error error;
+      hfm_result result;
+      if (!CHECK(exact != NULL)) return;
+      memcpy(exact, io.files[0].data, file.size);
+      file.data = exact;
+      failing_alloc_begin(&memory, -1);
+      options.allocator = memory.allocator;
+      options.local_copy = (int32_t)(file.size & 1);
+      result = hfm_check_file(paths[i], &options, &error);
+      if (result == HFM_OK) {
+        for (size_t k = file.size; k < io.files[0].size; k++) {
+          const char left = ((const char *)io.files[0].data)[k];
+          CHECK(hfm__ends_with(paths[i], ".gguf") ? left == 0
+                                                  : hfm__ends_with(paths[i], ".json") && (left == ' ' || left == '\n'));
+        }
+      } else {
+        CHECK(error.item != HFM_E_NONE && error.message[0] && error.offset <= file.size);
+        CHECK_CONTAINS(error.message, error.file);
+      }
+      CHECK(failing_alloc_clean(&memory));
+      free(exact);
+    }
+    free((void *)(uintptr_t)io.files[0].data);
   }
 }
 
@@ -265,6 +319,7 @@ static void test_changed_while_open(void) {
 
 int main(void) {
   TEST(test_every_call);
+  TEST(test_every_prefix);
 #if HAS_POSIX
   TEST(test_in_place_of_a_file);
   TEST(test_links_and_read_only);

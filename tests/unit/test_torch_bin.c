@@ -209,9 +209,10 @@ static void test_legacy_views(void) {
   }
 }
 
-static const char *const swept[] = {"zip_stream", "zip_views_4", "zip_rewritten", "legacy_views", "legacy_checkpoint"};
+static const char *const swept[] = {"zip_stream", "zip_views_4", "zip_rewritten", "zip_rebuild_v3",
+                                    "zip_big_endian", "legacy_views", "legacy_checkpoint", "legacy_module"};
 
-/* Every prefix is refused, every changed byte judged; an accepted file has all its tensors inside. */
+/* Every prefix is refused, every value of every byte judged; an accepted file has all its tensors inside. */
 static void test_every_prefix_and_byte(void) {
   for (size_t f = 0; f < HFM__COUNT(swept); f++) {
     size_t size;
@@ -229,11 +230,9 @@ static void test_every_prefix_and_byte(void) {
     }
     for (size_t i = 0; i < size; i++) {
       const uint8_t old = file[i];
-      const uint8_t changes[] = {(uint8_t)(old ^ 1), (uint8_t)(old ^ 0x80), (uint8_t)~old, 0, 0xff, (uint8_t)(old + 1),
-                                 '.', '('};
-      for (size_t k = 0; k < (f == 0 || f == 4 ? 256 : sizeof changes); k++) { /* of a zip and a legacy file all values */
-        file[i] = f == 0 || f == 4 ? (uint8_t)k : changes[k];
-        if (open_bytes(file, size, (int)(k & 1), NULL, &s, &ckpt, &error) == HFM_E_NONE) {
+      for (int value = 0; value < 256; value++) {
+        file[i] = (uint8_t)value;
+        if (open_bytes(file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
           check_inside(&ckpt, size);
           hfm__checkpoint_close(&ckpt);
         } else {
