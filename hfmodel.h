@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "cf223ccaec97f372" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "01efb4fbddf0be23" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -17762,6 +17762,7 @@ enum {
   HFM__INIT_ZEROS,
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
+  HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
   HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
 };
 
@@ -17771,7 +17772,7 @@ typedef struct hfm__parameter {
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
   int32_t init;         /* HFM__INIT_... */
-  float deviation;      /* of HFM__INIT_NORMAL */
+  float deviation;      /* of HFM__INIT_NORMAL and _TRUNCATED, before it is cut */
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
@@ -21030,12 +21031,12 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
 HFM__PRIVATE void hfm__vit_embeddings_init(hfm__builder *b, hfm__vit *self) {
   const int64_t tokens = 1 + self->distillation;
   const int64_t patches = (self->image_size[0] / self->patch_size[0]) * (self->image_size[1] / self->patch_size[1]);
+  const int32_t init = self->distillation ? HFM__INIT_ZEROS : HFM__INIT_TRUNCATED;
   hfm__begin(b, "embeddings", "*Embeddings");
-  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, HFM__INIT_NORMAL);
-  self->position_embeddings =
-      hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
+  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, init);
+  self->position_embeddings = hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, init);
   if (self->distillation)
-    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, HFM__INIT_ZEROS);
+    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, init);
   hfm__begin(b, "patch_embeddings", "*PatchEmbeddings");
   self->projection =
       hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
@@ -21543,10 +21544,15 @@ HFM__PRIVATE hfm__random hfm__random_for(uint64_t seed, const char *name) {
   return r;
 }
 
+/* In (0, 1]. */
+HFM__PRIVATE float hfm__random_unit(uint64_t bits) {
+  return ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f);
+}
+
 /* Two numbers from the standard normal distribution (Box and Muller 1958). */
 HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint64_t bits = hfm__random_next(r);
-  const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
+  const float u = hfm__random_unit(bits);
   const uint32_t quadrant = (uint32_t)(bits >> 22 & 3);
   const float radius = sqrtf(-2.0f * (float)hfm__exact_log((double)u));
   double s, c;
@@ -21555,6 +21561,20 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   pair[1] = radius * (float)(quadrant & 1 ? c : s);
   if (quadrant & 2) pair[0] = -pair[0];
   if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
+}
+
+/* A number from the normal distribution of that deviation, if it is not cut: from -2 to 2. A wide one is nearly uniform
+   there, so a uniform number is tried, as often taken as its density says: no try fails more often than 6 times in 7. */
+HFM__PRIVATE int hfm__random_truncated(hfm__random *r, float deviation, float *x) {
+  float pair[2], t;
+  if (deviation <= 1) {
+    hfm__random_normal(r, pair);
+    *x = pair[0] * deviation;
+    return *x >= -2 && *x <= 2;
+  }
+  *x = 4 * hfm__random_unit(hfm__random_next(r)) - 2;
+  t = *x / deviation;
+  return t * t <= -2.0f * (float)hfm__exact_log((double)hfm__random_unit(hfm__random_next(r)));
 }
 
 /* "Attention is all you need", section 3.5. */
@@ -21569,18 +21589,18 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
   const int64_t elements = hfm__parameter_elements(p);
   hfm__random random = hfm__random_for(seed, name);
   float pair[2] = {0, 0};
-  if (p->init == HFM__INIT_SINUSOIDAL) {
-    for (int64_t i = 0; i < elements; i++)
-      hfm__store(data, dtype, i, hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]));
-    return;
-  }
-  if (p->init != HFM__INIT_NORMAL) {
-    for (int64_t i = 0; i < elements; i++) hfm__store(data, dtype, i, p->init == HFM__INIT_ONES ? 1.0 : 0.0);
-    return;
-  }
   for (int64_t i = 0; i < elements; i++) {
-    if (!(i & 1)) hfm__random_normal(&random, pair);
-    hfm__store(data, dtype, i, (double)(pair[i & 1] * p->deviation));
+    double value = p->init == HFM__INIT_ONES;
+    if (p->init == HFM__INIT_SINUSOIDAL) {
+      value = hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]);
+    } else if (p->init == HFM__INIT_NORMAL) {
+      if (!(i & 1)) hfm__random_normal(&random, pair);
+      value = (double)(pair[i & 1] * p->deviation);
+    } else if (p->init == HFM__INIT_TRUNCATED) {
+      while (!hfm__random_truncated(&random, p->deviation, &pair[0])) continue;
+      value = (double)pair[0];
+    }
+    hfm__store(data, dtype, i, value);
   }
   if (p->padding >= 0)
     for (int64_t i = 0; i < p->shape[1]; i++) hfm__store(data, dtype, p->padding * p->shape[1] + i, 0.0);

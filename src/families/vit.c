@@ -59,12 +59,12 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
 HFM__PRIVATE void hfm__vit_embeddings_init(hfm__builder *b, hfm__vit *self) {
   const int64_t tokens = 1 + self->distillation;
   const int64_t patches = (self->image_size[0] / self->patch_size[0]) * (self->image_size[1] / self->patch_size[1]);
+  const int32_t init = self->distillation ? HFM__INIT_ZEROS : HFM__INIT_TRUNCATED;
   hfm__begin(b, "embeddings", "*Embeddings");
-  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, HFM__INIT_NORMAL);
-  self->position_embeddings =
-      hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
+  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, init);
+  self->position_embeddings = hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, init);
   if (self->distillation)
-    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, HFM__INIT_ZEROS);
+    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, init);
   hfm__begin(b, "patch_embeddings", "*PatchEmbeddings");
   self->projection =
       hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
