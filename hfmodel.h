@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "01efb4fbddf0be23" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a96c02ed68c3fcf0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -18104,12 +18104,6 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
-HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
-  double value = 0;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return value;
-}
-
 /* Yes or no; null or nothing is no. */
 HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
   int32_t value = 0;
@@ -18211,6 +18205,16 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   if (hfm__ok(b)) copy = hfm__arena_copy(&b->tree->arena, buffer, HFM__MIN(t.length, sizeof buffer - 1));
   if (!copy) hfm__builder_memory(b);
   return copy ? copy : "";
+}
+
+/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
+  const hfm__config_value written = hfm__config_find(b->config, key);
+  double value = 0;
+  int64_t whole;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
+                                                          : hfm__own_text(b, "%g", value);
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -18447,9 +18451,9 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   return module;
 }
 
-HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, double p) {
+HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char *p) {
   const hfm__mod module = hfm__module_add(b, name, "Dropout", HFM__MODULE_DROPOUT);
-  hfm__describe(b, module, hfm__own_text(b, "p=%g, inplace=False", p));
+  hfm__describe(b, module, hfm__own_text(b, "p=%s, inplace=False", p));
   return module;
 }
 
@@ -19747,9 +19751,9 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
-HFM__PRIVATE double hfm__decoder_classifier_dropout(hfm__builder *b) {
+HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
   const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
-  return hfm__is_null(b, key) ? 0.1 : hfm__probability(b, key);
+  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }
 /* ==== end src/families/family.h ==== */
 /* ==== begin src/families/config_classes.c ==== */
@@ -19868,7 +19872,8 @@ typedef struct hfm__bert_config {
   int64_t vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
   int64_t max_position_embeddings, type_vocab_size;
   int32_t hidden_act;
-  double layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
 } hfm__bert_config;
 
@@ -20331,7 +20336,7 @@ typedef struct hfm__distilbert_layer {
 typedef struct hfm__distilbert {
   int64_t vocab_size, dim, n_layers, n_heads, hidden_dim, max_position_embeddings, pad_token_id;
   int32_t activation;
-  double dropout, attention_dropout;
+  const char *dropout, *attention_dropout;
   hfm__mod word_embeddings, position_embeddings, LayerNorm, embeddings_dropout;
   hfm__distilbert_layer *layer;
   hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm,
@@ -20529,7 +20534,8 @@ typedef struct hfm__gpt2_block {
 typedef struct hfm__gpt2 {
   int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
   int32_t activation, scales, scales_by_layer;
-  double epsilon, attn_pdrop, embd_pdrop, resid_pdrop;
+  double epsilon;
+  const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
   hfm__mod wte, wpe, drop, ln_f;
   hfm__gpt2_block *h;
   hfm__mod head, head_dropout;
@@ -20982,7 +20988,8 @@ typedef struct hfm__vit {
   int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, num_channels, pooler_output_size;
   int64_t image_size[2], patch_size[2]; /* height, width */
   int32_t hidden_act, pooler_act, qkv_bias, distillation;
-  double layer_norm_eps, hidden_dropout_prob;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob;
   hfm__par cls_token, distillation_token, position_embeddings;
   hfm__mod projection, embeddings_dropout, layernorm, pooler_dense, pooler_activation;
   hfm__vit_layer *layers;

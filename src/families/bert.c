@@ -5,7 +5,8 @@ typedef struct hfm__bert_config {
   int64_t vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
   int64_t max_position_embeddings, type_vocab_size;
   int32_t hidden_act;
-  double layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
 } hfm__bert_config;
 

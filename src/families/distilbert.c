@@ -9,7 +9,7 @@ typedef struct hfm__distilbert_layer {
 typedef struct hfm__distilbert {
   int64_t vocab_size, dim, n_layers, n_heads, hidden_dim, max_position_embeddings, pad_token_id;
   int32_t activation;
-  double dropout, attention_dropout;
+  const char *dropout, *attention_dropout;
   hfm__mod word_embeddings, position_embeddings, LayerNorm, embeddings_dropout;
   hfm__distilbert_layer *layer;
   hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm,

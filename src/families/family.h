@@ -117,7 +117,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
-HFM__PRIVATE double hfm__decoder_classifier_dropout(hfm__builder *b) {
+HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
   const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
-  return hfm__is_null(b, key) ? 0.1 : hfm__probability(b, key);
+  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }

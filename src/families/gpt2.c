@@ -8,7 +8,8 @@ typedef struct hfm__gpt2_block {
 typedef struct hfm__gpt2 {
   int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
   int32_t activation, scales, scales_by_layer;
-  double epsilon, attn_pdrop, embd_pdrop, resid_pdrop;
+  double epsilon;
+  const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
   hfm__mod wte, wpe, drop, ln_f;
   hfm__gpt2_block *h;
   hfm__mod head, head_dropout;

@@ -10,7 +10,8 @@ typedef struct hfm__vit {
   int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, num_channels, pooler_output_size;
   int64_t image_size[2], patch_size[2]; /* height, width */
   int32_t hidden_act, pooler_act, qkv_bias, distillation;
-  double layer_norm_eps, hidden_dropout_prob;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob;
   hfm__par cls_token, distillation_token, position_embeddings;
   hfm__mod projection, embeddings_dropout, layernorm, pooler_dense, pooler_activation;
   hfm__vit_layer *layers;
