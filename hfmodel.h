@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a96c02ed68c3fcf0" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "760bed092651d77d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -716,7 +716,7 @@ typedef struct hfm_inputs {
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
   int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
                                    and positions are those of the new tokens; attention_mask is [batch, cached + length] */
-  int32_t logits_to_keep;       /* causal-lm: logits of only so many last positions; default all */
+  int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -8138,26 +8138,47 @@ enum {
 
 enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
-/* Activations by config name: X(name, config name, torch class as printed). */
+/* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
+   what is printed in its parentheses). */
 #define HFM__ACTIVATION_LIST(X) \
-  X(gelu, "gelu", "GELUActivation") \
-  X(gelu_new, "gelu_new", "NewGELUActivation") \
-  X(gelu_pytorch_tanh, "gelu_pytorch_tanh", "GELUTanh") \
-  X(gelu_fast, "gelu_fast", "FastGELUActivation") \
-  X(quick_gelu, "quick_gelu", "QuickGELUActivation") \
-  X(relu, "relu", "ReLU") \
-  X(silu, "silu", "SiLUActivation") \
-  X(swish, "swish", "SiLU") \
-  X(tanh, "tanh", "Tanh") \
-  X(sigmoid, "sigmoid", "Sigmoid")
+  X(gelu, gelu, "GELUActivation", "") \
+  X(gelu_10, gelu_10, "ClippedGELUActivation", "") \
+  X(gelu_accurate, gelu_tanh, "AccurateGELUActivation", "") \
+  X(gelu_fast, gelu_tanh, "FastGELUActivation", "") \
+  X(gelu_new, gelu_tanh, "NewGELUActivation", "") \
+  X(gelu_python, gelu, "GELUActivation", "") \
+  X(gelu_python_tanh, gelu_tanh, "GELUTanh", "") \
+  X(gelu_pytorch_tanh, gelu_tanh, "GELUTanh", "") \
+  X(hardswish, hardswish, "Hardswish", "") \
+  X(laplace, laplace, "LaplaceActivation", "") \
+  X(leaky_relu, leaky_relu, "LeakyReLU", "negative_slope=0.01") \
+  X(linear, none, "LinearActivation", "") \
+  X(mish, mish, "MishActivation", "") \
+  X(quick_gelu, quick_gelu, "QuickGELUActivation", "") \
+  X(relu, relu, "ReLU", "") \
+  X(relu2, relu2, "ReLUSquaredActivation", "") \
+  X(relu6, relu6, "ReLU6", "") \
+  X(sigmoid, sigmoid, "Sigmoid", "") \
+  X(silu, silu, "SiLUActivation", "") \
+  X(swish, silu, "SiLU", "") \
+  X(tanh, tanh, "Tanh", "")
 
-#define HFM__ACTIVATION_ENUM(name, config, torch) HFM__ACT_##name,
-enum { HFM__ACT_none = 0, HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACT_COUNT };
+#define HFM__ACTIVATION_ENUM(name, kernel, torch, repr) HFM__ACTIVATION_##name,
+enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 #undef HFM__ACTIVATION_ENUM
+
+/* Those that kernels compute; "none" gives what it gets. */
+#define HFM__KERNEL_ACTIVATION_LIST(X) \
+  X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
+  X(relu6) X(sigmoid) X(silu) X(tanh)
+
+#define HFM__ACT_ENUM(name) HFM__ACT_##name,
+enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
+#undef HFM__ACT_ENUM
 
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
-  int32_t activation;                /* linear, unary: HFM__ACT_... */
+  int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
@@ -8734,14 +8755,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -8757,26 +8801,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -9825,14 +9862,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -9848,26 +9908,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -10956,14 +11009,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -10979,26 +11055,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -12087,14 +12156,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -12110,26 +12202,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -13233,14 +13318,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -13256,26 +13364,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -14351,14 +14452,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -14374,26 +14498,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -15486,14 +15603,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -15509,26 +15649,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -18124,18 +18257,22 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
+/* The activation of that name: HFM__ACTIVATION_... */
 HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
-  static const char *const names[] = {
-#define HFM__ACTIVATION_NAME(name, config, torch) config,
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
+#define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
+#define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
+  static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
+  static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
-  };
-  const char *name = hfm__string(b, key, "");
-  for (size_t i = 0; i < HFM__COUNT(names); i++)
-    if (hfm__equal(name, names[i])) return (int32_t)i + 1;
-  hfm__refuse(b, key, name,
-              "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
-  return HFM__ACT_gelu;
+#undef HFM__ACTIVATION_NAMED
+  const char *name = hfm__string(b, key, NULL);
+  for (size_t i = 0; name && i < HFM__COUNT(names); i++)
+    if (hfm__equal(name, names[i])) return (int32_t)i;
+  if (hfm__ok(b) && !name)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, key, 0,
+                          "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
+  if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
+  return HFM__ACTIVATION_gelu;
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */
@@ -18457,15 +18594,19 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char
   return module;
 }
 
+/* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const char *const classes[] = {"",
-#define HFM__ACTIVATION_CLASS(name, config, torch) torch,
-                                        HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
-#undef HFM__ACTIVATION_CLASS
+  static const struct {
+    const char *torch_class, *repr;
+    int32_t kernel;
+  } rows[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
+      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
   };
-  const hfm__mod module = hfm__module_add(b, name, classes[activation], HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, "");
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = activation;
+  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, rows[activation].repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
   return module;
 }
 
@@ -20025,7 +20166,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
 HFM__PRIVATE void hfm__bert_pooler_init(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "pooler", "*Pooler");
   self->pooler_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
-  self->pooler_activation = hfm__activation(b, "activation", HFM__ACT_tanh);
+  self->pooler_activation = hfm__activation(b, "activation", HFM__ACTIVATION_tanh);
   hfm__end(b);
 }
 
@@ -20195,6 +20336,13 @@ HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int 
 HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_config *c) {
   const int64_t pad = c->pad_token_id;
   hfm__val ids;
+  if (hfm__ok(b) && pad < -1 && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                          pad == HFM__NO_PADDING
+                              ? "'pad_token_id' is null, but positions are counted from it: give position_ids"
+                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be 0 "
+                                "or more: give position_ids",
+                          pad);
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
@@ -20213,9 +20361,6 @@ HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
   hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
   if (!self) return NULL;
   hfm__bert_configure(b, &self->bert.config);
-  if (hfm__ok(b) && self->bert.config.pad_token_id < 0)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
-                          "'pad_token_id' must be 0 or more: positions are counted from it");
   return self;
 }
 
@@ -22460,6 +22605,11 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
+  if (result == HFM_OK && request->asked.logits_to_keep && model->head->task != HFM_CAUSAL_LM)
+    result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "logits_to_keep", 0,
+                       "logits_to_keep: %s has no logits of every position to keep the last of; only models for "
+                       "causal-lm take it",
+                       model->architecture);
   for (size_t i = 0; i < program->graph.dim_count; i++)
     if (program->graph.dims[i].kind == HFM__DIM_symbol) program->symbols |= 1u << program->graph.dims[i].value;
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);

@@ -411,7 +411,7 @@ typedef struct hfm_inputs {
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
   int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
                                    and positions are those of the new tokens; attention_mask is [batch, cached + length] */
-  int32_t logits_to_keep;       /* causal-lm: logits of only so many last positions; default all */
+  int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that

@@ -158,7 +158,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
 HFM__PRIVATE void hfm__bert_pooler_init(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "pooler", "*Pooler");
   self->pooler_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
-  self->pooler_activation = hfm__activation(b, "activation", HFM__ACT_tanh);
+  self->pooler_activation = hfm__activation(b, "activation", HFM__ACTIVATION_tanh);
   hfm__end(b);
 }
 

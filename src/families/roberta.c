@@ -37,6 +37,13 @@ HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int 
 HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_config *c) {
   const int64_t pad = c->pad_token_id;
   hfm__val ids;
+  if (hfm__ok(b) && pad < -1 && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                          pad == HFM__NO_PADDING
+                              ? "'pad_token_id' is null, but positions are counted from it: give position_ids"
+                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be 0 "
+                                "or more: give position_ids",
+                          pad);
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
@@ -55,9 +62,6 @@ HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
   hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
   if (!self) return NULL;
   hfm__bert_configure(b, &self->bert.config);
-  if (hfm__ok(b) && self->bert.config.pad_token_id < 0)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
-                          "'pad_token_id' must be 0 or more: positions are counted from it");
   return self;
 }
 

@@ -280,15 +280,19 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char
   return module;
 }
 
+/* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const char *const classes[] = {"",
-#define HFM__ACTIVATION_CLASS(name, config, torch) torch,
-                                        HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
-#undef HFM__ACTIVATION_CLASS
+  static const struct {
+    const char *torch_class, *repr;
+    int32_t kernel;
+  } rows[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
+      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
   };
-  const hfm__mod module = hfm__module_add(b, name, classes[activation], HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, "");
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = activation;
+  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, rows[activation].repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
   return module;
 }
 

@@ -74,8 +74,8 @@ static void test_names_and_labels(void) {
   static const type_case cases[] = {
       {DIR("bert_base"), "hidden_act", "5", HFM_E_CONFIG_TYPE, "'hidden_act' must be a string"},
       {DIR("bert_base"), "hidden_act", "\"gelu\\u0000\"", HFM_E_CONFIG_TYPE, "NUL"},
-      {DIR("bert_base"), "hidden_act", "\"geluu\"", HFM_E_CONFIG_VALUE, "'geluu', which is not supported: use gelu"},
-      {DIR("bert_base"), "hidden_act", "null", HFM_E_CONFIG_VALUE, NULL},
+      {DIR("bert_base"), "hidden_act", "\"geluu\"", HFM_E_CONFIG_VALUE, "'geluu', which is not supported: use one of gelu gelu_10 "},
+      {DIR("bert_base"), "hidden_act", "null", HFM_E_CONFIG_MISSING, "is null or absent: use one of gelu "},
       {DIR("bert_base"), "position_embedding_type", "1", HFM_E_CONFIG_TYPE, NULL},
       {DIR("bert_base"), "model_type", "7", HFM_E_CONFIG_TYPE, "'model_type' must be a string, found '7'"},
       {DIR("bert_base"), "model_type", "null", HFM_E_CONFIG_NO_MODEL_TYPE, "it should have a `model_type` key"},
