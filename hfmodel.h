@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "760bed092651d77d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ecd8f7ee217c3969" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -22065,6 +22065,19 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
+/* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
+HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
+  const hfm__tree *tree = &l->model->tree;
+  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
+  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
+  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but both "
+           "are absent from the checkpoint, and we could not find another related tied weight for those keys",
+           source_name, name);
+  return hfm__report_missing(l, parameter, name);
+}
+
 HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
@@ -22073,10 +22086,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_result result = HFM_OK;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
-  if (p->tied_to) /* missing under both names: both are reported */
+  if (p->tied_to)
     return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
-               : hfm__report_missing(l, parameter, name);
+               : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
@@ -23132,7 +23145,11 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
+  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)

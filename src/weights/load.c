@@ -247,6 +247,19 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
+/* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
+HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
+  const hfm__tree *tree = &l->model->tree;
+  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
+  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
+  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but both "
+           "are absent from the checkpoint, and we could not find another related tied weight for those keys",
+           source_name, name);
+  return hfm__report_missing(l, parameter, name);
+}
+
 HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
@@ -255,10 +268,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_result result = HFM_OK;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
-  if (p->tied_to) /* missing under both names: both are reported */
+  if (p->tied_to)
     return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
-               : hfm__report_missing(l, parameter, name);
+               : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
