@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ecd8f7ee217c3969" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f7d057983cdb6edd" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7178,9 +7178,8 @@ typedef struct hfm__config_pair {
   const char *key, *value;
 } hfm__config_pair;
 
-/* What Transformers' configuration class of a model type knows besides the file. */
+/* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
-  const char *model_type;
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts; ends with NULLs */
 } hfm__config_class;
@@ -19897,113 +19896,6 @@ HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
   return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }
 /* ==== end src/families/family.h ==== */
-/* ==== begin src/families/config_classes.c ==== */
-/* ==== families/config_classes (private): defaults and aliases of the configuration classes =======================
-   What Transformers assumes where config.json says nothing, and the second names of keys. Values are JSON. */
-
-static const hfm__config_pair hfm__bert_defaults[] = {
-  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"hidden_act", "\"gelu\""},
-  {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
-  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
-  {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
-  {"vocab_size", "30522"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__roberta_defaults[] = {
-  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
-  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
-  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
-  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
-  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
-  {"vocab_size", "50265"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
-  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
-  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
-  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
-  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
-  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
-  {"vocab_size", "30522"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__distilbert_defaults[] = {
-  {"activation", "\"gelu\""}, {"attention_dropout", "0.1"}, {"dim", "768"}, {"dropout", "0.1"},
-  {"hidden_dim", "3072"}, {"initializer_range", "0.02"}, {"max_position_embeddings", "512"}, {"n_heads", "12"},
-  {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
-  {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__gpt2_defaults[] = {
-  {"activation_function", "\"gelu_new\""}, {"add_cross_attention", "false"}, {"attn_pdrop", "0.1"},
-  {"bos_token_id", "50256"}, {"embd_pdrop", "0.1"}, {"eos_token_id", "50256"}, {"initializer_range", "0.02"},
-  {"layer_norm_epsilon", "1e-05"}, {"n_embd", "768"}, {"n_head", "12"}, {"n_layer", "12"}, {"n_positions", "1024"},
-  {"reorder_and_upcast_attn", "false"}, {"resid_pdrop", "0.1"}, {"scale_attn_by_inverse_layer_idx", "false"},
-  {"scale_attn_weights", "true"}, {"summary_first_dropout", "0.1"}, {"summary_proj_to_labels", "true"},
-  {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
-  {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__llama_defaults[] = {
-  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
-  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"vocab_size", "32000"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__mistral_defaults[] = {
-  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
-  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__qwen2_defaults[] = {
-  {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
-  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
-  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__qwen3_defaults[] = {
-  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
-  {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
-  {NULL, NULL}};
-
-static const hfm__config_pair hfm__vit_defaults[] = {
-  {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
-  {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
-  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
-  {NULL, NULL}};
-
-static const hfm__config_pair hfm__distilbert_aliases[] = {
-  {"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__gpt2_aliases[] = {
-  {"hidden_size", "n_embd"}, {"max_position_embeddings", "n_positions"}, {"num_attention_heads", "n_head"},
-  {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
-
-static const hfm__config_class hfm__config_classes[] = {
-  {"bert", NULL, hfm__bert_defaults},
-  {"roberta", NULL, hfm__roberta_defaults},
-  {"xlm-roberta", NULL, hfm__xlm_roberta_defaults},
-  {"camembert", NULL, hfm__xlm_roberta_defaults},
-  {"distilbert", hfm__distilbert_aliases, hfm__distilbert_defaults},
-  {"gpt2", hfm__gpt2_aliases, hfm__gpt2_defaults},
-  {"llama", NULL, hfm__llama_defaults},
-  {"mistral", NULL, hfm__mistral_defaults},
-  {"qwen2", NULL, hfm__qwen2_defaults},
-  {"qwen3", NULL, hfm__qwen3_defaults},
-  {"vit", NULL, hfm__vit_defaults},
-  {"deit", NULL, hfm__vit_defaults},
-};
-
-HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
-  for (size_t i = 0; i < HFM__COUNT(hfm__config_classes); i++)
-    if (hfm__equal(hfm__config_classes[i].model_type, model_type)) return &hfm__config_classes[i];
-  return NULL;
-}
-/* ==== end src/families/config_classes.c ==== */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
 /* ==== begin src/families/bert.c ==== */
 /* ==== families/bert (private): BERT ==============================================================================
@@ -20293,6 +20185,18 @@ static const hfm__head hfm__bert_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__bert_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults};
 /* ==== end src/families/bert.c ==== */
 #endif
 #ifdef HFM__WITH_ROBERTA
@@ -20466,6 +20370,27 @@ static const hfm__head hfm__roberta_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__roberta_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults};
+static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults};
 /* ==== end src/families/roberta.c ==== */
 #endif
 #ifdef HFM__WITH_DISTILBERT
@@ -20665,6 +20590,19 @@ static const hfm__head hfm__distilbert_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__distilbert_aliases[] = {
+  {"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__distilbert_defaults[] = {
+  {"activation", "\"gelu\""}, {"attention_dropout", "0.1"}, {"dim", "768"}, {"dropout", "0.1"},
+  {"hidden_dim", "3072"}, {"initializer_range", "0.02"}, {"max_position_embeddings", "512"}, {"n_heads", "12"},
+  {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
+  {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
 #ifdef HFM__WITH_GPT2
@@ -20859,6 +20797,23 @@ static const hfm__head hfm__gpt2_heads[] = {
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
 static const hfm__family hfm__gpt2_family = {"transformer", hfm__gpt2_heads, NULL, hfm__gpt2_ignored};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__gpt2_aliases[] = {
+  {"hidden_size", "n_embd"}, {"max_position_embeddings", "n_positions"}, {"num_attention_heads", "n_head"},
+  {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt2_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"add_cross_attention", "false"}, {"attn_pdrop", "0.1"},
+  {"bos_token_id", "50256"}, {"embd_pdrop", "0.1"}, {"eos_token_id", "50256"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_embd", "768"}, {"n_head", "12"}, {"n_layer", "12"}, {"n_positions", "1024"},
+  {"reorder_and_upcast_attn", "false"}, {"resid_pdrop", "0.1"}, {"scale_attn_by_inverse_layer_idx", "false"},
+  {"scale_attn_weights", "true"}, {"summary_first_dropout", "0.1"}, {"summary_proj_to_labels", "true"},
+  {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -21117,6 +21072,42 @@ static const hfm__head hfm__llama_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__llama_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mistral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen2_defaults[] = {
+  {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
+  {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
+static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
+static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
+static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
 /* ==== end src/families/llama.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
@@ -21350,45 +21341,58 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__vit_defaults[] = {
+  {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
+  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults};
 /* ==== end src/families/vit.c ==== */
 #endif
 /* ==== begin src/families/registry.c ==== */
 /* ==== families/registry (private): which model types there are ====================================================
-   One line makes a model type: its torch class prefix, its family and what sets it apart there. The public table, the
-   lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X cut families. */
+   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart there.
+   The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X
+   cut families. */
 
 typedef struct hfm__arch {
   const char *model_type, *prefix;
+  const hfm__config_class *config;
   const hfm__family *family;
   const void *traits;
 } hfm__arch;
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-    {"bert", "Bert", &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, NULL},
 #endif
 #ifdef HFM__WITH_ROBERTA
-    {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
-    {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
-    {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"roberta", "Roberta", &hfm__roberta_config_class, &hfm__roberta_family, &hfm__roberta_itself},
+    {"xlm-roberta", "XLMRoberta", &hfm__xlm_roberta_config_class, &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"camembert", "Camembert", &hfm__xlm_roberta_config_class, &hfm__roberta_family, &hfm__xlm_roberta_traits},
 #endif
 #ifdef HFM__WITH_DISTILBERT
-    {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
+    {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
-    {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
-    {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
+    {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
+    {"deit", "DeiT", &hfm__vit_config_class, &hfm__deit_family, &hfm__deit_traits},
 #endif
-    {NULL, NULL, NULL, NULL}};
+    {NULL, NULL, NULL, NULL, NULL}};
 
 /* ---- Tasks ---- */
 
@@ -21438,6 +21442,11 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++)
     if (hfm__equal(arch->model_type, model_type)) return arch;
   return NULL;
+}
+
+HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
+  const hfm__arch *arch = hfm__arch_find(model_type);
+  return arch ? arch->config : NULL;
 }
 
 /* Does config.json's `architectures` list that class? */

@@ -6,9 +6,8 @@ typedef struct hfm__config_pair {
   const char *key, *value;
 } hfm__config_pair;
 
-/* What Transformers' configuration class of a model type knows besides the file. */
+/* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
-  const char *model_type;
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts; ends with NULLs */
 } hfm__config_class;

@@ -227,3 +227,14 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__vit_defaults[] = {
+  {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
+  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults};
