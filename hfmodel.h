@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f7d057983cdb6edd" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2b99b90f7991920f" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -139,8 +139,6 @@ MEMORY AND OWNERSHIP
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
-
-
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
     cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
@@ -559,8 +557,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
-   or shorter set all of it. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list
+   longer or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
@@ -751,23 +749,25 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
 HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
-   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached positions. Beyond them a forward reserves anew by itself. */
+   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
+   positions. Beyond them a forward reserves anew by itself. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
 HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
                                    hfm_error *error);
 /* The same in slices, for a frame's time budget: begin, then step until *done. A step runs chunks until
-   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1 ms. */
+   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1
+   ms. */
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error);
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
-/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or is
-   cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
+/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
+   is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call of
-   the session: a forward in progress is over. More than there are is an error. */
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
+   of the session: a forward in progress is over. More than there are is an error. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
@@ -776,7 +776,8 @@ HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
 
 /* ---- What everybody needs next ------------------------------------------------------------------------------------ */
 
-/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <= 0. */
+/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <=
+   0. */
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n);
 /* exp(v - max) / sum, in place allowed. */
 HFMODEL_API void hfm_softmax(const float *values, int64_t n, float *out);
@@ -2244,13 +2245,24 @@ HFM__PRIVATE hfm_io hfm__file_system(void); /* base/io.c */
 HFM__PRIVATE uint64_t hfm__default_u64(uint64_t value, uint64_t fallback) { return value ? value : fallback; }
 
 /* `options` may be NULL. A context may be copied, but files keep a pointer to the one that opened them. */
+/* What hfm__resolve_allocator refuses. */
+HFM__PRIVATE hfm_result hfm__fail_allocator(const hfm_allocator *given, hfm_error *error) {
+#ifdef HFMODEL_NO_STDLIB
+  static const char *const otherwise = "; there is no malloc in this build (HFMODEL_NO_STDLIB)";
+#else
+  static const char *const otherwise = ", all three, or none for malloc";
+#endif
+  return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "allocator", 0,
+                   "options.allocator has no %s: it must have alloc, realloc and free%s",
+                   !given || !given->alloc ? "alloc" : !given->realloc ? "realloc" : "free", otherwise);
+}
+
 HFM__PRIVATE hfm_result hfm__context_init(const hfm_options *options, hfm__context *ctx, hfm_error *error) {
   const hfm_io none = {NULL, NULL, NULL, NULL, NULL, NULL};
   hfm_io io = none;
   memset(ctx, 0, sizeof *ctx);
   if (!hfm__resolve_allocator(options ? &options->allocator : NULL, &ctx->mem))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "allocator", 0,
-                     "options.allocator must have alloc, realloc and free: all three, or none for malloc");
+    return hfm__fail_allocator(options ? &options->allocator : NULL, error);
   if (options) {
     io = options->io;
     ctx->log = options->log;
@@ -2790,9 +2802,9 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   return HFM_OK;
 }
 
-/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with *owned
-   NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between a check and
-   the use of what was checked. */
+/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with
+   *owned NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between
+   a check and the use of what was checked. */
 HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, uint64_t size, const uint8_t **bytes,
                                         uint8_t **owned, hfm_error *error) {
   hfm_result result;
@@ -4722,7 +4734,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   return HFM_OK;
 }
 
-/* The local header must name the same entry; the data begins after it. `record` is where the directory has the entry. */
+/* The local header must name the same entry; the data begins after it. `record` is where the directory has the
+   entry. */
 HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entry, const hfm__zip_directory *dir,
                                        uint64_t record, hfm_error *error) {
   const size_t name_size = strlen(entry->name);
@@ -4844,11 +4857,11 @@ HFM__PRIVATE const hfm__zip_entry *hfm__zip_find(const hfm__zip *zip, const char
 /* ==== end src/formats/zip.c ==== */
 /* ==== begin src/formats/pickle.c ==== */
 /* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
-   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
-   by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
-   says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
-   Objects refer to each other by index, so sharing and cycles cost nothing. */
+   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals,
+   compared by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node
+   that says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list
+   cell, so memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one
+   byte. Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,
@@ -5850,8 +5863,8 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
-   that one under such a name settles it, whatever tensors lie beside it. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts,
+   so that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
   uint32_t found[HFM__COUNT(wrappers)], key, value;
@@ -6759,8 +6772,8 @@ HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
 }
 
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops final
-   dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
+   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops
+   final dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
@@ -7342,8 +7355,8 @@ typedef struct hfm__config_value {
   uint32_t node;
 } hfm__config_value;
 
-/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it has
-   no other. */
+/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
+   has no other. */
 HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
@@ -7715,8 +7728,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   return hfm__config_no_place(config, whole, "a part of it is neither object nor list", result, error);
 }
 
-/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
-   such lists would be absurd the number stands for them, which Transformers reads, too. */
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels.
+   Where such lists would be absurd the number stands for them, which Transformers reads, too. */
 HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
   static const char *const names[2] = {"id2label", "label2id"};
   hfm__json *doc = &config->document;
@@ -8005,8 +8018,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 #endif
 
 #if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
-/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it ends
-   as files do. */
+/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it
+   ends as files do. */
 HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
                                             char **dir, hfm_error *error) {
   const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||
@@ -8435,8 +8448,8 @@ enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
-   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
-   in the order of k, whatever rows, n or the panels' origin are. */
+   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused
+   where the tier has FMA) in the order of k, whatever rows, n or the panels' origin are. */
 typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
@@ -8460,8 +8473,9 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`, and,
-   with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core busier. */
+/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
+   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
+   busier. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
@@ -8470,7 +8484,8 @@ typedef struct hfm__gemv {
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
-/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
+/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
+   transposed. */
 typedef struct hfm__pack {
   const void *weight;
   int32_t dtype;
@@ -9022,7 +9037,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -10129,7 +10145,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -11276,7 +11293,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -12423,7 +12441,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -13585,7 +13604,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -14719,7 +14739,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -15870,7 +15891,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -16572,8 +16594,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
-   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates; hfm__panels_pack_all
-   on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and hfm__packing_free. */
+   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
+   hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
+   hfm__packing_free. */
 typedef struct hfm__packing {
   hfm_allocator mem;
   int32_t policy;       /* HFM_PACK_... */
@@ -19025,8 +19048,8 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...]. Without
-   a cache x itself. */
+/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
+   Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__val state, out;
@@ -19170,7 +19193,8 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
 
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked for. */
+/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
+   for. */
 HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
                                   int32_t causal, int64_t window) {
   hfm__dim shape[4], scores[4];
@@ -19699,8 +19723,8 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__end(b);
 }
 
-/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position; where
-   positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
+/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
+   where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   const int64_t half = rope->dimension / 2;
   const int on_data = hfm__given(b, HFM__IN_position_ids);
@@ -19773,8 +19797,8 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 /* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
 /* ==== families/family (private): what a family file exports =======================================================
-   A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then gives
-   a model_type its torch class prefix, its configuration class and its family. */
+   A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then
+   gives a model_type its torch class prefix, its configuration class and its family. */
 
 typedef struct hfm__head {
   hfm_task task;
@@ -19785,8 +19809,8 @@ typedef struct hfm__head {
   void (*forward)(hfm__builder *b, const void *self);
 } hfm__head;
 
-/* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the ends):
-   "*" stands for a number. */
+/* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
+   ends): "*" stands for a number. */
 typedef struct hfm__rename {
   const char *file, *module;
 } hfm__rename;
@@ -19813,8 +19837,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit the
-   position table. */
+/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
+   the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
@@ -19867,8 +19891,8 @@ HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
   return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
-/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but what
-   it says is no span. */
+/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but
+   what it says is no span. */
 HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
   if (hfm__ok(b) && b->graph->dims[hfm__dim_of(b, logits, -1).id].value != 2)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, "num_labels", 0,
@@ -21356,9 +21380,9 @@ static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults}
 #endif
 /* ==== begin src/families/registry.c ==== */
 /* ==== families/registry (private): which model types there are ====================================================
-   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart there.
-   The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X
-   cut families. */
+   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart
+   there. The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and
+   HFMODEL_NO_X cut families. */
 
 typedef struct hfm__arch {
   const char *model_type, *prefix;
@@ -21481,7 +21505,6 @@ HFM__PRIVATE void hfm__text_model_types(hfm__text *t, hfm_task task) {
     hfm__text_format(t, "%s%s", comma, arch->model_type);
     comma = ", ";
   }
-  if (!*comma) hfm__text_str(t, "none in this build");
 }
 
 /* Finds architecture and head, or says what is supported. */
@@ -21498,7 +21521,7 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (!*arch) {
     hfm__text_model_types(&t, -1);
     return hfm__fail(error, HFM_E_MODEL_TYPE_UNKNOWN, config->file, "model_type", 0,
-                     "model type %q is not supported; supported are: %s", type, list);
+                     "model type %q is not supported; supported are: %s", type, t.length ? list : "none in this build");
   }
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
@@ -21514,6 +21537,10 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                      "architecture %q is not supported; for model type '%s' there are: %s", architecture, type, list);
   }
   hfm__text_model_types(&t, task);
+  if (!t.length)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
+                     "model type '%s' has no %s (%s), nor has any other in this build", type,
+                     hfm__tasks[task].auto_class, hfm__tasks[task].name);
   return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
                    "model type '%s' has no %s (%s); model type should be one of: %s", type, hfm__tasks[task].auto_class,
                    hfm__tasks[task].name, list);
@@ -21724,8 +21751,9 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
 }
 
-/* A number from the normal distribution of that deviation, if it is not cut: from -2 to 2. A wide one is nearly uniform
-   there, so a uniform number is tried, as often taken as its density says: no try fails more often than 6 times in 7. */
+/* A number from the normal distribution of that deviation, if it is not cut: from -2 to 2. A wide one is nearly
+   uniform there, so a uniform number is tried, as often taken as its density says: no try fails more often than 6
+   times in 7. */
 HFM__PRIVATE int hfm__random_truncated(hfm__random *r, float deviation, float *x) {
   float pair[2], t;
   if (deviation <= 1) {
@@ -21946,7 +21974,8 @@ HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor 
   return 1;
 }
 
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a warning. */
+/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
+   warning. */
 HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
   hfm__tree *tree = &l->model->tree;
   for (size_t i = 1; i < tree->parameter_count; i++) {
@@ -21967,8 +21996,8 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
 
 /* ---- One parameter ---- */
 
-/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the same
-   bytes again and again, or one element a million times. */
+/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the
+   same bytes again and again, or one element a million times. */
 HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
   const hfm__checkpoint *checkpoint = &l->model->checkpoint;
   uint64_t sum = 0;
@@ -22164,8 +22193,8 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
 /* ==== end src/weights/load.c ==== */
 /* ==== begin src/weights/report.c ==== */
 /* ==== weights/report (private): the table that Transformers prints after a load ===================================
-   After utils/loading_report.py: keys that differ only in numbers share a row, {0, 1, 2} or {0...11}; one width for each
-   column; what each status means underneath. */
+   After utils/loading_report.py: keys that differ only in numbers share a row, {0, 1, 2} or {0...11}; one width for
+   each column; what each status means underneath. */
 
 HFMODEL_API size_t hfm_load_report_size(const hfm_model *model) { return model ? model->report_count : 0; }
 
@@ -22784,9 +22813,11 @@ HFM__PRIVATE int hfm__is_nonzero(const hfm_tensor *tensor, int64_t i) {
 
 HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed,
                                              hfm_error *error) {
-  const char *found = hfm_dtype_name(tensor->dtype);
-  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, hfm__input_rows[input].name, 0, "%s has dtype %s, but needs %s",
-                   hfm__input_rows[input].name, found ? found : "0 (none)", needed);
+  const char *name = hfm__input_rows[input].name, *found = hfm_dtype_name(tensor->dtype);
+  if (!found)
+    return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %d, which is none, but needs %s", name,
+                     (int)tensor->dtype, needed);
+  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %s, but needs %s", name, found, needed);
 }
 
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
@@ -23931,8 +23962,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
-   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
+   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;

@@ -254,8 +254,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
-   or shorter set all of it. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list
+   longer or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
@@ -446,23 +446,25 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
 HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
-   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached positions. Beyond them a forward reserves anew by itself. */
+   an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
+   positions. Beyond them a forward reserves anew by itself. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
 HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
                                    hfm_error *error);
 /* The same in slices, for a frame's time budget: begin, then step until *done. A step runs chunks until
-   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1 ms. */
+   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1
+   ms. */
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error);
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
-/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or is
-   cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
+/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
+   is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call of
-   the session: a forward in progress is over. More than there are is an error. */
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
+   of the session: a forward in progress is over. More than there are is an error. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
@@ -471,7 +473,8 @@ HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
 
 /* ---- What everybody needs next ------------------------------------------------------------------------------------ */
 
-/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <= 0. */
+/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <=
+   0. */
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n);
 /* exp(v - max) / sum, in place allowed. */
 HFMODEL_API void hfm_softmax(const float *values, int64_t n, float *out);

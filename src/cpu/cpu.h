@@ -1,8 +1,9 @@
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
-   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates; hfm__panels_pack_all
-   on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and hfm__packing_free. */
+   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
+   hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
+   hfm__packing_free. */
 typedef struct hfm__packing {
   hfm_allocator mem;
   int32_t policy;       /* HFM_PACK_... */

@@ -24,7 +24,8 @@
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);

@@ -1,7 +1,7 @@
 /* ==== families/registry (private): which model types there are ====================================================
-   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart there.
-   The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X
-   cut families. */
+   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart
+   there. The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and
+   HFMODEL_NO_X cut families. */
 
 typedef struct hfm__arch {
   const char *model_type, *prefix;
@@ -124,7 +124,6 @@ HFM__PRIVATE void hfm__text_model_types(hfm__text *t, hfm_task task) {
     hfm__text_format(t, "%s%s", comma, arch->model_type);
     comma = ", ";
   }
-  if (!*comma) hfm__text_str(t, "none in this build");
 }
 
 /* Finds architecture and head, or says what is supported. */
@@ -141,7 +140,7 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (!*arch) {
     hfm__text_model_types(&t, -1);
     return hfm__fail(error, HFM_E_MODEL_TYPE_UNKNOWN, config->file, "model_type", 0,
-                     "model type %q is not supported; supported are: %s", type, list);
+                     "model type %q is not supported; supported are: %s", type, t.length ? list : "none in this build");
   }
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
@@ -157,6 +156,10 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                      "architecture %q is not supported; for model type '%s' there are: %s", architecture, type, list);
   }
   hfm__text_model_types(&t, task);
+  if (!t.length)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
+                     "model type '%s' has no %s (%s), nor has any other in this build", type,
+                     hfm__tasks[task].auto_class, hfm__tasks[task].name);
   return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
                    "model type '%s' has no %s (%s); model type should be one of: %s", type, hfm__tasks[task].auto_class,
                    hfm__tasks[task].name, list);

@@ -1,9 +1,9 @@
 /* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
-   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
-   by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
-   says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
-   Objects refer to each other by index, so sharing and cycles cost nothing. */
+   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals,
+   compared by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node
+   that says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list
+   cell, so memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one
+   byte. Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,

@@ -216,8 +216,8 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
-   that one under such a name settles it, whatever tensors lie beside it. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts,
+   so that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
   uint32_t found[HFM__COUNT(wrappers)], key, value;

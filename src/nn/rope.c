@@ -233,8 +233,8 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__end(b);
 }
 
-/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position; where
-   positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
+/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
+   where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   const int64_t half = rope->dimension / 2;
   const int on_data = hfm__given(b, HFM__IN_position_ids);

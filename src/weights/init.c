@@ -43,8 +43,9 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
 }
 
-/* A number from the normal distribution of that deviation, if it is not cut: from -2 to 2. A wide one is nearly uniform
-   there, so a uniform number is tried, as often taken as its density says: no try fails more often than 6 times in 7. */
+/* A number from the normal distribution of that deviation, if it is not cut: from -2 to 2. A wide one is nearly
+   uniform there, so a uniform number is tried, as often taken as its density says: no try fails more often than 6
+   times in 7. */
 HFM__PRIVATE int hfm__random_truncated(hfm__random *r, float deviation, float *x) {
   float pair[2], t;
   if (deviation <= 1) {

@@ -119,7 +119,8 @@ HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor 
   return 1;
 }
 
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a warning. */
+/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
+   warning. */
 HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
   hfm__tree *tree = &l->model->tree;
   for (size_t i = 1; i < tree->parameter_count; i++) {
@@ -140,8 +141,8 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
 
 /* ---- One parameter ---- */
 
-/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the same
-   bytes again and again, or one element a million times. */
+/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the
+   same bytes again and again, or one element a million times. */
 HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
   const hfm__checkpoint *checkpoint = &l->model->checkpoint;
   uint64_t sum = 0;
