@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2b99b90f7991920f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f6b00527e3db92de" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -505,7 +505,7 @@ enum {
 
 typedef struct hfm_options {
   hfm_task task;               /* which Auto class; default HFM_BASE, AutoModel */
-  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": as config.json, else as the file */
+  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": config.json's, else the file's */
   int32_t attn_implementation; /* HFM_ATTN_...; default sdpa */
   int32_t num_labels;          /* overrides the config's labels; default 0: as the config says */
   int32_t ignore_mismatched_sizes; /* 1: a weight of another shape is newly initialised instead of an error */
@@ -515,7 +515,7 @@ typedef struct hfm_options {
   int32_t isa;                 /* HFM_ISA_...; a tier that the machine lacks is an error */
   int32_t packing;             /* HFM_PACK_...; default lazy */
   int32_t batch_invariant;     /* 1: the same bits for every batch size and padding, and decode = prefill */
-  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, which is about as many bytes as the weights have */
+  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, about as many bytes as the weights have */
   uint64_t seed;               /* for newly initialised weights; default 0 is a seed like any other */
   const char *variant;         /* "fp16": model.fp16.safetensors */
   const char *subfolder;       /* folder below the directory or repository */
@@ -527,11 +527,11 @@ typedef struct hfm_options {
   hfm_log log;
   hfm_progress progress;
   hfm_limits limits;
-  hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor has
-                                  an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else, stay
-                                  float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests and
-                                  replays, not for speed. An error where a build can't promise that (see "Numbers") */
+  hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
+                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
+                                  stay float32, which is the default */
+  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
 /* Reads config.json (and generation_config.json, if any) of a directory or cached repository.
@@ -713,7 +713,8 @@ typedef struct hfm_inputs {
   int32_t output_hidden_states; /* 1: fill hidden_states */
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
   int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
-                                   and positions are those of the new tokens; attention_mask is [batch, cached + length] */
+                                   and positions are those of the new tokens; attention_mask is [batch, cached +
+                                   length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
 } hfm_inputs;
 
@@ -757,8 +758,8 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
                                    hfm_error *error);
 /* The same in slices, for a frame's time budget: begin, then step until *done. A step runs chunks until
-   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1
-   ms. */
+   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about
+   0.1 ms. */
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error);
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
@@ -774,10 +775,10 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
 
-/* ---- What everybody needs next ------------------------------------------------------------------------------------ */
+/* ---- What everybody needs next ---------------------------------------------------------------------------------- */
 
-/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <=
-   0. */
+/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if
+   n <= 0. */
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n);
 /* exp(v - max) / sum, in place allowed. */
 HFMODEL_API void hfm_softmax(const float *values, int64_t n, float *out);
@@ -2147,9 +2148,10 @@ HFM__PRIVATE double hfm__exact_log(double x) {
 
 /* For x in [-700, 700]. */
 HFM__PRIVATE double hfm__exact_exp(double x) {
-  static const double factorial[] = {1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
-                                     1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
-                                     1.0 / 24,          1.0 / 6,          1.0 / 2,         1.0,            1.0};
+  static const double factorial[] = {
+      1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+      1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
+      1.0 / 24,          1.0 / 6,          1.0 / 2,         1.0,            1.0};
   const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
   double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x);
   r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
@@ -4926,7 +4928,8 @@ typedef struct hfm__pickle_global {
 
 #define HFM__STORAGES(module) \
   {module, "FloatStorage", HFM__PK_CLASS_STORAGE, HFM_F32}, {module, "DoubleStorage", HFM__PK_CLASS_STORAGE, HFM_F64}, \
-  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
+  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, \
+  {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
   {module, "LongStorage", HFM__PK_CLASS_STORAGE, HFM_I64}, {module, "IntStorage", HFM__PK_CLASS_STORAGE, HFM_I32}, \
   {module, "ShortStorage", HFM__PK_CLASS_STORAGE, HFM_I16}, {module, "CharStorage", HFM__PK_CLASS_STORAGE, HFM_I8}, \
   {module, "ByteStorage", HFM__PK_CLASS_STORAGE, HFM_U8}, {module, "BoolStorage", HFM__PK_CLASS_STORAGE, HFM_BOOL}, \
@@ -5059,7 +5062,8 @@ HFM__PRIVATE size_t hfm__pickle_height(const hfm__pickle *p) {
 }
 
 HFM__PRIVATE int hfm__pickle_pop(hfm__pickle *p, uint32_t *object) {
-  if (hfm__pickle_height(p) == 0) return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds the stack empty");
+  if (hfm__pickle_height(p) == 0)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds the stack empty");
   *object = p->stack[--p->stack_count];
   return 1;
 }
@@ -5479,7 +5483,8 @@ HFM__PRIVATE int hfm__pickle_operand(hfm__pickle *p, size_t width, uint64_t *val
 HFM__PRIVATE int hfm__pickle_int32(hfm__pickle *p) {
   uint64_t value;
   if (!hfm__pickle_operand(p, 4, &value)) return 0;
-  return hfm__pickle_make_int(p, HFM__PK_INT, value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
+  return hfm__pickle_make_int(p, HFM__PK_INT,
+                              value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
 }
 
 /* What lies above the mark goes into the object below it. */
@@ -5989,8 +5994,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
-                     bytes, entry->name, entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset,
+                     name, bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }
@@ -8331,7 +8336,8 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #include <float.h>
 
 /* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */
-#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
+#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && \
+    !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
 #define HFM__WITH_STRICT 1
 #else
 #define HFM__WITH_STRICT 0
@@ -8443,7 +8449,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
+enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
@@ -8536,8 +8542,8 @@ typedef struct hfm__kernels {
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
-  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and the
-     rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
+  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and
+     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
 } hfm__kernels;
@@ -8562,8 +8568,8 @@ typedef struct hfm__kernels {
 /* ==== begin src/cpu/vec_scalar.h ==== */
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
-     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL rows
-     by HFM__STRIP = 2 * HFM__W: as many as there are registers
+     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
+     rows by HFM__STRIP = 2 * HFM__W: as many as there are registers
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -8792,7 +8798,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -9430,7 +9436,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -9600,8 +9607,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -9900,7 +9908,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -10538,7 +10546,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -10708,8 +10717,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -11048,7 +11058,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -11686,7 +11696,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -11856,8 +11867,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -12196,7 +12208,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -12834,7 +12846,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -13004,8 +13017,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -13359,7 +13373,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -13997,7 +14011,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -14167,8 +14182,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -14494,7 +14510,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -15132,7 +15148,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -15302,8 +15319,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -15646,7 +15664,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
@@ -16284,7 +16302,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -16454,8 +16473,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -16610,7 +16630,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
-  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16, which this processor multiplies in pairs */
+  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16: this processor multiplies pairs */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -16668,8 +16688,8 @@ HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #else
   (void)cpu;
   return hfm__fail(error, HFM_E_STRICT_MISSING, NULL, "strict", 0,
-                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, with "
-                   "-ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
+                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, "
+                   "with -ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
 #endif
 }
 /* ==== end src/cpu/cpu.h ==== */
@@ -16931,7 +16951,8 @@ HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
-  const int64_t pieces = hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
+  const int64_t pieces =
+      hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
@@ -17330,8 +17351,8 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
 }
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. */
-HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile, int64_t segment,
-                                      float *mask) {
+HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
+                                      int64_t segment, float *mask) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
     const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
@@ -17347,8 +17368,8 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
 }
 
 /* Some rows of one head, all of one segment. */
-HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch, int64_t head,
-                                      int64_t row0, int64_t rows, hfm__worker *worker) {
+HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
+                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
@@ -17753,7 +17774,8 @@ HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm
   int64_t r, j;
   (void)worker;
   for (r = chunk * step; r < end; r++) {
-    const int64_t *at = (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    const int64_t *at =
+        (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
     float *to = (float *)a->out[0].data + r * 2 * half;
     for (j = 0; j < half; j++) {
       float frequency;
@@ -19338,7 +19360,8 @@ HFM__PRIVATE hfm_result hfm__fuse(hfm__graph *g, hfm_error *error) {
 
 enum { HFM__PLAN_ALIGN = 64 };
 /* No machine has more: half of a 32-bit address space, or the 47 bits that 64-bit systems give a process. */
-static const uint64_t hfm__plan_most = (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
+static const uint64_t hfm__plan_most =
+    (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
@@ -19539,7 +19562,8 @@ HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
+                          (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
 }
 
@@ -19643,7 +19667,9 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given < HUGE_VAL ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+  rope->scale = given < HUGE_VAL ? (float)given
+                : factor <= 1    ? 1.0f
+                                 : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
 /* rope_theta among the parameters, or beside them. */
@@ -19911,7 +19937,8 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
     return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+  return hfm__last_token(
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
@@ -20244,7 +20271,8 @@ typedef struct hfm__roberta {
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   self->position_embeddings =
@@ -20268,8 +20296,8 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
                           pad == HFM__NO_PADDING
                               ? "'pad_token_id' is null, but positions are counted from it: give position_ids"
-                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be 0 "
-                                "or more: give position_ids",
+                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
+                                "0 or more: give position_ids",
                           pad);
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
@@ -20718,7 +20746,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val k =
       hfm__cached(b, index, "key", hfm__split_heads(b, hfm__slice(b, qkv, -1, self->n_embd, width), self->n_head));
   const hfm__val v =
-      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
+      hfm__cached(b, index, "value",
+                  hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
@@ -20909,7 +20938,8 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral", "with layer_types Transformers takes it for ministral, which is not here yet");
+    hfm__refuse(b, "model_type", "mistral",
+                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -21744,7 +21774,8 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint32_t quadrant = (uint32_t)(bits >> 22 & 3);
   const float radius = sqrtf(-2.0f * (float)hfm__exact_log((double)u));
   double s, c;
-  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831, &s, &c);
+  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831,
+                        &s, &c);
   pair[0] = radius * (float)(quadrant & 1 ? s : c);
   pair[1] = radius * (float)(quadrant & 1 ? c : s);
   if (quadrant & 2) pair[0] = -pair[0];
@@ -22010,8 +22041,8 @@ HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
 HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
   if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
-                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
-                     "than %u, four times the files and options.limits.max_new_bytes",
+                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take "
+                     "more than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
   if (weight->bytes > (uint64_t)PTRDIFF_MAX)
     return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
@@ -22110,8 +22141,8 @@ HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t paramet
   const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
   if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
   hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but both "
-           "are absent from the checkpoint, and we could not find another related tied weight for those keys",
+           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
            source_name, name);
   return hfm__report_missing(l, parameter, name);
 }
@@ -22861,8 +22892,8 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
                        "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, is_batch || !program->asked.use_cache ? "" : " with the cache",
-                       r->limit, r->reason);
+                       is_batch ? "batch size" : "length", found,
+                       is_batch || !program->asked.use_cache ? "" : " with the cache", r->limit, r->reason);
   }
   return HFM_OK;
 }
@@ -24172,7 +24203,8 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   hfm__clear_error(error);
   if (!hidden || !hidden->data || !out)
     return hfm__fail_null(error, out ? "hidden" : "out");
-  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 || hidden->shape[2] < 0)
+  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 ||
+      hidden->shape[2] < 0)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
                      "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,
                      (int)hidden->rank);

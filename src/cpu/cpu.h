@@ -17,7 +17,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
-  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16, which this processor multiplies in pairs */
+  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16: this processor multiplies pairs */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -75,7 +75,7 @@ HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #else
   (void)cpu;
   return hfm__fail(error, HFM_E_STRICT_MISSING, NULL, "strict", 0,
-                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, with "
-                   "-ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
+                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, "
+                   "with -ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
 #endif
 }

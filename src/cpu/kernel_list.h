@@ -3,7 +3,7 @@
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
+enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
@@ -96,8 +96,8 @@ typedef struct hfm__kernels {
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
-  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and the
-     rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
+  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and
+     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
 } hfm__kernels;

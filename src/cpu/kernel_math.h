@@ -104,7 +104,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
       y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
       return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
     case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
-    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2), 1 for the fraction from 20 on */
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
       y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
       y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
       return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));

@@ -113,7 +113,8 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
     return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+  return hfm__last_token(
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */

@@ -85,7 +85,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val k =
       hfm__cached(b, index, "key", hfm__split_heads(b, hfm__slice(b, qkv, -1, self->n_embd, width), self->n_head));
   const hfm__val v =
-      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
+      hfm__cached(b, index, "value",
+                  hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,

@@ -65,7 +65,8 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral", "with layer_types Transformers takes it for ministral, which is not here yet");
+    hfm__refuse(b, "model_type", "mistral",
+                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 

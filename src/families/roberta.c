@@ -17,7 +17,8 @@ typedef struct hfm__roberta {
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   self->position_embeddings =
@@ -41,8 +42,8 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
                           pad == HFM__NO_PADDING
                               ? "'pad_token_id' is null, but positions are counted from it: give position_ids"
-                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be 0 "
-                                "or more: give position_ids",
+                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
+                                "0 or more: give position_ids",
                           pad);
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);

@@ -68,7 +68,8 @@ typedef struct hfm__pickle_global {
 
 #define HFM__STORAGES(module) \
   {module, "FloatStorage", HFM__PK_CLASS_STORAGE, HFM_F32}, {module, "DoubleStorage", HFM__PK_CLASS_STORAGE, HFM_F64}, \
-  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
+  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, \
+  {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
   {module, "LongStorage", HFM__PK_CLASS_STORAGE, HFM_I64}, {module, "IntStorage", HFM__PK_CLASS_STORAGE, HFM_I32}, \
   {module, "ShortStorage", HFM__PK_CLASS_STORAGE, HFM_I16}, {module, "CharStorage", HFM__PK_CLASS_STORAGE, HFM_I8}, \
   {module, "ByteStorage", HFM__PK_CLASS_STORAGE, HFM_U8}, {module, "BoolStorage", HFM__PK_CLASS_STORAGE, HFM_BOOL}, \
@@ -201,7 +202,8 @@ HFM__PRIVATE size_t hfm__pickle_height(const hfm__pickle *p) {
 }
 
 HFM__PRIVATE int hfm__pickle_pop(hfm__pickle *p, uint32_t *object) {
-  if (hfm__pickle_height(p) == 0) return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds the stack empty");
+  if (hfm__pickle_height(p) == 0)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "an instruction finds the stack empty");
   *object = p->stack[--p->stack_count];
   return 1;
 }
@@ -621,7 +623,8 @@ HFM__PRIVATE int hfm__pickle_operand(hfm__pickle *p, size_t width, uint64_t *val
 HFM__PRIVATE int hfm__pickle_int32(hfm__pickle *p) {
   uint64_t value;
   if (!hfm__pickle_operand(p, 4, &value)) return 0;
-  return hfm__pickle_make_int(p, HFM__PK_INT, value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
+  return hfm__pickle_make_int(p, HFM__PK_INT,
+                              value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
 }
 
 /* What lies above the mark goes into the object below it. */

@@ -342,8 +342,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
-                     bytes, entry->name, entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset,
+                     name, bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }

@@ -49,7 +49,8 @@ HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
+                          (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
 }
 
@@ -153,7 +154,9 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given < HUGE_VAL ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+  rope->scale = given < HUGE_VAL ? (float)given
+                : factor <= 1    ? 1.0f
+                                 : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
 /* rope_theta among the parameters, or beside them. */

@@ -163,8 +163,8 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
                        "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, is_batch || !program->asked.use_cache ? "" : " with the cache",
-                       r->limit, r->reason);
+                       is_batch ? "batch size" : "length", found,
+                       is_batch || !program->asked.use_cache ? "" : " with the cache", r->limit, r->reason);
   }
   return HFM_OK;
 }

@@ -36,7 +36,8 @@ HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint32_t quadrant = (uint32_t)(bits >> 22 & 3);
   const float radius = sqrtf(-2.0f * (float)hfm__exact_log((double)u));
   double s, c;
-  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831, &s, &c);
+  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831,
+                        &s, &c);
   pair[0] = radius * (float)(quadrant & 1 ? s : c);
   pair[1] = radius * (float)(quadrant & 1 ? c : s);
   if (quadrant & 2) pair[0] = -pair[0];

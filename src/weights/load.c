@@ -155,8 +155,8 @@ HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
 HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
   if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
-                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
-                     "than %u, four times the files and options.limits.max_new_bytes",
+                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take "
+                     "more than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
   if (weight->bytes > (uint64_t)PTRDIFF_MAX)
     return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
@@ -255,8 +255,8 @@ HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t paramet
   const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
   if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
   hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but both "
-           "are absent from the checkpoint, and we could not find another related tied weight for those keys",
+           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
            source_name, name);
   return hfm__report_missing(l, parameter, name);
 }
