@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f6b00527e3db92de" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "da93d48bbea629b0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -19692,22 +19692,29 @@ HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   return hfm__config_rope_type(b->config, NULL);
 }
 
+/* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
+HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
+  const hfm__config_value value = hfm__config_find(b->config, key);
+  const int32_t kind = hfm__json_kind(value.doc, value.node);
+  if (!hfm__ok(b) || kind <= HFM__JSON_NULL || kind == HFM__JSON_OBJECT) return;
+  if (kind == HFM__JSON_ARRAY && !hfm__json_first(value.doc, value.node)) return;
+  b->result = hfm__config_wrong(
+      b->config, key, "an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}", b->error);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
-  const hfm__config_value given = hfm__config_rope(b->config, NULL);
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
   rope->base = hfm__rope_theta(b);
-  if (hfm__ok(b) && hfm__json_kind(given.doc, given.node) > HFM__JSON_NULL &&
-      hfm__json_kind(given.doc, given.node) != HFM__JSON_OBJECT)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_scaling", 0,
-                          "rope parameters must be an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}");
+  hfm__rope_need_object(b, "rope_scaling");
+  hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
   if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
@@ -20003,6 +20010,8 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
+    if (hfm__flag(b, "add_cross_attention"))
+      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
   }
 }
 
@@ -20955,7 +20964,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
       hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     return i >= first ? hfm__size(b, "sliding_window") : 0;
   }

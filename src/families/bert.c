@@ -52,6 +52,8 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
+    if (hfm__flag(b, "add_cross_attention"))
+      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
   }
 }
 

@@ -82,7 +82,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
       hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     return i >= first ? hfm__size(b, "sliding_window") : 0;
   }

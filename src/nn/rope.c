@@ -179,22 +179,29 @@ HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   return hfm__config_rope_type(b->config, NULL);
 }
 
+/* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
+HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
+  const hfm__config_value value = hfm__config_find(b->config, key);
+  const int32_t kind = hfm__json_kind(value.doc, value.node);
+  if (!hfm__ok(b) || kind <= HFM__JSON_NULL || kind == HFM__JSON_OBJECT) return;
+  if (kind == HFM__JSON_ARRAY && !hfm__json_first(value.doc, value.node)) return;
+  b->result = hfm__config_wrong(
+      b->config, key, "an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}", b->error);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
-  const hfm__config_value given = hfm__config_rope(b->config, NULL);
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
   rope->base = hfm__rope_theta(b);
-  if (hfm__ok(b) && hfm__json_kind(given.doc, given.node) > HFM__JSON_NULL &&
-      hfm__json_kind(given.doc, given.node) != HFM__JSON_OBJECT)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_scaling", 0,
-                          "rope parameters must be an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}");
+  hfm__rope_need_object(b, "rope_scaling");
+  hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
   if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
