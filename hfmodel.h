@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "342bec339fbed0f3" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2216be8f84da96b3" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -139,8 +139,6 @@ MEMORY AND OWNERSHIP
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
-
-
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
     cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
@@ -507,7 +505,7 @@ enum {
 
 typedef struct hfm_options {
   hfm_task task;               /* which Auto class; default HFM_BASE, AutoModel */
-  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": as config.json, else as the file */
+  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": config.json's, else the file's */
   int32_t attn_implementation; /* HFM_ATTN_...; default sdpa */
   int32_t num_labels;          /* overrides the config's labels; default 0: as the config says */
   int32_t ignore_mismatched_sizes; /* 1: a weight of another shape is newly initialised instead of an error */
@@ -517,7 +515,7 @@ typedef struct hfm_options {
   int32_t isa;                 /* HFM_ISA_...; a tier that the machine lacks is an error */
   int32_t packing;             /* HFM_PACK_...; default lazy */
   int32_t batch_invariant;     /* 1: the same bits for every batch size and padding, and decode = prefill */
-  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, which is about as many bytes as the weights have */
+  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, about as many bytes as the weights have */
   uint64_t seed;               /* for newly initialised weights; default 0 is a seed like any other */
   const char *variant;         /* "fp16": model.fp16.safetensors */
   const char *subfolder;       /* folder below the directory or repository */
@@ -529,11 +527,11 @@ typedef struct hfm_options {
   hfm_log log;
   hfm_progress progress;
   hfm_limits limits;
-  hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor has
-                                  an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else, stay
-                                  float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests and
-                                  replays, not for speed. An error where a build can't promise that (see "Numbers") */
+  hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
+                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
+                                  stay float32, which is the default */
+  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
 /* Reads config.json (and generation_config.json, if any) of a directory or cached repository.
@@ -559,8 +557,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
-   or shorter set all of it. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list
+   longer or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
@@ -715,8 +713,9 @@ typedef struct hfm_inputs {
   int32_t output_hidden_states; /* 1: fill hidden_states */
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
   int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
-                                   and positions are those of the new tokens; attention_mask is [batch, cached + length] */
-  int32_t logits_to_keep;       /* causal-lm: logits of only so many last positions; default all */
+                                   and positions are those of the new tokens; attention_mask is [batch, cached +
+                                   length] */
+  int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -760,25 +759,27 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
                                    hfm_error *error);
 /* The same in slices, for a frame's time budget: begin, then step until *done. A step runs chunks until
-   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1 ms. */
+   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about
+   0.1 ms. */
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error);
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
-/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or is
-   cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
+/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
+   is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call of
-   the session: a forward in progress is over. More than there are is an error. */
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
+   of the session: a forward in progress is over. More than there are is an error. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
 
-/* ---- What everybody needs next ------------------------------------------------------------------------------------ */
+/* ---- What everybody needs next ---------------------------------------------------------------------------------- */
 
-/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <= 0. */
+/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if
+   n <= 0. */
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n);
 /* exp(v - max) / sum, in place allowed. */
 HFMODEL_API void hfm_softmax(const float *values, int64_t n, float *out);
@@ -2149,9 +2150,10 @@ HFM__PRIVATE double hfm__exact_log(double x) {
 
 /* For x in [-700, 700]. */
 HFM__PRIVATE double hfm__exact_exp(double x) {
-  static const double factorial[] = {1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
-                                     1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
-                                     1.0 / 24,          1.0 / 6,          1.0 / 2,         1.0,            1.0};
+  static const double factorial[] = {
+      1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
+      1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
+      1.0 / 24,          1.0 / 6,          1.0 / 2,         1.0,            1.0};
   const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
   double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x);
   r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
@@ -2247,13 +2249,24 @@ HFM__PRIVATE hfm_io hfm__file_system(void); /* base/io.c */
 HFM__PRIVATE uint64_t hfm__default_u64(uint64_t value, uint64_t fallback) { return value ? value : fallback; }
 
 /* `options` may be NULL. A context may be copied, but files keep a pointer to the one that opened them. */
+/* What hfm__resolve_allocator refuses. */
+HFM__PRIVATE hfm_result hfm__fail_allocator(const hfm_allocator *given, hfm_error *error) {
+#ifdef HFMODEL_NO_STDLIB
+  static const char *const otherwise = "; there is no malloc in this build (HFMODEL_NO_STDLIB)";
+#else
+  static const char *const otherwise = ", all three, or none for malloc";
+#endif
+  return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "allocator", 0,
+                   "options.allocator has no %s: it must have alloc, realloc and free%s",
+                   !given || !given->alloc ? "alloc" : !given->realloc ? "realloc" : "free", otherwise);
+}
+
 HFM__PRIVATE hfm_result hfm__context_init(const hfm_options *options, hfm__context *ctx, hfm_error *error) {
   const hfm_io none = {NULL, NULL, NULL, NULL, NULL, NULL};
   hfm_io io = none;
   memset(ctx, 0, sizeof *ctx);
   if (!hfm__resolve_allocator(options ? &options->allocator : NULL, &ctx->mem))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "allocator", 0,
-                     "options.allocator must have alloc, realloc and free: all three, or none for malloc");
+    return hfm__fail_allocator(options ? &options->allocator : NULL, error);
   if (options) {
     io = options->io;
     ctx->log = options->log;
@@ -2793,9 +2806,9 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   return HFM_OK;
 }
 
-/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with *owned
-   NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between a check and
-   the use of what was checked. */
+/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with
+   *owned NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between
+   a check and the use of what was checked. */
 HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, uint64_t size, const uint8_t **bytes,
                                         uint8_t **owned, hfm_error *error) {
   hfm_result result;
@@ -4727,7 +4740,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   return HFM_OK;
 }
 
-/* The local header must name the same entry; the data begins after it. `record` is where the directory has the entry. */
+/* The local header must name the same entry; the data begins after it. `record` is where the directory has the
+   entry. */
 HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entry, const hfm__zip_directory *dir,
                                        uint64_t record, hfm_error *error) {
   const size_t name_size = strlen(entry->name);
@@ -4849,11 +4863,11 @@ HFM__PRIVATE const hfm__zip_entry *hfm__zip_find(const hfm__zip *zip, const char
 /* ==== end src/formats/zip.c ==== */
 /* ==== begin src/formats/pickle.c ==== */
 /* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
-   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
-   by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
-   says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
-   Objects refer to each other by index, so sharing and cycles cost nothing. */
+   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals,
+   compared by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node
+   that says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list
+   cell, so memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one
+   byte. Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,
@@ -4918,7 +4932,8 @@ typedef struct hfm__pickle_global {
 
 #define HFM__STORAGES(module) \
   {module, "FloatStorage", HFM__PK_CLASS_STORAGE, HFM_F32}, {module, "DoubleStorage", HFM__PK_CLASS_STORAGE, HFM_F64}, \
-  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
+  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, \
+  {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
   {module, "LongStorage", HFM__PK_CLASS_STORAGE, HFM_I64}, {module, "IntStorage", HFM__PK_CLASS_STORAGE, HFM_I32}, \
   {module, "ShortStorage", HFM__PK_CLASS_STORAGE, HFM_I16}, {module, "CharStorage", HFM__PK_CLASS_STORAGE, HFM_I8}, \
   {module, "ByteStorage", HFM__PK_CLASS_STORAGE, HFM_U8}, {module, "BoolStorage", HFM__PK_CLASS_STORAGE, HFM_BOOL}, \
@@ -5509,7 +5524,8 @@ HFM__PRIVATE int hfm__pickle_operand(hfm__pickle *p, size_t width, uint64_t *val
 HFM__PRIVATE int hfm__pickle_int32(hfm__pickle *p) {
   uint64_t value;
   if (!hfm__pickle_operand(p, 4, &value)) return 0;
-  return hfm__pickle_make_int(p, HFM__PK_INT, value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
+  return hfm__pickle_make_int(p, HFM__PK_INT,
+                              value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
 }
 
 /* What lies above the mark goes into the object below it. */
@@ -5909,8 +5925,8 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
-   that one under such a name settles it, whatever tensors lie beside it. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts,
+   so that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
   uint32_t found[HFM__COUNT(wrappers)], key, value;
@@ -6035,8 +6051,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
-                     bytes, entry->name, entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset,
+                     name, bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }
@@ -6825,8 +6841,8 @@ HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
 }
 
 /* Why a name that a file gives may not be opened below the model's directory; NULL if it may. Windows' rules and
-   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops final
-   dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
+   POSIX's, on every host: no root, no drive or stream, no device, no ".." (nor what Windows reads as that: it drops
+   final dots and spaces). Where a link in the directory leads is not our business: hub snapshots are made of links. */
 HFM__PRIVATE const char *hfm__unsafe_name(const char *name, size_t size) {
   size_t part = 0;
   if (size == 0) return "is empty";
@@ -7244,9 +7260,8 @@ typedef struct hfm__config_pair {
   const char *key, *value;
 } hfm__config_pair;
 
-/* What Transformers' configuration class of a model type knows besides the file. */
+/* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
-  const char *model_type;
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts; ends with NULLs */
 } hfm__config_class;
@@ -7409,8 +7424,8 @@ typedef struct hfm__config_value {
   uint32_t node;
 } hfm__config_value;
 
-/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it has
-   no other. */
+/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
+   has no other. */
 HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
@@ -7782,8 +7797,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   return hfm__config_no_place(config, whole, "a part of it is neither object nor list", result, error);
 }
 
-/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
-   such lists would be absurd the number stands for them, which Transformers reads, too. */
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels.
+   Where such lists would be absurd the number stands for them, which Transformers reads, too. */
 HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
   static const char *const names[2] = {"id2label", "label2id"};
   hfm__json *doc = &config->document;
@@ -8072,8 +8087,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 #endif
 
 #if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
-/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it ends
-   as files do. */
+/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it
+   ends as files do. */
 HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
                                             char **dir, hfm_error *error) {
   const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||
@@ -8204,26 +8219,47 @@ enum {
 
 enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
-/* Activations by config name: X(name, config name, torch class as printed). */
+/* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
+   what is printed in its parentheses). */
 #define HFM__ACTIVATION_LIST(X) \
-  X(gelu, "gelu", "GELUActivation") \
-  X(gelu_new, "gelu_new", "NewGELUActivation") \
-  X(gelu_pytorch_tanh, "gelu_pytorch_tanh", "GELUTanh") \
-  X(gelu_fast, "gelu_fast", "FastGELUActivation") \
-  X(quick_gelu, "quick_gelu", "QuickGELUActivation") \
-  X(relu, "relu", "ReLU") \
-  X(silu, "silu", "SiLUActivation") \
-  X(swish, "swish", "SiLU") \
-  X(tanh, "tanh", "Tanh") \
-  X(sigmoid, "sigmoid", "Sigmoid")
+  X(gelu, gelu, "GELUActivation", "") \
+  X(gelu_10, gelu_10, "ClippedGELUActivation", "") \
+  X(gelu_accurate, gelu_tanh, "AccurateGELUActivation", "") \
+  X(gelu_fast, gelu_tanh, "FastGELUActivation", "") \
+  X(gelu_new, gelu_tanh, "NewGELUActivation", "") \
+  X(gelu_python, gelu, "GELUActivation", "") \
+  X(gelu_python_tanh, gelu_tanh, "GELUTanh", "") \
+  X(gelu_pytorch_tanh, gelu_tanh, "GELUTanh", "") \
+  X(hardswish, hardswish, "Hardswish", "") \
+  X(laplace, laplace, "LaplaceActivation", "") \
+  X(leaky_relu, leaky_relu, "LeakyReLU", "negative_slope=0.01") \
+  X(linear, none, "LinearActivation", "") \
+  X(mish, mish, "MishActivation", "") \
+  X(quick_gelu, quick_gelu, "QuickGELUActivation", "") \
+  X(relu, relu, "ReLU", "") \
+  X(relu2, relu2, "ReLUSquaredActivation", "") \
+  X(relu6, relu6, "ReLU6", "") \
+  X(sigmoid, sigmoid, "Sigmoid", "") \
+  X(silu, silu, "SiLUActivation", "") \
+  X(swish, silu, "SiLU", "") \
+  X(tanh, tanh, "Tanh", "")
 
-#define HFM__ACTIVATION_ENUM(name, config, torch) HFM__ACT_##name,
-enum { HFM__ACT_none = 0, HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACT_COUNT };
+#define HFM__ACTIVATION_ENUM(name, kernel, torch, repr) HFM__ACTIVATION_##name,
+enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 #undef HFM__ACTIVATION_ENUM
+
+/* Those that kernels compute; "none" gives what it gets. */
+#define HFM__KERNEL_ACTIVATION_LIST(X) \
+  X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
+  X(relu6) X(sigmoid) X(silu) X(tanh)
+
+#define HFM__ACT_ENUM(name) HFM__ACT_##name,
+enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
+#undef HFM__ACT_ENUM
 
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
-  int32_t activation;                /* linear, unary: HFM__ACT_... */
+  int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
@@ -8364,7 +8400,8 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #include <float.h>
 
 /* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */
-#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
+#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && \
+    !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
 #define HFM__WITH_STRICT 1
 #else
 #define HFM__WITH_STRICT 0
@@ -8476,13 +8513,13 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
+enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
-   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
-   in the order of k, whatever rows, n or the panels' origin are. */
+   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused
+   where the tier has FMA) in the order of k, whatever rows, n or the panels' origin are. */
 typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
@@ -8506,8 +8543,9 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`, and,
-   with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core busier. */
+/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
+   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
+   busier. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
@@ -8516,7 +8554,8 @@ typedef struct hfm__gemv {
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
-/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
+/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
+   transposed. */
 typedef struct hfm__pack {
   const void *weight;
   int32_t dtype;
@@ -8568,8 +8607,8 @@ typedef struct hfm__kernels {
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
-  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and the
-     rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
+  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and
+     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
 } hfm__kernels;
@@ -8594,8 +8633,8 @@ typedef struct hfm__kernels {
 /* ==== begin src/cpu/vec_scalar.h ==== */
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
-     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL rows
-     by HFM__STRIP = 2 * HFM__W: as many as there are registers
+     HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
+     rows by HFM__STRIP = 2 * HFM__W: as many as there are registers
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -8801,14 +8840,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -8824,26 +8886,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -9053,7 +9108,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -9445,7 +9501,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -9615,8 +9672,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -9892,14 +9950,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -9915,26 +9996,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -10144,7 +10218,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -10536,7 +10611,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -10706,8 +10782,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -11023,14 +11100,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -11046,26 +11146,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -11275,7 +11368,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -11667,7 +11761,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -11837,8 +11932,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -12154,14 +12250,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -12177,26 +12296,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -12406,7 +12518,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -12798,7 +12911,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -12968,8 +13082,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -13300,14 +13415,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -13323,26 +13461,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -13552,7 +13683,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -13944,7 +14076,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -14114,8 +14247,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -14418,14 +14552,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -14441,26 +14598,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -14670,7 +14820,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -15062,7 +15213,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -15232,8 +15384,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -15553,14 +15706,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -15576,26 +15752,19 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 
@@ -15805,7 +15974,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -16197,7 +16367,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -16367,8 +16538,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -16507,8 +16679,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
-   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates; hfm__panels_pack_all
-   on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and hfm__packing_free. */
+   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
+   hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
+   hfm__packing_free. */
 typedef struct hfm__packing {
   hfm_allocator mem;
   int32_t policy;       /* HFM_PACK_... */
@@ -16522,7 +16695,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
-  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16, which this processor multiplies in pairs */
+  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16: this processor multiplies pairs */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -16580,8 +16753,8 @@ HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #else
   (void)cpu;
   return hfm__fail(error, HFM_E_STRICT_MISSING, NULL, "strict", 0,
-                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, with "
-                   "-ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
+                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, "
+                   "with -ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
 #endif
 }
 /* ==== end src/cpu/cpu.h ==== */
@@ -16843,7 +17016,8 @@ HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
-  const int64_t pieces = hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
+  const int64_t pieces =
+      hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
@@ -17246,8 +17420,8 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those that
    count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
-HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile, int64_t segment,
-                                      float *mask, int64_t kept[2]) {
+HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
+                                      int64_t segment, float *mask, int64_t kept[2]) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
   kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
@@ -17266,8 +17440,8 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
 }
 
 /* Some rows of one head, all of one segment. */
-HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch, int64_t head,
-                                      int64_t row0, int64_t rows, hfm__worker *worker) {
+HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
+                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
@@ -17675,7 +17849,8 @@ HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm
   int64_t r, j;
   (void)worker;
   for (r = chunk * step; r < end; r++) {
-    const int64_t *at = (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    const int64_t *at =
+        (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
     float *to = (float *)a->out[0].data + r * 2 * half;
     for (j = 0; j < half; j++) {
       float frequency;
@@ -17839,6 +18014,7 @@ enum {
   HFM__INIT_ZEROS,
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
+  HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
   HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
 };
 
@@ -17848,7 +18024,7 @@ typedef struct hfm__parameter {
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
   int32_t init;         /* HFM__INIT_... */
-  float deviation;      /* of HFM__INIT_NORMAL */
+  float deviation;      /* of HFM__INIT_NORMAL and _TRUNCATED, before it is cut */
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
@@ -18180,12 +18356,6 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
-HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
-  double value = 0;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return value;
-}
-
 /* Yes or no; null or nothing is no. */
 HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
   int32_t value = 0;
@@ -18206,18 +18376,22 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
+/* The activation of that name: HFM__ACTIVATION_... */
 HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
-  static const char *const names[] = {
-#define HFM__ACTIVATION_NAME(name, config, torch) config,
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
+#define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
+#define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
+  static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
+  static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
-  };
-  const char *name = hfm__string(b, key, "");
-  for (size_t i = 0; i < HFM__COUNT(names); i++)
-    if (hfm__equal(name, names[i])) return (int32_t)i + 1;
-  hfm__refuse(b, key, name,
-              "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
-  return HFM__ACT_gelu;
+#undef HFM__ACTIVATION_NAMED
+  const char *name = hfm__string(b, key, NULL);
+  for (size_t i = 0; name && i < HFM__COUNT(names); i++)
+    if (hfm__equal(name, names[i])) return (int32_t)i;
+  if (hfm__ok(b) && !name)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, key, 0,
+                          "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
+  if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
+  return HFM__ACTIVATION_gelu;
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */
@@ -18287,6 +18461,16 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   if (hfm__ok(b)) copy = hfm__arena_copy(&b->tree->arena, buffer, HFM__MIN(t.length, sizeof buffer - 1));
   if (!copy) hfm__builder_memory(b);
   return copy ? copy : "";
+}
+
+/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
+  const hfm__config_value written = hfm__config_find(b->config, key);
+  double value = 0;
+  int64_t whole;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
+                                                          : hfm__own_text(b, "%g", value);
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -18523,21 +18707,25 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   return module;
 }
 
-HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, double p) {
+HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char *p) {
   const hfm__mod module = hfm__module_add(b, name, "Dropout", HFM__MODULE_DROPOUT);
-  hfm__describe(b, module, hfm__own_text(b, "p=%g, inplace=False", p));
+  hfm__describe(b, module, hfm__own_text(b, "p=%s, inplace=False", p));
   return module;
 }
 
+/* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const char *const classes[] = {"",
-#define HFM__ACTIVATION_CLASS(name, config, torch) torch,
-                                        HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
-#undef HFM__ACTIVATION_CLASS
+  static const struct {
+    const char *torch_class, *repr;
+    int32_t kernel;
+  } rows[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
+      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
   };
-  const hfm__mod module = hfm__module_add(b, name, classes[activation], HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, "");
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = activation;
+  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, rows[activation].repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
   return module;
 }
 
@@ -18957,8 +19145,8 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...]. Without
-   a cache x itself. */
+/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
+   Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__val state, out;
@@ -19102,7 +19290,8 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
 
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked for. */
+/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
+   for. */
 HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
                                   int32_t causal, int64_t window) {
   hfm__dim shape[4], scores[4];
@@ -19246,7 +19435,8 @@ HFM__PRIVATE hfm_result hfm__fuse(hfm__graph *g, hfm_error *error) {
 
 enum { HFM__PLAN_ALIGN = 64 };
 /* No machine has more: half of a 32-bit address space, or the 47 bits that 64-bit systems give a process. */
-static const uint64_t hfm__plan_most = (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
+static const uint64_t hfm__plan_most =
+    (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
@@ -19447,7 +19637,8 @@ HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
+                          (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
 }
 
@@ -19551,7 +19742,9 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given < HUGE_VAL ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+  rope->scale = given < HUGE_VAL ? (float)given
+                : factor <= 1    ? 1.0f
+                                 : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
 /* rope_theta among the parameters, or beside them. */
@@ -19574,22 +19767,29 @@ HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   return hfm__config_rope_type(b->config, NULL);
 }
 
+/* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
+HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
+  const hfm__config_value value = hfm__config_find(b->config, key);
+  const int32_t kind = hfm__json_kind(value.doc, value.node);
+  if (!hfm__ok(b) || kind <= HFM__JSON_NULL || kind == HFM__JSON_OBJECT) return;
+  if (kind == HFM__JSON_ARRAY && !hfm__json_first(value.doc, value.node)) return;
+  b->result = hfm__config_wrong(
+      b->config, key, "an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}", b->error);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
-  const hfm__config_value given = hfm__config_rope(b->config, NULL);
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
   rope->base = hfm__rope_theta(b);
-  if (hfm__ok(b) && hfm__json_kind(given.doc, given.node) > HFM__JSON_NULL &&
-      hfm__json_kind(given.doc, given.node) != HFM__JSON_OBJECT)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_scaling", 0,
-                          "rope parameters must be an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}");
+  hfm__rope_need_object(b, "rope_scaling");
+  hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
   if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
@@ -19631,8 +19831,8 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__end(b);
 }
 
-/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position; where
-   positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
+/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
+   where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   const int64_t half = rope->dimension / 2;
   const int on_data = hfm__given(b, HFM__IN_position_ids);
@@ -19705,8 +19905,8 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 /* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
 /* ==== families/family (private): what a family file exports =======================================================
-   A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then gives
-   a model_type its torch class prefix, its configuration class and its family. */
+   A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then
+   gives a model_type its torch class prefix, its configuration class and its family. */
 
 typedef struct hfm__head {
   hfm_task task;
@@ -19717,8 +19917,8 @@ typedef struct hfm__head {
   void (*forward)(hfm__builder *b, const void *self);
 } hfm__head;
 
-/* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the ends):
-   "*" stands for a number. */
+/* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
+   ends): "*" stands for a number. */
 typedef struct hfm__rename {
   const char *file, *module;
 } hfm__rename;
@@ -19745,8 +19945,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit the
-   position table. */
+/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
+   the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
@@ -19799,8 +19999,8 @@ HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
   return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
-/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but what
-   it says is no span. */
+/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but
+   what it says is no span. */
 HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
   if (hfm__ok(b) && b->graph->dims[hfm__dim_of(b, logits, -1).id].value != 2)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, "num_labels", 0,
@@ -19819,122 +20019,16 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
     return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+  return hfm__last_token(
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
-HFM__PRIVATE double hfm__decoder_classifier_dropout(hfm__builder *b) {
+HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
   const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
-  return hfm__is_null(b, key) ? 0.1 : hfm__probability(b, key);
+  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }
 /* ==== end src/families/family.h ==== */
-/* ==== begin src/families/config_classes.c ==== */
-/* ==== families/config_classes (private): defaults and aliases of the configuration classes =======================
-   What Transformers assumes where config.json says nothing, and the second names of keys. Values are JSON. */
-
-static const hfm__config_pair hfm__bert_defaults[] = {
-  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"hidden_act", "\"gelu\""},
-  {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
-  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
-  {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
-  {"vocab_size", "30522"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__roberta_defaults[] = {
-  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
-  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
-  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
-  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
-  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
-  {"vocab_size", "50265"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
-  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
-  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
-  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
-  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
-  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
-  {"vocab_size", "30522"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__distilbert_defaults[] = {
-  {"activation", "\"gelu\""}, {"attention_dropout", "0.1"}, {"dim", "768"}, {"dropout", "0.1"},
-  {"hidden_dim", "3072"}, {"initializer_range", "0.02"}, {"max_position_embeddings", "512"}, {"n_heads", "12"},
-  {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
-  {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__gpt2_defaults[] = {
-  {"activation_function", "\"gelu_new\""}, {"add_cross_attention", "false"}, {"attn_pdrop", "0.1"},
-  {"bos_token_id", "50256"}, {"embd_pdrop", "0.1"}, {"eos_token_id", "50256"}, {"initializer_range", "0.02"},
-  {"layer_norm_epsilon", "1e-05"}, {"n_embd", "768"}, {"n_head", "12"}, {"n_layer", "12"}, {"n_positions", "1024"},
-  {"reorder_and_upcast_attn", "false"}, {"resid_pdrop", "0.1"}, {"scale_attn_by_inverse_layer_idx", "false"},
-  {"scale_attn_weights", "true"}, {"summary_first_dropout", "0.1"}, {"summary_proj_to_labels", "true"},
-  {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
-  {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__llama_defaults[] = {
-  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
-  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"vocab_size", "32000"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__mistral_defaults[] = {
-  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
-  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__qwen2_defaults[] = {
-  {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
-  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
-  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__qwen3_defaults[] = {
-  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
-  {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
-  {NULL, NULL}};
-
-static const hfm__config_pair hfm__vit_defaults[] = {
-  {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
-  {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
-  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
-  {NULL, NULL}};
-
-static const hfm__config_pair hfm__distilbert_aliases[] = {
-  {"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}, {NULL, NULL}};
-
-static const hfm__config_pair hfm__gpt2_aliases[] = {
-  {"hidden_size", "n_embd"}, {"max_position_embeddings", "n_positions"}, {"num_attention_heads", "n_head"},
-  {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
-
-static const hfm__config_class hfm__config_classes[] = {
-  {"bert", NULL, hfm__bert_defaults},
-  {"roberta", NULL, hfm__roberta_defaults},
-  {"xlm-roberta", NULL, hfm__xlm_roberta_defaults},
-  {"camembert", NULL, hfm__xlm_roberta_defaults},
-  {"distilbert", hfm__distilbert_aliases, hfm__distilbert_defaults},
-  {"gpt2", hfm__gpt2_aliases, hfm__gpt2_defaults},
-  {"llama", NULL, hfm__llama_defaults},
-  {"mistral", NULL, hfm__mistral_defaults},
-  {"qwen2", NULL, hfm__qwen2_defaults},
-  {"qwen3", NULL, hfm__qwen3_defaults},
-  {"vit", NULL, hfm__vit_defaults},
-  {"deit", NULL, hfm__vit_defaults},
-};
-
-HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
-  for (size_t i = 0; i < HFM__COUNT(hfm__config_classes); i++)
-    if (hfm__equal(hfm__config_classes[i].model_type, model_type)) return &hfm__config_classes[i];
-  return NULL;
-}
-/* ==== end src/families/config_classes.c ==== */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
 /* ==== begin src/families/bert.c ==== */
 /* ==== families/bert (private): BERT ==============================================================================
@@ -19944,7 +20038,8 @@ typedef struct hfm__bert_config {
   int64_t vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
   int64_t max_position_embeddings, type_vocab_size;
   int32_t hidden_act;
-  double layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
 } hfm__bert_config;
 
@@ -19990,6 +20085,8 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
+    if (hfm__flag(b, "add_cross_attention"))
+      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
   }
 }
 
@@ -20096,7 +20193,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
 HFM__PRIVATE void hfm__bert_pooler_init(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "pooler", "*Pooler");
   self->pooler_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
-  self->pooler_activation = hfm__activation(b, "activation", HFM__ACT_tanh);
+  self->pooler_activation = hfm__activation(b, "activation", HFM__ACTIVATION_tanh);
   hfm__end(b);
 }
 
@@ -20223,6 +20320,18 @@ static const hfm__head hfm__bert_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__bert_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults};
 /* ==== end src/families/bert.c ==== */
 #endif
 #ifdef HFM__WITH_ROBERTA
@@ -20246,7 +20355,8 @@ typedef struct hfm__roberta {
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   self->position_embeddings =
@@ -20266,6 +20376,13 @@ HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int 
 HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_config *c) {
   const int64_t pad = c->pad_token_id;
   hfm__val ids;
+  if (hfm__ok(b) && pad < -1 && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                          pad == HFM__NO_PADDING
+                              ? "'pad_token_id' is null, but positions are counted from it: give position_ids"
+                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
+                                "0 or more: give position_ids",
+                          pad);
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
@@ -20284,9 +20401,6 @@ HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
   hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
   if (!self) return NULL;
   hfm__bert_configure(b, &self->bert.config);
-  if (hfm__ok(b) && self->bert.config.pad_token_id < 0)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
-                          "'pad_token_id' must be 0 or more: positions are counted from it");
   return self;
 }
 
@@ -20392,6 +20506,27 @@ static const hfm__head hfm__roberta_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__roberta_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults};
+static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults};
 /* ==== end src/families/roberta.c ==== */
 #endif
 #ifdef HFM__WITH_DISTILBERT
@@ -20407,7 +20542,7 @@ typedef struct hfm__distilbert_layer {
 typedef struct hfm__distilbert {
   int64_t vocab_size, dim, n_layers, n_heads, hidden_dim, max_position_embeddings, pad_token_id;
   int32_t activation;
-  double dropout, attention_dropout;
+  const char *dropout, *attention_dropout;
   hfm__mod word_embeddings, position_embeddings, LayerNorm, embeddings_dropout;
   hfm__distilbert_layer *layer;
   hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm,
@@ -20591,6 +20726,19 @@ static const hfm__head hfm__distilbert_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__distilbert_aliases[] = {
+  {"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__distilbert_defaults[] = {
+  {"activation", "\"gelu\""}, {"attention_dropout", "0.1"}, {"dim", "768"}, {"dropout", "0.1"},
+  {"hidden_dim", "3072"}, {"initializer_range", "0.02"}, {"max_position_embeddings", "512"}, {"n_heads", "12"},
+  {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
+  {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
 #ifdef HFM__WITH_GPT2
@@ -20605,7 +20753,8 @@ typedef struct hfm__gpt2_block {
 typedef struct hfm__gpt2 {
   int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
   int32_t activation, scales, scales_by_layer;
-  double epsilon, attn_pdrop, embd_pdrop, resid_pdrop;
+  double epsilon;
+  const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
   hfm__mod wte, wpe, drop, ln_f;
   hfm__gpt2_block *h;
   hfm__mod head, head_dropout;
@@ -20681,7 +20830,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val k =
       hfm__cached(b, index, "key", hfm__split_heads(b, hfm__slice(b, qkv, -1, self->n_embd, width), self->n_head));
   const hfm__val v =
-      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
+      hfm__cached(b, index, "value",
+                  hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
@@ -20784,6 +20934,23 @@ static const hfm__head hfm__gpt2_heads[] = {
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
 static const hfm__family hfm__gpt2_family = {"transformer", hfm__gpt2_heads, NULL, hfm__gpt2_ignored};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__gpt2_aliases[] = {
+  {"hidden_size", "n_embd"}, {"max_position_embeddings", "n_positions"}, {"num_attention_heads", "n_head"},
+  {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt2_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"add_cross_attention", "false"}, {"attn_pdrop", "0.1"},
+  {"bos_token_id", "50256"}, {"embd_pdrop", "0.1"}, {"eos_token_id", "50256"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_embd", "768"}, {"n_head", "12"}, {"n_layer", "12"}, {"n_positions", "1024"},
+  {"reorder_and_upcast_attn", "false"}, {"resid_pdrop", "0.1"}, {"scale_attn_by_inverse_layer_idx", "false"},
+  {"scale_attn_weights", "true"}, {"summary_first_dropout", "0.1"}, {"summary_proj_to_labels", "true"},
+  {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -20855,7 +21022,8 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral", "with layer_types Transformers takes it for ministral, which is not here yet");
+    hfm__refuse(b, "model_type", "mistral",
+                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -20871,7 +21039,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
       hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     return i >= first ? hfm__size(b, "sliding_window") : 0;
   }
@@ -21042,6 +21210,42 @@ static const hfm__head hfm__llama_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__llama_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mistral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen2_defaults[] = {
+  {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
+  {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
+static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
+static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
+static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
 /* ==== end src/families/llama.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
@@ -21058,7 +21262,8 @@ typedef struct hfm__vit {
   int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, num_channels, pooler_output_size;
   int64_t image_size[2], patch_size[2]; /* height, width */
   int32_t hidden_act, pooler_act, qkv_bias, distillation;
-  double layer_norm_eps, hidden_dropout_prob;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob;
   hfm__par cls_token, distillation_token, position_embeddings;
   hfm__mod projection, embeddings_dropout, layernorm, pooler_dense, pooler_activation;
   hfm__vit_layer *layers;
@@ -21107,12 +21312,12 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
 HFM__PRIVATE void hfm__vit_embeddings_init(hfm__builder *b, hfm__vit *self) {
   const int64_t tokens = 1 + self->distillation;
   const int64_t patches = (self->image_size[0] / self->patch_size[0]) * (self->image_size[1] / self->patch_size[1]);
+  const int32_t init = self->distillation ? HFM__INIT_ZEROS : HFM__INIT_TRUNCATED;
   hfm__begin(b, "embeddings", "*Embeddings");
-  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, HFM__INIT_NORMAL);
-  self->position_embeddings =
-      hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
+  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, init);
+  self->position_embeddings = hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, init);
   if (self->distillation)
-    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, HFM__INIT_ZEROS);
+    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, init);
   hfm__begin(b, "patch_embeddings", "*PatchEmbeddings");
   self->projection =
       hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
@@ -21274,45 +21479,58 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__vit_defaults[] = {
+  {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
+  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults};
 /* ==== end src/families/vit.c ==== */
 #endif
 /* ==== begin src/families/registry.c ==== */
 /* ==== families/registry (private): which model types there are ====================================================
-   One line makes a model type: its torch class prefix, its family and what sets it apart there. The public table, the
-   lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X cut families. */
+   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart
+   there. The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and
+   HFMODEL_NO_X cut families. */
 
 typedef struct hfm__arch {
   const char *model_type, *prefix;
+  const hfm__config_class *config;
   const hfm__family *family;
   const void *traits;
 } hfm__arch;
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-    {"bert", "Bert", &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, NULL},
 #endif
 #ifdef HFM__WITH_ROBERTA
-    {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
-    {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
-    {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"roberta", "Roberta", &hfm__roberta_config_class, &hfm__roberta_family, &hfm__roberta_itself},
+    {"xlm-roberta", "XLMRoberta", &hfm__xlm_roberta_config_class, &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"camembert", "Camembert", &hfm__xlm_roberta_config_class, &hfm__roberta_family, &hfm__xlm_roberta_traits},
 #endif
 #ifdef HFM__WITH_DISTILBERT
-    {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
+    {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
-    {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
-    {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
+    {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
+    {"deit", "DeiT", &hfm__vit_config_class, &hfm__deit_family, &hfm__deit_traits},
 #endif
-    {NULL, NULL, NULL, NULL}};
+    {NULL, NULL, NULL, NULL, NULL}};
 
 /* ---- Tasks ---- */
 
@@ -21364,6 +21582,11 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   return NULL;
 }
 
+HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
+  const hfm__arch *arch = hfm__arch_find(model_type);
+  return arch ? arch->config : NULL;
+}
+
 /* Does config.json's `architectures` list that class? */
 HFM__PRIVATE int hfm__is_listed(const hfm_config *config, const hfm__arch *arch, const hfm__head *head) {
   const hfm__config_value list = hfm__config_find(config, "architectures");
@@ -21396,7 +21619,6 @@ HFM__PRIVATE void hfm__text_model_types(hfm__text *t, hfm_task task) {
     hfm__text_format(t, "%s%s", comma, arch->model_type);
     comma = ", ";
   }
-  if (!*comma) hfm__text_str(t, "none in this build");
 }
 
 /* Finds architecture and head, or says what is supported. */
@@ -21413,7 +21635,7 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (!*arch) {
     hfm__text_model_types(&t, -1);
     return hfm__fail(error, HFM_E_MODEL_TYPE_UNKNOWN, config->file, "model_type", 0,
-                     "model type %q is not supported; supported are: %s", type, list);
+                     "model type %q is not supported; supported are: %s", type, t.length ? list : "none in this build");
   }
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
@@ -21429,6 +21651,10 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                      "architecture %q is not supported; for model type '%s' there are: %s", architecture, type, list);
   }
   hfm__text_model_types(&t, task);
+  if (!t.length)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
+                     "model type '%s' has no %s (%s), nor has any other in this build", type,
+                     hfm__tasks[task].auto_class, hfm__tasks[task].name);
   return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
                    "model type '%s' has no %s (%s); model type should be one of: %s", type, hfm__tasks[task].auto_class,
                    hfm__tasks[task].name, list);
@@ -21620,18 +21846,39 @@ HFM__PRIVATE hfm__random hfm__random_for(uint64_t seed, const char *name) {
   return r;
 }
 
+/* In (0, 1]. */
+HFM__PRIVATE float hfm__random_unit(uint64_t bits) {
+  return ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f);
+}
+
 /* Two numbers from the standard normal distribution (Box and Muller 1958). */
 HFM__PRIVATE void hfm__random_normal(hfm__random *r, float pair[2]) {
   const uint64_t bits = hfm__random_next(r);
-  const float u = ((float)(uint32_t)(bits >> 40) + 1.0f) * (1.0f / 16777216.0f); /* (0, 1] */
+  const float u = hfm__random_unit(bits);
   const uint32_t quadrant = (uint32_t)(bits >> 22 & 3);
   const float radius = sqrtf(-2.0f * (float)hfm__exact_log((double)u));
   double s, c;
-  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831, &s, &c);
+  hfm__sine_cosine_near((double)(int64_t)(bits & 0x3fffff) * (1.5707963267948966 / 4194304.0) - 0.78539816339744831,
+                        &s, &c);
   pair[0] = radius * (float)(quadrant & 1 ? s : c);
   pair[1] = radius * (float)(quadrant & 1 ? c : s);
   if (quadrant & 2) pair[0] = -pair[0];
   if ((quadrant ^ quadrant >> 1) & 1) pair[1] = -pair[1];
+}
+
+/* A number from the normal distribution of that deviation, if it is not cut: from -2 to 2. A wide one is nearly
+   uniform there, so a uniform number is tried, as often taken as its density says: no try fails more often than 6
+   times in 7. */
+HFM__PRIVATE int hfm__random_truncated(hfm__random *r, float deviation, float *x) {
+  float pair[2], t;
+  if (deviation <= 1) {
+    hfm__random_normal(r, pair);
+    *x = pair[0] * deviation;
+    return *x >= -2 && *x <= 2;
+  }
+  *x = 4 * hfm__random_unit(hfm__random_next(r)) - 2;
+  t = *x / deviation;
+  return t * t <= -2.0f * (float)hfm__exact_log((double)hfm__random_unit(hfm__random_next(r)));
 }
 
 /* "Attention is all you need", section 3.5. */
@@ -21646,18 +21893,18 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
   const int64_t elements = hfm__parameter_elements(p);
   hfm__random random = hfm__random_for(seed, name);
   float pair[2] = {0, 0};
-  if (p->init == HFM__INIT_SINUSOIDAL) {
-    for (int64_t i = 0; i < elements; i++)
-      hfm__store(data, dtype, i, hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]));
-    return;
-  }
-  if (p->init != HFM__INIT_NORMAL) {
-    for (int64_t i = 0; i < elements; i++) hfm__store(data, dtype, i, p->init == HFM__INIT_ONES ? 1.0 : 0.0);
-    return;
-  }
   for (int64_t i = 0; i < elements; i++) {
-    if (!(i & 1)) hfm__random_normal(&random, pair);
-    hfm__store(data, dtype, i, (double)(pair[i & 1] * p->deviation));
+    double value = p->init == HFM__INIT_ONES;
+    if (p->init == HFM__INIT_SINUSOIDAL) {
+      value = hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]);
+    } else if (p->init == HFM__INIT_NORMAL) {
+      if (!(i & 1)) hfm__random_normal(&random, pair);
+      value = (double)(pair[i & 1] * p->deviation);
+    } else if (p->init == HFM__INIT_TRUNCATED) {
+      while (!hfm__random_truncated(&random, p->deviation, &pair[0])) continue;
+      value = (double)pair[0];
+    }
+    hfm__store(data, dtype, i, value);
   }
   if (p->padding >= 0)
     for (int64_t i = 0; i < p->shape[1]; i++) hfm__store(data, dtype, p->padding * p->shape[1] + i, 0.0);
@@ -21842,7 +22089,8 @@ HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor 
   return 1;
 }
 
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a warning. */
+/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
+   warning. */
 HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
   hfm__tree *tree = &l->model->tree;
   for (size_t i = 1; i < tree->parameter_count; i++) {
@@ -21863,8 +22111,8 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
 
 /* ---- One parameter ---- */
 
-/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the same
-   bytes again and again, or one element a million times. */
+/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the
+   same bytes again and again, or one element a million times. */
 HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
   const hfm__checkpoint *checkpoint = &l->model->checkpoint;
   uint64_t sum = 0;
@@ -21877,8 +22125,8 @@ HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
 HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
   if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
-                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
-                     "than %u, four times the files and options.limits.max_new_bytes",
+                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take "
+                     "more than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
   if (weight->bytes > (uint64_t)PTRDIFF_MAX)
     return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
@@ -21970,6 +22218,19 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
+/* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
+HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
+  const hfm__tree *tree = &l->model->tree;
+  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
+  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
+  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
+           source_name, name);
+  return hfm__report_missing(l, parameter, name);
+}
+
 HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
@@ -21978,10 +22239,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_result result = HFM_OK;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
-  if (p->tied_to) /* missing under both names: both are reported */
+  if (p->tied_to)
     return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
-               : hfm__report_missing(l, parameter, name);
+               : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
@@ -22047,8 +22308,8 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
 /* ==== end src/weights/load.c ==== */
 /* ==== begin src/weights/report.c ==== */
 /* ==== weights/report (private): the table that Transformers prints after a load ===================================
-   After utils/loading_report.py: keys that differ only in numbers share a row, {0, 1, 2} or {0...11}; one width for each
-   column; what each status means underneath. */
+   After utils/loading_report.py: keys that differ only in numbers share a row, {0, 1, 2} or {0...11}; one width for
+   each column; what each status means underneath. */
 
 HFMODEL_API size_t hfm_load_report_size(const hfm_model *model) { return model ? model->report_count : 0; }
 
@@ -22511,6 +22772,11 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
+  if (result == HFM_OK && request->asked.logits_to_keep && model->head->task != HFM_CAUSAL_LM)
+    result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "logits_to_keep", 0,
+                       "logits_to_keep: %s has no logits of every position to keep the last of; only models for "
+                       "causal-lm take it",
+                       model->architecture);
   for (size_t i = 0; i < program->graph.dim_count; i++)
     if (program->graph.dims[i].kind == HFM__DIM_symbol) program->symbols |= 1u << program->graph.dims[i].value;
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);
@@ -22663,9 +22929,11 @@ HFM__PRIVATE int hfm__is_nonzero(const hfm_tensor *tensor, int64_t i) {
 
 HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed,
                                              hfm_error *error) {
-  const char *found = hfm_dtype_name(tensor->dtype);
-  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, hfm__input_rows[input].name, 0, "%s has dtype %s, but needs %s",
-                   hfm__input_rows[input].name, found ? found : "0 (none)", needed);
+  const char *name = hfm__input_rows[input].name, *found = hfm_dtype_name(tensor->dtype);
+  if (!found)
+    return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %d, which is none, but needs %s", name,
+                     (int)tensor->dtype, needed);
+  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %s, but needs %s", name, found, needed);
 }
 
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
@@ -22709,8 +22977,8 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
                        "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, is_batch || !program->asked.use_cache ? "" : " with the cache",
-                       r->limit, r->reason);
+                       is_batch ? "batch size" : "length", found,
+                       is_batch || !program->asked.use_cache ? "" : " with the cache", r->limit, r->reason);
   }
   return HFM_OK;
 }
@@ -23033,7 +23301,11 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
+  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -23848,8 +24120,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
-   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
+   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;
@@ -24063,7 +24335,8 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   hfm__clear_error(error);
   if (!hidden || !hidden->data || !out)
     return hfm__fail_null(error, out ? "hidden" : "out");
-  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 || hidden->shape[2] < 0)
+  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 ||
+      hidden->shape[2] < 0)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
                      "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,
                      (int)hidden->rank);

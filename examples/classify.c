@@ -1,4 +1,4 @@
-/* Fifteen lines: a sentence's class, from a model directory as the Hugging Face hub holds it. Prints "nl": it is Dutch.
+/* The shortest useful program: a sentence's class, from a model directory as the Hugging Face hub holds it. Prints "nl": it is Dutch.
    cc -O2 -I. examples/classify.c -lm && ./a.out     (in the repository's root) */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"

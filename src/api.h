@@ -202,7 +202,7 @@ enum {
 
 typedef struct hfm_options {
   hfm_task task;               /* which Auto class; default HFM_BASE, AutoModel */
-  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": as config.json, else as the file */
+  hfm_dtype dtype;             /* dtype=: HFM_F32, HFM_F16, HFM_BF16; default "auto": config.json's, else the file's */
   int32_t attn_implementation; /* HFM_ATTN_...; default sdpa */
   int32_t num_labels;          /* overrides the config's labels; default 0: as the config says */
   int32_t ignore_mismatched_sizes; /* 1: a weight of another shape is newly initialised instead of an error */
@@ -212,7 +212,7 @@ typedef struct hfm_options {
   int32_t isa;                 /* HFM_ISA_...; a tier that the machine lacks is an error */
   int32_t packing;             /* HFM_PACK_...; default lazy */
   int32_t batch_invariant;     /* 1: the same bits for every batch size and padding, and decode = prefill */
-  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, which is about as many bytes as the weights have */
+  uint64_t pack_limit_bytes;   /* bound on kept panels; default: none, about as many bytes as the weights have */
   uint64_t seed;               /* for newly initialised weights; default 0 is a seed like any other */
   const char *variant;         /* "fp16": model.fp16.safetensors */
   const char *subfolder;       /* folder below the directory or repository */
@@ -224,11 +224,11 @@ typedef struct hfm_options {
   hfm_log log;
   hfm_progress progress;
   hfm_limits limits;
-  hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor has
-                                  an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else, stay
-                                  float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests and
-                                  replays, not for speed. An error where a build can't promise that (see "Numbers") */
+  hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
+                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
+                                  stay float32, which is the default */
+  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
 /* Reads config.json (and generation_config.json, if any) of a directory or cached repository.
@@ -254,8 +254,8 @@ HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, i
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_bool(hfm_config *config, const char *key, int32_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_string(hfm_config *config, const char *key, const char *value, hfm_error *error);
-/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list longer
-   or shorter set all of it. */
+/* `json` is any JSON text: sets lists and objects. An element of a list can be set if it is there; to make a list
+   longer or shorter set all of it. */
 HFMODEL_API hfm_result hfm_config_set_json(hfm_config *config, const char *key, const char *json, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hfm_error *error);
 /* The document as JSON as Transformers writes it (indent 2, sorted keys, newline at the end). snprintf's rule:
@@ -410,8 +410,9 @@ typedef struct hfm_inputs {
   int32_t output_hidden_states; /* 1: fill hidden_states */
   int32_t output_attentions;    /* 1: fill attentions; runs eager attention */
   int32_t use_cache;            /* 1: decoders go on where the session's cache ends, and add this call to it. Ids, types
-                                   and positions are those of the new tokens; attention_mask is [batch, cached + length] */
-  int32_t logits_to_keep;       /* causal-lm: logits of only so many last positions; default all */
+                                   and positions are those of the new tokens; attention_mask is [batch, cached +
+                                   length] */
+  int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -455,25 +456,27 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *inputs, hfm_outputs *outputs,
                                    hfm_error *error);
 /* The same in slices, for a frame's time budget: begin, then step until *done. A step runs chunks until
-   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about 0.1 ms. */
+   `budget_seconds` are over (at least one chunk; <= 0: exactly one) and overshoots by at most one chunk, about
+   0.1 ms. */
 HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error);
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error);
 /* The outputs of the forward that is done. */
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error);
-/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or is
-   cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
+/* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
+   is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call of
-   the session: a forward in progress is over. More than there are is an error. */
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
+   of the session: a forward in progress is over. More than there are is an error. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
 
-/* ---- What everybody needs next ------------------------------------------------------------------------------------ */
+/* ---- What everybody needs next ---------------------------------------------------------------------------------- */
 
-/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if n <= 0. */
+/* Index of the largest of n values; NaN counts as larger than any number, as in torch; the first of equals. -1 if
+   n <= 0. */
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n);
 /* exp(v - max) / sum, in place allowed. */
 HFMODEL_API void hfm_softmax(const float *values, int64_t n, float *out);

@@ -70,7 +70,6 @@
 
 #include "families/cuts.h"
 #include "families/family.h"
-#include "families/config_classes.c"
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
 #include "families/bert.c"
 #endif

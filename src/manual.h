@@ -133,8 +133,6 @@ MEMORY AND OWNERSHIP
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
-
-
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
     cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes

@@ -295,7 +295,7 @@ static void add_all_cases(void) {
   add_rows("softmax", HFM__OP_COUNT, 0, 128, 128);
   add_rows("softmax", HFM__OP_COUNT, 0, 128, 1500);
   add_rows("gelu", HFM__OP_unary, HFM__ACT_gelu, 128, 3072);
-  add_rows("gelu_new", HFM__OP_unary, HFM__ACT_gelu_new, 128, 3072);
+  add_rows("gelu_new", HFM__OP_unary, HFM__ACT_gelu_tanh, 128, 3072);
   add_rows("silu", HFM__OP_unary, HFM__ACT_silu, 128, 3072);
   add_rows("layer_norm", HFM__OP_layer_norm, 0, 128, 768);
   add_rows("rms_norm", HFM__OP_rms_norm, 0, 128, 768);

@@ -17,13 +17,24 @@ HFM__PRIVATE hfm_io hfm__file_system(void); /* base/io.c */
 HFM__PRIVATE uint64_t hfm__default_u64(uint64_t value, uint64_t fallback) { return value ? value : fallback; }
 
 /* `options` may be NULL. A context may be copied, but files keep a pointer to the one that opened them. */
+/* What hfm__resolve_allocator refuses. */
+HFM__PRIVATE hfm_result hfm__fail_allocator(const hfm_allocator *given, hfm_error *error) {
+#ifdef HFMODEL_NO_STDLIB
+  static const char *const otherwise = "; there is no malloc in this build (HFMODEL_NO_STDLIB)";
+#else
+  static const char *const otherwise = ", all three, or none for malloc";
+#endif
+  return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "allocator", 0,
+                   "options.allocator has no %s: it must have alloc, realloc and free%s",
+                   !given || !given->alloc ? "alloc" : !given->realloc ? "realloc" : "free", otherwise);
+}
+
 HFM__PRIVATE hfm_result hfm__context_init(const hfm_options *options, hfm__context *ctx, hfm_error *error) {
   const hfm_io none = {NULL, NULL, NULL, NULL, NULL, NULL};
   hfm_io io = none;
   memset(ctx, 0, sizeof *ctx);
   if (!hfm__resolve_allocator(options ? &options->allocator : NULL, &ctx->mem))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "allocator", 0,
-                     "options.allocator must have alloc, realloc and free: all three, or none for malloc");
+    return hfm__fail_allocator(options ? &options->allocator : NULL, error);
   if (options) {
     io = options->io;
     ctx->log = options->log;

@@ -426,9 +426,9 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   return HFM_OK;
 }
 
-/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with *owned
-   NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between a check and
-   the use of what was checked. */
+/* `size` bytes at `offset` as memory that nobody changes: in *owned, which the caller frees (size bytes), or, with
+   *owned NULL, where the caller's io has them. Not in a map of the system's: other processes may write to that between
+   a check and the use of what was checked. */
 HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, uint64_t size, const uint8_t **bytes,
                                         uint8_t **owned, hfm_error *error) {
   hfm_result result;

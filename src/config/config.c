@@ -6,9 +6,8 @@ typedef struct hfm__config_pair {
   const char *key, *value;
 } hfm__config_pair;
 
-/* What Transformers' configuration class of a model type knows besides the file. */
+/* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
-  const char *model_type;
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts; ends with NULLs */
 } hfm__config_class;
@@ -171,8 +170,8 @@ typedef struct hfm__config_value {
   uint32_t node;
 } hfm__config_value;
 
-/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it has
-   no other. */
+/* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
+   has no other. */
 HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
@@ -544,8 +543,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   return hfm__config_no_place(config, whole, "a part of it is neither object nor list", result, error);
 }
 
-/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels. Where
-   such lists would be absurd the number stands for them, which Transformers reads, too. */
+/* num_labels is not stored: Transformers writes LABEL_0 ... into id2label and label2id, and nothing for two labels.
+   Where such lists would be absurd the number stands for them, which Transformers reads, too. */
 HFM__PRIVATE hfm_result hfm__config_set_labels(hfm_config *config, int64_t count, hfm_error *error) {
   static const char *const names[2] = {"id2label", "label2id"};
   hfm__json *doc = &config->document;

@@ -1,8 +1,9 @@
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
-   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates; hfm__panels_pack_all
-   on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and hfm__packing_free. */
+   planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
+   hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
+   hfm__packing_free. */
 typedef struct hfm__packing {
   hfm_allocator mem;
   int32_t policy;       /* HFM_PACK_... */
@@ -16,7 +17,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
-  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16, which this processor multiplies in pairs */
+  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16: this processor multiplies pairs */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -74,7 +75,7 @@ HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #else
   (void)cpu;
   return hfm__fail(error, HFM_E_STRICT_MISSING, NULL, "strict", 0,
-                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, with "
-                   "-ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
+                   "strict: this build can't promise the same bits everywhere: it was made with HFMODEL_NO_STRICT, "
+                   "with -ffast-math, or for the x87 (on 32-bit x86 use -msse2 -mfpmath=sse)");
 #endif
 }

@@ -38,7 +38,8 @@
 #include <float.h>
 
 /* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */
-#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
+#if !defined(HFMODEL_NO_STRICT) && defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0 && \
+    !defined(__FAST_MATH__) && !defined(_M_FP_FAST)
 #define HFM__WITH_STRICT 1
 #else
 #define HFM__WITH_STRICT 0

@@ -85,8 +85,9 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   largest = before > largest ? before : largest;
   factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                                       hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 

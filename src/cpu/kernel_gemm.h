@@ -24,7 +24,8 @@
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first cache. */
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
@@ -120,7 +121,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
-      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 

@@ -3,13 +3,13 @@
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces, so many rows at a time */
+enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
-   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused where the tier has FMA)
-   in the order of k, whatever rows, n or the panels' origin are. */
+   strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused
+   where the tier has FMA) in the order of k, whatever rows, n or the panels' origin are. */
 typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
@@ -33,8 +33,9 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`, and,
-   with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core busier. */
+/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
+   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
+   busier. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
@@ -43,7 +44,8 @@ typedef struct hfm__gemv {
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
-/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if transposed. */
+/* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
+   transposed. */
 typedef struct hfm__pack {
   const void *weight;
   int32_t dtype;
@@ -95,8 +97,8 @@ typedef struct hfm__kernels {
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
-  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and the
-     rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
+  /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and
+     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
 } hfm__kernels;

@@ -81,14 +81,37 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
 /* `activation` is a constant wherever this is inlined. */
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
-  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  hfm__vf y;
   switch (activation) {
-    case HFM__ACT_gelu: return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
-    case HFM__ACT_gelu_pytorch_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
     case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);

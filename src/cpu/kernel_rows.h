@@ -3,26 +3,19 @@
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
 HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
-  int64_t i = 0;
-  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, HFM__FN(activate)(activation, hfm__v_load(x + i)));
-  if (i < n) hfm__v_store_n(y + i, HFM__FN(activate)(activation, hfm__v_load_n(x + i, n - i)), n - i);
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
-    HFM__UNARY_CASE(gelu)
-    case HFM__ACT_gelu_new:
-    case HFM__ACT_gelu_fast: /* the same function, written down differently */
-    HFM__UNARY_CASE(gelu_pytorch_tanh)
-    HFM__UNARY_CASE(quick_gelu)
-    HFM__UNARY_CASE(relu)
-    case HFM__ACT_swish:
-    HFM__UNARY_CASE(silu)
-    HFM__UNARY_CASE(tanh)
-    HFM__UNARY_CASE(sigmoid)
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
-    default: HFM__FN(unary_as)(HFM__ACT_none, x, y, n); break;
   }
 }
 

@@ -77,8 +77,8 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those that
    count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
-HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile, int64_t segment,
-                                      float *mask, int64_t kept[2]) {
+HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
+                                      int64_t segment, float *mask, int64_t kept[2]) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
   kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
@@ -97,8 +97,8 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
 }
 
 /* Some rows of one head, all of one segment. */
-HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch, int64_t head,
-                                      int64_t row0, int64_t rows, hfm__worker *worker) {
+HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
+                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);

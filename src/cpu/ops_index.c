@@ -79,7 +79,8 @@ HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm
   int64_t r, j;
   (void)worker;
   for (r = chunk * step; r < end; r++) {
-    const int64_t *at = (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    const int64_t *at =
+        (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
     float *to = (float *)a->out[0].data + r * 2 * half;
     for (j = 0; j < half; j++) {
       float frequency;

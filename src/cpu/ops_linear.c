@@ -66,7 +66,8 @@ HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
-  const int64_t pieces = hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
+  const int64_t pieces =
+      hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));

@@ -5,7 +5,8 @@ typedef struct hfm__bert_config {
   int64_t vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
   int64_t max_position_embeddings, type_vocab_size;
   int32_t hidden_act;
-  double layer_norm_eps, hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
 } hfm__bert_config;
 
@@ -51,6 +52,8 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
     if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
+    if (hfm__flag(b, "add_cross_attention"))
+      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
   }
 }
 
@@ -157,7 +160,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
 HFM__PRIVATE void hfm__bert_pooler_init(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "pooler", "*Pooler");
   self->pooler_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
-  self->pooler_activation = hfm__activation(b, "activation", HFM__ACT_tanh);
+  self->pooler_activation = hfm__activation(b, "activation", HFM__ACTIVATION_tanh);
   hfm__end(b);
 }
 
@@ -284,3 +287,15 @@ static const hfm__head hfm__bert_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__bert_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults};

@@ -9,7 +9,7 @@ typedef struct hfm__distilbert_layer {
 typedef struct hfm__distilbert {
   int64_t vocab_size, dim, n_layers, n_heads, hidden_dim, max_position_embeddings, pad_token_id;
   int32_t activation;
-  double dropout, attention_dropout;
+  const char *dropout, *attention_dropout;
   hfm__mod word_embeddings, position_embeddings, LayerNorm, embeddings_dropout;
   hfm__distilbert_layer *layer;
   hfm__mod head_activation, pre_classifier, classifier, head_dropout, vocab_transform, vocab_layer_norm,
@@ -193,3 +193,16 @@ static const hfm__head hfm__distilbert_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__distilbert_aliases[] = {
+  {"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__distilbert_defaults[] = {
+  {"activation", "\"gelu\""}, {"attention_dropout", "0.1"}, {"dim", "768"}, {"dropout", "0.1"},
+  {"hidden_dim", "3072"}, {"initializer_range", "0.02"}, {"max_position_embeddings", "512"}, {"n_heads", "12"},
+  {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
+  {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};

@@ -1,6 +1,6 @@
 /* ==== families/family (private): what a family file exports =======================================================
-   A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then gives
-   a model_type its torch class prefix, its configuration class and its family. */
+   A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then
+   gives a model_type its torch class prefix, its configuration class and its family. */
 
 typedef struct hfm__head {
   hfm_task task;
@@ -11,8 +11,8 @@ typedef struct hfm__head {
   void (*forward)(hfm__builder *b, const void *self);
 } hfm__head;
 
-/* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the ends):
-   "*" stands for a number. */
+/* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
+   ends): "*" stands for a number. */
 typedef struct hfm__rename {
   const char *file, *module;
 } hfm__rename;
@@ -39,8 +39,8 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit the
-   position table. */
+/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
+   the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
   const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
@@ -93,8 +93,8 @@ HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
   return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
-/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but what
-   it says is no span. */
+/* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but
+   what it says is no span. */
 HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
   if (hfm__ok(b) && b->graph->dims[hfm__dim_of(b, logits, -1).id].value != 2)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, "num_labels", 0,
@@ -113,11 +113,12 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
     return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+  return hfm__last_token(
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
-HFM__PRIVATE double hfm__decoder_classifier_dropout(hfm__builder *b) {
+HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
   const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
-  return hfm__is_null(b, key) ? 0.1 : hfm__probability(b, key);
+  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }

@@ -8,7 +8,8 @@ typedef struct hfm__gpt2_block {
 typedef struct hfm__gpt2 {
   int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
   int32_t activation, scales, scales_by_layer;
-  double epsilon, attn_pdrop, embd_pdrop, resid_pdrop;
+  double epsilon;
+  const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
   hfm__mod wte, wpe, drop, ln_f;
   hfm__gpt2_block *h;
   hfm__mod head, head_dropout;
@@ -84,7 +85,8 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   const hfm__val k =
       hfm__cached(b, index, "key", hfm__split_heads(b, hfm__slice(b, qkv, -1, self->n_embd, width), self->n_head));
   const hfm__val v =
-      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
+      hfm__cached(b, index, "value",
+                  hfm__split_heads(b, hfm__slice(b, qkv, -1, 2 * self->n_embd, width), self->n_head));
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
@@ -187,3 +189,20 @@ static const hfm__head hfm__gpt2_heads[] = {
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
 static const hfm__family hfm__gpt2_family = {"transformer", hfm__gpt2_heads, NULL, hfm__gpt2_ignored};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__gpt2_aliases[] = {
+  {"hidden_size", "n_embd"}, {"max_position_embeddings", "n_positions"}, {"num_attention_heads", "n_head"},
+  {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt2_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"add_cross_attention", "false"}, {"attn_pdrop", "0.1"},
+  {"bos_token_id", "50256"}, {"embd_pdrop", "0.1"}, {"eos_token_id", "50256"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_embd", "768"}, {"n_head", "12"}, {"n_layer", "12"}, {"n_positions", "1024"},
+  {"reorder_and_upcast_attn", "false"}, {"resid_pdrop", "0.1"}, {"scale_attn_by_inverse_layer_idx", "false"},
+  {"scale_attn_weights", "true"}, {"summary_first_dropout", "0.1"}, {"summary_proj_to_labels", "true"},
+  {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};

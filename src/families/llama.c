@@ -65,7 +65,8 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral", "with layer_types Transformers takes it for ministral, which is not here yet");
+    hfm__refuse(b, "model_type", "mistral",
+                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -81,7 +82,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
       hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b) && !hfm__is_null(b, "max_window_layers"))
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     return i >= first ? hfm__size(b, "sliding_window") : 0;
   }
@@ -252,3 +253,39 @@ static const hfm__head hfm__llama_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__llama_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mistral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen2_defaults[] = {
+  {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
+  {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
+static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
+static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
+static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};

@@ -1,39 +1,41 @@
 /* ==== families/registry (private): which model types there are ====================================================
-   One line makes a model type: its torch class prefix, its family and what sets it apart there. The public table, the
-   lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and HFMODEL_NO_X cut families. */
+   One line makes a model type: its torch class prefix, its configuration class, its family and what sets it apart
+   there. The public table, the lists in error messages and the README's table follow from it. HFMODEL_ONLY_X and
+   HFMODEL_NO_X cut families. */
 
 typedef struct hfm__arch {
   const char *model_type, *prefix;
+  const hfm__config_class *config;
   const hfm__family *family;
   const void *traits;
 } hfm__arch;
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-    {"bert", "Bert", &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, NULL},
 #endif
 #ifdef HFM__WITH_ROBERTA
-    {"roberta", "Roberta", &hfm__roberta_family, &hfm__roberta_itself},
-    {"xlm-roberta", "XLMRoberta", &hfm__roberta_family, &hfm__xlm_roberta_traits},
-    {"camembert", "Camembert", &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"roberta", "Roberta", &hfm__roberta_config_class, &hfm__roberta_family, &hfm__roberta_itself},
+    {"xlm-roberta", "XLMRoberta", &hfm__xlm_roberta_config_class, &hfm__roberta_family, &hfm__xlm_roberta_traits},
+    {"camembert", "Camembert", &hfm__xlm_roberta_config_class, &hfm__roberta_family, &hfm__xlm_roberta_traits},
 #endif
 #ifdef HFM__WITH_DISTILBERT
-    {"distilbert", "DistilBert", &hfm__distilbert_family, NULL},
+    {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
-    {"vit", "ViT", &hfm__vit_family, &hfm__vit_itself},
-    {"deit", "DeiT", &hfm__deit_family, &hfm__deit_traits},
+    {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
+    {"deit", "DeiT", &hfm__vit_config_class, &hfm__deit_family, &hfm__deit_traits},
 #endif
-    {NULL, NULL, NULL, NULL}};
+    {NULL, NULL, NULL, NULL, NULL}};
 
 /* ---- Tasks ---- */
 
@@ -85,6 +87,11 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   return NULL;
 }
 
+HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
+  const hfm__arch *arch = hfm__arch_find(model_type);
+  return arch ? arch->config : NULL;
+}
+
 /* Does config.json's `architectures` list that class? */
 HFM__PRIVATE int hfm__is_listed(const hfm_config *config, const hfm__arch *arch, const hfm__head *head) {
   const hfm__config_value list = hfm__config_find(config, "architectures");
@@ -117,7 +124,6 @@ HFM__PRIVATE void hfm__text_model_types(hfm__text *t, hfm_task task) {
     hfm__text_format(t, "%s%s", comma, arch->model_type);
     comma = ", ";
   }
-  if (!*comma) hfm__text_str(t, "none in this build");
 }
 
 /* Finds architecture and head, or says what is supported. */
@@ -134,7 +140,7 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (!*arch) {
     hfm__text_model_types(&t, -1);
     return hfm__fail(error, HFM_E_MODEL_TYPE_UNKNOWN, config->file, "model_type", 0,
-                     "model type %q is not supported; supported are: %s", type, list);
+                     "model type %q is not supported; supported are: %s", type, t.length ? list : "none in this build");
   }
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
@@ -150,6 +156,10 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
                      "architecture %q is not supported; for model type '%s' there are: %s", architecture, type, list);
   }
   hfm__text_model_types(&t, task);
+  if (!t.length)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
+                     "model type '%s' has no %s (%s), nor has any other in this build", type,
+                     hfm__tasks[task].auto_class, hfm__tasks[task].name);
   return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, config->file, "model_type", 0,
                    "model type '%s' has no %s (%s); model type should be one of: %s", type, hfm__tasks[task].auto_class,
                    hfm__tasks[task].name, list);

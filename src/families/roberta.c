@@ -17,7 +17,8 @@ typedef struct hfm__roberta {
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
   self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->token_type_embeddings = hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
   self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
   self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
   self->position_embeddings =
@@ -37,6 +38,13 @@ HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int 
 HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_config *c) {
   const int64_t pad = c->pad_token_id;
   hfm__val ids;
+  if (hfm__ok(b) && pad < -1 && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
+                          pad == HFM__NO_PADDING
+                              ? "'pad_token_id' is null, but positions are counted from it: give position_ids"
+                              : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
+                                "0 or more: give position_ids",
+                          pad);
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
@@ -55,9 +63,6 @@ HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
   hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
   if (!self) return NULL;
   hfm__bert_configure(b, &self->bert.config);
-  if (hfm__ok(b) && self->bert.config.pad_token_id < 0)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
-                          "'pad_token_id' must be 0 or more: positions are counted from it");
   return self;
 }
 
@@ -163,3 +168,24 @@ static const hfm__head hfm__roberta_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__roberta_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
+  {"add_cross_attention", "false"}, {"attention_probs_dropout_prob", "0.1"}, {"bos_token_id", "0"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout_prob", "0.1"}, {"hidden_size", "768"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "3072"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-12"},
+  {"max_position_embeddings", "512"}, {"num_attention_heads", "12"}, {"num_hidden_layers", "12"},
+  {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
+  {"vocab_size", "30522"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults};
+static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults};

@@ -10,7 +10,8 @@ typedef struct hfm__vit {
   int64_t hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, num_channels, pooler_output_size;
   int64_t image_size[2], patch_size[2]; /* height, width */
   int32_t hidden_act, pooler_act, qkv_bias, distillation;
-  double layer_norm_eps, hidden_dropout_prob;
+  double layer_norm_eps;
+  const char *hidden_dropout_prob;
   hfm__par cls_token, distillation_token, position_embeddings;
   hfm__mod projection, embeddings_dropout, layernorm, pooler_dense, pooler_activation;
   hfm__vit_layer *layers;
@@ -59,12 +60,12 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
 HFM__PRIVATE void hfm__vit_embeddings_init(hfm__builder *b, hfm__vit *self) {
   const int64_t tokens = 1 + self->distillation;
   const int64_t patches = (self->image_size[0] / self->patch_size[0]) * (self->image_size[1] / self->patch_size[1]);
+  const int32_t init = self->distillation ? HFM__INIT_ZEROS : HFM__INIT_TRUNCATED;
   hfm__begin(b, "embeddings", "*Embeddings");
-  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, HFM__INIT_NORMAL);
-  self->position_embeddings =
-      hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, HFM__INIT_NORMAL);
+  self->cls_token = hfm__parameter3(b, "cls_token", 1, 1, self->hidden_size, init);
+  self->position_embeddings = hfm__parameter3(b, "position_embeddings", 1, patches + tokens, self->hidden_size, init);
   if (self->distillation)
-    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, HFM__INIT_ZEROS);
+    self->distillation_token = hfm__parameter3(b, "distillation_token", 1, 1, self->hidden_size, init);
   hfm__begin(b, "patch_embeddings", "*PatchEmbeddings");
   self->projection =
       hfm__conv2d(b, "projection", self->num_channels, self->hidden_size, self->patch_size[0], self->patch_size[1]);
@@ -226,3 +227,14 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__vit_defaults[] = {
+  {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
+  {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
+  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults};

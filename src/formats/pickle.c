@@ -1,9 +1,9 @@
 /* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
-   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals, compared
-   by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node that
-   says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list cell, so
-   memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one byte.
-   Objects refer to each other by index, so sharing and cycles cost nothing. */
+   A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals,
+   compared by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node
+   that says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list
+   cell, so memory is bounded by the stream, and by options.limits.max_structure_bytes, since an instruction may be one
+   byte. Objects refer to each other by index, so sharing and cycles cost nothing. */
 
 enum {
   HFM__PK_NONE,
@@ -68,7 +68,8 @@ typedef struct hfm__pickle_global {
 
 #define HFM__STORAGES(module) \
   {module, "FloatStorage", HFM__PK_CLASS_STORAGE, HFM_F32}, {module, "DoubleStorage", HFM__PK_CLASS_STORAGE, HFM_F64}, \
-  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
+  {module, "HalfStorage", HFM__PK_CLASS_STORAGE, HFM_F16}, \
+  {module, "BFloat16Storage", HFM__PK_CLASS_STORAGE, HFM_BF16}, \
   {module, "LongStorage", HFM__PK_CLASS_STORAGE, HFM_I64}, {module, "IntStorage", HFM__PK_CLASS_STORAGE, HFM_I32}, \
   {module, "ShortStorage", HFM__PK_CLASS_STORAGE, HFM_I16}, {module, "CharStorage", HFM__PK_CLASS_STORAGE, HFM_I8}, \
   {module, "ByteStorage", HFM__PK_CLASS_STORAGE, HFM_U8}, {module, "BoolStorage", HFM__PK_CLASS_STORAGE, HFM_BOOL}, \
@@ -659,7 +660,8 @@ HFM__PRIVATE int hfm__pickle_operand(hfm__pickle *p, size_t width, uint64_t *val
 HFM__PRIVATE int hfm__pickle_int32(hfm__pickle *p) {
   uint64_t value;
   if (!hfm__pickle_operand(p, 4, &value)) return 0;
-  return hfm__pickle_make_int(p, HFM__PK_INT, value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
+  return hfm__pickle_make_int(p, HFM__PK_INT,
+                              value & 0x80000000u ? (int64_t)value - ((int64_t)1 << 32) : (int64_t)value);
 }
 
 /* What lies above the mark goes into the object below it. */

@@ -232,8 +232,8 @@ HFM__PRIVATE int hfm__torch_has_tensors(const hfm__pickle *p, uint32_t dict) {
   return 0;
 }
 
-/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts, so
-   that one under such a name settles it, whatever tensors lie beside it. */
+/* The dict with the tensors: a state dict inside of a training checkpoint, else the root. A state dict holds no dicts,
+   so that one under such a name settles it, whatever tensors lie beside it. */
 HFM__PRIVATE uint32_t hfm__torch_state_dict(const hfm__pickle *p, uint32_t root) {
   static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "module"};
   uint32_t found[HFM__COUNT(wrappers)], key, value;
@@ -358,8 +358,8 @@ HFM__PRIVATE hfm_result hfm__torch_locate_entry(hfm__torch *t, const hfm__torch_
     return hfm__torch_bad(t, HFM_E_TORCH_ENTRY, name, "its storage is not in the archive (is the file complete?)");
   if (entry->size != bytes)
     return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, name, entry->offset,
-                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset, name,
-                     bytes, entry->name, entry->size);
+                     "byte %u: tensor %q: its storage should have %u bytes, but zip entry %q has %u", entry->offset,
+                     name, bytes, entry->name, entry->size);
   *offset = entry->offset;
   return HFM_OK;
 }

@@ -189,7 +189,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   return HFM_OK;
 }
 
-/* The local header must name the same entry; the data begins after it. `record` is where the directory has the entry. */
+/* The local header must name the same entry; the data begins after it. `record` is where the directory has the
+   entry. */
 HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entry, const hfm__zip_directory *dir,
                                        uint64_t record, hfm_error *error) {
   const size_t name_size = strlen(entry->name);

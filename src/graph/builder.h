@@ -73,12 +73,6 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
-HFM__PRIVATE double hfm__probability(hfm__builder *b, const char *key) {
-  double value = 0;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return value;
-}
-
 /* Yes or no; null or nothing is no. */
 HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
   int32_t value = 0;
@@ -99,18 +93,22 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
+/* The activation of that name: HFM__ACTIVATION_... */
 HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
-  static const char *const names[] = {
-#define HFM__ACTIVATION_NAME(name, config, torch) config,
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)
+#define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
+#define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
+  static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
+  static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
-  };
-  const char *name = hfm__string(b, key, "");
-  for (size_t i = 0; i < HFM__COUNT(names); i++)
-    if (hfm__equal(name, names[i])) return (int32_t)i + 1;
-  hfm__refuse(b, key, name,
-              "use gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, quick_gelu, relu, silu, tanh or sigmoid");
-  return HFM__ACT_gelu;
+#undef HFM__ACTIVATION_NAMED
+  const char *name = hfm__string(b, key, NULL);
+  for (size_t i = 0; name && i < HFM__COUNT(names); i++)
+    if (hfm__equal(name, names[i])) return (int32_t)i;
+  if (hfm__ok(b) && !name)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, key, 0,
+                          "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
+  if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
+  return HFM__ACTIVATION_gelu;
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */

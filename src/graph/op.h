@@ -72,26 +72,47 @@ enum {
 
 enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
-/* Activations by config name: X(name, config name, torch class as printed). */
+/* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
+   what is printed in its parentheses). */
 #define HFM__ACTIVATION_LIST(X) \
-  X(gelu, "gelu", "GELUActivation") \
-  X(gelu_new, "gelu_new", "NewGELUActivation") \
-  X(gelu_pytorch_tanh, "gelu_pytorch_tanh", "GELUTanh") \
-  X(gelu_fast, "gelu_fast", "FastGELUActivation") \
-  X(quick_gelu, "quick_gelu", "QuickGELUActivation") \
-  X(relu, "relu", "ReLU") \
-  X(silu, "silu", "SiLUActivation") \
-  X(swish, "swish", "SiLU") \
-  X(tanh, "tanh", "Tanh") \
-  X(sigmoid, "sigmoid", "Sigmoid")
+  X(gelu, gelu, "GELUActivation", "") \
+  X(gelu_10, gelu_10, "ClippedGELUActivation", "") \
+  X(gelu_accurate, gelu_tanh, "AccurateGELUActivation", "") \
+  X(gelu_fast, gelu_tanh, "FastGELUActivation", "") \
+  X(gelu_new, gelu_tanh, "NewGELUActivation", "") \
+  X(gelu_python, gelu, "GELUActivation", "") \
+  X(gelu_python_tanh, gelu_tanh, "GELUTanh", "") \
+  X(gelu_pytorch_tanh, gelu_tanh, "GELUTanh", "") \
+  X(hardswish, hardswish, "Hardswish", "") \
+  X(laplace, laplace, "LaplaceActivation", "") \
+  X(leaky_relu, leaky_relu, "LeakyReLU", "negative_slope=0.01") \
+  X(linear, none, "LinearActivation", "") \
+  X(mish, mish, "MishActivation", "") \
+  X(quick_gelu, quick_gelu, "QuickGELUActivation", "") \
+  X(relu, relu, "ReLU", "") \
+  X(relu2, relu2, "ReLUSquaredActivation", "") \
+  X(relu6, relu6, "ReLU6", "") \
+  X(sigmoid, sigmoid, "Sigmoid", "") \
+  X(silu, silu, "SiLUActivation", "") \
+  X(swish, silu, "SiLU", "") \
+  X(tanh, tanh, "Tanh", "")
 
-#define HFM__ACTIVATION_ENUM(name, config, torch) HFM__ACT_##name,
-enum { HFM__ACT_none = 0, HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACT_COUNT };
+#define HFM__ACTIVATION_ENUM(name, kernel, torch, repr) HFM__ACTIVATION_##name,
+enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 #undef HFM__ACTIVATION_ENUM
+
+/* Those that kernels compute; "none" gives what it gets. */
+#define HFM__KERNEL_ACTIVATION_LIST(X) \
+  X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
+  X(relu6) X(sigmoid) X(silu) X(tanh)
+
+#define HFM__ACT_ENUM(name) HFM__ACT_##name,
+enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
+#undef HFM__ACT_ENUM
 
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
-  int32_t activation;                /* linear, unary: HFM__ACT_... */
+  int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */

@@ -4,7 +4,8 @@
 
 enum { HFM__PLAN_ALIGN = 64 };
 /* No machine has more: half of a 32-bit address space, or the 47 bits that 64-bit systems give a process. */
-static const uint64_t hfm__plan_most = (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
+static const uint64_t hfm__plan_most =
+    (uint64_t)PTRDIFF_MAX / 2 < (uint64_t)1 << 46 ? (uint64_t)PTRDIFF_MAX / 2 : (uint64_t)1 << 46;
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];

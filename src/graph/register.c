@@ -30,6 +30,16 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
+/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
+  const hfm__config_value written = hfm__config_find(b->config, key);
+  double value = 0;
+  int64_t whole;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
+                                                          : hfm__own_text(b, "%g", value);
+}
+
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
 HFM__PRIVATE hfm__mod hfm__module_add(hfm__builder *b, const char *name, const char *torch_class, int32_t kind) {
   hfm__tree *tree = b->tree;
@@ -264,21 +274,25 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   return module;
 }
 
-HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, double p) {
+HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char *p) {
   const hfm__mod module = hfm__module_add(b, name, "Dropout", HFM__MODULE_DROPOUT);
-  hfm__describe(b, module, hfm__own_text(b, "p=%g, inplace=False", p));
+  hfm__describe(b, module, hfm__own_text(b, "p=%s, inplace=False", p));
   return module;
 }
 
+/* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const char *const classes[] = {"",
-#define HFM__ACTIVATION_CLASS(name, config, torch) torch,
-                                        HFM__ACTIVATION_LIST(HFM__ACTIVATION_CLASS)
-#undef HFM__ACTIVATION_CLASS
+  static const struct {
+    const char *torch_class, *repr;
+    int32_t kernel;
+  } rows[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
+      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
   };
-  const hfm__mod module = hfm__module_add(b, name, classes[activation], HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, "");
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = activation;
+  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, rows[activation].repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
   return module;
 }
 

@@ -398,8 +398,8 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...]. Without
-   a cache x itself. */
+/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
+   Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__val state, out;
@@ -543,7 +543,8 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
 
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked for. */
+/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
+   for. */
 HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
                                   int32_t causal, int64_t window) {
   hfm__dim shape[4], scores[4];

@@ -43,6 +43,7 @@ enum {
   HFM__INIT_ZEROS,
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
+  HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
   HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
 };
 
@@ -52,7 +53,7 @@ typedef struct hfm__parameter {
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
   int32_t init;         /* HFM__INIT_... */
-  float deviation;      /* of HFM__INIT_NORMAL */
+  float deviation;      /* of HFM__INIT_NORMAL and _TRUNCATED, before it is cut */
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */

@@ -149,8 +149,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
 #endif
 
 #if !defined(HFMODEL_NO_STDIO) && !defined(HFMODEL_NO_STDLIB)
-/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it ends
-   as files do. */
+/* A name that is no directory and no regular file: a repository in the cache, unless something else is there, or it
+   ends as files do. */
 HFM__PRIVATE hfm_result hfm__resolve_absent(const hfm__context *ctx, const char *name, const hfm_options *options,
                                             char **dir, hfm_error *error) {
   const int is_file = hfm__ends_with(name, ".safetensors") || hfm__ends_with(name, ".bin") ||

@@ -49,7 +49,8 @@ HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key, (int)INT32_MAX);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
+                          (int)INT32_MAX);
   return hfm__ok(b) ? value : 1;
 }
 
@@ -153,7 +154,9 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
   rope->frequency = hfm__rope_divided(b, rope, "short_factor");
   rope->long_frequency = hfm__rope_divided(b, rope, "long_factor");
   rope->original_length = (int64_t)original;
-  rope->scale = given < HUGE_VAL ? (float)given : factor <= 1 ? 1.0f : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
+  rope->scale = given < HUGE_VAL ? (float)given
+                : factor <= 1    ? 1.0f
+                                 : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
 /* rope_theta among the parameters, or beside them. */
@@ -176,22 +179,29 @@ HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   return hfm__config_rope_type(b->config, NULL);
 }
 
+/* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
+HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
+  const hfm__config_value value = hfm__config_find(b->config, key);
+  const int32_t kind = hfm__json_kind(value.doc, value.node);
+  if (!hfm__ok(b) || kind <= HFM__JSON_NULL || kind == HFM__JSON_OBJECT) return;
+  if (kind == HFM__JSON_ARRAY && !hfm__json_first(value.doc, value.node)) return;
+  b->result = hfm__config_wrong(
+      b->config, key, "an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}", b->error);
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
                                  int64_t max_positions) {
-  const hfm__config_value given = hfm__config_rope(b->config, NULL);
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
   rope->base = hfm__rope_theta(b);
-  if (hfm__ok(b) && hfm__json_kind(given.doc, given.node) > HFM__JSON_NULL &&
-      hfm__json_kind(given.doc, given.node) != HFM__JSON_OBJECT)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_scaling", 0,
-                          "rope parameters must be an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}");
+  hfm__rope_need_object(b, "rope_scaling");
+  hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
   if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
@@ -233,8 +243,8 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__end(b);
 }
 
-/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position; where
-   positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
+/* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
+   where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   const int64_t half = rope->dimension / 2;
   const int on_data = hfm__given(b, HFM__IN_position_ids);

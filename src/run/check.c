@@ -1,7 +1,7 @@
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
-   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
+   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;

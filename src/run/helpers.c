@@ -52,7 +52,8 @@ HFMODEL_API hfm_result hfm_mean_pool(const hfm_tensor *hidden, const hfm_tensor 
   hfm__clear_error(error);
   if (!hidden || !hidden->data || !out)
     return hfm__fail_null(error, out ? "hidden" : "out");
-  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 || hidden->shape[2] < 0)
+  if (hidden->rank != 3 || hidden->dtype != HFM_F32 || hidden->shape[0] < 0 || hidden->shape[1] < 0 ||
+      hidden->shape[2] < 0)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "hidden", 0,
                      "hidden has shape %t, but must be float32 [batch, length, hidden]", hidden->shape,
                      (int)hidden->rank);

@@ -115,9 +115,11 @@ HFM__PRIVATE int hfm__is_nonzero(const hfm_tensor *tensor, int64_t i) {
 
 HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *tensor, const char *needed,
                                              hfm_error *error) {
-  const char *found = hfm_dtype_name(tensor->dtype);
-  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, hfm__input_rows[input].name, 0, "%s has dtype %s, but needs %s",
-                   hfm__input_rows[input].name, found ? found : "0 (none)", needed);
+  const char *name = hfm__input_rows[input].name, *found = hfm_dtype_name(tensor->dtype);
+  if (!found)
+    return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %d, which is none, but needs %s", name,
+                     (int)tensor->dtype, needed);
+  return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %s, but needs %s", name, found, needed);
 }
 
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
@@ -161,8 +163,8 @@ HFM__PRIVATE hfm_result hfm__check_requirements(const hfm__program *program, hfm
     if (found > r->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, hfm__input_rows[r->input].name, 0,
                        "%s has %s %i%s, but this model takes at most %i (%s)", hfm__input_rows[r->input].name,
-                       is_batch ? "batch size" : "length", found, is_batch || !program->asked.use_cache ? "" : " with the cache",
-                       r->limit, r->reason);
+                       is_batch ? "batch size" : "length", found,
+                       is_batch || !program->asked.use_cache ? "" : " with the cache", r->limit, r->reason);
   }
   return HFM_OK;
 }

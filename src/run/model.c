@@ -116,7 +116,11 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
+  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)

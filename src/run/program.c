@@ -208,6 +208,11 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
+  if (result == HFM_OK && request->asked.logits_to_keep && model->head->task != HFM_CAUSAL_LM)
+    result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "logits_to_keep", 0,
+                       "logits_to_keep: %s has no logits of every position to keep the last of; only models for "
+                       "causal-lm take it",
+                       model->architecture);
   for (size_t i = 0; i < program->graph.dim_count; i++)
     if (program->graph.dims[i].kind == HFM__DIM_symbol) program->symbols |= 1u << program->graph.dims[i].value;
   if (result == HFM_OK) result = hfm__fuse(&program->graph, error);

@@ -119,7 +119,8 @@ HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor 
   return 1;
 }
 
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a warning. */
+/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
+   warning. */
 HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
   hfm__tree *tree = &l->model->tree;
   for (size_t i = 1; i < tree->parameter_count; i++) {
@@ -140,8 +141,8 @@ HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
 
 /* ---- One parameter ---- */
 
-/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the same
-   bytes again and again, or one element a million times. */
+/* What copies and conversions may take in all: float32 of a byte each, once, and what may be new. Files can name the
+   same bytes again and again, or one element a million times. */
 HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
   const hfm__checkpoint *checkpoint = &l->model->checkpoint;
   uint64_t sum = 0;
@@ -154,8 +155,8 @@ HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
 HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
   if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
-                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take more "
-                     "than %u, four times the files and options.limits.max_new_bytes",
+                     "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take "
+                     "more than %u, four times the files and options.limits.max_new_bytes",
                      name, weight->bytes, l->most);
   if (weight->bytes > (uint64_t)PTRDIFF_MAX)
     return hfm__fail(l->error, HFM_E_ADDRESS_SPACE, hfm__weights_file(l->model), name, 0,
@@ -247,6 +248,19 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
+/* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
+HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
+  const hfm__tree *tree = &l->model->tree;
+  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
+  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
+  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
+           source_name, name);
+  return hfm__report_missing(l, parameter, name);
+}
+
 HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
@@ -255,10 +269,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_result result = HFM_OK;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
-  if (p->tied_to) /* missing under both names: both are reported */
+  if (p->tied_to)
     return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
-               : hfm__report_missing(l, parameter, name);
+               : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);

@@ -1,6 +1,6 @@
 /* ==== weights/report (private): the table that Transformers prints after a load ===================================
-   After utils/loading_report.py: keys that differ only in numbers share a row, {0, 1, 2} or {0...11}; one width for each
-   column; what each status means underneath. */
+   After utils/loading_report.py: keys that differ only in numbers share a row, {0, 1, 2} or {0...11}; one width for
+   each column; what each status means underneath. */
 
 HFMODEL_API size_t hfm_load_report_size(const hfm_model *model) { return model ? model->report_count : 0; }
 

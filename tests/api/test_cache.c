@@ -314,6 +314,39 @@ static void test_logits_to_keep(void) {
   }
 }
 
+/* What has no logits of a next token says so, rather than to give all of its outputs. */
+static void test_logits_to_keep_refused(void) {
+  static const struct {
+    const char *dir, *architecture;
+  } others[] = {{FIXTURE("llama_base"), "LlamaModel"},
+                {FIXTURE("gpt2_token"), "GPT2ForTokenClassification"},
+                {FIXTURE("llama_question"), "LlamaForQuestionAnswering"},
+                {FIXTURE("bert_masked"), "BertForMaskedLM"},
+                {FIXTURE("bert_sequence"), "BertForSequenceClassification"}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    hfm_options options;
+    hfm_model *model;
+    hfm_session *session;
+    hfm_outputs out;
+    hfm_error error;
+    hfm_inputs in = piece(0, 7, 1);
+    memset(&options, 0, sizeof options);
+    options.task = HFM_TASK_FROM_CONFIG;
+    model = load_fixture(others[i].dir, &options);
+    session = new_session(model, 1);
+    in.use_cache = 0;
+    in.logits_to_keep = 1;
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_ERROR_ARGUMENT);
+    CHECK_INT(error.item, HFM_E_INPUT_UNEXPECTED);
+    CHECK_STR(error.what, "logits_to_keep");
+    CHECK_CONTAINS(error.message, others[i].architecture);
+    in.logits_to_keep = 0;
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    hfm_session_free(session);
+    hfm_model_free(model);
+  }
+}
+
 /* X2: what is cached and what is new together fit the positions. X4: lengths are not counted below 0. */
 static void test_refused(void) {
   hfm_options options;
@@ -369,6 +402,7 @@ int main(void) {
   TEST(test_failing_growth);
   TEST(test_unfinished);
   TEST(test_logits_to_keep);
+  TEST(test_logits_to_keep_refused);
   TEST(test_refused);
   return check_report("test_cache");
 }

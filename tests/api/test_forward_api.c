@@ -114,9 +114,9 @@ static void test_refusals(void) {
   in.input_ids = tensor_of(floats, HFM_F32, 2, 7);
   refused(&in, HFM_E_INPUT_DTYPE, "input_ids", "float32", "integer");
   in.input_ids.dtype = 0;
-  refused(&in, HFM_E_INPUT_DTYPE, "input_ids", "none", "integer");
+  refused(&in, HFM_E_INPUT_DTYPE, "input_ids", "dtype 0, which is none", "integer");
   in.input_ids.dtype = 12345;
-  refused(&in, HFM_E_INPUT_DTYPE, "input_ids", "none", "integer");
+  refused(&in, HFM_E_INPUT_DTYPE, "input_ids", "dtype 12345, which is none", "integer");
   in = base;
   in.attention_mask = tensor_of(floats, HFM_C64, 2, 7);
   refused(&in, HFM_E_INPUT_DTYPE, "attention_mask", "complex64", "bool");

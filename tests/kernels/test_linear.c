@@ -81,10 +81,8 @@ static void run_linear(const hfm__cpu *cpu, const linear_case *c, const linear_d
 }
 
 static double reference_activation(int32_t activation, double x) {
-  const double pi = 3.14159265358979323846;
   switch (activation) {
     case HFM__ACT_gelu: return 0.5 * x * (1 + erf(x / sqrt(2.0)));
-    case HFM__ACT_gelu_new: return 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)));
     case HFM__ACT_relu: return x > 0 ? x : 0;
     case HFM__ACT_silu: return x / (1 + exp(-x));
     default: return x;

@@ -177,7 +177,9 @@ def cases(directory, task, *inputs, **how):
 
 cases("bert_base", "base", "right7", "types7", "left7", "one", "plain7", "long33", "positions7", "positions_row7",
       "embeds7")
-for act in ("relu", "gelu_new", "gelu_pytorch_tanh", "silu", "gelu_fast", "quick_gelu"):
+for act in ("relu", "gelu_new", "gelu_pytorch_tanh", "silu", "gelu_fast", "quick_gelu", "gelu_10", "gelu_accurate",
+            "gelu_python", "gelu_python_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "relu2", "relu6",
+            "sigmoid", "swish", "tanh"):
     case(f"bert_act_{act}", "bert_base", "base", "types7", config={"hidden_act": act})
 case("bert_eps", "bert_base", "base", "types7", config={"layer_norm_eps": 0.125})
 case("bert_minimal_config", "bert_base", "base", "types7",
@@ -223,10 +225,15 @@ case("bert_sequence_5_labels_refused", "bert_sequence", "sequence-classification
      fails="WEIGHT_MISMATCH")
 case("bert_sequence_num_labels_key", "bert_sequence", "sequence-classification", "types7",
      config={"num_labels": 3, "id2label": DROP, "label2id": DROP})
+WHOLE = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 1}  # printed as Python prints integers
+case("bert_whole_dropout", "bert_sequence", "sequence-classification", "types7", config=WHOLE)
+case("bert_whole_dropouts", "bert_sequence", "sequence-classification", "types7", config=dict(WHOLE, classifier_dropout=1))
 case("bert_wrong_task", "bert_base", "image-classification", None, fails="TASK_UNSUPPORTED")
 
 cases("roberta_base", "base", "right7", "left7", "pads7", "plain7", "one", "long33", "positions7", "embeds7")
 case("roberta_pad_5", "roberta_base", "base", "other_pads7", config={"pad_token_id": 5})
+case("roberta_pad_minus_1", "roberta_base", "base", "plain7", config={"pad_token_id": -1})
+case("roberta_pad_none", "roberta_base", "base", "other_positions7", config={"pad_token_id": None})
 cases("roberta_sequence", "sequence-classification", "right7", "one")
 cases("roberta_token", "token-classification", "right7")
 cases("roberta_question", "question-answering", "right7")
@@ -247,6 +254,8 @@ case("distilbert_alias_config", "distilbert_base", "base", "right7",
      config={"dim": DROP, "n_layers": DROP, "n_heads": DROP, "hidden_size": 30, "num_hidden_layers": 3,
              "num_attention_heads": 5})
 cases("distilbert_sequence", "sequence-classification", "right7", "one")
+case("distilbert_whole_dropout", "distilbert_sequence", "sequence-classification", "right7",
+     config={"dropout": 0, "attention_dropout": 0, "seq_classif_dropout": 0})
 cases("distilbert_sinusoidal", "sequence-classification", "right7", full=True)
 cases("distilbert_token", "token-classification", "right7")
 cases("distilbert_question", "question-answering", "right7")
@@ -270,6 +279,8 @@ cases("gpt2_causal_untied", "causal-lm", "right7")
 cases("gpt2_sequence", "sequence-classification", "right7", "left7", "pads7", "one")
 case("gpt2_sequence_no_pad", "gpt2_sequence", "sequence-classification", "plain1x7", config={"pad_token_id": None})
 cases("gpt2_token", "token-classification", "right7")
+case("gpt2_whole_dropout", "gpt2_token", "token-classification", "right7",
+     config={"attn_pdrop": 0, "embd_pdrop": 1, "resid_pdrop": 0, "hidden_dropout": 0})
 cases("gpt2_question", "question-answering", "right7")
 cases("gpt2_old_names", "causal-lm", "right7")
 case("gpt2_causal_as_base", "gpt2_causal", "base", "right7", full=True)

@@ -106,6 +106,10 @@ def inputs_positions7(c, g):  # a row for each sequence, not ascending; the mask
     return dict(out, position_ids=torch.randint(0, 24, (3, 7), generator=g))
 
 
+def inputs_other_positions7(c, g):  # the same, for a case whose configuration has another padding id
+    return inputs_positions7(c, g)
+
+
 def inputs_positions_row7(c, g):  # one row for the whole batch
     out = ids(c, g, 3, 7, [7, 5, 6])
     return dict(out, position_ids=torch.randint(0, 24, (1, 7), generator=g))

@@ -454,6 +454,52 @@ static void test_every_allocation(void) {
   CHECK(memory.calls > 8);
 }
 
+/* Each model type's defaults and second names against those of Transformers' class. */
+static void test_class_defaults(void) {
+  enum { MOST = 1 << 16 };
+  static char text[MOST];
+  FILE *f = fopen("tests/models/config_defaults.json", "rb");
+  const size_t size = f ? fread(text, 1, MOST, f) : 0;
+  hfm_config *theirs = NULL;
+  hfm_error error;
+  if (f) fclose(f);
+  if (!CHECK(size && size < MOST) || !CHECK_INT(hfm_config_parse(text, size, NULL, &theirs, &error), HFM_OK)) return;
+  for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++) {
+    int32_t aliases = 0;
+    char key[128];
+    hfm__config_value map;
+    for (const hfm__config_pair *pair = arch->config->defaults; pair->key; pair++) {
+      const hfm__json *doc;
+      double ours = 0, number = 0;
+      hfm__config_value value;
+      snprintf(key, sizeof key, "%s.defaults.%s", arch->model_type, pair->key);
+      value = hfm__config_find(theirs, key);
+      doc = value.doc;
+      if (!CHECK(value.node != 0)) {
+        printf("    %s\n", key);
+      } else if (hfm__json_double(doc, value.node, &number)) {
+        CHECK(hfm__parse_double(pair->value, strlen(pair->value), &ours));
+        if (!CHECK(ours == number)) printf("    %s is %s\n", key, pair->value);
+      } else if (strcmp(pair->key, "sliding_window")) { /* which Qwen's classes drop, as use_sliding_window is false */
+        char found[64];
+        hfm__text t = hfm__text_to(found, sizeof found);
+        hfm__json_write(doc, value.node, &t);
+        CHECK_STR(pair->value, found);
+      }
+    }
+    for (const hfm__config_pair *pair = arch->config->attribute_map; pair && pair->key; pair++, aliases++) {
+      snprintf(key, sizeof key, "%s.attribute_map.%s", arch->model_type, pair->key);
+      CHECK_STR(hfm_config_get_string(theirs, key, "(none)"), pair->value);
+    }
+    snprintf(key, sizeof key, "%s.attribute_map", arch->model_type);
+    map = hfm__config_find(theirs, key);
+    if (!CHECK_INT(hfm__json_kind(map.doc, map.node), HFM__JSON_OBJECT) ||
+        !CHECK_INT(map.doc->nodes[map.node].size, aliases))
+      printf("    %s\n", key);
+  }
+  hfm_config_free(theirs);
+}
+
 int main(void) {
   TEST(test_getters);
   TEST(test_aliases_and_defaults);
@@ -470,5 +516,6 @@ int main(void) {
   TEST(test_copy);
   TEST(test_written_by_transformers);
   TEST(test_every_allocation);
+  TEST(test_class_defaults);
   return check_report("test_config");
 }

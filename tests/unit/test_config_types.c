@@ -63,6 +63,7 @@ static void test_flags(void) {
       {DIR("gpt2_base"), "scale_attn_weights", "\"\"", HFM_E_CONFIG_TYPE, "found ''"},
       {DIR("gpt2_base"), "scale_attn_weights", "1", HFM_E_NONE, NULL},
       {DIR("gpt2_base"), "add_cross_attention", "1", HFM_E_CONFIG_VALUE, NULL},
+      {DIR("bert_base"), "add_cross_attention", "true", HFM_E_CONFIG_VALUE, "only encoders"},
       {DIR("distilbert_base"), "sinusoidal_pos_embds", "1.5", HFM_E_CONFIG_TYPE, "found '1.5'"},
       {DIR("vit_base"), "qkv_bias", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
   };
@@ -74,8 +75,8 @@ static void test_names_and_labels(void) {
   static const type_case cases[] = {
       {DIR("bert_base"), "hidden_act", "5", HFM_E_CONFIG_TYPE, "'hidden_act' must be a string"},
       {DIR("bert_base"), "hidden_act", "\"gelu\\u0000\"", HFM_E_CONFIG_TYPE, "NUL"},
-      {DIR("bert_base"), "hidden_act", "\"geluu\"", HFM_E_CONFIG_VALUE, "'geluu', which is not supported: use gelu"},
-      {DIR("bert_base"), "hidden_act", "null", HFM_E_CONFIG_VALUE, NULL},
+      {DIR("bert_base"), "hidden_act", "\"geluu\"", HFM_E_CONFIG_VALUE, "'geluu', which is not supported: use one of gelu gelu_10 "},
+      {DIR("bert_base"), "hidden_act", "null", HFM_E_CONFIG_MISSING, "is null or absent: use one of gelu "},
       {DIR("bert_base"), "position_embedding_type", "1", HFM_E_CONFIG_TYPE, NULL},
       {DIR("bert_base"), "model_type", "7", HFM_E_CONFIG_TYPE, "'model_type' must be a string, found '7'"},
       {DIR("bert_base"), "model_type", "null", HFM_E_CONFIG_NO_MODEL_TYPE, "it should have a `model_type` key"},
@@ -120,6 +121,11 @@ static void test_numbers(void) {
       {DIR("llama_base"), "rms_norm_eps", "{\"__float__\": \"NaN\"}", HFM_E_CONFIG_TYPE, "found an object"},
       {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": 0}", HFM_E_CONFIG_RANGE, "greater than 0"},
       {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": Infinity}", HFM_E_CONFIG_RANGE, NULL},
+      {DIR("llama_base"), "rope_parameters", "\"linear\"", HFM_E_CONFIG_TYPE, "'rope_parameters' must be an object"},
+      {DIR("llama_base"), "rope_scaling", "\"linear\"", HFM_E_CONFIG_TYPE, "an object such as {\"rope_type\": "},
+      {DIR("llama_base"), "rope_scaling", "5", HFM_E_CONFIG_TYPE, "found '5'"},
+      {DIR("llama_base"), "rope_scaling", "[2.0]", HFM_E_CONFIG_TYPE, "found a list"},
+      {DIR("llama_base"), "rope_scaling", "[]", HFM_E_NONE, NULL},
       {DIR("llama_base"), "rope_parameters", "{\"rope_type\": 5}", HFM_E_CONFIG_TYPE, "'rope_type' must be a string"},
       {DIR("llama_base"), "rope_parameters", "{\"rope_type\": \"warp\"}", HFM_E_CONFIG_VALUE, "'warp'"},
       {DIR("llama_base"), "rope_parameters", "{\"rope_type\": \"linear\", \"factor\": -2}", HFM_E_CONFIG_RANGE, NULL},
@@ -153,6 +159,9 @@ static void test_numbers(void) {
   CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
   CHECK_INT(error.item, c.item);
   CHECK_STR(error.what, c.key);
+  CHECK_INT(hfm_config_set_json(config, c.key, "null", &error), HFM_OK);
+  CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
+  CHECK_INT(error.item, HFM_E_CONFIG_MISSING);
   CHECK_INT(hfm_config_set_json(config, "layer_types", "[\"full_attention\"]", &error), HFM_OK); /* too few */
   CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
   CHECK_INT(error.item, HFM_E_CONFIG_TYPE);
@@ -161,6 +170,39 @@ static void test_numbers(void) {
   CHECK(hfm_from_pretrained(c.dir, &options, &model, &error) != HFM_OK);
   CHECK_INT(error.item, HFM_E_CONFIG_TYPE);
   hfm_config_free(config);
+}
+
+/* RoBERTa counts positions from its padding id: without one it loads, and runs where position_ids are given. */
+static void test_roberta_without_padding(void) {
+  static const int64_t ids[] = {5, 6, 7}, positions[] = {4, 2, 3};
+  static const char *const values[] = {"null", "-3"};
+  for (size_t i = 0; i < HFM__COUNT(values); i++) {
+    hfm_options options;
+    hfm_config *config = NULL;
+    hfm_model *model = NULL;
+    hfm_session *session = NULL;
+    hfm_inputs in;
+    hfm_outputs out;
+    hfm_error error;
+    memset(&options, 0, sizeof options);
+    memset(&in, 0, sizeof in);
+    if (!CHECK_INT(hfm_config_from_pretrained(DIR("roberta_base"), NULL, &config, &error), HFM_OK)) continue;
+    CHECK_INT(hfm_config_set_json(config, "pad_token_id", values[i], &error), HFM_OK);
+    options.config = config;
+    if (CHECK_INT(hfm_from_pretrained(DIR("roberta_base"), &options, &model, &error), HFM_OK) &&
+        CHECK_INT(hfm_session_create(model, NULL, &session, &error), HFM_OK)) {
+      in.input_ids = hfm_tensor_i64(ids, 1, 3);
+      CHECK(hfm_forward(session, &in, &out, &error) != HFM_OK);
+      CHECK_STR(error.what, "pad_token_id");
+      CHECK_CONTAINS(error.message, values[i]);
+      CHECK_CONTAINS(error.message, "give position_ids");
+      in.position_ids = hfm_tensor_i64(positions, 1, 3);
+      CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    }
+    hfm_session_free(session);
+    hfm_model_free(model);
+    hfm_config_free(config);
+  }
 }
 
 /* C5: names of code, repositories and implementations in a configuration are inert. C6: so are ids of special tokens. */
@@ -230,6 +272,7 @@ int main(void) {
   TEST(test_flags);
   TEST(test_names_and_labels);
   TEST(test_numbers);
+  TEST(test_roberta_without_padding);
   TEST(test_inert);
   TEST(test_setters_of_lists);
   return check_report("test_config_types");

@@ -301,6 +301,7 @@ static void test_incomplete_services(void) {
   options.allocator.alloc = failing_alloc_new;
   CHECK_INT(hfm__context_init(&options, &ctx, &error), HFM_ERROR_ARGUMENT);
   CHECK_STR(error.what, "allocator");
+  CHECK_CONTAINS(error.message, "options.allocator has no realloc: it must have alloc, realloc and free");
 }
 
 static void test_memory_files(void) {

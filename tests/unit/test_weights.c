@@ -1,0 +1,177 @@
+/* Where weights are once a model is loaded, what of them may be new, and what a load warns of. */
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+
+#define FIXTURE(name) "tests/models/" name
+
+static hfm_model *load(const char *dir, const hfm_options *options) {
+  hfm_model *model = NULL;
+  hfm_error error;
+  if (!CHECK_INT(hfm_from_pretrained(dir, options, &model, &error), HFM_OK)) printf("    %s\n", error.message);
+  return model;
+}
+
+/* The bytes of a fixture's file; `room` of them at most. */
+static size_t read_file(const char *path, uint8_t *bytes, size_t room) {
+  FILE *f = fopen(path, "rb");
+  const size_t n = f ? fread(bytes, 1, room, f) : 0;
+  CHECK(f != NULL && n > 0 && n < room);
+  if (f) fclose(f);
+  return n;
+}
+
+/* How many weights lie inside of [start, start + size), and how many do not. */
+static void count_inside(const hfm_model *model, const uint8_t *start, size_t size, int64_t counts[2]) {
+  counts[0] = counts[1] = 0;
+  for (size_t i = 0; i < hfm_state_dict_size(model); i++) {
+    hfm_named_tensor entry;
+    uintptr_t at, bytes;
+    if (!CHECK_INT(hfm_state_dict_at(model, i, &entry), HFM_OK)) return;
+    at = (uintptr_t)entry.tensor.data;
+    bytes = (uintptr_t)hfm__elements(entry.tensor.shape, entry.tensor.rank) *
+            (uintptr_t)hfm_dtype_bits(entry.tensor.dtype) / 8;
+    counts[at < (uintptr_t)start || at + bytes > (uintptr_t)start + size]++;
+  }
+}
+
+/* Weights in the type that they are computed from are the caller's bytes, or the mapped file's; all others are copies. */
+static void test_in_place(void) {
+  static const struct {
+    const char *dir;
+    hfm_dtype dtype;
+    int32_t local_copy, inside;
+  } rows[] = {{FIXTURE("bert_base"), HFM_DTYPE_AUTO, 0, 1},    {FIXTURE("bert_f16"), HFM_DTYPE_AUTO, 0, 1},
+              {FIXTURE("bert_bf16"), HFM_DTYPE_AUTO, 0, 1},    {FIXTURE("bert_bf16"), HFM_BF16, 0, 1},
+              {FIXTURE("gpt2_causal"), HFM_DTYPE_AUTO, 0, 1},  {FIXTURE("llama_causal_tied"), HFM_F32, 0, 1},
+              {FIXTURE("vit_image"), HFM_DTYPE_AUTO, 0, 1},    {FIXTURE("bert_base"), HFM_F16, 0, 0},
+              {FIXTURE("bert_bf16"), HFM_F32, 0, 0},           {FIXTURE("bert_f64"), HFM_DTYPE_AUTO, 0, 0},
+              {FIXTURE("bert_base"), HFM_DTYPE_AUTO, 1, 0}};
+  static uint8_t config[1 << 14];
+  static union {
+    uint8_t bytes[1 << 20];
+    double aligned;
+  } weights;
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    hfm_memory_file files[2];
+    hfm_options options;
+    hfm_model *model = NULL;
+    hfm_error error;
+    char path[256];
+    int64_t counts[2];
+    memset(&options, 0, sizeof options);
+    options.dtype = rows[i].dtype;
+    options.local_copy = rows[i].local_copy;
+    options.task = HFM_TASK_FROM_CONFIG;
+    snprintf(path, sizeof path, "%s/config.json", rows[i].dir);
+    files[0].name = "config.json";
+    files[0].data = config;
+    files[0].size = read_file(path, config, sizeof config);
+    snprintf(path, sizeof path, "%s/model.safetensors", rows[i].dir);
+    files[1].name = "model.safetensors";
+    files[1].data = weights.bytes;
+    files[1].size = read_file(path, weights.bytes, sizeof weights.bytes);
+    if (CHECK_INT(hfm_from_memory(files, 2, &options, &model, &error), HFM_OK)) {
+      count_inside(model, weights.bytes, files[1].size, counts);
+      if (!CHECK(counts[rows[i].inside] == 0 && counts[rows[i].inside ? 0 : 1] > 0))
+        printf("    %s from memory: %d inside, %d not\n", rows[i].dir, (int)counts[0], (int)counts[1]);
+    }
+    hfm_model_free(model);
+    model = load(rows[i].dir, &options);
+    if (model && model->checkpoint.files[0].map) {
+      count_inside(model, model->checkpoint.files[0].map, (size_t)model->checkpoint.files[0].size, counts);
+      if (!CHECK(counts[rows[i].inside] == 0 && counts[rows[i].inside ? 0 : 1] > 0))
+        printf("    %s mapped: %d inside, %d not\n", rows[i].dir, (int)counts[0], (int)counts[1]);
+    } else if (model) {
+      CHECK(rows[i].local_copy || !rows[i].inside); /* nothing of it is mapped */
+    }
+    hfm_model_free(model);
+  }
+}
+
+/* limits.max_new_bytes is what newly initialised weights may take, to the byte: a head of 5 x 36 + 5 floats here. */
+static void test_new_bytes(void) {
+  static const struct {
+    uint64_t most;
+    hfm_dtype dtype;
+    int32_t random, item;
+  } rows[] = {{740, HFM_F32, 0, HFM_E_NONE}, {739, HFM_F32, 0, HFM_E_NEW_WEIGHTS_LIMIT},
+              {370, HFM_F16, 0, HFM_E_NONE}, {369, HFM_F16, 0, HFM_E_CONFIG_LIMIT},
+              {0, HFM_F32, 0, HFM_E_NONE} /* 256 MiB */, {1, HFM_F32, 1, HFM_E_NONE}};
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    hfm_options options;
+    hfm_model *model = NULL;
+    hfm_error error;
+    memset(&options, 0, sizeof options);
+    options.task = HFM_SEQUENCE_CLASSIFICATION;
+    options.num_labels = 5;
+    options.dtype = rows[i].dtype;
+    options.random_weights = rows[i].random;
+    options.limits.max_new_bytes = rows[i].most;
+    memset(&error, 0, sizeof error);
+    (void)hfm_from_pretrained(FIXTURE("bert_base"), &options, &model, &error);
+    if (!CHECK_INT(error.item, rows[i].item)) printf("    %s\n", error.message);
+    if (rows[i].item) CHECK_CONTAINS(error.message, "limits.max_new_bytes");
+    CHECK_INT(model != NULL, rows[i].item == HFM_E_NONE);
+    hfm_model_free(model);
+  }
+}
+
+/* ---- Warnings ---- */
+
+static char said[4096];
+
+static void listen(void *ctx, int32_t level, int32_t item, const char *message) {
+  (void)ctx;
+  (void)item;
+  if (level >= HFM_LOG_WARNING && strlen(said) + strlen(message) + 2 < sizeof said) {
+    strcat(said, message);
+    strcat(said, "\n");
+  }
+}
+
+/* What a load of that directory says, with one key of the configuration set. */
+static const char *warnings(const char *dir, hfm_task task, const char *key, const char *json) {
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_error error;
+  said[0] = 0;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  options.log.write = listen;
+  if (CHECK_INT(hfm_config_from_pretrained(dir, NULL, &config, &error), HFM_OK) &&
+      (!key || CHECK_INT(hfm_config_set_json(config, key, json, &error), HFM_OK))) {
+    options.config = config;
+    hfm_model_free(load(dir, &options));
+  }
+  hfm_config_free(config);
+  return said;
+}
+
+/* In Transformers' words, where there are words. */
+static void test_warnings(void) {
+  CHECK_STR(warnings(FIXTURE("bert_base"), HFM_BASE, NULL, NULL), "");
+  CHECK_STR(warnings(FIXTURE("bert_sequence"), HFM_SEQUENCE_CLASSIFICATION, NULL, NULL), "");
+  CHECK_STR(warnings(FIXTURE("bert_sequence"), HFM_SEQUENCE_CLASSIFICATION, "num_labels", "3"), "");
+  CHECK_STR(warnings(FIXTURE("bert_base"), HFM_BASE, "num_labels", "5"), ""); /* names are made up then */
+  CHECK_STR(warnings(FIXTURE("bert_sequence"), HFM_BASE, "num_labels", "4"),
+            "You passed `num_labels=4` which is incompatible to the `id2label` map of length `3`.\n");
+  CHECK_STR(warnings(FIXTURE("bert_masked"), HFM_MASKED_LM, NULL, NULL), "");
+  CHECK_STR(warnings(FIXTURE("bert_tied_present"), HFM_MASKED_LM, NULL, NULL), "");
+  CHECK_CONTAINS(warnings(FIXTURE("bert_tied_differs"), HFM_MASKED_LM, NULL, NULL), "we will NOT tie them");
+  CHECK_STR(warnings(FIXTURE("bert_base"), HFM_MASKED_LM, NULL, NULL), /* the embeddings are there, the bias is not */
+            "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie "
+            "'cls.predictions.bias' to 'cls.predictions.decoder.bias', but both are absent from the checkpoint, "
+            "and we could not find another related tied weight for those keys\n");
+  CHECK_STR(warnings(FIXTURE("llama_base"), HFM_CAUSAL_LM, "tie_word_embeddings", "true"), "");
+}
+
+int main(void) {
+  TEST(test_in_place);
+  TEST(test_new_bytes);
+  TEST(test_warnings);
+  return check_report("test_weights");
+}
