@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2216be8f84da96b3" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "26050218bebb9050" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -4861,8 +4861,8 @@ HFM__PRIVATE const hfm__zip_entry *hfm__zip_find(const hfm__zip *zip, const char
   return NULL;
 }
 /* ==== end src/formats/zip.c ==== */
-/* ==== begin src/formats/pickle.c ==== */
-/* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
+/* ==== begin src/formats/pickle_values.c ==== */
+/* ==== formats/pickle_values (private): what the machine that reads pickles works on ==============================
    A pickle is a program. This machine knows the instructions that state dicts need, and a fixed list of globals,
    compared by their exact names; anything else is refused by its name. "Calling" one of the few functions makes a node
    that says so: nothing is looked up, imported or executed. Every instruction makes at most one object and one list
@@ -5243,6 +5243,10 @@ HFM__PRIVATE int hfm__pickle_get(hfm__pickle *p, uint64_t slot) {
     return hfm__pickle_fail(p, HFM_E_PICKLE_MEMO, "a memo slot that was filled before expected, found %u", slot);
   return hfm__pickle_push(p, p->memo[slot] - 1);
 }
+/* ==== end src/formats/pickle_values.c ==== */
+/* ==== begin src/formats/pickle.c ==== */
+/* ==== formats/pickle (private): a small machine that reads pickles and runs nothing ============================
+   What its stack, memo and objects are stands in pickle_values.c. */
 
 /* ---- Globals ---- */
 
@@ -5683,7 +5687,8 @@ HFM__PRIVATE hfm_result hfm__pickle_run(hfm__pickle *p, uint32_t *root) {
   }
   if (p->mark_count || p->stack_count != 1) {
     (void)hfm__pickle_fail(p, HFM_E_PICKLE_STACK,
-                           "STOP takes one value and no mark from the stack, found %u and %u", (uint64_t)p->stack_count, (uint64_t)p->mark_count);
+                           "STOP takes one value and no mark from the stack, found %u and %u",
+                           (uint64_t)p->stack_count, (uint64_t)p->mark_count);
     return p->result;
   }
   *root = p->stack[0];
@@ -6596,7 +6601,8 @@ HFM__PRIVATE int hfm__gguf_alignment(hfm__gguf *g, const hfm_metadata *entry, ui
   if (!hfm__equal(entry->key, "general.alignment")) return 1;
   if (entry->dtype != HFM_U32 || entry->is_list)
     return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32, found %s%s",
-                          entry->is_list ? "a list of " : "one ", entry->dtype ? hfm_dtype_name(entry->dtype) : "string");
+                          entry->is_list ? "a list of " : "one ",
+                          entry->dtype ? hfm_dtype_name(entry->dtype) : "string");
   if (value < 8 || (value & (value - 1)) != 0)
     return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at + 4, "must be a power of two from 8 on, found %i", value);
   g->list->alignment = (uint32_t)value;
@@ -9209,9 +9215,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -9222,8 +9228,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -9269,7 +9275,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -9364,9 +9371,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -9377,8 +9384,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -9424,7 +9431,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -10319,9 +10327,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -10332,8 +10340,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -10379,7 +10387,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -10474,9 +10483,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -10487,8 +10496,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -10534,7 +10543,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -11469,9 +11479,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -11482,8 +11492,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -11529,7 +11539,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -11624,9 +11635,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -11637,8 +11648,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -11684,7 +11695,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -12619,9 +12631,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -12632,8 +12644,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -12679,7 +12691,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -12774,9 +12787,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -12787,8 +12800,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -12834,7 +12847,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -13784,9 +13798,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -13797,8 +13811,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -13844,7 +13858,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -13939,9 +13954,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -13952,8 +13967,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -13999,7 +14014,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -14921,9 +14937,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -14934,8 +14950,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -14981,7 +14997,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -15076,9 +15093,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -15089,8 +15106,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -15136,7 +15153,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -16075,9 +16093,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -16088,8 +16106,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -16135,7 +16153,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -16230,9 +16249,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -16243,8 +16262,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -16290,7 +16309,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
@@ -16778,7 +16798,7 @@ struct hfm__panels {
 };
 
 enum { HFM__PANEL_EMPTY = 0, HFM__PANEL_BUSY = 1, HFM__PANEL_READY = 2 };
-enum { HFM__CREDIT_SHARE = 25, HFM__CREDIT_MOST = 500000 }; /* a twenty-fifth of the time, half a millisecond saved up */
+enum { HFM__CREDIT_SHARE = 25, HFM__CREDIT_MOST = 500000 }; /* a twenty-fifth of the time, half a millisecond saved */
 
 HFM__PRIVATE int64_t hfm__panel_count(int64_t n, int32_t nr) { return (n + nr - 1) / nr; }
 
@@ -16866,7 +16886,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
 /* The kept form of panel p: 16-bit types stay as they are. */
 HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight,
                                   int64_t p) {
-  const int64_t nr = panels->nr, strip = cpu->kernels->strip, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
+  const int64_t nr = panels->nr, strip = cpu->kernels->strip, k = panels->k, n0 = p * nr;
+  const int64_t n = HFM__MIN(nr, panels->n - n0);
   const int64_t row = panels->transposed ? panels->n : 1, column = panels->transposed ? 1 : k;
   if (panels->dtype == HFM_F32) {
     hfm__pack job;
@@ -16884,7 +16905,8 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
     int64_t first, i, j;
     for (first = 0; first < nr; first += strip)
       for (i = 0; i < k; i++)
-        for (j = first; j < first + strip; j++) *to++ = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
+        for (j = first; j < first + strip; j++)
+          *to++ = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
   }
 }
 
@@ -16923,10 +16945,13 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   if (!hfm__atomic_swap_if(&panels->states[p], &state, HFM__PANEL_BUSY)) return NULL;
   if (lazy) begun = hfm__clock_ns();
   hfm__panel_fill(cpu, panels, data, p);
-  if (lazy) (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000));
+  if (lazy) {
+    const uint64_t taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000);
+    (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)taken);
+  }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* the system gathers them by and by */
+    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 
@@ -17347,7 +17372,7 @@ HFM__PRIVATE uint64_t hfm__conv2d_scratch(const hfm__op_args *a) {
    keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
 
 enum { HFM__FLASH_TILE = 2048 };
-enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head and first key of what is packed; segment and kept range of the mask */
+enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
@@ -17386,7 +17411,8 @@ HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
+         p.state_bytes;
 }
 
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
@@ -17418,8 +17444,8 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   }
 }
 
-/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those that
-   count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
+   that count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
 HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
                                       int64_t segment, float *mask, int64_t kept[2]) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
@@ -23527,8 +23553,8 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
 /* ==== begin src/run/session.c ==== */
 /* ==== run/session (private): one user of a model ==================================================================
    A session owns what a forward needs beside the weights: programs, one arena for activations, scratch and threads. A
-   forward walks the program's nodes; each node is a list of chunks that the pool shares out; a time budget, progress and
-   cancellation all look in between chunks. */
+   forward walks the program's groups of nodes; each is a list of chunks that the pool shares out; a time budget,
+   progress and cancellation all look in between chunks. */
 
 struct hfm_session {
   hfm_model *model;
@@ -23624,8 +23650,8 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
 /* What a session of so many threads takes for a program, as hfm_session_memory counts. */
 HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t threads) {
   const uint64_t each = (program->scratch + 63) / 64 * 64 + sizeof(hfm__worker);
-  return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) + program->plan.arena_bytes + 64 +
-         each * threads + 64;
+  return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) +
+         program->plan.arena_bytes + 64 + each * threads + 64;
 }
 
 /* ---- Programs and their memory ---- */
@@ -23721,9 +23747,9 @@ HFM__PRIVATE void hfm__session_drop(hfm_session *session, const hfm__program *la
   }
 }
 
-/* A program for a request that none serves. Its bounds are the session's, widened: what came before will come again. But
-   a batch of short texts after a long one is not a batch of long ones: where that would take much more memory than the
-   request itself, or more than there can be, the program stands apart, for what the request needs at `least`. */
+/* A program for a request that none serves. Its bounds are the session's, widened: what came before will come again.
+   But a batch of short texts after a long one is not a batch of long ones: where that would take much more memory than
+   the request itself, or more than there can be, the program stands apart, for what the request needs at `least`. */
 HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, const hfm__request *request,
                                                  const int64_t least[HFM__SYM_COUNT], int64_t bounds[HFM__SYM_COUNT],
                                                  hfm__program **out, hfm_error *error) {
@@ -23742,7 +23768,8 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   result = hfm__program_create(session->model, request, bounds, out, error);
   if (!memcmp(bounds, own, sizeof own) || (result == HFM_OK && (*out)->plan.arena_bytes < MUCH)) return result;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
-  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK) return result;
+  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK)
+    return result;
   if (result == HFM_OK && apart->plan.arena_bytes >= (*out)->plan.arena_bytes / TIMES) {
     hfm__program_free(mem, apart);
     return HFM_OK;
@@ -23755,8 +23782,8 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   return HFM_OK;
 }
 
-/* The program for a request, with memory for it: one that serves it, or a new one for bounds of at `least` so much. What
-   the request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
+/* The program for a request, with memory for it: one that serves it, or a new one for bounds of at `least` so much.
+   What the request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
 HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request,
                                              const int64_t least[HFM__SYM_COUNT], const hfm_inputs *inputs,
                                              hfm__program **out, hfm_error *error) {

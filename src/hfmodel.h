@@ -33,6 +33,7 @@
 #include "formats/safetensors.c"
 #ifndef HFMODEL_NO_PICKLE
 #include "formats/zip.c"
+#include "formats/pickle_values.c"
 #include "formats/pickle.c"
 #include "formats/torch_bin.c"
 #endif

@@ -73,9 +73,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A core
-   that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the first
-   half is fetched. */
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t ticks) {
   const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
@@ -86,8 +86,8 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those rows
-   stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                    int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
                                                    int64_t gap) {
@@ -133,7 +133,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
     const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
     for (p = 0; p < pieces; p++) {
-      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces, bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
       const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
       if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);

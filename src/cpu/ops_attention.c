@@ -4,7 +4,7 @@
    keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
 
 enum { HFM__FLASH_TILE = 2048 };
-enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head and first key of what is packed; segment and kept range of the mask */
+enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
@@ -43,7 +43,8 @@ HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes + p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
+         p.state_bytes;
 }
 
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
@@ -75,8 +76,8 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   }
 }
 
-/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those that
-   count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
+   that count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
 HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
                                       int64_t segment, float *mask, int64_t kept[2]) {
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;

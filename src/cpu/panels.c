@@ -17,7 +17,7 @@ struct hfm__panels {
 };
 
 enum { HFM__PANEL_EMPTY = 0, HFM__PANEL_BUSY = 1, HFM__PANEL_READY = 2 };
-enum { HFM__CREDIT_SHARE = 25, HFM__CREDIT_MOST = 500000 }; /* a twenty-fifth of the time, half a millisecond saved up */
+enum { HFM__CREDIT_SHARE = 25, HFM__CREDIT_MOST = 500000 }; /* a twenty-fifth of the time, half a millisecond saved */
 
 HFM__PRIVATE int64_t hfm__panel_count(int64_t n, int32_t nr) { return (n + nr - 1) / nr; }
 
@@ -105,7 +105,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
 /* The kept form of panel p: 16-bit types stay as they are. */
 HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels *panels, const void *weight,
                                   int64_t p) {
-  const int64_t nr = panels->nr, strip = cpu->kernels->strip, k = panels->k, n0 = p * nr, n = HFM__MIN(nr, panels->n - n0);
+  const int64_t nr = panels->nr, strip = cpu->kernels->strip, k = panels->k, n0 = p * nr;
+  const int64_t n = HFM__MIN(nr, panels->n - n0);
   const int64_t row = panels->transposed ? panels->n : 1, column = panels->transposed ? 1 : k;
   if (panels->dtype == HFM_F32) {
     hfm__pack job;
@@ -123,7 +124,8 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
     int64_t first, i, j;
     for (first = 0; first < nr; first += strip)
       for (i = 0; i < k; i++)
-        for (j = first; j < first + strip; j++) *to++ = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
+        for (j = first; j < first + strip; j++)
+          *to++ = j < n ? hfm__load_u16(from + i * row + j * column) : (uint16_t)0;
   }
 }
 
@@ -162,10 +164,13 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   if (!hfm__atomic_swap_if(&panels->states[p], &state, HFM__PANEL_BUSY)) return NULL;
   if (lazy) begun = hfm__clock_ns();
   hfm__panel_fill(cpu, panels, data, p);
-  if (lazy) (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000));
+  if (lazy) {
+    const uint64_t taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000);
+    (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)taken);
+  }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* the system gathers them by and by */
+    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 

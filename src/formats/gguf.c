@@ -279,7 +279,8 @@ HFM__PRIVATE int hfm__gguf_alignment(hfm__gguf *g, const hfm_metadata *entry, ui
   if (!hfm__equal(entry->key, "general.alignment")) return 1;
   if (entry->dtype != HFM_U32 || entry->is_list)
     return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at, "must be one uint32, found %s%s",
-                          entry->is_list ? "a list of " : "one ", entry->dtype ? hfm_dtype_name(entry->dtype) : "string");
+                          entry->is_list ? "a list of " : "one ",
+                          entry->dtype ? hfm_dtype_name(entry->dtype) : "string");
   if (value < 8 || (value & (value - 1)) != 0)
     return hfm__gguf_fail(g, HFM_E_GGUF_ALIGNMENT, at + 4, "must be a power of two from 8 on, found %i", value);
   g->list->alignment = (uint32_t)value;

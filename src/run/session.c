@@ -1,7 +1,7 @@
 /* ==== run/session (private): one user of a model ==================================================================
    A session owns what a forward needs beside the weights: programs, one arena for activations, scratch and threads. A
-   forward walks the program's nodes; each node is a list of chunks that the pool shares out; a time budget, progress and
-   cancellation all look in between chunks. */
+   forward walks the program's groups of nodes; each is a list of chunks that the pool shares out; a time budget,
+   progress and cancellation all look in between chunks. */
 
 struct hfm_session {
   hfm_model *model;
@@ -97,8 +97,8 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
 /* What a session of so many threads takes for a program, as hfm_session_memory counts. */
 HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t threads) {
   const uint64_t each = (program->scratch + 63) / 64 * 64 + sizeof(hfm__worker);
-  return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) + program->plan.arena_bytes + 64 +
-         each * threads + 64;
+  return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) +
+         program->plan.arena_bytes + 64 + each * threads + 64;
 }
 
 /* ---- Programs and their memory ---- */
@@ -194,9 +194,9 @@ HFM__PRIVATE void hfm__session_drop(hfm_session *session, const hfm__program *la
   }
 }
 
-/* A program for a request that none serves. Its bounds are the session's, widened: what came before will come again. But
-   a batch of short texts after a long one is not a batch of long ones: where that would take much more memory than the
-   request itself, or more than there can be, the program stands apart, for what the request needs at `least`. */
+/* A program for a request that none serves. Its bounds are the session's, widened: what came before will come again.
+   But a batch of short texts after a long one is not a batch of long ones: where that would take much more memory than
+   the request itself, or more than there can be, the program stands apart, for what the request needs at `least`. */
 HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, const hfm__request *request,
                                                  const int64_t least[HFM__SYM_COUNT], int64_t bounds[HFM__SYM_COUNT],
                                                  hfm__program **out, hfm_error *error) {
@@ -215,7 +215,8 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   result = hfm__program_create(session->model, request, bounds, out, error);
   if (!memcmp(bounds, own, sizeof own) || (result == HFM_OK && (*out)->plan.arena_bytes < MUCH)) return result;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
-  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK) return result;
+  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK)
+    return result;
   if (result == HFM_OK && apart->plan.arena_bytes >= (*out)->plan.arena_bytes / TIMES) {
     hfm__program_free(mem, apart);
     return HFM_OK;
@@ -228,8 +229,8 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   return HFM_OK;
 }
 
-/* The program for a request, with memory for it: one that serves it, or a new one for bounds of at `least` so much. What
-   the request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
+/* The program for a request, with memory for it: one that serves it, or a new one for bounds of at `least` so much.
+   What the request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
 HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request,
                                              const int64_t least[HFM__SYM_COUNT], const hfm_inputs *inputs,
                                              hfm__program **out, hfm_error *error) {
