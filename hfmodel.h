@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "26050218bebb9050" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "90a3e0ec7ec17baa" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -3323,7 +3323,7 @@ HFM__PRIVATE size_t hfm__utf8_write(uint32_t code, char *dst) {
 HFM__PRIVATE size_t hfm__json_char(const hfm__json_span *s, size_t *pos, char dst[4]) {
   static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
   uint32_t code;
-  if (s->text[*pos] != '\\') {
+  if (!s->escaped || s->text[*pos] != '\\') { /* a literal's backslash is one */
     dst[0] = s->text[(*pos)++];
     return 1;
   }

@@ -152,7 +152,7 @@ HFM__PRIVATE size_t hfm__utf8_write(uint32_t code, char *dst) {
 HFM__PRIVATE size_t hfm__json_char(const hfm__json_span *s, size_t *pos, char dst[4]) {
   static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
   uint32_t code;
-  if (s->text[*pos] != '\\') {
+  if (!s->escaped || s->text[*pos] != '\\') { /* a literal's backslash is one */
     dst[0] = s->text[(*pos)++];
     return 1;
   }

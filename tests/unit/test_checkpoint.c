@@ -244,6 +244,10 @@ static void test_shard_names(void) {
   for (int i = 0; i < 1013; i++) hfm__text_char(&t, 'x');
   hfm__text_str(&t, ".safetensors\"}}");
   CHECK_INT(judge_index(index, &error), HFM_E_INDEX_SHARD_NAME);
+  /* a backslash in the name before, compared with an escaped one: it is no escape there */
+  CHECK_INT(judge_index("{\"weight_map\":{\"v\":\"a\\\\x.safetensors\",\"w\":\"a\\\\x.safetensors\"}}", &error),
+            HFM_E_FILE_NOT_FOUND);
+  CHECK_STR(error.file, "a\\x.safetensors");
 }
 
 /* I4: every shard opens, and holds what the index says. */
