@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "90a3e0ec7ec17baa" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "d59a038dcf890c0f" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -35,7 +35,7 @@ DO THIS
         hfm_session *session = NULL;
         hfm_error error;
         options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
-        inputs.input_ids = hfm_tensor_i64(ids, 1, 14);
+        inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);
         if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
             hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
           return puts(error.message), 1;
@@ -934,7 +934,7 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
-#if defined(__linux__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
@@ -5101,6 +5101,7 @@ HFM__PRIVATE int hfm__pickle_mark(hfm__pickle *p) {
 
 /* Removes the innermost mark; *first: the stack's height there. What lies above is still in its place. */
 HFM__PRIVATE int hfm__pickle_to_mark(hfm__pickle *p, size_t *first) {
+  *first = 0;
   if (p->mark_count == 0)
     return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a mark below the values on the stack expected, found none");
   *first = p->marks[--p->mark_count];
@@ -5474,6 +5475,7 @@ HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
 /* A length of `width` bytes, then so many bytes, which must be there before anything is made of them. */
 HFM__PRIVATE int hfm__pickle_counted(hfm__pickle *p, size_t width, size_t *start, size_t *size) {
   uint64_t length = 0;
+  *start = *size = 0;
   if (p->size - p->pos < width) return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "the stream ends in an instruction");
   for (size_t i = 0; i < width; i++) length |= (uint64_t)p->data[p->pos + i] << 8 * i;
   p->pos += width;
@@ -9264,7 +9266,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -9420,7 +9423,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -10376,7 +10380,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -10532,7 +10537,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -11528,7 +11534,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -11684,7 +11691,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -12680,7 +12688,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -12836,7 +12845,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -13847,7 +13857,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -14003,7 +14014,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -14986,7 +14998,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -15142,7 +15155,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -16142,7 +16156,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -16298,7 +16313,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {
@@ -16946,7 +16962,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   if (lazy) begun = hfm__clock_ns();
   hfm__panel_fill(cpu, panels, data, p);
   if (lazy) {
-    const uint64_t taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000);
+    const uint64_t taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)20 * HFM__CREDIT_MOST); /* a stop is no price */
     (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)taken);
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
@@ -23588,10 +23604,27 @@ enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
 /* ---- Life ---- */
 
+/* Weights become readable before a group runs and are given back after it. */
+HFM__PRIVATE void hfm__group_release(hfm_session *session) {
+  for (int32_t j = 0; j < session->job_count; j++)
+    for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
+      hfm__weight *weight = session->jobs[j].args.in[i].weight;
+      if (session->jobs[j].acquired >> i & 1) weight->storage->release(weight);
+    }
+  session->job_count = 0;
+}
+
+/* A forward in progress is over, wherever it was. */
+HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
+  hfm__group_release(session);
+  session->running = NULL;
+}
+
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
     hfm__program *next = session->programs->next;
@@ -23693,6 +23726,7 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
 HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
                                    const int64_t bounds[2]) {
   const hfm__graph *g = &program->graph;
+  HFMODEL_ASSERT(!session->cached || (session->cached_batch <= bounds[0] && session->cached <= bounds[1]));
   const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
   for (size_t i = 0; from && i < g->state_count; i++) {
     const hfm__operand *state = &program->operands[g->states[i].value];
@@ -23713,6 +23747,8 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
   uint8_t *block;
   if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
     return HFM_OK;
+  if (session->cached && (session->cached_batch > bounds[0] || session->cached > bounds[1]))
+    return HFM_OK; /* reserved for later, when the cache has been emptied: it stays as it is */
   block = (uint8_t *)hfm__alloc(mem, bytes);
   if (!block) return hfm__fail_memory(error, "the cache", bytes);
   hfm__states_move(session, program, hfm__align64(block), bounds);
@@ -23731,14 +23767,24 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
   return result;
 }
 
-/* Programs for smaller bounds than the session's are not needed again; of those apart, the latest and the reserved. */
+/* Does `latest` serve whatever `old` does? */
+HFM__PRIVATE int hfm__program_replaces(const hfm__program *latest, const hfm__program *old) {
+  if (memcmp(&latest->asked, &old->asked, sizeof old->asked) != 0 || latest->graph.guard_count) return 0;
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
+    if (latest->plan.bounds[i] < old->plan.bounds[i]) return 0;
+  return 1;
+}
+
+/* Programs for smaller bounds than the session's are not needed again, but for those that were reserved; of those apart
+   the latest. */
 HFM__PRIVATE void hfm__session_drop(hfm_session *session, const hfm__program *latest) {
   hfm__program **link = &session->programs;
   while (*link) {
     hfm__program *old = *link;
-    const int keep = old->apart ? old->reserved || !latest->apart
-                                : !memcmp(old->plan.bounds, session->bounds, sizeof session->bounds);
-    if (old == latest || keep) {
+    const int reserved = old->reserved && !hfm__program_replaces(latest, old);
+    const int useful = old->apart ? !latest->apart
+                                  : !memcmp(old->plan.bounds, session->bounds, sizeof session->bounds);
+    if (old == latest || reserved || useful) {
       link = &old->next;
     } else {
       *link = old->next;
@@ -23757,19 +23803,17 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   const hfm_allocator *mem = &session->model->ctx.mem;
   int64_t own[HFM__SYM_COUNT];
   hfm__program *apart;
-  hfm_result result;
+  hfm_result result, second;
   memcpy(own, least, sizeof own);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) bounds[i] = HFM__MAX(session->bounds[i], own[i]);
-  if (session->cached) { /* not for each token anew */
-    if (bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL])
-      bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
-    own[HFM__SYM_TOTAL] = HFM__MAX(own[HFM__SYM_TOTAL], 2 * session->cached);
-  }
+  if (session->cached && bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL]) /* not for each token anew */
+    bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
   result = hfm__program_create(session->model, request, bounds, out, error);
-  if (!memcmp(bounds, own, sizeof own) || (result == HFM_OK && (*out)->plan.arena_bytes < MUCH)) return result;
+  if (request->asked.use_cache || !memcmp(bounds, own, sizeof own)) return result; /* one cache has one layout */
+  if (result == HFM_OK && (*out)->plan.arena_bytes < MUCH) return HFM_OK;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
-  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK)
-    return result;
+  second = hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error);
+  if (second != HFM_OK) return result == HFM_OK ? HFM_OK : second;
   if (result == HFM_OK && apart->plan.arena_bytes >= (*out)->plan.arena_bytes / TIMES) {
     hfm__program_free(mem, apart);
     return HFM_OK;
@@ -23827,7 +23871,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
-  session->running = NULL;
+  hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
   if (result != HFM_OK) return result;
@@ -23858,7 +23902,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   if (length < 0 || length > session->cached)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
-  session->running = NULL;
+  hfm__session_stop(session);
   session->cached = length;
   return HFM_OK;
 }
@@ -23905,7 +23949,7 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
   hfm__clear_error(error);
   if (!session || !inputs)
     return hfm__fail_null(error, session ? "inputs" : "session");
-  session->running = NULL;
+  hfm__session_stop(session);
   return hfm__session_begin(session, inputs, error);
 }
 
@@ -23920,16 +23964,6 @@ HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t index) {
   if (worker->node != args->serial) worker->tag = 0;
   worker->node = args->serial;
   hfm__cpu_ops[session->jobs[j].op].run(args, chunk - session->jobs[j].first, worker);
-}
-
-/* Weights become readable before a group runs and are given back after it. */
-HFM__PRIVATE void hfm__group_release(hfm_session *session) {
-  for (int32_t j = 0; j < session->job_count; j++)
-    for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
-      hfm__weight *weight = session->jobs[j].args.in[i].weight;
-      if (session->jobs[j].acquired >> i & 1) weight->storage->release(weight);
-    }
-  session->job_count = 0;
 }
 
 HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *node, hfm_error *error) {
@@ -24003,8 +24037,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
     }
   }
   if (result != HFM_OK) {
-    hfm__group_release(session);
-    session->running = NULL;
+    hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
     session->cached = session->total;
     session->cached_batch = session->batch;

@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
   hfm_session *session = NULL;
   hfm_error error;
   options.task = HFM_SEQUENCE_CLASSIFICATION; /* AutoModelForSequenceClassification */
-  inputs.input_ids = hfm_tensor_i64(ids, 1, 14);
+  inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);
   if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
       hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
     return puts(error.message), 1;

@@ -42,7 +42,7 @@ int main(void) {
   const int64_t ids[] = { 1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2 }; /* "Waar is het?" */
   const hfm_memory_file files[2] = { loaded("config.json", "examples/models/langid-bert/config.json"),
                                      loaded("model.safetensors", "examples/models/langid-bert/model.safetensors") };
-  const int code = language_of(files, ids, 14);
+  const int code = language_of(files, ids, sizeof ids / sizeof ids[0]);
   free((void *)files[0].data);
   free((void *)files[1].data);
   return code;

@@ -1,6 +1,6 @@
 /* bench: how near the kernels are to what this machine can do.
 
-     cc -O2 -Isrc tools/bench.c -o build/bench -lm -pthread && build/bench [--quick] [--json] [--threads N] [--isa NAME]
+     cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread && build/kernels [--quick] [--json] [--threads N] [--isa NAME]
                                                                            [--rounds N] [FILTER...]
 
    Peaks are measured in the same process and between the same rounds: FMA throughput of one core, and read bandwidth

@@ -71,7 +71,7 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
-#if defined(__linux__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);

@@ -122,7 +122,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int64_t pieces = HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1);
+  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
   if (tall || pieces == 1 || g->rows <= HFM__MR) {

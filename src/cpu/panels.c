@@ -165,7 +165,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   if (lazy) begun = hfm__clock_ns();
   hfm__panel_fill(cpu, panels, data, p);
   if (lazy) {
-    const uint64_t taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000);
+    const uint64_t taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)20 * HFM__CREDIT_MOST); /* a stop is no price */
     (void)hfm__atomic_add(&cpu->packing->credit, -(intptr_t)taken);
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);

@@ -227,6 +227,7 @@ HFM__PRIVATE int hfm__pickle_build(hfm__pickle *p) {
 /* A length of `width` bytes, then so many bytes, which must be there before anything is made of them. */
 HFM__PRIVATE int hfm__pickle_counted(hfm__pickle *p, size_t width, size_t *start, size_t *size) {
   uint64_t length = 0;
+  *start = *size = 0;
   if (p->size - p->pos < width) return hfm__pickle_fail(p, HFM_E_PICKLE_TRUNCATED, "the stream ends in an instruction");
   for (size_t i = 0; i < width; i++) length |= (uint64_t)p->data[p->pos + i] << 8 * i;
   p->pos += width;

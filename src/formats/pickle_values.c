@@ -237,6 +237,7 @@ HFM__PRIVATE int hfm__pickle_mark(hfm__pickle *p) {
 
 /* Removes the innermost mark; *first: the stack's height there. What lies above is still in its place. */
 HFM__PRIVATE int hfm__pickle_to_mark(hfm__pickle *p, size_t *first) {
+  *first = 0;
   if (p->mark_count == 0)
     return hfm__pickle_fail(p, HFM_E_PICKLE_STACK, "a mark below the values on the stack expected, found none");
   *first = p->marks[--p->mark_count];

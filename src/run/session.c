@@ -35,10 +35,27 @@ enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
 /* ---- Life ---- */
 
+/* Weights become readable before a group runs and are given back after it. */
+HFM__PRIVATE void hfm__group_release(hfm_session *session) {
+  for (int32_t j = 0; j < session->job_count; j++)
+    for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
+      hfm__weight *weight = session->jobs[j].args.in[i].weight;
+      if (session->jobs[j].acquired >> i & 1) weight->storage->release(weight);
+    }
+  session->job_count = 0;
+}
+
+/* A forward in progress is over, wherever it was. */
+HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
+  hfm__group_release(session);
+  session->running = NULL;
+}
+
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
     hfm__program *next = session->programs->next;
@@ -140,6 +157,7 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
 HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
                                    const int64_t bounds[2]) {
   const hfm__graph *g = &program->graph;
+  HFMODEL_ASSERT(!session->cached || (session->cached_batch <= bounds[0] && session->cached <= bounds[1]));
   const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
   for (size_t i = 0; from && i < g->state_count; i++) {
     const hfm__operand *state = &program->operands[g->states[i].value];
@@ -160,6 +178,8 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
   uint8_t *block;
   if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
     return HFM_OK;
+  if (session->cached && (session->cached_batch > bounds[0] || session->cached > bounds[1]))
+    return HFM_OK; /* reserved for later, when the cache has been emptied: it stays as it is */
   block = (uint8_t *)hfm__alloc(mem, bytes);
   if (!block) return hfm__fail_memory(error, "the cache", bytes);
   hfm__states_move(session, program, hfm__align64(block), bounds);
@@ -178,14 +198,24 @@ HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__progr
   return result;
 }
 
-/* Programs for smaller bounds than the session's are not needed again; of those apart, the latest and the reserved. */
+/* Does `latest` serve whatever `old` does? */
+HFM__PRIVATE int hfm__program_replaces(const hfm__program *latest, const hfm__program *old) {
+  if (memcmp(&latest->asked, &old->asked, sizeof old->asked) != 0 || latest->graph.guard_count) return 0;
+  for (int32_t i = 0; i < HFM__SYM_COUNT; i++)
+    if (latest->plan.bounds[i] < old->plan.bounds[i]) return 0;
+  return 1;
+}
+
+/* Programs for smaller bounds than the session's are not needed again, but for those that were reserved; of those apart
+   the latest. */
 HFM__PRIVATE void hfm__session_drop(hfm_session *session, const hfm__program *latest) {
   hfm__program **link = &session->programs;
   while (*link) {
     hfm__program *old = *link;
-    const int keep = old->apart ? old->reserved || !latest->apart
-                                : !memcmp(old->plan.bounds, session->bounds, sizeof session->bounds);
-    if (old == latest || keep) {
+    const int reserved = old->reserved && !hfm__program_replaces(latest, old);
+    const int useful = old->apart ? !latest->apart
+                                  : !memcmp(old->plan.bounds, session->bounds, sizeof session->bounds);
+    if (old == latest || reserved || useful) {
       link = &old->next;
     } else {
       *link = old->next;
@@ -204,19 +234,17 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   const hfm_allocator *mem = &session->model->ctx.mem;
   int64_t own[HFM__SYM_COUNT];
   hfm__program *apart;
-  hfm_result result;
+  hfm_result result, second;
   memcpy(own, least, sizeof own);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) bounds[i] = HFM__MAX(session->bounds[i], own[i]);
-  if (session->cached) { /* not for each token anew */
-    if (bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL])
-      bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
-    own[HFM__SYM_TOTAL] = HFM__MAX(own[HFM__SYM_TOTAL], 2 * session->cached);
-  }
+  if (session->cached && bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL]) /* not for each token anew */
+    bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
   result = hfm__program_create(session->model, request, bounds, out, error);
-  if (!memcmp(bounds, own, sizeof own) || (result == HFM_OK && (*out)->plan.arena_bytes < MUCH)) return result;
+  if (request->asked.use_cache || !memcmp(bounds, own, sizeof own)) return result; /* one cache has one layout */
+  if (result == HFM_OK && (*out)->plan.arena_bytes < MUCH) return HFM_OK;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
-  if (hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error) != HFM_OK)
-    return result;
+  second = hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error);
+  if (second != HFM_OK) return result == HFM_OK ? HFM_OK : second;
   if (result == HFM_OK && apart->plan.arena_bytes >= (*out)->plan.arena_bytes / TIMES) {
     hfm__program_free(mem, apart);
     return HFM_OK;
@@ -274,7 +302,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   if (batch < 1 || batch > INT32_MAX || length < 1 || length > INT32_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, batch < 1 || batch > INT32_MAX ? "batch" : "length", 0,
                      "batch %i and length %i must be from 1 to %d", batch, length, (int)INT32_MAX);
-  session->running = NULL;
+  hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
   if (result != HFM_OK) return result;
@@ -305,7 +333,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   if (length < 0 || length > session->cached)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
-  session->running = NULL;
+  hfm__session_stop(session);
   session->cached = length;
   return HFM_OK;
 }
@@ -352,7 +380,7 @@ HFMODEL_API hfm_result hfm_session_begin(hfm_session *session, const hfm_inputs 
   hfm__clear_error(error);
   if (!session || !inputs)
     return hfm__fail_null(error, session ? "inputs" : "session");
-  session->running = NULL;
+  hfm__session_stop(session);
   return hfm__session_begin(session, inputs, error);
 }
 
@@ -367,16 +395,6 @@ HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t index) {
   if (worker->node != args->serial) worker->tag = 0;
   worker->node = args->serial;
   hfm__cpu_ops[session->jobs[j].op].run(args, chunk - session->jobs[j].first, worker);
-}
-
-/* Weights become readable before a group runs and are given back after it. */
-HFM__PRIVATE void hfm__group_release(hfm_session *session) {
-  for (int32_t j = 0; j < session->job_count; j++)
-    for (int32_t i = 0; i < HFM__MAX_OP_INPUTS; i++) {
-      hfm__weight *weight = session->jobs[j].args.in[i].weight;
-      if (session->jobs[j].acquired >> i & 1) weight->storage->release(weight);
-    }
-  session->job_count = 0;
 }
 
 HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *node, hfm_error *error) {
@@ -450,8 +468,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
     }
   }
   if (result != HFM_OK) {
-    hfm__group_release(session);
-    session->running = NULL;
+    hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
     session->cached = session->total;
     session->cached_batch = session->batch;
