@@ -287,6 +287,31 @@ static void test_unfinished(void) {
 }
 
 /* Only the last positions' logits: the same numbers, and all of them where more are asked for than there are. */
+/* A reservation for other shapes than those in the cache leaves it as it is, whatever else was reserved before. */
+static void test_reserved_between(void) {
+  static const int64_t shapes[][2] = {{1, 40}, {8, 3}, {1, 300}, {BATCH, LENGTH}, {2, 2}};
+  static float alone[BATCH * WIDTH];
+  for (int32_t reserved = 0; reserved < 2; reserved++) {
+    hfm_model *model = load(&subjects[2], HFM_ATTN_DEFAULT, 0);
+    hfm_session *session = new_session(model, 1);
+    hfm_outputs out;
+    hfm_error error;
+    for (int64_t at = 0; at < 10; at += 2) {
+      hfm_inputs in = piece(at, at + 2, 1);
+      const size_t bytes = BATCH * 8 * sizeof(float);
+      if (reserved)
+        CHECK_INT(hfm_session_reserve(session, shapes[at / 2][0], shapes[at / 2][1], &in, &error), HFM_OK);
+      CHECK_INT(hfm_cache_length(session), at);
+      if (!CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK)) break;
+      if (at < 8) continue;
+      if (reserved) CHECK(memcmp(alone, first_output(&out), bytes) == 0);
+      else memcpy(alone, first_output(&out), bytes);
+    }
+    hfm_session_free(session);
+    hfm_model_free(model);
+  }
+}
+
 static void test_logits_to_keep(void) {
   static const int32_t kept[] = {1, 5, LENGTH, 1000};
   prepare();
@@ -401,6 +426,7 @@ int main(void) {
   TEST(test_memory);
   TEST(test_failing_growth);
   TEST(test_unfinished);
+  TEST(test_reserved_between);
   TEST(test_logits_to_keep);
   TEST(test_logits_to_keep_refused);
   TEST(test_refused);

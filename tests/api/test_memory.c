@@ -200,6 +200,14 @@ static void test_bounds_apart(void) {
   in.attention_mask = in.input_ids;
   CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
   CHECK_INT(memory.calls, calls);
+  in.input_ids = hfm_tensor_i64(ids, 3, 700); /* beyond what was reserved, and without a mask */
+  memset(&in.attention_mask, 0, sizeof in.attention_mask);
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  calls = memory.calls;
+  in.input_ids = hfm_tensor_i64(ids, 2, 5); /* what was, is still there */
+  in.attention_mask = in.input_ids;
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK_INT(memory.calls, calls);
   hfm_session_free(session);
   hfm_model_free(model);
   CHECK(failing_alloc_clean(&memory));

@@ -405,6 +405,46 @@ static void conv_shapes(const hfm__cpu *cpu) {
   }
 }
 
+/* The same rows, few of them at once and many, deeper than one piece: the same bits on every tier, strict included. */
+static void deep_one_order(const hfm__cpu *cpu) {
+  const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr, k = HFM__PIECE_FLOATS / nr + 34, many = 3 * mr + 20;
+  float *a = (float *)malloc((size_t)(many * k) * sizeof *a), *panel = (float *)malloc((size_t)(k * nr) * sizeof *panel);
+  float *sums = (float *)malloc((size_t)(many * nr) * sizeof *sums), few[2 * HFM__MAX_NR];
+  float *out = (float *)malloc((size_t)(many * nr) * sizeof *out);
+  hfm__gemm g;
+  memset(&g, 0, sizeof g);
+  if (!CHECK(a && panel && sums && out)) return;
+  random_fill(a, many * k);
+  random_fill(panel, k * nr);
+  g.n = nr;
+  g.k = g.lda = k;
+  g.ldo = nr;
+  g.a = a;
+  g.panels = panel;
+  g.next = panel;
+  g.sums = sums;
+  g.rows = many;
+  g.out = out;
+  cpu->kernels->gemm(&g);
+  for (g.cold = 0; g.cold < 2; g.cold++) {
+    g.rows = 2;
+    g.out = few;
+    cpu->kernels->gemm(&g);
+    CHECK(memcmp(few, out, (size_t)(2 * nr) * sizeof *few) == 0);
+  }
+  free(a);
+  free(panel);
+  free(sums);
+  free(out);
+}
+
+static void test_linear_deep_one_order(void) {
+  hfm__cpu cpu;
+  hfm_error error;
+  each_tier_exactly(deep_one_order);
+  CHECK_INT(hfm__cpu_select(HFM_ISA_AUTO, &cpu, &error), HFM_OK);
+  if (hfm__cpu_make_strict(&cpu, &error) == HFM_OK) deep_one_order(&cpu);
+}
 static void test_linear_shapes(void) { each_tier(linear_shapes); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
 static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
@@ -435,6 +475,7 @@ int main(void) {
   TEST(test_linear_one_order);
   TEST(test_linear_one_row_order);
   TEST(test_linear_deep);
+  TEST(test_linear_deep_one_order);
   TEST(test_linear_bf16);
   TEST(test_linear_special);
   TEST(test_linear_strided);
