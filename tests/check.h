@@ -39,6 +39,11 @@ static struct {
 
 enum { CHECK_MAX_PRINTED_PER_TEST = 20 };
 
+/* Every so many of the 256 values that a byte can have are tried where all are too many: under an emulator. */
+#ifndef CHECK_BYTE_STEP
+#define CHECK_BYTE_STEP 1
+#endif
+
 /* 1 while this failure should still be printed. */
 CHECK_UNUSED static int check_failed(const char *file, int line) {
   if (!check_state.test) check_state.failed++;
