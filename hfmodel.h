@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d59a038dcf890c0f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2eebbb6f181f5919" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -23827,37 +23827,32 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
 }
 
 /* The program for a request, with memory for it: one that serves it, or a new one for bounds of at `least` so much.
-   What the request can't have is refused before anything is allocated for it, and bounds that failed are forgotten. */
+   What the request can't have is refused before anything is allocated for it; what failed leaves nothing behind. */
 HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__request *request,
                                              const int64_t least[HFM__SYM_COUNT], const hfm_inputs *inputs,
                                              hfm__program **out, hfm_error *error) {
   hfm__program *program = session->programs;
-  int64_t before[HFM__SYM_COUNT], bounds[HFM__SYM_COUNT];
+  int64_t bounds[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   int32_t is_new;
+  *out = NULL;
   for (; program; program = program->next)
     if (hfm__program_serves(program, request)) break;
   is_new = !program;
-  memcpy(before, session->bounds, sizeof before);
-  if (is_new) {
-    result = hfm__session_new_program(session, request, least, bounds, &program, error);
-    if (result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
-  }
+  if (is_new) result = hfm__session_new_program(session, request, least, bounds, &program, error);
+  if (is_new && result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
-  if (is_new && result == HFM_OK) {
+  if (result == HFM_OK) result = hfm__session_room(session, program, error);
+  if (is_new && result != HFM_OK) hfm__program_free(&session->model->ctx.mem, program);
+  if (result != HFM_OK) return result;
+  if (is_new) {
     memcpy(session->bounds, bounds, sizeof bounds);
     program->next = session->programs;
     session->programs = program;
     hfm__session_drop(session, program);
   }
-  if (result == HFM_OK) result = hfm__session_room(session, program, error);
-  if (is_new && result != HFM_OK) {
-    memcpy(session->bounds, before, sizeof before);
-    if (program && session->programs == program) session->programs = program->next;
-    hfm__program_free(&session->model->ctx.mem, program);
-  }
-  *out = result == HFM_OK ? program : NULL;
-  return result;
+  *out = program;
+  return HFM_OK;
 }
 
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
@@ -23881,15 +23876,15 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_LENGTH] = length;
   if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
   memcpy(least, request.binding, sizeof least);
-  for (int32_t side = 0; side < 2 && result == HFM_OK; side++) { /* the other side of the guards, too */
+  for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
     if (result != HFM_OK) return result;
     program->reserved = 1;
-    if (!program->graph.guard_count) return HFM_OK;
+    if (!program->graph.guard_count) break;
     memcpy(least, program->plan.bounds, sizeof least);
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   }
-  return result;
+  return HFM_OK;
 }
 
 /* ---- The cache ---- */
@@ -24315,8 +24310,7 @@ HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *op
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!path || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "contents" : "path", 0, "must not be NULL");
+  if (!path || !out) return hfm__fail_null(error, path ? "contents" : "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);

@@ -68,8 +68,7 @@ HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *op
   hfm_result result;
   hfm__clear_error(error);
   if (out) *out = NULL;
-  if (!path || !out)
-    return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, path ? "contents" : "path", 0, "must not be NULL");
+  if (!path || !out) return hfm__fail_null(error, path ? "contents" : "path");
   result = hfm__context_init(options, &ctx, error);
   if (result != HFM_OK) return result;
   contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);
