@@ -4,23 +4,19 @@
 
 #include "fuzz.h"
 
+#include "tests/one_file.h"
+
 /* What the public call says of a file: the same verdict as hfm_check_file's, and all that it hands out can be read. */
 static uint64_t fuzz_contents(const char *name, const uint8_t *data, size_t size) {
   fuzz_memory memory;
   hfm_options options = fuzz_options(&memory, size);
-  hfm_memory_file file;
-  hfm__memory_files files;
+  one_file served;
   hfm_contents *contents = NULL;
   hfm_error error, other;
   hfm_result result;
   uint64_t sum = 0;
   size_t i, k;
-  file.name = name;
-  file.data = data;
-  file.size = size;
-  files.files = &file;
-  files.count = 1;
-  options.io = hfm__memory_io(&files);
+  options.io = one_file_io(&served, name, data, size);
   options.local_copy = !(size & 1);
   result = hfm_read_contents(name, &options, &contents, &error);
   fuzz_verdict(result, &error, contents);
@@ -47,20 +43,14 @@ static uint64_t fuzz_contents(const char *name, const uint8_t *data, size_t size
 static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   fuzz_memory memory;
   hfm_options options = fuzz_options(&memory, size);
-  hfm_memory_file file;
-  hfm__memory_files files;
+  one_file served;
   hfm__context ctx;
   hfm__checkpoint ckpt;
   hfm_error error;
   size_t i;
   (void)fuzz_contents(name, data, size);
   memset(&error, 0, sizeof error);
-  file.name = name;
-  file.data = data;
-  file.size = size;
-  files.files = &file;
-  files.count = 1;
-  options.io = hfm__memory_io(&files);
+  options.io = one_file_io(&served, name, data, size);
   options.local_copy = (int32_t)(size & 1);
   if (size % 32 == 31) memory.refuse_at = data[size / 2];
   FUZZ_REQUIRE(hfm__context_init(&options, &ctx, &error) == HFM_OK, error.message);

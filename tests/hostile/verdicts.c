@@ -6,6 +6,8 @@
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
+#include "../one_file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,20 +56,14 @@ static void show(const hfm__file_tensor *t, const char *name, const uint8_t *fil
 }
 
 static void judge(const char *name, const uint8_t *bytes, size_t size) {
-  hfm_memory_file file;
-  hfm__memory_files files;
+  one_file served;
   hfm_options options;
   hfm__context ctx;
   hfm__checkpoint ckpt;
   hfm_error error;
   hfm_result result;
-  file.name = name;
-  file.data = bytes;
-  file.size = size;
-  files.files = &file;
-  files.count = 1;
   memset(&options, 0, sizeof options);
-  options.io = hfm__memory_io(&files);
+  options.io = one_file_io(&served, name, bytes, size);
   result = hfm_check_file(name, &options, &error);
   if (result != HFM_OK) {
     printf("no %s %s\n", hfm_error_item_name(error.item), error.message);

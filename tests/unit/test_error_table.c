@@ -34,18 +34,15 @@ static hfm_options served(const hfm_memory_file *list, size_t count, hfm__memory
   return options;
 }
 
-static void one_file(const char *name, const void *bytes, size_t size) {
-  hfm_memory_file file;
-  hfm__memory_files files;
+static void file_row(const char *name, const void *bytes, size_t size) {
+  one_file served;
   hfm_options options;
   hfm_error error;
-  file.name = name;
-  file.data = bytes;
-  file.size = size;
-  options = served(&file, 1, &files);
+  memset(&options, 0, sizeof options);
+  options.io = one_file_io(&served, name, bytes, size);
   row(hfm_check_file(name, &options, &error), &error);
 }
-#define FILE_ROW(name, text) one_file(name, text, sizeof(text) - 1)
+#define FILE_ROW(name, text) file_row(name, text, sizeof(text) - 1)
 
 static void json_rows(void) {
   FILE_ROW("config.json", "{\"a\": tru}");
@@ -68,7 +65,7 @@ static void safetensors(const char *header, size_t data) {
   memset(file, 0, sizeof file);
   file[0] = (uint8_t)size;
   memcpy(file + 8, header, size);
-  one_file("x.safetensors", file, 8 + size + data);
+  file_row("x.safetensors", file, 8 + size + data);
 }
 
 static void safetensors_rows(void) {
@@ -120,13 +117,13 @@ static void zip_row(size_t at_end, size_t at_entry, uint64_t value, int width) {
   archive a;
   make_archive(&a, good_pickle, sizeof good_pickle - 1, 0);
   poke(&a, at_entry ? a.central[1] + at_entry : a.end + at_end, value, width);
-  one_file("x.bin", a.bytes, a.size);
+  file_row("x.bin", a.bytes, a.size);
 }
 
 static void pickle_row(const char *pickle, size_t size) {
   archive a;
   make_archive(&a, pickle, size, 0);
-  one_file("x.bin", a.bytes, a.size);
+  file_row("x.bin", a.bytes, a.size);
 }
 
 #define OK_ID OF("ByteStorage", "\1" "0", "K\4")
@@ -140,15 +137,15 @@ static void bin_rows(void) {
   FILE_ROW("x.bin", "\x80\2K\1.");
   memset(tar, 0, sizeof tar);
   memcpy(tar + 257, "ustar", 5);
-  one_file("x.bin", tar, sizeof tar);
+  file_row("x.bin", tar, sizeof tar);
   zip_row(0, 0, 0, 4);
   zip_row(16, 0, 0x7fffffff, 4);
   zip_row(0, 10, 8, 2);
   zip_row(0, 8, 1, 2);
   make_zip(&a, no_pickle, 1, 0);
-  one_file("x.bin", a.bytes, a.size);
+  file_row("x.bin", a.bytes, a.size);
   make_zip(&a, script, 2, 0);
-  one_file("x.bin", a.bytes, a.size);
+  file_row("x.bin", a.bytes, a.size);
   pickle_row(PICKLE("\x80\2}U\1wP\n."));
   pickle_row(PICKLE("\x80\2cos\nsystem\n."));
   pickle_row(PICKLE("\x80\2R."));
@@ -179,13 +176,13 @@ static void bin_rows(void) {
   pickle_row(PICKLE(ARGS(OF("ComplexDoubleStorage", "\1" "0", "K\0"), "K\0", "K\0\x85", "K\1\x85")));
   pickle_row(PICKLE(ARGS(OK_ID, "K\0", "\x8a\x06\0\0\0\0\0\4\x85", "K\0\x85")));
   make_legacy(&a, PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")), 4, 4);
-  one_file("x.bin", a.bytes, a.size);
+  file_row("x.bin", a.bytes, a.size);
   make_legacy(&a, PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 3);
-  one_file("x.bin", a.bytes, a.size);
+  file_row("x.bin", a.bytes, a.size);
 }
 #undef OK_ID
 
-static void gguf_row(const gguf_writer *w) { one_file("x.gguf", w->bytes, w->size); }
+static void gguf_row(const gguf_writer *w) { file_row("x.gguf", w->bytes, w->size); }
 
 /* A file of one tensor. */
 static void gguf_tensor_row(const char *name, int rank, const uint64_t *shape, uint64_t type, uint64_t offset) {

@@ -6,22 +6,17 @@
 #include "failing_alloc.h"
 #include "find_tensor.h"
 #include "gguf_writer.h"
+#include "one_file.h"
 
 /* Reads bytes as a .gguf. HFM_E_NONE: *contents is the caller's. `copied` does without the map: all is read. */
 static int32_t read_bytes(const void *bytes, size_t size, int copied, const hfm_allocator *mem, uint64_t max_header,
                           hfm_contents **contents, hfm_error *error) {
-  hfm_memory_file file;
-  hfm__memory_files files;
+  one_file served;
   hfm_options options;
   hfm_result result;
   memset(&options, 0, sizeof options);
   memset(error, -1, sizeof *error);
-  file.name = "x.gguf";
-  file.data = bytes;
-  file.size = size;
-  files.files = &file;
-  files.count = 1;
-  options.io = hfm__memory_io(&files);
+  options.io = one_file_io(&served, "x.gguf", bytes, size);
   options.local_copy = copied;
   options.limits.max_header_bytes = max_header;
   if (mem) options.allocator = *mem;

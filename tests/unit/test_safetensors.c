@@ -5,6 +5,7 @@
 #include "check.h"
 #include "failing_alloc.h"
 #include "find_tensor.h"
+#include "open_bytes.h"
 
 enum { ROOM = 4096 };
 
@@ -16,44 +17,13 @@ static size_t make(uint8_t *file, uint64_t claimed, const char *header, size_t h
   return 8 + header_size + data;
 }
 
-/* What an open checkpoint leans on. */
-typedef struct source {
-  hfm_memory_file file;
-  hfm__memory_files files;
-  hfm__context ctx;
-} source;
-
-/* Opens bytes as a weights file. HFM_E_NONE: *ckpt is the caller's. `copied` does without the map: all is read. */
-static int32_t open_bytes(const void *bytes, size_t size, int copied, const hfm_allocator *mem, source *s,
-                          hfm__checkpoint *ckpt, hfm_error *error) {
-  hfm_options options;
-  hfm_result result;
-  s->file.name = "x.safetensors";
-  s->file.data = bytes;
-  s->file.size = size;
-  s->files.files = &s->file;
-  s->files.count = 1;
-  memset(&options, 0, sizeof options);
-  memset(error, -1, sizeof *error);
-  memset(ckpt, -1, sizeof *ckpt);
-  options.io = hfm__memory_io(&s->files);
-  options.local_copy = copied;
-  if (mem) options.allocator = *mem;
-  if (hfm__context_init(&options, &s->ctx, error) != HFM_OK) return error->item;
-  result = hfm__checkpoint_open_file(&s->ctx, "x.safetensors", &options, ckpt, error);
-  if (result == HFM_OK) return HFM_E_NONE;
-  CHECK_INT(result, error->code);
-  CHECK(ckpt->tensors == NULL && ckpt->files == NULL && ckpt->arena.blocks == NULL);
-  return error->item;
-}
-
 /* Verdict of a header over `data` bytes, with the right length before it. */
 static int32_t judge(const char *header, size_t data, hfm_error *error) {
   uint8_t file[ROOM];
   const size_t size = make(file, strlen(header), header, strlen(header), data);
   source s;
   hfm__checkpoint ckpt;
-  const int32_t item = open_bytes(file, size, 0, NULL, &s, &ckpt, error);
+  const int32_t item = open_bytes("x.safetensors", file, size, 0, NULL, &s, &ckpt, error);
   if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
   return item;
 }
@@ -86,20 +56,20 @@ static void test_length(void) {
   hfm_error error;
   memset(file, 0, sizeof file);
   for (size_t size = 0; size < 8; size++) {
-    CHECK_INT(open_bytes(file, size, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
+    CHECK_INT(open_bytes("x.safetensors", file, size, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
     CHECK_INT(error.offset, size);
   }
   make(file, 100000001, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
+  CHECK_INT(open_bytes("x.safetensors", file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
   CHECK_INT(error.code, HFM_ERROR_LIMIT);
   make(file, UINT64_MAX, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
+  CHECK_INT(open_bytes("x.safetensors", file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_HEADER_SIZE);
   make(file, 3, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
+  CHECK_INT(open_bytes("x.safetensors", file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
   make(file, 0, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 8, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_SYNTAX);
+  CHECK_INT(open_bytes("x.safetensors", file, 8, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_SYNTAX);
   make(file, 1, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_SYNTAX);
+  CHECK_INT(open_bytes("x.safetensors", file, 10, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_SYNTAX);
 }
 
 /* S4: UTF-8, one JSON object; white space before and after it. */
@@ -182,7 +152,8 @@ static void test_dtypes(void) {
     hfm_error error;
     hfm__text_format(&t, "{\"a\":{\"dtype\":\"%s\",\"shape\":[8,1],\"data_offsets\":[0,%d]}}", all[i].name,
                      all[i].bits);
-    if (!CHECK_INT(open_bytes(file, make(file, t.length, header, t.length, (size_t)all[i].bits), 0, NULL, &s, &ckpt,
+    const size_t made = make(file, t.length, header, t.length, (size_t)all[i].bits);
+    if (!CHECK_INT(open_bytes("x.safetensors", file, made, 0, NULL, &s, &ckpt,
                               &error),
                    HFM_E_NONE))
       continue;
@@ -283,7 +254,7 @@ static void test_table(void) {
     hfm_error error;
     uint8_t data[24];
     const hfm__file_tensor *tensor;
-    if (!CHECK_INT(open_bytes(file, size, copied, NULL, &s, &ckpt, &error), HFM_E_NONE)) return;
+    if (!CHECK_INT(open_bytes("x.safetensors", file, size, copied, NULL, &s, &ckpt, &error), HFM_E_NONE)) return;
     CHECK_INT(ckpt.count, 2);
     CHECK_INT(ckpt.files[0].map == NULL, copied);
     CHECK_STR(ckpt.tensors[0].name, "a");
@@ -325,13 +296,13 @@ static void test_many(void) {
     for (int i = 0; i < 8; i++) file[i] = (uint8_t)((uint64_t)t.length >> 8 * i);
     start = hfm__clock_ns();
     if (!repeated) {
-      if (CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_NONE)) {
+      if (CHECK_INT(open_bytes("x.safetensors", file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_NONE)) {
         CHECK_INT(ckpt.count, MANY);
         CHECK(find_tensor(&ckpt, "model.layers.4711.self_attn.q_proj.weight") != NULL);
         hfm__checkpoint_close(&ckpt);
       }
     } else {
-      CHECK_INT(open_bytes(file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_DUPLICATE_KEY);
+      CHECK_INT(open_bytes("x.safetensors", file, 8 + t.length, 0, NULL, &s, &ckpt, &error), HFM_E_JSON_DUPLICATE_KEY);
     }
     /* Far above what it takes, under a sanitizer or an emulator too; quadratic would be minutes. */
     CHECK((double)(hfm__clock_ns() - start) * 1e-9 < 20.0);
@@ -360,14 +331,14 @@ static void test_every_prefix_and_byte(void) {
     uint8_t *exact = (uint8_t *)malloc(n ? n : 1); /* so that a sanitizer sees a read past the end */
     if (!exact) return;
     memcpy(exact, good, n);
-    CHECK(open_bytes(exact, n, (int)(n & 1), NULL, &s, &ckpt, &error) != HFM_E_NONE);
+    CHECK(open_bytes("x.safetensors", exact, n, (int)(n & 1), NULL, &s, &ckpt, &error) != HFM_E_NONE);
     free(exact);
   }
   for (size_t i = 0; i < size; i++) {
     for (int value = 0; value < 256; value++) {
       memcpy(file, good, size);
       file[i] = (uint8_t)value;
-      if (open_bytes(file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
+      if (open_bytes("x.safetensors", file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
         check_inside(&ckpt, size);
         hfm__checkpoint_close(&ckpt);
       } else {
@@ -388,7 +359,7 @@ static void test_every_allocation(void) {
     hfm_error error;
     int32_t item;
     failing_alloc_begin(&memory, n);
-    item = open_bytes(file, size, 1, &memory.allocator, &s, &ckpt, &error);
+    item = open_bytes("x.safetensors", file, size, 1, &memory.allocator, &s, &ckpt, &error);
     if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
     else CHECK_INT(item, HFM_E_OUT_OF_MEMORY);
     CHECK(failing_alloc_clean(&memory));
@@ -406,7 +377,8 @@ static void test_memory_bounded(void) {
   failing_alloc memory;
   failing_alloc_begin(&memory, -1);
   make(file, 99999999, "{}", 2, 0);
-  CHECK_INT(open_bytes(file, 10, 1, &memory.allocator, &s, &ckpt, &error), HFM_E_SAFETENSORS_TRUNCATED);
+  CHECK_INT(open_bytes("x.safetensors", file, 10, 1, &memory.allocator, &s, &ckpt, &error),
+            HFM_E_SAFETENSORS_TRUNCATED);
   CHECK(memory.peak_bytes < 4096);
   CHECK(failing_alloc_clean(&memory));
 }

@@ -198,7 +198,7 @@ static void test_legacy_views(void) {
     hfm__checkpoint ckpt;
     hfm_error error;
     make_legacy(&a, cases[i].pickle, cases[i].size, 4, 4);
-    if (!CHECK_INT(open_bytes(a.bytes, a.size, 0, NULL, &s, &ckpt, &error), cases[i].item)) {
+    if (!CHECK_INT(open_bytes("x.bin", a.bytes, a.size, 0, NULL, &s, &ckpt, &error), cases[i].item)) {
       printf("    %s: %s\n", cases[i].what, error.message);
       continue;
     }
@@ -225,14 +225,14 @@ static void test_every_prefix_and_byte(void) {
       uint8_t *exact = (uint8_t *)malloc(n ? n : 1); /* so that a sanitizer sees a read past the end */
       if (!exact) break;
       memcpy(exact, file, n);
-      CHECK(open_bytes(exact, n, (int)(n & 1), NULL, &s, &ckpt, &error) != HFM_E_NONE);
+      CHECK(open_bytes("x.bin", exact, n, (int)(n & 1), NULL, &s, &ckpt, &error) != HFM_E_NONE);
       free(exact);
     }
     for (size_t i = 0; i < size; i++) {
       const uint8_t old = file[i];
       for (int value = 0; value < 256; value += CHECK_BYTE_STEP) {
         file[i] = (uint8_t)value;
-        if (open_bytes(file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
+        if (open_bytes("x.bin", file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
           check_inside(&ckpt, size);
           hfm__checkpoint_close(&ckpt);
         } else {
@@ -258,7 +258,7 @@ static void test_every_allocation(void) {
       hfm_error error;
       int32_t item;
       failing_alloc_begin(&memory, n);
-      item = open_bytes(file, size, 1, &memory.allocator, &s, &ckpt, &error);
+      item = open_bytes("x.bin", file, size, 1, &memory.allocator, &s, &ckpt, &error);
       if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
       else CHECK_INT(item, HFM_E_OUT_OF_MEMORY);
       CHECK(failing_alloc_clean(&memory));

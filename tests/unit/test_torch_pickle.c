@@ -266,7 +266,7 @@ static const char *names_of(const char *pickle, size_t size) {
   hfm__checkpoint ckpt;
   hfm_error error;
   make_archive(&a, pickle, size, 1);
-  if (open_bytes(a.bytes, a.size, 0, NULL, &s, &ckpt, &error) != HFM_E_NONE) {
+  if (open_bytes("x.bin", a.bytes, a.size, 0, NULL, &s, &ckpt, &error) != HFM_E_NONE) {
     hfm__text_str(&t, error.message);
     return names;
   }

@@ -161,13 +161,8 @@ static void test_limit(void) {
   hfm__checkpoint ckpt;
   hfm_error error;
   make_archive(&a, good_pickle, sizeof good_pickle - 1, 1);
-  s.file.name = "x.bin";
-  s.file.data = a.bytes;
-  s.file.size = a.size;
-  s.files.files = &s.file;
-  s.files.count = 1;
   memset(&options, 0, sizeof options);
-  options.io = hfm__memory_io(&s.files);
+  options.io = one_file_io(&s.served, "x.bin", a.bytes, a.size);
   options.limits.max_header_bytes = sizeof good_pickle - 2;
   CHECK_INT(hfm__context_init(&options, &s.ctx, &error), HFM_OK);
   CHECK_INT(hfm__checkpoint_open_file(&s.ctx, "x.bin", &options, &ckpt, &error), HFM_ERROR_LIMIT);

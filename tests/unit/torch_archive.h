@@ -4,47 +4,14 @@
 
 #include "failing_alloc.h"
 #include "find_tensor.h"
+#include "open_bytes.h"
 
 enum { ROOM = 8192 };
-
-/* What an open checkpoint leans on. */
-typedef struct source {
-  hfm_memory_file file;
-  hfm__memory_files files;
-  hfm__context ctx;
-} source;
-
-/* Opens bytes as x.bin. HFM_E_NONE: *ckpt is the caller's. `copied` does without the map: all is read. */
-CHECK_UNUSED static int32_t open_bytes(const void *bytes, size_t size, int copied, const hfm_allocator *mem, source *s,
-                          hfm__checkpoint *ckpt, hfm_error *error) {
-  hfm_options options;
-  hfm_result result;
-  s->file.name = "x.bin";
-  s->file.data = bytes;
-  s->file.size = size;
-  s->files.files = &s->file;
-  s->files.count = 1;
-  memset(&options, 0, sizeof options);
-  memset(error, -1, sizeof *error);
-  memset(ckpt, -1, sizeof *ckpt);
-  options.io = hfm__memory_io(&s->files);
-  options.local_copy = copied;
-  if (mem) options.allocator = *mem;
-  if (hfm__context_init(&options, &s->ctx, error) != HFM_OK) return error->item;
-  result = hfm__checkpoint_open_file(&s->ctx, "x.bin", &options, ckpt, error);
-  if (result == HFM_OK) {
-    hfm__clear_error(error);
-    return HFM_E_NONE;
-  }
-  CHECK_INT(result, error->code);
-  CHECK(ckpt->tensors == NULL && ckpt->files == NULL && ckpt->arena.blocks == NULL);
-  return error->item;
-}
 
 CHECK_UNUSED static int32_t judge_bytes(const void *bytes, size_t size, hfm_error *error) {
   source s;
   hfm__checkpoint ckpt;
-  const int32_t item = open_bytes(bytes, size, 0, NULL, &s, &ckpt, error);
+  const int32_t item = open_bytes("x.bin", bytes, size, 0, NULL, &s, &ckpt, error);
   if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
   return item;
 }
@@ -147,7 +114,7 @@ CHECK_UNUSED static int32_t judge_large(const void *pickle, size_t size, const f
   memcpy(bytes, a.bytes, a.directory);
   memcpy(bytes + a.directory, pickle, size);
   memcpy(bytes + a.directory + size, a.bytes + a.directory, a.size - a.directory);
-  item = open_bytes(bytes, a.size + size, 0, memory ? &memory->allocator : NULL, &s, &ckpt, error);
+  item = open_bytes("x.bin", bytes, a.size + size, 0, memory ? &memory->allocator : NULL, &s, &ckpt, error);
   if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
   free(bytes);
   return item;
