@@ -38,7 +38,8 @@ static void count_inside(const hfm_model *model, const uint8_t *start, size_t si
   }
 }
 
-/* Weights in the type that they are computed from are the caller's bytes, or the mapped file's; all others are copies. */
+/* Weights in the type and byte order that they are computed from are the caller's bytes, or the mapped file's (safetensors
+ * are little-endian); all others are copies. */
 static void test_in_place(void) {
   static const struct {
     const char *dir;
@@ -62,6 +63,7 @@ static void test_in_place(void) {
     hfm_error error;
     char path[256];
     int64_t counts[2];
+    const int32_t inside = rows[i].inside && !HFM__BIG_ENDIAN;
     memset(&options, 0, sizeof options);
     options.dtype = rows[i].dtype;
     options.local_copy = rows[i].local_copy;
@@ -76,17 +78,17 @@ static void test_in_place(void) {
     files[1].size = read_file(path, weights.bytes, sizeof weights.bytes);
     if (CHECK_INT(hfm_from_memory(files, 2, &options, &model, &error), HFM_OK)) {
       count_inside(model, weights.bytes, files[1].size, counts);
-      if (!CHECK(counts[rows[i].inside] == 0 && counts[rows[i].inside ? 0 : 1] > 0))
+      if (!CHECK(counts[inside] == 0 && counts[!inside] > 0))
         printf("    %s from memory: %d inside, %d not\n", rows[i].dir, (int)counts[0], (int)counts[1]);
     }
     hfm_model_free(model);
     model = load(rows[i].dir, &options);
     if (model && model->checkpoint.files[0].map) {
       count_inside(model, model->checkpoint.files[0].map, (size_t)model->checkpoint.files[0].size, counts);
-      if (!CHECK(counts[rows[i].inside] == 0 && counts[rows[i].inside ? 0 : 1] > 0))
+      if (!CHECK(counts[inside] == 0 && counts[!inside] > 0))
         printf("    %s mapped: %d inside, %d not\n", rows[i].dir, (int)counts[0], (int)counts[1]);
     } else if (model) {
-      CHECK(rows[i].local_copy || !rows[i].inside); /* nothing of it is mapped */
+      CHECK(rows[i].local_copy || !inside); /* nothing of it is mapped */
     }
     hfm_model_free(model);
   }
