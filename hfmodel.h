@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a7d8ce3638b79aa4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "7af20f7758c4849e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -17657,8 +17657,8 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
 /* ==== end src/cpu/ops_rows.c ==== */
 /* ==== begin src/cpu/ops_cache.c ==== */
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
-   A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip] of
-   positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
+   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
@@ -17695,7 +17695,8 @@ HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, in
 /* The head's part of the page that holds position `first + i` of row b. */
 HFM__PRIVATE uint8_t *hfm__page_of(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
   const int64_t page = state->pages[b * state->stride[0] + i / HFM__PAGE];
-  return (uint8_t *)state->data + (page * state->stride[1] + head * state->stride[2]) * (hfm_dtype_bits(state->dtype) / 8);
+  const int64_t element = page * state->stride[1] + head * state->stride[2];
+  return (uint8_t *)state->data + element * (hfm_dtype_bits(state->dtype) / 8);
 }
 
 /* ---- append: a chunk is some positions ---- */
@@ -24561,8 +24562,8 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   shortest = hfm__cache_shortest(&session->cache);
   if (length && length < shortest)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but layers with a sliding window have let go of what is needed to go on from there; "
-                     "go back to %i at least, or to 0",
+                     "length is %i, but layers with a sliding window have let go of what is needed to go on from "
+                     "there; go back to %i at least, or to 0",
                      length, shortest);
   hfm__session_stop(session);
   hfm__cache_cut(&session->cache, length);

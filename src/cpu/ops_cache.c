@@ -1,6 +1,6 @@
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
-   A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip] of
-   positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
+   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
@@ -37,7 +37,8 @@ HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, in
 /* The head's part of the page that holds position `first + i` of row b. */
 HFM__PRIVATE uint8_t *hfm__page_of(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
   const int64_t page = state->pages[b * state->stride[0] + i / HFM__PAGE];
-  return (uint8_t *)state->data + (page * state->stride[1] + head * state->stride[2]) * (hfm_dtype_bits(state->dtype) / 8);
+  const int64_t element = page * state->stride[1] + head * state->stride[2];
+  return (uint8_t *)state->data + element * (hfm_dtype_bits(state->dtype) / 8);
 }
 
 /* ---- append: a chunk is some positions ---- */

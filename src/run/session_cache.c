@@ -16,8 +16,8 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   shortest = hfm__cache_shortest(&session->cache);
   if (length && length < shortest)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but layers with a sliding window have let go of what is needed to go on from there; "
-                     "go back to %i at least, or to 0",
+                     "length is %i, but layers with a sliding window have let go of what is needed to go on from "
+                     "there; go back to %i at least, or to 0",
                      length, shortest);
   hfm__session_stop(session);
   hfm__cache_cut(&session->cache, length);
