@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2eebbb6f181f5919" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "be4182f763bf6df4" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8173,6 +8173,13 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
+                 largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
+                 by their sum
+     experts     x [..., K] or [..., S, K], chosen i64 [..., S], weights [E, N, K] -> [..., S, N]: each row of x times
+                 the weights of the S experts that were chosen for it; the others' are not touched. `weights` is a table
+                 of addresses: attrs.parts for each expert, each of N / parts rows
+     weighted_sum  x [..., S, N], weights [..., S] -> [..., N]: the sum over S, each row times its weight
      rope_frequencies  positions i64, frequencies [R/2], long frequencies [R/2]? -> frequencies [R/2]: the long ones
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
@@ -8200,6 +8207,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(rotary, 2, 2, 1) \
   X(conv2d, 2, 3, 1) \
   X(rope_angles, 2, 2, 1) \
+  X(top_k, 1, 1, 2) \
+  X(experts, 3, 3, 1) \
+  X(weighted_sum, 2, 2, 1) \
   X(rope_frequencies, 2, 3, 1) \
   X(iota, 0, 0, 1) \
   X(padded_positions, 1, 1, 1) \
@@ -8275,6 +8285,8 @@ typedef struct hfm__attrs {
   int32_t pad;                       /* padded_positions, last_token: the padding id */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t count, normalized;         /* top_k */
+  int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
@@ -8339,15 +8351,18 @@ struct hfm__weight;
 
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
-  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element. May fail. */
+  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
+     *data is their table. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;                 /* mapped, owned: the elements */
-  uint64_t bytes;                   /* of the elements */
+  const void *data;                 /* mapped, owned: the elements; NULL where they lie in pieces that are apart */
+  const void **pieces;              /* of a parameter that has parts: where each piece begins, in order; else NULL */
+  int64_t piece_count;
+  uint64_t bytes; /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
@@ -8356,7 +8371,7 @@ typedef struct hfm__weight {
 
 HFM__PRIVATE hfm_result hfm__acquire_memory(hfm__weight *weight, const void **data, hfm_error *error) {
   (void)error;
-  *data = weight->data;
+  *data = weight->pieces ? (const void *)weight->pieces : weight->data;
   return HFM_OK;
 }
 HFM__PRIVATE void hfm__release_memory(hfm__weight *weight) { (void)weight; }
@@ -17809,6 +17824,286 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
   }
 }
 /* ==== end src/cpu/ops_rows.c ==== */
+/* ==== begin src/cpu/ops_experts.c ==== */
+/* ==== cpu/ops_experts (private): mixture of experts ===============================================================
+   Routing, the products with the chosen experts' weights, and the sum of what they say. A pair is a token and one of
+   its choices. Nothing of an expert that nobody chose is read. */
+
+/* ---- top_k: a chunk is some rows ---- */
+
+HFM__PRIVATE int64_t hfm__top_k_step(const hfm__op_args *a) {
+  return hfm__row_step(hfm__width(&a->in[0]) * (a->attrs->count + 1));
+}
+
+HFM__PRIVATE int64_t hfm__top_k_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__top_k_step(a);
+  return (hfm__rows(&a->in[0]) + step - 1) / step;
+}
+
+/* The probabilities of a row, then a mark for each that is taken. */
+HFM__PRIVATE uint64_t hfm__top_k_scratch(const hfm__op_args *a) {
+  const uint64_t n = (uint64_t)hfm__width(&a->in[0]);
+  return hfm__aligned(n * sizeof(float)) + hfm__aligned(n);
+}
+
+/* Even where everything is NaN the choices are different and exist. */
+HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const int64_t n = hfm__width(&a->in[0]), count = a->attrs->count, step = hfm__top_k_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, hfm__rows(&a->in[0]));
+  float *p = (float *)(void *)worker->scratch;
+  uint8_t *taken = worker->scratch + hfm__aligned((uint64_t)n * sizeof(float));
+  int64_t r, i, j;
+  for (r = chunk * step; r < end; r++) {
+    float *out = (float *)a->out[0].data + r * count, sum = 0;
+    int64_t *chosen = (int64_t *)a->out[1].data + r * count;
+    a->cpu->kernels->softmax(hfm__row(&a->in[0], r), p, n);
+    memset(taken, 0, (size_t)n);
+    for (j = 0; j < count; j++) {
+      int64_t best = -1;
+      for (i = 0; i < n; i++)
+        if (!taken[i] && (best < 0 || p[i] > p[best])) best = i;
+      taken[best] = 1;
+      chosen[j] = best;
+      out[j] = p[best];
+      sum += p[best];
+    }
+    for (j = 0; j < count && a->attrs->normalized; j++) out[j] /= sum;
+  }
+}
+
+/* ---- experts ----
+   The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
+   weight that the block needs, so the grid depends on the shapes alone, and each panel is packed for many rows. The bits
+   of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
+   weights' rows are read as they lie, as linear does. */
+
+enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
+
+typedef struct hfm__experts_plan {
+  int64_t tokens, slots, pairs, experts, k;
+  int64_t parts, rows;    /* pieces of each expert's weight, and rows in each */
+  int64_t panels;         /* of a piece */
+  int64_t blocks, groups; /* of pairs; of panels (a single token: of rows) */
+  int64_t at_once;        /* panels that are used together */
+  int64_t depth;          /* K in the units of the product */
+  int32_t dtype, in_pairs, one_row;
+} hfm__experts_plan;
+
+HFM__PRIVATE hfm__experts_plan hfm__plan_experts(const hfm__op_args *a) {
+  const hfm__operand *chosen = &a->in[1], *weight = &a->in[2];
+  const int64_t nr = a->cpu->kernels->nr;
+  hfm__experts_plan p;
+  int64_t pieces, hit;
+  memset(&p, 0, sizeof p);
+  p.tokens = hfm__rows(chosen);
+  p.slots = hfm__width(chosen);
+  p.pairs = p.tokens * p.slots;
+  p.experts = weight->shape[0];
+  p.k = weight->shape[2];
+  p.parts = a->attrs->parts;
+  p.rows = weight->shape[1] / p.parts;
+  p.dtype = weight->dtype;
+  p.one_row = p.tokens == 1 && !a->cpu->batch_invariant;
+  p.in_pairs = !p.one_row && hfm__in_pairs(a->cpu, p.dtype, 0, p.k);
+  p.depth = p.in_pairs ? p.k / 2 : p.k;
+  p.panels = (p.rows + nr - 1) / nr;
+  p.at_once = HFM__MAX(1, HFM__MIN(HFM__PANELS_AT_ONCE / HFM__MAX(p.depth * nr, 1), HFM__EXPERT_COLUMNS / nr));
+  p.blocks = (p.pairs + HFM__EXPERT_ROWS - 1) / HFM__EXPERT_ROWS;
+  hit = HFM__MIN(p.pairs, p.experts);
+  pieces = hfm__pieces(2.0 * (double)p.pairs * (double)(p.parts * p.rows * p.k),
+                       hit * p.parts * p.rows * p.k * hfm__dtype_size(p.dtype));
+  if (p.one_row) {
+    const int64_t matrices = HFM__MAX(p.slots * p.parts, 1);
+    p.groups = HFM__MAX(1, HFM__MIN((pieces + matrices - 1) / matrices, p.rows / 4));
+  } else {
+    p.groups = HFM__MAX(1, HFM__MIN(pieces / HFM__MAX(p.blocks, 1), p.parts * p.panels));
+  }
+  if (p.rows == 0) p.groups = 0;
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__experts_chunks(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return p.groups * (p.one_row ? p.slots * p.parts : p.blocks);
+}
+
+/* Where a worker's scratch holds what, from its beginning. */
+typedef struct hfm__experts_room {
+  int64_t *block; /* whose rows are gathered, or -1 */
+  int64_t *order; /* the pairs, sorted by their expert */
+  int64_t *starts;
+  float *rows, *panels, *sums, *out;
+  uint64_t bytes;
+} hfm__experts_room;
+
+HFM__PRIVATE void *hfm__experts_take(uint8_t *base, uint64_t *bytes, uint64_t more) {
+  uint8_t *at = base ? base + *bytes : NULL;
+  *bytes += hfm__aligned(more);
+  return at;
+}
+
+HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const hfm__experts_plan *p, uint8_t *base) {
+  const uint64_t nr = (uint64_t)a->cpu->kernels->nr, rows = (uint64_t)HFM__MIN(p->pairs, (int64_t)HFM__EXPERT_ROWS);
+  const uint64_t columns = (uint64_t)p->at_once * nr, depth = (uint64_t)p->depth;
+  hfm__experts_room s;
+  memset(&s, 0, sizeof s);
+  s.block = (int64_t *)hfm__experts_take(base, &s.bytes, sizeof(int64_t));
+  s.order = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)p->pairs * sizeof(int64_t));
+  s.starts = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)(p->experts + 1) * sizeof(int64_t));
+  s.rows = (float *)hfm__experts_take(base, &s.bytes, rows * depth * sizeof(float));
+  s.panels = (float *)hfm__experts_take(base, &s.bytes, columns * depth * sizeof(float));
+  s.sums = (float *)hfm__experts_take(base, &s.bytes, depth * nr > HFM__PIECE_FLOATS ? rows * nr * sizeof(float) : 0);
+  s.out = (float *)hfm__experts_take(base, &s.bytes, rows * columns * sizeof(float));
+  return s;
+}
+
+HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return hfm__experts_layout(a, &p, NULL).bytes;
+}
+
+/* The row of x that a pair multiplies. */
+HFM__PRIVATE const float *hfm__expert_input(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair) {
+  return hfm__row(&a->in[0], a->in[0].rank == a->in[1].rank ? pair / p->slots : pair);
+}
+
+HFM__PRIVATE const uint8_t *hfm__expert_piece(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair,
+                                              int64_t part) {
+  const int64_t expert = ((const int64_t *)a->in[1].data)[pair];
+  HFMODEL_ASSERT(expert >= 0 && expert < p->experts);
+  return ((const uint8_t *const *)a->in[2].data)[expert * p->parts + part];
+}
+
+/* Stable: pairs of one expert stay in order. */
+HFM__PRIVATE void hfm__experts_sort(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s) {
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  int64_t i;
+  memset(s->starts, 0, (size_t)(p->experts + 1) * sizeof *s->starts);
+  for (i = 0; i < p->pairs; i++) s->starts[chosen[i] + 1]++;
+  for (i = 0; i < p->experts; i++) s->starts[i + 1] += s->starts[i];
+  for (i = 0; i < p->pairs; i++) s->order[s->starts[chosen[i]]++] = i;
+}
+
+HFM__PRIVATE void hfm__experts_gather(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                      int64_t first, int64_t count) {
+  int64_t r;
+  for (r = 0; r < count; r++) {
+    const float *x = hfm__expert_input(a, p, s->order[first + r]);
+    if (p->in_pairs) a->cpu->kernels->narrow_bf16(x, s->rows + r * p->depth, p->k);
+    else memcpy(s->rows + r * p->depth, x, (size_t)p->k * sizeof(float));
+  }
+}
+
+/* Some rows of the block, all of one expert, times panels [panel, end) of one of its pieces. */
+HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                       const int64_t *pairs, const float *rows, int64_t count, int64_t part,
+                                       int64_t panel, int64_t end) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t nr = kernels->nr, size = p->k * hfm__dtype_size(p->dtype), n = p->parts * p->rows;
+  const uint8_t *piece = hfm__expert_piece(a, p, pairs[0], part);
+  const int64_t first = panel * nr, last = HFM__MIN(end * nr, p->rows);
+  int64_t i, r;
+  hfm__pack job;
+  hfm__gemm g;
+  job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
+  job.transposed = 0;
+  job.ld = job.k = p->depth;
+  for (i = first; i < last; i += nr) {
+    job.weight = piece + i * size;
+    job.n = HFM__MIN(nr, last - i);
+    job.panel = s->panels + (i - first) * p->depth;
+    kernels->pack(&job);
+  }
+  memset(&g, 0, sizeof g);
+  g.rows = count;
+  g.n = last - first;
+  g.k = g.lda = p->depth;
+  g.a = rows;
+  g.panels = s->panels;
+  g.out = s->out;
+  g.ldo = g.n;
+  g.sums = s->sums;
+  g.next = piece + last * size;
+  g.next_bytes = (HFM__MIN(last + (last - first), p->rows) - last) * size;
+  if (!g.next_bytes) g.next = g.panels;
+  if (p->in_pairs) kernels->gemm_bf16(&g);
+  else kernels->gemm(&g);
+  for (r = 0; r < count; r++)
+    memcpy((float *)a->out[0].data + pairs[r] * n + part * p->rows + first, s->out + r * g.n,
+           (size_t)g.n * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__experts_run_block(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk,
+                                         hfm__worker *worker) {
+  const hfm__experts_room s = hfm__experts_layout(a, p, worker->scratch);
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  const int64_t block = chunk / p->groups, group = chunk % p->groups;
+  const int64_t row0 = block * HFM__EXPERT_ROWS, rows = HFM__MIN(p->pairs - row0, (int64_t)HFM__EXPERT_ROWS);
+  const int64_t end = p->parts * p->panels * (group + 1) / p->groups;
+  int64_t first, last, panel, next;
+  if (worker->tag != a->serial) {
+    worker->tag = a->serial;
+    hfm__experts_sort(a, p, &s);
+    *s.block = -1;
+  }
+  if (*s.block != block) hfm__experts_gather(a, p, &s, row0, rows);
+  *s.block = block;
+  for (first = 0; first < rows; first = last) {
+    const int64_t *pairs = s.order + row0 + first;
+    for (last = first + 1; last < rows && chosen[s.order[row0 + last]] == chosen[pairs[0]];) last++;
+    for (panel = p->parts * p->panels * group / p->groups; panel < end; panel = next) {
+      const int64_t part = panel / p->panels, piece_end = HFM__MIN(end, (part + 1) * p->panels);
+      next = HFM__MIN(panel + p->at_once, piece_end);
+      hfm__experts_product(a, p, &s, pairs, s.rows + first * p->depth, last - first, part, panel - part * p->panels,
+                           next - part * p->panels);
+    }
+  }
+}
+
+/* A single token: each of its choices' pieces is a product of one row, as linear has it. */
+HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk) {
+  const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
+  hfm__op_args linear = *a;
+  hfm__product product;
+  memset(&product, 0, sizeof product);
+  product.n = p->rows;
+  product.k = p->k;
+  product.dtype = p->dtype;
+  product.groups = p->groups;
+  linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
+  linear.in[2].data = linear.in[3].data = NULL;
+  linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
+  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+}
+
+HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  if (p.one_row) hfm__experts_run_token(a, &p, chunk);
+  else hfm__experts_run_block(a, &p, chunk, worker);
+}
+
+/* ---- weighted_sum: in the order of the choices ---- */
+
+HFM__PRIVATE uint64_t hfm__weighted_sum_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__weighted_sum_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t n = hfm__width(&a->in[0]), slots = hfm__width(&a->in[1]);
+  float *term = (float *)(void *)worker->scratch;
+  int64_t r, end, s;
+  for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
+    const float *weights = hfm__row(&a->in[1], r);
+    float *out = (float *)a->out[0].data + r * n;
+    kernels->mul(hfm__row(&a->in[0], r * slots), weights, 1, out, n);
+    for (s = 1; s < slots; s++) {
+      kernels->mul(hfm__row(&a->in[0], r * slots + s), weights + s, 1, term, n);
+      kernels->add(out, term, 0, out, n);
+    }
+  }
+}
+/* ==== end src/cpu/ops_experts.c ==== */
 /* ==== begin src/cpu/ops_index.c ==== */
 /* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
 
@@ -17948,6 +18243,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
+#define hfm__weighted_sum_chunks hfm__row_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -17986,6 +18282,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
+#undef hfm__weighted_sum_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
@@ -18070,6 +18367,7 @@ typedef struct hfm__parameter {
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
+  int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
@@ -18124,6 +18422,9 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 }
 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
+
+/* In how many pieces of equal shape files may hold it; 0: as a whole only. */
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
 /* ==== end src/graph/tree.h ==== */
 /* ==== begin src/graph/graph.h ==== */
 /* ==== graph/graph (private): the computation, traced over symbolic dimensions ====================================
@@ -18623,6 +18924,15 @@ HFM__PRIVATE hfm__par hfm__parameter3(hfm__builder *b, const char *name, int64_t
 }
 HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t d0, int32_t init) {
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
+}
+
+/* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
+   `parts` equal parts of its rows: the family's compositions say under which names. */
+HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
+                                 int32_t parts) {
+  const hfm__par handle = hfm__parameter3(b, name, count, rows, columns, HFM__INIT_NORMAL);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
+  return handle;
 }
 
 /* A buffer of the current scope. */
@@ -19328,6 +19638,53 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
     default:
       return x; /* dropout: identity, models are in eval mode */
   }
+}
+
+/* ---- Mixture of experts ---- */
+
+/* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
+HFM__PRIVATE hfm__val hfm__top_k(hfm__builder *b, hfm__val logits, int64_t count, int32_t normalized,
+                                 hfm__val *chosen) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  hfm__val out;
+  const int32_t rank = hfm__rank_of(b, logits);
+  *chosen = hfm__no_value;
+  if (!hfm__ok(b)) return logits;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.count = (int32_t)count;
+  attrs.normalized = normalized;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, logits, i);
+  shape[rank - 1] = hfm__fixed(b, count);
+  out = hfm__emit(b, HFM__OP_top_k, &attrs, HFM_F32, rank, shape, logits, hfm__no_value, hfm__no_value, hfm__no_value);
+  if (!hfm__ok(b)) return out;
+  *chosen = hfm__value_add(b, HFM__VALUE_NODE, hfm__value_of(b, out)->source, HFM_I64, rank, shape);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].out[1] = chosen->id;
+  return out;
+}
+
+/* x, a row for each token or for each of its choices, times the weights of the chosen experts: [..., choices, rows]. */
+HFM__PRIVATE hfm__val hfm__experts(hfm__builder *b, hfm__val x, hfm__val chosen, hfm__par stack) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  const int32_t rank = hfm__rank_of(b, chosen);
+  if (!hfm__ok(b)) return x;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parts = b->tree->parameters[stack.id].parts;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, chosen, i);
+  shape[rank] = hfm__fixed(b, b->tree->parameters[stack.id].shape[1]);
+  return hfm__emit(b, HFM__OP_experts, &attrs, HFM_F32, rank + 1, shape, x, chosen, hfm__stored(b, stack),
+                   hfm__no_value);
+}
+
+/* x [..., choices, size] and a weight for each choice: [..., size]. */
+HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val weights) {
+  hfm__dim shape[HFM_MAX_RANK];
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
+  for (int32_t i = 0; i < rank - 2; i++) shape[i] = hfm__dim_of(b, x, i);
+  shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
+  return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
 }
 
 /* ---- Attention and indices ---- */

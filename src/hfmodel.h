@@ -57,6 +57,7 @@
 #include "cpu/ops_linear.c"
 #include "cpu/ops_attention.c"
 #include "cpu/ops_rows.c"
+#include "cpu/ops_experts.c"
 #include "cpu/ops_index.c"
 
 #include "graph/tree.h"
