@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "be4182f763bf6df4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "df89160830d709dc" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -17873,7 +17873,7 @@ HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__work
 
 /* ---- experts ----
    The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
-   weight that the block needs, so the grid depends on the shapes alone, and each panel is packed for many rows. The bits
+   weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
    of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
    weights' rows are read as they lie, as linear does. */
 
@@ -20147,8 +20147,8 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
+  double base = fallback;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
   if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
     b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
@@ -20180,13 +20180,13 @@ enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions) {
+                                 int64_t max_positions, double default_theta) {
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
@@ -20317,9 +20317,11 @@ typedef struct hfm__head {
 } hfm__head;
 
 /* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
-   ends): "*" stands for a number. */
+   ends): "*" stands for a number. With `part` the module's is a stack (hfm__stack), and the file's is a piece of it: of
+   the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
+  int32_t part; /* 0: the same tensor */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -21353,54 +21355,50 @@ static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm_
 /* ==== end src/families/gpt2.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
-/* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
-   After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
+/* ==== begin src/families/decoder.c ==== */
+/* ==== families/decoder (private): what the decoders after Llama share =============================================
+   Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
+   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
+   and what its configuration says. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
-enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
+enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
-typedef struct hfm__llama_traits {
-  int32_t qkv_bias, o_bias;  /* HFM__BIAS_... */
-  int32_t mlp_bias;          /* 1: by the configuration's mlp_bias */
-  int32_t qk_norm;           /* q_norm and k_norm on every head */
-  int32_t window;            /* HFM__WINDOW_... */
+struct hfm__decoder;
+
+/* What a layer needs besides its input. */
+typedef struct hfm__decoder_call {
+  hfm__val angles, mask;
+} hfm__decoder_call;
+
+/* A family's own part. `configure` makes the family's struct, which begins with a hfm__decoder, and its layers. */
+typedef struct hfm__decoder_class {
+  struct hfm__decoder *(*configure)(hfm__builder *b);
+  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                            const hfm__decoder_call *call);
+} hfm__decoder_class;
+
+/* How the traits of every decoder begin. */
+typedef struct hfm__decoder_traits {
+  const hfm__decoder_class *decoder;
   const char *question_base; /* what ForQuestionAnswering calls the base model */
-} hfm__llama_traits;
+  double rope_theta;         /* where the configuration has none */
+} hfm__decoder_traits;
 
-static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0,
-                                                    HFM__WINDOW_NONE,    "transformer"};
-static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
-                                                      HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-
-typedef struct hfm__llama_layer {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;          /* mlp */
-  hfm__mod input_layernorm, post_attention_layernorm;
-  int64_t window; /* 0: none */
-} hfm__llama_layer;
-
-typedef struct hfm__llama {
-  const hfm__llama_traits *traits;
+typedef struct hfm__decoder {
+  const hfm__decoder_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, qkv_bias, o_bias, mlp_bias, causal;
+  int32_t hidden_act, causal;
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm; /* none, unless the family says otherwise */
   double rms_norm_eps;
   hfm__mod embed_tokens, norm, head, head_dropout;
-  hfm__llama_layer *layers;
   hfm__rope rotary_emb;
-} hfm__llama;
+} hfm__decoder;
 
-HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
-  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
-  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
-  int32_t bias;
-  if (!self) return NULL;
-  self->traits = traits;
+/* Reads what all of them have in common. */
+HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, const char *activation) {
+  self->traits = (const hfm__decoder_traits *)b->traits;
   self->vocab_size = hfm__size(b, "vocab_size");
   self->hidden_size = hfm__size(b, "hidden_size");
   self->intermediate_size = hfm__size(b, "intermediate_size");
@@ -21409,32 +21407,263 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
-  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
-  bias = hfm__flag(b, "attention_bias");
-  self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
-  self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
-  self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
+}
+
+/* ---- Attention ---- */
+
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+} hfm__decoder_attention;
+
+HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
+  return hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+}
+
+HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
+                                              hfm__decoder_attention *attention) {
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "*Attention");
+  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  if (self->qk_norm) {
+    const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
+    attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
+    attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
+  }
+  hfm__end(b);
+}
+
+/* A projection's heads, with their norm where there is one. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder *self, hfm__mod projection,
+                                            hfm__mod norm, hfm__val x, int64_t heads) {
+  hfm__val y = hfm__call(b, projection, x);
+  if (norm.id && self->qk_norm == HFM__QK_NORM_WIDTH) y = hfm__call(b, norm, y);
+  y = hfm__split_heads(b, y, heads);
+  return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
+}
+
+/* Not `causal`, a window reaches to both sides, and its end counts. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self,
+                                                     const hfm__decoder_attention *attention, int64_t index, hfm__val x,
+                                                     const hfm__decoder_call *call) {
+  const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
+  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+  hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+  hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  v = hfm__cached(b, index, "value", v);
+  q = hfm__rotary(b, q, call->angles);
+  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, scale, self->causal, window));
+}
+
+/* ---- MLP ---- */
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+} hfm__decoder_mlp;
+
+HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  hfm__begin(b, "mlp", "*MLP");
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  const hfm__val gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+  return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
+}
+
+/* ---- The model around the layers ---- */
+
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
+  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*DecoderLayer");
+    self->traits->decoder->layer_init(b, self, i);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
+                 self->traits->rope_theta);
+}
+
+/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
+  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__decoder_call call;
+  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  call.mask = hfm__decoder_mask(b, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
+  }
+  y = hfm__call(b, self->norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
+  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__decoder_model_init(b, self);
+  hfm__end(b);
   return self;
 }
 
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (self) hfm__decoder_model_init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
+}
+
+HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val last =
+      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
+}
+
+HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
+                           !hfm__config_find(b->config, "token_classification_bias").node ||
+                               hfm__flag(b, "token_classification_bias"));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
+  hfm__decoder *self;
+  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
+  self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
+}
+
+static const hfm__head hfm__decoder_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
+/* ==== end src/families/decoder.c ==== */
+/* ==== begin src/families/llama.c ==== */
+/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+   After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
+
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
+
+typedef struct hfm__llama_traits {
+  hfm__decoder_traits decoder;
+  int32_t qkv_bias, o_bias; /* HFM__BIAS_... */
+  int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
+  int32_t qk_norm;          /* HFM__QK_NORM_... */
+  int32_t window;           /* HFM__WINDOW_... */
+} hfm__llama_traits;
+
+typedef struct hfm__llama_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm;
+} hfm__llama_layer;
+
+typedef struct hfm__llama {
+  hfm__decoder decoder;
+  hfm__llama_layer *layers;
+} hfm__llama;
+
+HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
+  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
+  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
+  hfm__decoder *decoder;
+  int32_t bias;
+  if (!self) return NULL;
+  decoder = &self->decoder;
+  hfm__decoder_configure(b, decoder, "hidden_act");
+  bias = hfm__flag(b, "attention_bias");
+  decoder->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
+  decoder->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
+  decoder->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  decoder->qk_norm = traits->qk_norm;
+  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
+    hfm__refuse(b, "model_type", "mistral",
+                "with layer_types Transformers takes it for ministral, which is not here yet");
+  self->layers = HFM__NEW(b, hfm__llama_layer, decoder->num_hidden_layers);
+  return decoder;
+}
+
 /* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, int64_t i) {
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   int64_t first = INT32_MAX;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
+  if (rule == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
+  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
       hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
@@ -21452,163 +21681,38 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   return 0;
 }
 
-HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, const hfm__llama *self, hfm__llama_layer *layer) {
-  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
-  hfm__begin(b, "self_attn", "*Attention");
-  layer->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
-  layer->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
-  if (self->traits->qk_norm) {
-    layer->q_norm = hfm__rms_norm(b, "q_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-    layer->k_norm = hfm__rms_norm(b, "k_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-  }
-  hfm__end(b);
-  hfm__begin(b, "mlp", "*MLP");
-  layer->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
-  layer->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
-  hfm__end(b);
-  layer->input_layernorm = hfm__rms_norm(b, "input_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  layer->post_attention_layernorm =
-      hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
+HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__llama_layer *layer = &((hfm__llama *)self)->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  layer->self_attn.window = hfm__llama_window(b, index);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
 }
 
-HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
-  self->layers = HFM__NEW(b, hfm__llama_layer, self->num_hidden_layers);
-  hfm__begin_list(b, "layers");
-  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
-    hfm__begin_item(b, i, "*DecoderLayer");
-    hfm__llama_layer_init(b, self, &self->layers[i]);
-    self->layers[i].window = hfm__llama_window(b, self, i);
-    if (self->layers[i].window && !self->causal) self->layers[i].window++; /* to both sides, and inclusive */
-    hfm__end(b);
-  }
-  hfm__end(b);
-  self->norm = hfm__rms_norm(b, "norm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings);
-}
-
-HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x,
-                                          int64_t heads) {
-  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
-  return norm.id ? hfm__call(b, norm, y) : y;
-}
-
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, int64_t index, hfm__val x,
-                                               hfm__val angles, hfm__val mask) {
-  const hfm__llama_layer *layer = &self->layers[index];
-  const double scale = 1.0 / sqrt((double)self->head_dim);
-  const hfm__mod no_norm = {0};
-  hfm__val y = hfm__call(b, layer->input_layernorm, x), gate;
-  const hfm__val q = hfm__llama_heads_of(b, layer->q_proj, layer->q_norm, y, self->num_attention_heads);
-  hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
-  hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
-  v = hfm__cached(b, index, "value", v);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->causal, layer->window);
-  x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
+HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                               const hfm__decoder_call *call) {
+  const hfm__llama_layer *layer = &((const hfm__llama *)self)->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, &layer->self_attn, index, y, call), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
-  y = hfm__mul(b, gate, hfm__call(b, layer->up_proj, y));
-  return hfm__add(b, hfm__call(b, layer->down_proj, y), x);
+  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
 }
 
-/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
-HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
-  const hfm__val positions = hfm__position_ids(b, 0, 0);
-  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
-  const hfm__val mask = hfm__decoder_mask(b, positions);
-  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
-    hfm__hidden_state(b, x);
-    x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
-  }
-  y = hfm__call(b, self->norm, x);
-  hfm__last_hidden_state(b, x, y, 1);
-  return y;
-}
+static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
+                                                    hfm__llama_layer_forward};
 
-HFM__PRIVATE hfm__llama *hfm__llama_with_base(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__llama_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
-
-HFM__PRIVATE void *hfm__llama_base_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (self) hfm__llama_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__llama_model_forward(b, (const hfm__llama *)model));
-}
-
-HFM__PRIVATE void *hfm__llama_causal_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
-  return self;
-}
-HFM__PRIVATE void hfm__llama_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__llama_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  const hfm__val last =
-      hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
-                           !hfm__config_find(b->config, "token_classification_bias").node ||
-                               hfm__flag(b, "token_classification_bias"));
-  return self;
-}
-HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__llama_question_init(hfm__builder *b) {
-  hfm__llama *self;
-  b->base = ((const hfm__llama_traits *)b->traits)->question_base;
-  self = hfm__llama_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_question_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__llama_model_forward(b, self)));
-}
-
-static const hfm__head hfm__llama_heads[] = {
-    {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
-    {0, NULL, NULL, NULL}};
-
-static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+static const hfm__llama_traits hfm__llama_itself = {
+    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+static const hfm__llama_traits hfm__mistral_traits = {
+    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+static const hfm__llama_traits hfm__qwen2_traits = {
+    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+static const hfm__llama_traits hfm__qwen3_traits = {
+    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
+    HFM__WINDOW_BY_LAYER_TYPE};
+#undef HFM__LLAMA
 
 /* ---- Configuration classes ---- */
 
@@ -21867,14 +21971,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
-                                               {"attention.attention.query", "attention.q_proj"},
-                                               {"attention.attention.key", "attention.k_proj"},
-                                               {"attention.attention.value", "attention.v_proj"},
-                                               {"attention.output.dense", "attention.o_proj"},
-                                               {"intermediate.dense", "mlp.fc1"},
-                                               {"output.dense", "mlp.fc2"},
-                                               {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
+                                               {"attention.attention.query", "attention.q_proj", 0},
+                                               {"attention.attention.key", "attention.k_proj", 0},
+                                               {"attention.attention.value", "attention.v_proj", 0},
+                                               {"attention.output.dense", "attention.o_proj", 0},
+                                               {"intermediate.dense", "mlp.fc1", 0},
+                                               {"output.dense", "mlp.fc2", 0},
+                                               {NULL, NULL, 0}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -21920,10 +22024,10 @@ static const hfm__arch hfm__archs[] = {
     {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -22079,9 +22183,17 @@ HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry) {
 /* ==== begin src/weights/names.c ==== */
 /* ==== weights/names (private): a file's names as the model's ======================================================
    In Transformers' order: the family's renames and the legacy ones, then the prefix of the base model is added or
-   stripped where that makes the name known; a name that was known before it was renamed is kept. */
+   stripped where that makes the name known; a name that was known before it was renamed is kept. A rule may say that
+   what the file has is a piece of what the model has. */
 
 enum { HFM__NAME_MAX = 512 };
+
+/* The value of n decimal digits. */
+HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
+  int64_t v = 0;
+  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
+  return v;
+}
 
 /* Length of the text at `s` that `pattern` matches ("*": digits), or 0. */
 HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const char **number, size_t *digits) {
@@ -22098,8 +22210,9 @@ HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const 
   return s[i] == 0 || s[i] == '.' ? i : 0;
 }
 
-/* Replaces the first occurrence of rule->file that stands between dots (or the ends). */
-HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule) {
+/* Replaces the first occurrence of rule->file that stands between dots (or the ends); 0: there is none. `*index` is the
+   number that "*" stood for; one of many digits is larger than any. */
+HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule, int64_t *index) {
   for (size_t at = 0; name[at]; at++) {
     const char *number = "";
     size_t digits = 0, length;
@@ -22115,13 +22228,16 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
       else hfm__text_char(&t, *p);
     }
     hfm__text_str(&t, name + at + length);
-    if (t.length < sizeof result) memcpy(name, result, t.length + 1);
-    return;
+    if (t.length >= sizeof result) return 0;
+    memcpy(name, result, t.length + 1);
+    *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    return 1;
   }
+  return 0;
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
 
 /* ---- The model's names, sorted ---- */
 
@@ -22202,20 +22318,42 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_tabl
   return t.length < sizeof prefixed ? hfm__name_find(table, prefixed) : NULL;
 }
 
-/* What a file's tensor is in the model, or NULL; `renamed` is its name there, or what reports call it. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_resolve(const hfm__name_table *table, const hfm__family *family,
-                                                      const char *base, const char *name, char renamed[HFM__NAME_MAX]) {
-  const hfm__name_entry *found;
-  hfm__text t = hfm__text_to(renamed, HFM__NAME_MAX);
+HFM__PRIVATE const hfm__name_entry *hfm__name_known(const hfm__name_table *table, const char *name, const char *base) {
+  const hfm__name_entry *found = hfm__name_find(table, name);
+  return found ? found : hfm__name_find_prefixed(table, name, base);
+}
+
+/* What a file's tensor is in the model. */
+typedef struct hfm__resolved {
+  const hfm__name_entry *entry; /* NULL: nothing */
+  char name[HFM__NAME_MAX];     /* its name there, or what reports call it */
+  int32_t part;                 /* as hfm__rename has it; 0: it is all of the entry */
+  int64_t index;                /* of the matrix that it is a part of */
+} hfm__resolved;
+
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+  for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
+    int64_t number;
+    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    found->part = rule->part;
+    found->index = number;
+  }
+}
+
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
+                                    const char *name, hfm__resolved *found) {
+  hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
-  if (t.length >= HFM__NAME_MAX) return NULL;
-  for (const hfm__rename *rule = family->renames; rule && rule->file; rule++) hfm__rename_apply(renamed, rule);
-  for (const hfm__rename *rule = hfm__legacy_renames; rule->file; rule++) hfm__rename_apply(renamed, rule);
-  found = hfm__name_find(table, renamed);
-  if (!found) found = hfm__name_find_prefixed(table, renamed, base);
-  if (!found) found = hfm__name_find(table, name);
-  if (!found) found = hfm__name_find_prefixed(table, name, base);
-  return found;
+  found->entry = NULL;
+  found->part = 0;
+  found->index = 0;
+  if (t.length >= sizeof found->name) return;
+  hfm__name_rename(found, family->renames);
+  hfm__name_rename(found, hfm__legacy_renames);
+  found->entry = hfm__name_known(table, found->name, base);
+  if (found->entry) return;
+  found->entry = hfm__name_known(table, name, base);
+  if (found->entry) found->part = 0;
 }
 /* ==== end src/weights/names.c ==== */
 /* ==== begin src/weights/init.c ==== */
@@ -22368,8 +22506,17 @@ HFM__PRIVATE hfm_result hfm__report_add(hfm_model *model, const char *key, int32
 /* ==== end src/weights/model.h ==== */
 /* ==== begin src/weights/load.c ==== */
 /* ==== weights/load (private): file tensors become parameters ======================================================
-   Each tensor finds its parameter by name; ties are settled; what is left over or absent goes into the report. Weights
-   are used where they lie in the file unless another type is asked for, or they can't be read there. */
+   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or
+   absent goes into the report. Weights are used where they lie in the file unless another type is asked for, or they
+   can't be read there. */
+
+/* What a file's tensor is a piece of; the pieces of a parameter are a list. */
+typedef struct hfm__piece {
+  int64_t index; /* of the matrix */
+  int32_t part;  /* of its rows, from 0 */
+  const hfm__file_tensor *tensor;
+  struct hfm__piece *next;
+} hfm__piece;
 
 typedef struct hfm__loader {
   hfm_model *model;
@@ -22378,6 +22525,7 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
@@ -22407,34 +22555,98 @@ HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__p
   return tensor->rank == p->rank && memcmp(tensor->shape, p->shape, (size_t)p->rank * sizeof *p->shape) == 0;
 }
 
+/* A tensor, or what its pieces make together, has another shape than the parameter. */
+HFM__PRIVATE hfm_result hfm__mismatch(hfm__loader *l, int32_t parameter, const char *name,
+                                      const hfm__file_tensor *found) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  if (l->options && l->options->ignore_mismatched_sizes) {
+    l->mismatched[parameter] = 1;
+    return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, p, l->error);
+  }
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[found->file].name, name, found->offset,
+                   "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
+                   "(options.ignore_mismatched_sizes initialises such weights anew)",
+                   found->name, found->shape, (int)found->rank, name, p->shape, (int)p->rank);
+}
+
+HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *found, const hfm__file_tensor *tensor) {
+  hfm__piece *piece = (hfm__piece *)hfm__arena_alloc(&l->arena, sizeof *piece);
+  if (!piece) return hfm__fail_memory(l->error, "a table of weights", 0);
+  piece->index = found->index;
+  piece->part = found->part - 1;
+  piece->tensor = tensor;
+  piece->next = l->pieces[found->entry->parameter];
+  l->pieces[found->entry->parameter] = piece;
+  return HFM_OK;
+}
+
 HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   hfm_model *model = l->model;
   hfm_result result = HFM_OK;
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
-    char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found =
-        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
-    if (!found) {
-      if (!hfm__is_ignored(model, renamed))
-        result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found->parameter) {
-      const hfm__parameter *p = &model->tree.parameters[found->parameter];
-      if (hfm__same_shape_as(tensor, p)) {
-        l->tensors[found->parameter] = tensor;
-      } else if (l->options && l->options->ignore_mismatched_sizes) {
-        l->mismatched[found->parameter] = 1;
-        result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
-      } else {
-        result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
-                           tensor->offset,
-                           "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
-                           "(options.ignore_mismatched_sizes initialises such weights anew)",
-                           tensor->name, tensor->shape, (int)tensor->rank, found->name, p->shape, (int)p->rank);
-      }
+    hfm__resolved found;
+    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    if (!found.entry) {
+      if (!hfm__is_ignored(model, found.name))
+        result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
+    } else if (found.part) {
+      result = hfm__match_piece(l, &found, tensor);
+    } else if (found.entry->parameter) {
+      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
+        l->tensors[found.entry->parameter] = tensor;
+      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
+}
+
+/* ---- Pieces ---- */
+
+HFM__PRIVATE hfm_result hfm__pieces_wrong(hfm__loader *l, const char *name, const hfm__file_tensor *tensor,
+                                          const char *format, ...) {
+  char problem[160];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+                   "%s is made of several tensors, one of them %q, %s", name, tensor->name, problem);
+}
+
+/* The pieces of a parameter in order. What they make must have its shape; *table is NULL where it has not, and that is
+   no error. */
+HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, const char *name,
+                                           const hfm__file_tensor ***table) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const hfm__file_tensor *first = l->pieces[parameter]->tensor;
+  const int64_t needed = hfm__parameter_pieces(p);
+  hfm__file_tensor whole = *first;
+  int64_t count = 0;
+  *table = NULL;
+  if (first->rank != 2 || first->shape[0] > INT64_MAX / p->parts) return hfm__mismatch(l, parameter, name, first);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next, count++)
+    if (piece->tensor->rank != 2 || memcmp(piece->tensor->shape, first->shape, 2 * sizeof *first->shape) != 0)
+      return hfm__pieces_wrong(l, name, piece->tensor, "whose shape is %t; but %q has shape %t", piece->tensor->shape,
+                               (int)piece->tensor->rank, first->name, first->shape, 2);
+  if (l->tensors[parameter])
+    return hfm__pieces_wrong(l, name, first, "but it is also there as a whole, %q", l->tensors[parameter]->name);
+  whole.name = name;
+  whole.rank = 3;
+  whole.shape[0] = count / p->parts;
+  whole.shape[1] = first->shape[0] * p->parts;
+  whole.shape[2] = first->shape[1];
+  if (count % p->parts == 0 && !hfm__same_shape_as(&whole, p)) return hfm__mismatch(l, parameter, name, &whole);
+  if (count != needed) return hfm__pieces_wrong(l, name, first, "but there are %i of them, not %i", count, needed);
+  *table = (const hfm__file_tensor **)hfm__arena_alloc(&l->arena, (uint64_t)needed * sizeof **table);
+  if (!*table) return hfm__fail_memory(l->error, "a table of weights", 0);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next)
+    if (piece->index < p->shape[0]) (*table)[piece->index * p->parts + piece->part] = piece->tensor;
+  for (int64_t i = 0; i < needed; i++)
+    if (!(*table)[i])
+      return hfm__pieces_wrong(l, name, first, "but part %i of number %i is not there", i % p->parts + 1, i / p->parts);
+  return HFM_OK;
 }
 
 /* ---- The dtype ---- */
@@ -22537,18 +22749,15 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
-                                            const char *name) {
-  const hfm_model *model = l->model;
-  const hfm__file *file = &model->checkpoint.files[tensor->file];
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN;
-  uint8_t *out;
-  hfm_result result = hfm__weight_allocate(l, weight, name);
-  if (result != HFM_OK) return result;
-  out = (uint8_t *)weight->data;
-  if (plain) return hfm__file_read(file, tensor->offset, out, weight->bytes, l->error);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  hfm_result result = HFM_OK;
+  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
@@ -22556,7 +22765,7 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       const int64_t n = HFM__MIN(step, elements - at);
       result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
-        hfm__store(out, weight->dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
+        hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
@@ -22568,38 +22777,94 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK)
-      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
 
+/* Where a tensor's elements can be used as they are, or NULL. */
+HFM__PRIVATE const uint8_t *hfm__tensor_in_place(const hfm_model *model, const hfm__file_tensor *tensor,
+                                                 hfm_dtype dtype) {
+  const uint8_t *mapped = hfm__tensor_mapped(model, tensor);
+  const int usable = mapped && tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
+                     (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(dtype) / 8) == 0;
+  return usable ? mapped : NULL;
+}
+
+HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_tensor *tensor, const char *name) {
+  if (hfm__convertible(tensor->dtype)) return HFM_OK;
+  return hfm__fail(
+      l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+      "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+      tensor->name, hfm_dtype_name(tensor->dtype));
+}
+
+HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
+  p->dtype = l->dtype;
+  weight->dtype = dtype;
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
-  if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(
-        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-        tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = l->dtype;
-  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
-  if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
-      (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
+  hfm_result result = hfm__check_convertible(l, tensor, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
+  if (weight->data) {
     weight->storage = &hfm__storage_mapped;
-    weight->data = mapped;
     return HFM_OK;
   }
-  return hfm__weight_convert(l, weight, tensor, name);
+  result = hfm__weight_allocate(l, weight, name);
+  return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
+
+HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
+                                                const hfm__file_tensor **tensors, const char *name) {
+  const int64_t count = weight->piece_count;
+  hfm_dtype found = tensors[0]->dtype;
+  hfm_result result = HFM_OK;
+  int in_place = 1;
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
+    result = hfm__check_convertible(l, tensors[i], name);
+    if (tensors[i]->dtype != found) found = HFM_F32;
+  }
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  for (int64_t i = 0; i < count; i++) {
+    weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
+    in_place &= weight->pieces[i] != NULL;
+  }
+  weight->storage = &hfm__storage_mapped;
+  if (in_place) return HFM_OK;
+  result = hfm__weight_allocate(l, weight, name);
+  for (int64_t i = 0; i < count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, tensors[i], weight->dtype,
+                                 (uint8_t *)(uintptr_t)weight->data + weight->bytes / (uint64_t)count * (uint64_t)i);
+  return result;
+}
+
+/* A table of pieces for what may lie in some. */
+HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
+  weight->piece_count = hfm__parameter_pieces(p);
+  if (!weight->piece_count) return HFM_OK;
+  weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
+                                                   (uint64_t)weight->piece_count * sizeof *weight->pieces);
+  return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
+}
+
+/* The pieces of what lies in one block. */
+HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
+  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+    weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = l->dtype;
-  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
@@ -22634,8 +22899,9 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
   hfm__weight *weight = &model->weights[parameter];
+  const hfm__file_tensor **pieces = NULL;
   const char *name;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to)
@@ -22644,9 +22910,19 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
-  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
-  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+  result = hfm__weight_table(l, weight, p);
+  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
+  if (result != HFM_OK) return result;
+  if (pieces) {
+    result = hfm__weight_from_pieces(l, weight, p, pieces, name);
+  } else if (l->tensors[parameter]) {
+    result = hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  } else {
+    if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
+    if (result == HFM_OK) result = hfm__weight_new(l, weight, p, name);
+  }
+  if (result == HFM_OK) hfm__weight_cut(weight);
+  return result;
 }
 
 /* ---- All of them ---- */
@@ -22656,13 +22932,18 @@ HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
   return x->status != y->status ? x->status - y->status : strcmp(x->key, y->key);
 }
 
-/* By status, then by name; Transformers' own order within a status is random. */
+/* By status, then by name; Transformers' own order within a status is random. Each once: pieces share a name. */
 HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
+  size_t kept = 0;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
   hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
+  for (size_t i = 0; i < count; i++)
+    if (!kept || hfm__report_order(&model->report[kept - 1], &model->report[i]) != 0)
+      model->report[kept++] = model->report[i];
+  model->report_count = kept;
   return HFM_OK;
 }
 
@@ -22686,12 +22967,14 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.dtype = hfm__target_dtype(model, options);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
-                                       : hfm__fail_memory(error, "a table of weights", 0);
+  if (l.tensors && l.pieces && l.mismatched && model->weights)
+    result = hfm__name_table_make(&l.arena, tree, &l.names, error);
+  else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
@@ -22726,12 +23009,6 @@ HFM__PRIVATE int hfm__is_number(const char *s, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (s[i] < '0' || s[i] > '9') return 0;
   return n > 0 && n < 10;
-}
-
-HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
-  int64_t v = 0;
-  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
-  return v;
 }
 
 /* Orders keys by their parts; all numbers between dots are alike. 0: the same but for such numbers. */

@@ -1,7 +1,7 @@
 /* ==== weights/load (private): file tensors become parameters ======================================================
-   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or absent
-   goes into the report. Weights are used where they lie in the file unless another type is asked for, or they can't be
-   read there. */
+   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or
+   absent goes into the report. Weights are used where they lie in the file unless another type is asked for, or they
+   can't be read there. */
 
 /* What a file's tensor is a piece of; the pieces of a parameter are a list. */
 typedef struct hfm__piece {
