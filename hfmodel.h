@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "1a234eda27ed030b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a9a285a5f1d1c419" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -20080,8 +20080,8 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
+  double base = fallback;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
   if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
     b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
@@ -20113,13 +20113,13 @@ enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions) {
+                                 int64_t max_positions, double default_theta) {
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
@@ -21286,54 +21286,50 @@ static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm_
 /* ==== end src/families/gpt2.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
-/* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
-   After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
+/* ==== begin src/families/decoder.c ==== */
+/* ==== families/decoder (private): what the decoders after Llama share =============================================
+   Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
+   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
+   and what its configuration says. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
-enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
+enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
-typedef struct hfm__llama_traits {
-  int32_t qkv_bias, o_bias;  /* HFM__BIAS_... */
-  int32_t mlp_bias;          /* 1: by the configuration's mlp_bias */
-  int32_t qk_norm;           /* q_norm and k_norm on every head */
-  int32_t window;            /* HFM__WINDOW_... */
+struct hfm__decoder;
+
+/* What a layer needs besides its input. */
+typedef struct hfm__decoder_call {
+  hfm__val angles, mask;
+} hfm__decoder_call;
+
+/* A family's own part. `configure` makes the family's struct, which begins with a hfm__decoder, and its layers. */
+typedef struct hfm__decoder_class {
+  struct hfm__decoder *(*configure)(hfm__builder *b);
+  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                            const hfm__decoder_call *call);
+} hfm__decoder_class;
+
+/* How the traits of every decoder begin. */
+typedef struct hfm__decoder_traits {
+  const hfm__decoder_class *decoder;
   const char *question_base; /* what ForQuestionAnswering calls the base model */
-} hfm__llama_traits;
+  double rope_theta;         /* where the configuration has none */
+} hfm__decoder_traits;
 
-static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0,
-                                                    HFM__WINDOW_NONE,    "transformer"};
-static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
-                                                      HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-
-typedef struct hfm__llama_layer {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;          /* mlp */
-  hfm__mod input_layernorm, post_attention_layernorm;
-  int64_t window; /* 0: none */
-} hfm__llama_layer;
-
-typedef struct hfm__llama {
-  const hfm__llama_traits *traits;
+typedef struct hfm__decoder {
+  const hfm__decoder_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, qkv_bias, o_bias, mlp_bias, causal;
+  int32_t hidden_act, causal;
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm; /* none, unless the family says otherwise */
   double rms_norm_eps;
   hfm__mod embed_tokens, norm, head, head_dropout;
-  hfm__llama_layer *layers;
   hfm__rope rotary_emb;
-} hfm__llama;
+} hfm__decoder;
 
-HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
-  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
-  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
-  int32_t bias;
-  if (!self) return NULL;
-  self->traits = traits;
+/* Reads what all of them have in common. */
+HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, const char *activation) {
+  self->traits = (const hfm__decoder_traits *)b->traits;
   self->vocab_size = hfm__size(b, "vocab_size");
   self->hidden_size = hfm__size(b, "hidden_size");
   self->intermediate_size = hfm__size(b, "intermediate_size");
@@ -21342,32 +21338,263 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
-  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
-  bias = hfm__flag(b, "attention_bias");
-  self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
-  self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
-  self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
+}
+
+/* ---- Attention ---- */
+
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+} hfm__decoder_attention;
+
+HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
+  return hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+}
+
+HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
+                                              hfm__decoder_attention *attention) {
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "*Attention");
+  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  if (self->qk_norm) {
+    const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
+    attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
+    attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
+  }
+  hfm__end(b);
+}
+
+/* A projection's heads, with their norm where there is one. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder *self, hfm__mod projection,
+                                            hfm__mod norm, hfm__val x, int64_t heads) {
+  hfm__val y = hfm__call(b, projection, x);
+  if (norm.id && self->qk_norm == HFM__QK_NORM_WIDTH) y = hfm__call(b, norm, y);
+  y = hfm__split_heads(b, y, heads);
+  return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
+}
+
+/* Not `causal`, a window reaches to both sides, and its end counts. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self,
+                                                     const hfm__decoder_attention *attention, int64_t index, hfm__val x,
+                                                     const hfm__decoder_call *call) {
+  const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
+  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+  hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+  hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  v = hfm__cached(b, index, "value", v);
+  q = hfm__rotary(b, q, call->angles);
+  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, scale, self->causal, window));
+}
+
+/* ---- MLP ---- */
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+} hfm__decoder_mlp;
+
+HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  hfm__begin(b, "mlp", "*MLP");
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  const hfm__val gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+  return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
+}
+
+/* ---- The model around the layers ---- */
+
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
+  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*DecoderLayer");
+    self->traits->decoder->layer_init(b, self, i);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
+                 self->traits->rope_theta);
+}
+
+/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
+  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__decoder_call call;
+  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  call.mask = hfm__decoder_mask(b, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
+  }
+  y = hfm__call(b, self->norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
+  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__decoder_model_init(b, self);
+  hfm__end(b);
   return self;
 }
 
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (self) hfm__decoder_model_init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
+}
+
+HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val last =
+      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
+}
+
+HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
+                           !hfm__config_find(b->config, "token_classification_bias").node ||
+                               hfm__flag(b, "token_classification_bias"));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
+  hfm__decoder *self;
+  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
+  self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
+}
+
+static const hfm__head hfm__decoder_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
+/* ==== end src/families/decoder.c ==== */
+/* ==== begin src/families/llama.c ==== */
+/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+   After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
+
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
+
+typedef struct hfm__llama_traits {
+  hfm__decoder_traits decoder;
+  int32_t qkv_bias, o_bias; /* HFM__BIAS_... */
+  int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
+  int32_t qk_norm;          /* HFM__QK_NORM_... */
+  int32_t window;           /* HFM__WINDOW_... */
+} hfm__llama_traits;
+
+typedef struct hfm__llama_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm;
+} hfm__llama_layer;
+
+typedef struct hfm__llama {
+  hfm__decoder decoder;
+  hfm__llama_layer *layers;
+} hfm__llama;
+
+HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
+  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
+  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
+  hfm__decoder *decoder;
+  int32_t bias;
+  if (!self) return NULL;
+  decoder = &self->decoder;
+  hfm__decoder_configure(b, decoder, "hidden_act");
+  bias = hfm__flag(b, "attention_bias");
+  decoder->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
+  decoder->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
+  decoder->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  decoder->qk_norm = traits->qk_norm;
+  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
+    hfm__refuse(b, "model_type", "mistral",
+                "with layer_types Transformers takes it for ministral, which is not here yet");
+  self->layers = HFM__NEW(b, hfm__llama_layer, decoder->num_hidden_layers);
+  return decoder;
+}
+
 /* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, int64_t i) {
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   int64_t first = INT32_MAX;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
+  if (rule == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
+  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
       hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
@@ -21385,163 +21612,38 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   return 0;
 }
 
-HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, const hfm__llama *self, hfm__llama_layer *layer) {
-  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
-  hfm__begin(b, "self_attn", "*Attention");
-  layer->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
-  layer->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
-  if (self->traits->qk_norm) {
-    layer->q_norm = hfm__rms_norm(b, "q_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-    layer->k_norm = hfm__rms_norm(b, "k_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-  }
-  hfm__end(b);
-  hfm__begin(b, "mlp", "*MLP");
-  layer->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
-  layer->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
-  hfm__end(b);
-  layer->input_layernorm = hfm__rms_norm(b, "input_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  layer->post_attention_layernorm =
-      hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
+HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__llama_layer *layer = &((hfm__llama *)self)->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  layer->self_attn.window = hfm__llama_window(b, index);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
 }
 
-HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
-  self->layers = HFM__NEW(b, hfm__llama_layer, self->num_hidden_layers);
-  hfm__begin_list(b, "layers");
-  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
-    hfm__begin_item(b, i, "*DecoderLayer");
-    hfm__llama_layer_init(b, self, &self->layers[i]);
-    self->layers[i].window = hfm__llama_window(b, self, i);
-    if (self->layers[i].window && !self->causal) self->layers[i].window++; /* to both sides, and inclusive */
-    hfm__end(b);
-  }
-  hfm__end(b);
-  self->norm = hfm__rms_norm(b, "norm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings);
-}
-
-HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x,
-                                          int64_t heads) {
-  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
-  return norm.id ? hfm__call(b, norm, y) : y;
-}
-
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, int64_t index, hfm__val x,
-                                               hfm__val angles, hfm__val mask) {
-  const hfm__llama_layer *layer = &self->layers[index];
-  const double scale = 1.0 / sqrt((double)self->head_dim);
-  const hfm__mod no_norm = {0};
-  hfm__val y = hfm__call(b, layer->input_layernorm, x), gate;
-  const hfm__val q = hfm__llama_heads_of(b, layer->q_proj, layer->q_norm, y, self->num_attention_heads);
-  hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
-  hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
-  v = hfm__cached(b, index, "value", v);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->causal, layer->window);
-  x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
+HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                               const hfm__decoder_call *call) {
+  const hfm__llama_layer *layer = &((const hfm__llama *)self)->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, &layer->self_attn, index, y, call), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
-  y = hfm__mul(b, gate, hfm__call(b, layer->up_proj, y));
-  return hfm__add(b, hfm__call(b, layer->down_proj, y), x);
+  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
 }
 
-/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
-HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
-  const hfm__val positions = hfm__position_ids(b, 0, 0);
-  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
-  const hfm__val mask = hfm__decoder_mask(b, positions);
-  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
-    hfm__hidden_state(b, x);
-    x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
-  }
-  y = hfm__call(b, self->norm, x);
-  hfm__last_hidden_state(b, x, y, 1);
-  return y;
-}
+static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
+                                                    hfm__llama_layer_forward};
 
-HFM__PRIVATE hfm__llama *hfm__llama_with_base(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__llama_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
-
-HFM__PRIVATE void *hfm__llama_base_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (self) hfm__llama_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__llama_model_forward(b, (const hfm__llama *)model));
-}
-
-HFM__PRIVATE void *hfm__llama_causal_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
-  return self;
-}
-HFM__PRIVATE void hfm__llama_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__llama_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  const hfm__val last =
-      hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
-                           !hfm__config_find(b->config, "token_classification_bias").node ||
-                               hfm__flag(b, "token_classification_bias"));
-  return self;
-}
-HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__llama_question_init(hfm__builder *b) {
-  hfm__llama *self;
-  b->base = ((const hfm__llama_traits *)b->traits)->question_base;
-  self = hfm__llama_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_question_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__llama_model_forward(b, self)));
-}
-
-static const hfm__head hfm__llama_heads[] = {
-    {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
-    {0, NULL, NULL, NULL}};
-
-static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+static const hfm__llama_traits hfm__llama_itself = {
+    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+static const hfm__llama_traits hfm__mistral_traits = {
+    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+static const hfm__llama_traits hfm__qwen2_traits = {
+    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+static const hfm__llama_traits hfm__qwen3_traits = {
+    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
+    HFM__WINDOW_BY_LAYER_TYPE};
+#undef HFM__LLAMA
 
 /* ---- Configuration classes ---- */
 
@@ -21853,10 +21955,10 @@ static const hfm__arch hfm__archs[] = {
     {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},

@@ -84,6 +84,7 @@
 #include "families/gpt2.c"
 #endif
 #ifdef HFM__WITH_LLAMA
+#include "families/decoder.c"
 #include "families/llama.c"
 #endif
 #ifdef HFM__WITH_VIT

@@ -26,10 +26,10 @@ static const hfm__arch hfm__archs[] = {
     {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},

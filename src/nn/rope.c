@@ -160,8 +160,8 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
+  double base = fallback;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
   if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
     b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
@@ -193,13 +193,13 @@ enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions) {
+                                 int64_t max_positions, double default_theta) {
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
   rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
