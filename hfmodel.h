@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a4da1b7b0c7c5882" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "3241a353eb760921" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8174,10 +8174,11 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
-     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
-                 probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
-                 segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
-                 j > i + T - S - window (and, where not causal, j < i + T - S + window).
+     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64?, bias [B or 1, H or 1,
+                 S or 1, T]? -> context [B, S, H, D], probabilities [B, H, S, T] (only where they are used). A score is
+                 scale * q k^T, with `softcap` > 0 softcap * tanh(that / softcap), plus the bias. Key j is seen by query
+                 i if keep[j] (or if their segments are equal; T = S then), and with `causal` j <= i + T - S, and with
+                 `window` > 0 also j > i + T - S - window (and, where not causal, j < i + T - S + window).
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
@@ -8186,6 +8187,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
      padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
+                 bf16's precision), times attrs.scale
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -8204,13 +8208,15 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
   X(mul, 2, 2, 1) \
-  X(attention, 3, 4, 2) \
+  X(attention, 3, 5, 2) \
   X(rotary, 2, 2, 1) \
   X(conv2d, 2, 3, 1) \
   X(rope_angles, 2, 2, 1) \
   X(rope_frequencies, 2, 3, 1) \
   X(iota, 0, 0, 1) \
   X(padded_positions, 1, 1, 1) \
+  X(kept_positions, 1, 1, 1) \
+  X(alibi, 1, 1, 1) \
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
@@ -8233,7 +8239,7 @@ enum {
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
-enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
+enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
 /* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
    what is printed in its parentheses). */
@@ -8280,13 +8286,15 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id */
+  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
-  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
+  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
+  float softcap;                     /* attention: the bound that scores approach; 0: none */
   double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
 } hfm__attrs;
 
@@ -8590,7 +8598,9 @@ typedef struct hfm__attention {
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;
   int64_t window;         /* 0: no limit */
-  float scale;
+  float scale, softcap;   /* softcap 0: none */
+  const float *bias;      /* [rows][ldb], of the tile's keys; NULL: none */
+  int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
   const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
@@ -9625,14 +9635,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -9665,7 +9698,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -9685,7 +9718,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -10739,14 +10772,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -10779,7 +10835,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -10799,7 +10855,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -11893,14 +11949,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -11933,7 +12012,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -11953,7 +12032,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -13047,14 +13126,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -13087,7 +13189,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -13107,7 +13209,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -14216,14 +14318,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -14256,7 +14381,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -14276,7 +14401,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -15357,14 +15482,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -15397,7 +15545,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -15417,7 +15565,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -16515,14 +16663,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -16555,7 +16726,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->keys;
     for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
@@ -16575,7 +16746,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -17490,12 +17661,23 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
+/* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
+HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
+  const float *at = (const float *)bias->data;
+  if (!at) return NULL;
+  if (bias->shape[0] > 1) at += batch * bias->stride[0];
+  if (bias->shape[1] > 1) at += head * bias->stride[1];
+  if (bias->shape[2] > 1) at += row * bias->stride[2];
+  return at;
+}
+
 /* Some rows of one head, all of one segment. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
+  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
@@ -17510,6 +17692,8 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.causal = a->attrs->causal;
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
+  t.softcap = a->attrs->softcap;
+  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[1];
   t.k_panels = k_panels;
@@ -17530,6 +17714,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   }
   for (t.key0 = 0; t.key0 < p.keys; t.key0 += p.tile) {
     t.tile = HFM__MIN(p.tile, p.keys - t.key0);
+    t.bias = bias ? bias + t.key0 : NULL;
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
     if (keep->data && (!packed || held[3] != segment))
@@ -17851,6 +18036,50 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
   }
 }
 
+HFM__PRIVATE void hfm__kept_positions_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *keep = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < keep->shape[0]; b++) {
+    const uint8_t *row = (const uint8_t *)keep->data + b * keep->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * keep->shape[1], count = 0;
+    for (s = 0; s < keep->shape[1]; s++) to[s] = row[s * keep->stride[1]] ? count++ : a->attrs->pad;
+  }
+}
+
+/* Slopes are powers of 2: of 2^(-8 / n) for the n = 2^k heads below the number there are, then the odd powers of its
+   root. A key's bias grows with its position; softmax only sees the differences. */
+HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
+  int64_t n = 1, k = 0;
+  float base;
+  for (; 2 * n <= heads; n *= 2) k++;
+  if (head >= n) k++;
+  base = (float)hfm__exact_pow(2.0, -hfm__exact_pow(2.0, (double)(3 - k)));
+  return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
+}
+
+HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
+  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
+}
+
+HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
+  const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
+  const int32_t round = a->attrs->rounded_bf16;
+  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  float *to = (float *)a->out[0].data + chunk * keys;
+  int64_t s;
+  (void)worker;
+  for (s = 0; s < keys; s++) {
+    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
+    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+  }
+}
+
+HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
+
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];
   int64_t b, s;
@@ -17962,6 +18191,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
+#define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -17975,6 +18205,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
+#define hfm__kept_positions_scratch hfm__no_scratch
+#define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -18000,6 +18232,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
+#undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -18013,6 +18246,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
+#undef hfm__kept_positions_scratch
+#undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
@@ -19387,20 +19622,33 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
 
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
-   for. */
-HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+/* HFM_ATTN_...: asking for attentions runs eager attention. */
+HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
+  return b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+}
+
+/* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
+typedef struct hfm__scores {
+  double scale, softcap;
+  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
+  int64_t window;
+  int32_t causal;
+} hfm__scores;
+
+/* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
+HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, const hfm__scores *rule) {
   hfm__dim shape[4], scores[4];
   hfm__attrs attrs;
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
-  attrs.scale = (float)scale;
-  attrs.causal = causal;
-  attrs.window = window;
-  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.scale = (float)rule->scale;
+  attrs.softcap = (float)rule->softcap;
+  attrs.causal = rule->causal;
+  attrs.window = rule->window;
+  attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
-  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
+  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -19413,6 +19661,18 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     hfm__output(b, HFM__OUT_attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
+}
+
+/* The same with nothing but a scale and what may be seen. */
+HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
+                                  int32_t causal, int64_t window) {
+  hfm__scores rule;
+  memset(&rule, 0, sizeof rule);
+  rule.scale = scale;
+  rule.keep = keep;
+  rule.causal = causal;
+  rule.window = window;
+  return hfm__attend_by(b, q, k, v, &rule);
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
@@ -19436,6 +19696,36 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   shape[1] = hfm__dim_of(b, ids, 1);
   return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
                    hfm__no_value);
+}
+
+/* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
+   keeps; `pad` for the others. */
+HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
+  const hfm__val keep = hfm__input_mask(b);
+  hfm__dim shape[2];
+  hfm__attrs attrs;
+  if (!keep.id) return hfm__iota(b, hfm__total_length(b), hfm__fixed(b, 0));
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  shape[0] = hfm__dim_of(b, keep, 0);
+  shape[1] = hfm__dim_of(b, keep, 1);
+  return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
+                   hfm__no_value);
+}
+
+/* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
+HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
+                                 int32_t rounded_bf16) {
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = (float)scale;
+  attrs.rounded_bf16 = rounded_bf16;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__fixed(b, 1);
+  shape[3] = hfm__dim_of(b, positions, 1);
+  return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
 
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
