@@ -84,9 +84,14 @@
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
-#ifdef HFM__WITH_LLAMA
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA)
 #include "families/decoder.c"
+#endif
+#ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_GEMMA
+#include "families/gemma.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

@@ -12,7 +12,7 @@ typedef struct hfm__decoder_call {
   hfm__val angles, mask;
 } hfm__decoder_call;
 
-/* A family's own part. `configure` makes the family's struct, which begins with a hfm__decoder, and its layers. */
+/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
 typedef struct hfm__decoder_class {
   struct hfm__decoder *(*configure)(hfm__builder *b);
   void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
@@ -27,19 +27,41 @@ typedef struct hfm__decoder_traits {
   double rope_theta;         /* where the configuration has none */
 } hfm__decoder_traits;
 
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+} hfm__decoder_attention;
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+} hfm__decoder_mlp;
+
+/* Each family has those of the norms that its layer registers. */
+typedef struct hfm__decoder_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+} hfm__decoder_layer;
+
 typedef struct hfm__decoder {
   const hfm__decoder_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm; /* none, unless the family says otherwise */
   double rms_norm_eps;
+  /* None of these, unless the family says otherwise. */
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  double embed_scale;    /* what embeddings are multiplied by */
   hfm__mod embed_tokens, norm, head, head_dropout;
+  hfm__decoder_layer *layers;
   hfm__rope rotary_emb;
 } hfm__decoder;
 
-/* Reads what all of them have in common. */
-HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, const char *activation) {
+/* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
+HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activation) {
+  hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
+  if (!self) return NULL;
   self->traits = (const hfm__decoder_traits *)b->traits;
   self->vocab_size = hfm__size(b, "vocab_size");
   self->hidden_size = hfm__size(b, "hidden_size");
@@ -56,17 +78,15 @@ HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, co
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
+  self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
+  return hfm__ok(b) ? self : NULL;
 }
 
 /* ---- Attention ---- */
 
-typedef struct hfm__decoder_attention {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
-  int64_t window; /* how far a token sees, itself included; 0: to the end */
-} hfm__decoder_attention;
-
 HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
-  return hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+  return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
+                             : hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
 }
 
 HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
@@ -94,10 +114,10 @@ HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder 
   return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
 }
 
-/* Not `causal`, a window reaches to both sides, and its end counts. */
-HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self,
-                                                     const hfm__decoder_attention *attention, int64_t index, hfm__val x,
-                                                     const hfm__decoder_call *call) {
+/* The attention of layer `index`. Not causal, a window reaches to both sides, and its end counts. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
+                                                     hfm__val x, const hfm__decoder_call *call) {
+  const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
   const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
   const double scale = 1.0 / sqrt((double)self->head_dim);
@@ -113,10 +133,6 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
 
 /* ---- MLP ---- */
 
-typedef struct hfm__decoder_mlp {
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;
-} hfm__decoder_mlp;
-
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
   mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
@@ -131,10 +147,33 @@ HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decod
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
 
+/* ---- Llama's layer ---- */
+
+HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+}
+
 /* ---- The model around the layers ---- */
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  self->embed_tokens =
+      self->embed_scale != 0
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
+                                  self->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
   hfm__begin_list(b, "layers");
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__begin_item(b, i, "*DecoderLayer");

@@ -12,35 +12,19 @@ typedef struct hfm__llama_traits {
   int32_t window;           /* HFM__WINDOW_... */
 } hfm__llama_traits;
 
-typedef struct hfm__llama_layer {
-  hfm__decoder_attention self_attn;
-  hfm__decoder_mlp mlp;
-  hfm__mod input_layernorm, post_attention_layernorm;
-} hfm__llama_layer;
-
-typedef struct hfm__llama {
-  hfm__decoder decoder;
-  hfm__llama_layer *layers;
-} hfm__llama;
-
 HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
-  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
-  hfm__decoder *decoder;
-  int32_t bias;
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
-  decoder = &self->decoder;
-  hfm__decoder_configure(b, decoder, "hidden_act");
-  bias = hfm__flag(b, "attention_bias");
-  decoder->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
-  decoder->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
-  decoder->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
-  decoder->qk_norm = traits->qk_norm;
+  self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
+  self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
+  self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  self->qk_norm = traits->qk_norm;
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
     hfm__refuse(b, "model_type", "mistral",
                 "with layer_types Transformers takes it for ministral, which is not here yet");
-  self->layers = HFM__NEW(b, hfm__llama_layer, decoder->num_hidden_layers);
-  return decoder;
+  return self;
 }
 
 /* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
@@ -52,8 +36,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   int64_t first = INT32_MAX;
   if (rule == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
-      hfm__is_null(b, "sliding_window"))
+  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") || hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
     if (hfm__ok(b))
@@ -71,25 +54,12 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
-  hfm__llama_layer *layer = &((hfm__llama *)self)->layers[index];
-  hfm__decoder_attention_init(b, self, &layer->self_attn);
-  layer->self_attn.window = hfm__llama_window(b, index);
-  hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
-}
-
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
-                                               const hfm__decoder_call *call) {
-  const hfm__llama_layer *layer = &((const hfm__llama *)self)->layers[index];
-  hfm__val y = hfm__call(b, layer->input_layernorm, x);
-  x = hfm__add(b, hfm__decoder_attention_forward(b, self, &layer->self_attn, index, y, call), x);
-  y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+  hfm__decoder_layer_init(b, self, index);
+  self->layers[index].self_attn.window = hfm__llama_window(b, index);
 }
 
 static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
-                                                    hfm__llama_layer_forward};
+                                                    hfm__decoder_layer_forward};
 
 #define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
 static const hfm__llama_traits hfm__llama_itself = {

@@ -40,6 +40,9 @@ QWEN2_ONE = dict(QWEN2_SMALL, **ONE)
 QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
 QWEN3_SMALL = dict(QWEN3, vocab_size=61, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
 QWEN3_ONE = dict(QWEN3_SMALL, **ONE)
+GEMMA = dict(LLAMA, hidden_size=30, num_attention_heads=5, num_key_value_heads=1, head_dim=6)
+GEMMA_SMALL = dict(GEMMA, vocab_size=61, hidden_size=21, num_attention_heads=3, intermediate_size=28)
+GEMMA_ONE = dict(GEMMA_SMALL, **ONE)
 GRANITE = dict(LLAMA, embedding_multiplier=3, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5)
 GRANITE_SMALL = dict(LLAMA_SMALL, embedding_multiplier=1.5, residual_multiplier=0.35, attention_multiplier=0.4,
                      logits_scaling=7)
@@ -156,6 +159,15 @@ model("qwen3_question", "Qwen3ForQuestionAnswering", QWEN3_ONE)
 model("qwen3_biases", "Qwen3Model", dict(QWEN3_SMALL, attention_bias=True))
 model("qwen3_head_dim_default", "Qwen3Model", dict(QWEN3_SMALL, num_hidden_layers=1, num_attention_heads=2,
                                                    num_key_value_heads=1, head_dim=128))
+
+model("gemma_base", "GemmaModel", GEMMA)
+model("gemma_causal", "GemmaForCausalLM", GEMMA_SMALL)
+model("gemma_causal_untied", "GemmaForCausalLM", dict(GEMMA_ONE, tie_word_embeddings=False))
+model("gemma_sequence", "GemmaForSequenceClassification", dict(GEMMA_ONE, **LABELS3))
+model("gemma_token", "GemmaForTokenClassification", dict(GEMMA_ONE, **LABELS5))
+model("gemma_biases", "GemmaModel", dict(GEMMA_ONE, attention_bias=True))
+model("gemma_bf16", "GemmaForCausalLM", GEMMA_SMALL, dtype="bfloat16")
+model("gemma_head_dim_default", "GemmaModel", dict(GEMMA_ONE, head_dim=256, num_attention_heads=1))
 
 model("granite_base", "GraniteModel", GRANITE)
 model("granite_causal", "GraniteForCausalLM", dict(GRANITE_SMALL, tie_word_embeddings=True))
@@ -438,6 +450,33 @@ for name in ("qwen2", "qwen3"):
 cases("qwen3_biases", "base", "right7")
 cases("qwen3_head_dim_default", "base", "right7")
 case("qwen3_head_dim_dropped", "qwen3_head_dim_default", "base", "right7", config={"head_dim": DROP})
+
+cases("gemma_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("gemma_packed_no_cache", "gemma_base", "base", "packed7", config={"use_cache": False})
+case("gemma_gelu", "gemma_base", "base", "right7", config={"hidden_act": "gelu", "hidden_activation": None})
+case("gemma_silu", "gemma_base", "base", "right7", config={"hidden_act": "silu"})
+case("gemma_linear_rope", "gemma_base", "base", "long33", config=ROPES["linear"])
+case("gemma_old_theta", "gemma_base", "base", "right7", config=ROPES["old_theta"])
+case("gemma_bidirectional", "gemma_base", "base", "right7", config={"is_causal": False})
+case("gemma_last_untied", "gemma_base", "base", "right7", config={"tie_last_hidden_states": False}, full=True)
+case("gemma_minimal_config", "gemma_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings",
+                               "max_position_embeddings", "dtype", "architectures", "pad_token_id",
+                               "attention_dropout")})
+case("gemma_as_bf16", "gemma_base", "base", "right7", config={"dtype": "bfloat16"}, dtype="auto")  # so is its scale
+case("gemma_as_f16", "gemma_base", "base", "right7", dtype="float16")
+cases("gemma_causal", "causal-lm", "right7", "left7", "long33")
+cases("gemma_causal_untied", "causal-lm", "right7")
+cases("gemma_sequence", "sequence-classification", "right7", "left7")
+cases("gemma_token", "token-classification", "right7")
+cases("gemma_biases", "base", "right7")
+cases("gemma_bf16", "causal-lm", "right7", dtype="auto")
+case("gemma_bf16_as_f32", "gemma_bf16", "causal-lm", "right7", dtype="float32")
+cases("gemma_head_dim_default", "base", "right7")
+case("gemma_head_dim_dropped", "gemma_head_dim_default", "base", "right7", config={"head_dim": DROP})
+case("gemma_causal_as_base", "gemma_causal", "base", "right7", full=True)
+case("gemma_base_as_causal", "gemma_base", "causal-lm", "right7", full=True)
+case("gemma_base_as_sequence", "gemma_base", "sequence-classification", "right7", full=True)
 
 cases("granite_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
 PLAIN = {k: DROP for k in ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling")}

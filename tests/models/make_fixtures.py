@@ -151,10 +151,11 @@ def randomize(model, name):
             owner = model.get_submodule(key.rpartition(".")[0])
             kind = type(owner).__name__
             if "Norm" in kind:
-                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") else 0.0))
+                from_one = kind.startswith("Gemma")  # such a weight is stored as its difference from 1
+                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") and not from_one else 0.0))
             elif p.dim() == 1:
                 p.copy_(noise * 0.3)
-            elif kind == "Embedding" or kind.endswith("Embeddings"):  # a lookup table, or ViT's tokens and positions
+            elif kind.endswith(("Embedding", "Embeddings")):  # a lookup table, or ViT's tokens and positions
                 p.copy_(noise * 0.7)
             else:
                 fan_in = p.shape[0] if kind == "Conv1D" else p.shape[-1] if kind.endswith("Experts") else p[0].numel()
@@ -248,8 +249,8 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
         "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
 MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
-               "qwen3", "granite", "phi3", "mixtral", "qwen3_moe", "vit", "deit"]
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "granite", "phi3", "mixtral", "qwen3_moe")
+               "qwen3", "gemma", "granite", "phi3", "mixtral", "qwen3_moe", "vit", "deit"]
+DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "granite", "phi3", "mixtral", "qwen3_moe")
 
 
 def config_of(cls, settings):
