@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d9e09b5dd20dd8dc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2c9ec964f0a5b068" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -18955,6 +18955,13 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
+/* Any finite number. */
+HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, -1e300, 1e300, &value, b->error);
+  return value;
+}
+
 /* Yes or no; null or nothing is no. */
 HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
   int32_t value = 0;
@@ -20526,19 +20533,29 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
+  const char *key = "partial_rotary_factor";
+  double part = 1;
+  if (hfm__config_rope_member(b->config, NULL, key).node) part = hfm__rope_needed(b, key);
+  else if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
+}
+
+/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
+   what the configuration's means to the family. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta) {
-  const char *type = hfm__rope_type(b);
+                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
+  rope->dimension = partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
   rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (!partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -20628,6 +20645,7 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
     !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && !defined(HFMODEL_ONLY_MIXTRAL) && \
     !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
@@ -20649,6 +20667,15 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
 #define HFM__WITH_GEMMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GRANITE)) && !defined(HFMODEL_NO_GRANITE)
+#define HFM__WITH_GRANITE
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI3)) && !defined(HFMODEL_NO_PHI3)
+#define HFM__WITH_PHI3
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
+#define HFM__WITH_MIXTRAL
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
@@ -21706,7 +21733,8 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA)
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
+    defined(HFM__WITH_MIXTRAL)
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
@@ -21739,11 +21767,15 @@ typedef struct hfm__decoder_traits {
 
 typedef struct hfm__decoder_attention {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  hfm__mod qkv_proj; /* instead of the first three */
   int64_t window; /* how far a token sees, itself included; 0: to the end */
 } hfm__decoder_attention;
 
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
+  hfm__mod gate_up_proj; /* instead of the first two */
+  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  hfm__par experts_gate_up, experts_down;
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -21763,6 +21795,11 @@ typedef struct hfm__decoder {
   int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
   double embed_scale;    /* what embeddings are multiplied by */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  int32_t partial_rotary; /* partial_rotary_factor is heeded */
+  const char *rope_type;  /* the configuration's, unless the family takes it for another */
+  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
+  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb;
@@ -21788,6 +21825,8 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->rope_type = hfm__rope_type(b);
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
@@ -21803,6 +21842,12 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
                                               hfm__decoder_attention *attention) {
   const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
   hfm__begin(b, "self_attn", "*Attention");
+  if (self->fused) {
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    hfm__end(b);
+    return;
+  }
   attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
   attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
   attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
@@ -21813,6 +21858,13 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
     attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
   }
   hfm__end(b);
+}
+
+/* `heads` heads of what a fused projection gives, from head `first` on. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_from(hfm__builder *b, const hfm__decoder *self, hfm__val qkv, int64_t first,
+                                              int64_t heads) {
+  const hfm__dim width = hfm__fixed(b, heads * self->head_dim);
+  return hfm__split_heads(b, hfm__slice(b, qkv, -1, first * self->head_dim, width), heads);
 }
 
 /* A projection's heads, with their norm where there is one. */
@@ -21830,21 +21882,35 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
   const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
   const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
-  const double scale = 1.0 / sqrt((double)self->head_dim);
   const hfm__mod no_norm = {0};
-  hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
-  hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
-  hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  hfm__val q, k, v;
+  if (self->fused) {
+    const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
+    q = hfm__decoder_heads_from(b, self, qkv, 0, heads);
+    k = hfm__decoder_heads_from(b, self, qkv, heads, key_heads);
+    v = hfm__decoder_heads_from(b, self, qkv, heads + key_heads, key_heads);
+  } else {
+    q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+    k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+    v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  }
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
   v = hfm__cached(b, index, "value", v);
   q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, scale, self->causal, window));
+  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
 }
 
 /* ---- MLP ---- */
 
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
+  if (self->fused) {
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+    hfm__end(b);
+    return;
+  }
   mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
   mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
   mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
@@ -21852,12 +21918,28 @@ HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *sel
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
-  const hfm__val gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+/* The first half of the last dimension, activated, times the second. */
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
+  const hfm__dim half = hfm__fixed(b, size);
+  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
+                                               hfm__val x) {
+  hfm__val gate;
+  if (self->fused)
+    return hfm__call(b, mlp->down_proj,
+                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
 
 /* ---- Llama's layer ---- */
+
+/* x and what a block makes of it. */
+HFM__PRIVATE hfm__val hfm__decoder_add(hfm__builder *b, const hfm__decoder *self, hfm__val x, hfm__val y) {
+  return hfm__add(b, self->residual_scale != 0 ? hfm__scaled(b, y, self->residual_scale) : y, x);
+}
 
 HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
@@ -21871,9 +21953,9 @@ HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__dec
                                                  const hfm__decoder_call *call) {
   const hfm__decoder_layer *layer = &self->layers[index];
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
-  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
 }
 
 /* ---- The model around the layers ---- */
@@ -21893,7 +21975,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
   hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta);
+                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -21903,6 +21985,7 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__decoder_call call;
   call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
   call.mask = hfm__decoder_mask(b, positions);
+  if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
     x = self->traits->decoder->layer_forward(b, self, i, x, &call);
@@ -21946,7 +22029,8 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
   const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+  const hfm__val logits = hfm__call(b, self->head, x);
+  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
@@ -22158,6 +22242,259 @@ static const hfm__config_pair hfm__gemma_defaults[] = {
 
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
 /* ==== end src/families/gemma.c ==== */
+#endif
+#ifdef HFM__WITH_GRANITE
+/* ==== begin src/families/granite.c ==== */
+/* ==== families/granite (private): Granite =========================================================================
+   After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
+   block adds, and the logits. */
+
+HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->mlp_bias = hfm__flag(b, "mlp_bias");
+  self->input_scale = hfm__real(b, "embedding_multiplier");
+  self->scaling = hfm__real(b, "attention_multiplier");
+  self->residual_scale = hfm__real(b, "residual_multiplier");
+  self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
+  return self;
+}
+
+static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
+                                                      hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+
+static const hfm__head hfm__granite_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__granite_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attention_multiplier", "1.0"}, {"bos_token_id", "1"},
+  {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
+/* ==== end src/families/granite.c ==== */
+#endif
+#ifdef HFM__WITH_PHI3
+/* ==== begin src/families/phi3.c ==== */
+/* ==== families/phi3 (private): Phi-3 and Phi-4-mini ===============================================================
+   After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
+
+HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->fused = 1;
+  self->partial_rotary = 1;
+  if (hfm__equal(self->rope_type, "su") || hfm__equal(self->rope_type, "yarn")) self->rope_type = "longrope";
+  else if (!hfm__equal(self->rope_type, "default") && !hfm__equal(self->rope_type, "longrope"))
+    hfm__refuse(b, "rope_type", self->rope_type, "this model type has default and longrope");
+  return self;
+}
+
+HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const char *resid_pdrop = hfm__probability(b, "resid_pdrop");
+  hfm__decoder_layer_init(b, self, index);
+  (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
+  (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
+  if (!hfm__is_null(b, "sliding_window")) self->layers[index].self_attn.window = hfm__size(b, "sliding_window");
+}
+
+static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
+                                                   hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__phi3_traits = {&hfm__phi3_class, NULL, 10000.0};
+
+static const hfm__head hfm__phi3_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__phi3_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "32000"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
+  {"max_position_embeddings", "4096"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"original_max_position_embeddings", "4096"}, {"pad_token_id", "32000"}, {"resid_pdrop", "0.0"},
+  {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults};
+/* ==== end src/families/phi3.c ==== */
+#endif
+#ifdef HFM__WITH_MIXTRAL
+/* ==== begin src/families/mixtral.c ==== */
+/* ==== families/mixtral (private): Mixtral and Qwen3-MoE ===========================================================
+   After models/mixtral/modeling_mixtral.py and models/qwen3_moe/modeling_qwen3_moe.py: decoders after Llama in whose
+   layers a router chooses among experts, each an MLP, for every token. */
+
+typedef struct hfm__mixtral_traits {
+  hfm__decoder_traits decoder;
+  const char *intermediate_key; /* the size of an expert */
+  int32_t router_first;         /* registered before the experts */
+  int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
+} hfm__mixtral_traits;
+
+HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self || !traits->qwen) return self;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  return self;
+}
+
+/* Is layer i in the list mlp_only_layers? */
+HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int64_t layer;
+  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
+       node = hfm__json_following(list.doc, node)) {
+    if (!hfm__json_int(list.doc, node, &layer))
+      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+    else if (layer == i) return 1;
+  }
+  return 0;
+}
+
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+  int64_t experts = 1;
+  if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
+  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+}
+
+HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                           int64_t experts) {
+  int64_t shape[2];
+  shape[0] = experts;
+  shape[1] = self->hidden_size;
+  mlp->router = hfm__weighted(b, "gate", "*TopKRouter", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, 0);
+  hfm__describe(b, mlp->router, "");
+}
+
+HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                            int64_t experts) {
+  const int64_t size = hfm__size(b, ((const hfm__mixtral_traits *)b->traits)->intermediate_key);
+  hfm__begin(b, "experts", "*Experts");
+  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->hidden_size, 2);
+  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->hidden_size, size, 1);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  const int32_t router_first = ((const hfm__mixtral_traits *)b->traits)->router_first;
+  const int64_t experts = hfm__size(b, "num_experts"), choices = hfm__size(b, "num_experts_per_tok");
+  if (hfm__ok(b) && choices > experts)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
+                          "'num_experts_per_tok' is %i, but there are %i experts", choices, experts);
+  hfm__begin(b, "mlp", "*SparseMoeBlock");
+  if (router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__mixtral_experts_init(b, self, mlp, experts);
+  if (!router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const int32_t qwen = ((const hfm__mixtral_traits *)b->traits)->qwen;
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
+    layer->self_attn.window = hfm__size(b, "sliding_window");
+  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+  else hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
+                                               hfm__val x) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
+  const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  hfm__val chosen, probabilities, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, self, mlp, x);
+  probabilities =
+      hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
+  y = hfm__experts(b, x, chosen, mlp->experts_gate_up);
+  y = hfm__decoder_gated(b, mlp->act_fn, y, hfm__size(b, traits->intermediate_key));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, self, &layer->mlp, y), x);
+}
+
+static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
+                                                      hfm__mixtral_layer_forward};
+static const hfm__mixtral_traits hfm__mixtral_itself = {{&hfm__mixtral_class, "model", 1000000.0},
+                                                        "intermediate_size", 1, 0};
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, "transformer", 10000.0},
+                                                          "moe_intermediate_size", 0, 1};
+
+/* Files have the experts one by one; save_pretrained writes them so, too. */
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
+                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__qwen3_moe_renames[] = {
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
+    {NULL, NULL, 0}};
+
+static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__mixtral_aliases[] = {{"num_experts", "num_local_experts"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mixtral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "2"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "8"}, {"num_local_experts", "8"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"}, {"router_aux_loss_coef", "0.001"},
+  {"router_jitter_noise", "0.0"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"},
+  {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"decoder_sparse_step", "1"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "6144"},
+  {"max_position_embeddings", "32768"}, {"mlp_only_layers", "[]"}, {"moe_intermediate_size", "768"},
+  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"},
+  {"num_hidden_layers", "24"}, {"num_key_value_heads", "4"}, {"num_local_experts", "128"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-06"}, {"router_aux_loss_coef", "0.001"},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
+static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
+/* ==== end src/families/mixtral.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -22439,6 +22776,16 @@ static const hfm__arch hfm__archs[] = {
 #endif
 #ifdef HFM__WITH_GEMMA
     {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+#endif
+#ifdef HFM__WITH_GRANITE
+    {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
+#endif
+#ifdef HFM__WITH_PHI3
+    {"phi3", "Phi3", &hfm__phi3_config_class, &hfm__phi3_family, &hfm__phi3_traits},
+#endif
+#ifdef HFM__WITH_MIXTRAL
+    {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
+    {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},

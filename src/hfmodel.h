@@ -84,7 +84,8 @@
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA)
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
+    defined(HFM__WITH_MIXTRAL)
 #include "families/decoder.c"
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -92,6 +93,15 @@
 #endif
 #ifdef HFM__WITH_GEMMA
 #include "families/gemma.c"
+#endif
+#ifdef HFM__WITH_GRANITE
+#include "families/granite.c"
+#endif
+#ifdef HFM__WITH_PHI3
+#include "families/phi3.c"
+#endif
+#ifdef HFM__WITH_MIXTRAL
+#include "families/mixtral.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

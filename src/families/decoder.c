@@ -29,11 +29,15 @@ typedef struct hfm__decoder_traits {
 
 typedef struct hfm__decoder_attention {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  hfm__mod qkv_proj; /* instead of the first three */
   int64_t window; /* how far a token sees, itself included; 0: to the end */
 } hfm__decoder_attention;
 
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
+  hfm__mod gate_up_proj; /* instead of the first two */
+  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  hfm__par experts_gate_up, experts_down;
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -53,6 +57,11 @@ typedef struct hfm__decoder {
   int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
   double embed_scale;    /* what embeddings are multiplied by */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  int32_t partial_rotary; /* partial_rotary_factor is heeded */
+  const char *rope_type;  /* the configuration's, unless the family takes it for another */
+  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
+  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb;
@@ -78,6 +87,8 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->rope_type = hfm__rope_type(b);
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
@@ -93,6 +104,12 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
                                               hfm__decoder_attention *attention) {
   const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
   hfm__begin(b, "self_attn", "*Attention");
+  if (self->fused) {
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    hfm__end(b);
+    return;
+  }
   attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
   attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
   attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
@@ -103,6 +120,13 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
     attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
   }
   hfm__end(b);
+}
+
+/* `heads` heads of what a fused projection gives, from head `first` on. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_from(hfm__builder *b, const hfm__decoder *self, hfm__val qkv, int64_t first,
+                                              int64_t heads) {
+  const hfm__dim width = hfm__fixed(b, heads * self->head_dim);
+  return hfm__split_heads(b, hfm__slice(b, qkv, -1, first * self->head_dim, width), heads);
 }
 
 /* A projection's heads, with their norm where there is one. */
@@ -120,21 +144,35 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
   const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
   const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
-  const double scale = 1.0 / sqrt((double)self->head_dim);
   const hfm__mod no_norm = {0};
-  hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
-  hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
-  hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  hfm__val q, k, v;
+  if (self->fused) {
+    const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
+    q = hfm__decoder_heads_from(b, self, qkv, 0, heads);
+    k = hfm__decoder_heads_from(b, self, qkv, heads, key_heads);
+    v = hfm__decoder_heads_from(b, self, qkv, heads + key_heads, key_heads);
+  } else {
+    q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+    k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+    v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  }
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
   v = hfm__cached(b, index, "value", v);
   q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, scale, self->causal, window));
+  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
 }
 
 /* ---- MLP ---- */
 
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
+  if (self->fused) {
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+    hfm__end(b);
+    return;
+  }
   mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
   mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
   mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
@@ -142,12 +180,28 @@ HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *sel
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
-  const hfm__val gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+/* The first half of the last dimension, activated, times the second. */
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
+  const hfm__dim half = hfm__fixed(b, size);
+  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
+                                               hfm__val x) {
+  hfm__val gate;
+  if (self->fused)
+    return hfm__call(b, mlp->down_proj,
+                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
 
 /* ---- Llama's layer ---- */
+
+/* x and what a block makes of it. */
+HFM__PRIVATE hfm__val hfm__decoder_add(hfm__builder *b, const hfm__decoder *self, hfm__val x, hfm__val y) {
+  return hfm__add(b, self->residual_scale != 0 ? hfm__scaled(b, y, self->residual_scale) : y, x);
+}
 
 HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
@@ -161,9 +215,9 @@ HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__dec
                                                  const hfm__decoder_call *call) {
   const hfm__decoder_layer *layer = &self->layers[index];
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
-  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
 }
 
 /* ---- The model around the layers ---- */
@@ -183,7 +237,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
   hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta);
+                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -193,6 +247,7 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__decoder_call call;
   call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
   call.mask = hfm__decoder_mask(b, positions);
+  if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
     x = self->traits->decoder->layer_forward(b, self, i, x, &call);
@@ -236,7 +291,8 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
   const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+  const hfm__val logits = hfm__call(b, self->head, x);
+  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
