@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2c9ec964f0a5b068" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "909a7e358038757b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -22987,8 +22987,8 @@ HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *
     }
     hfm__text_str(&t, name + at + length);
     if (t.length >= sizeof result) return 0;
-    memcpy(name, result, t.length + 1);
     *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    memcpy(name, result, t.length + 1);
     return 1;
   }
   return 0;

@@ -46,8 +46,8 @@ HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *
     }
     hfm__text_str(&t, name + at + length);
     if (t.length >= sizeof result) return 0;
-    memcpy(name, result, t.length + 1);
     *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    memcpy(name, result, t.length + 1);
     return 1;
   }
   return 0;

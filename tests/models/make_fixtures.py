@@ -317,7 +317,8 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
     torch.manual_seed(seed)
     try:
         loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
-            directory, dtype=dtype, attn_implementation=attention, output_loading_info=True, **kwargs)
+            directory, dtype=dtype, attn_implementation=attention, experts_implementation="eager",
+            output_loading_info=True, **kwargs)
     finally:
         root.handlers, loading_report._style = handlers, plain
     return loaded, info, log.lines

@@ -273,12 +273,13 @@ static int is_new(const hfm_model *model, const hfm__parameter *p) {
 }
 
 /* Changes one element of a weight, 1 / `part` of the way through it; of a table of embeddings that of every row, as only
-   some rows are looked up: 1 if the comparison notices. */
+   some rows are looked up, and of a stack that of every matrix, as only some experts are chosen: 1 if the comparison
+   notices. */
 static int notices_change(hfm_model *model, size_t parameter, int part, const parity_case *c, const hfm_tensors *inputs,
                           const hfm_tensors *expected) {
   hfm__weight *w = &model->weights[parameter], before = *w;
   const int64_t n = hfm__elements(w->shape, w->rank), pieces = w->pieces ? w->piece_count : 1, each = n / pieces;
-  const int64_t row = model->tree.parameters[parameter].is_embedding ? w->shape[1] : n;
+  const int64_t row = model->tree.parameters[parameter].is_embedding ? w->shape[1] : w->pieces ? n / w->shape[0] : n;
   float *changed = (float *)malloc((size_t)n * sizeof *changed);
   const void **table = (const void **)malloc((size_t)pieces * sizeof *table);
   int noticed;
