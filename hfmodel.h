@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ca7cdb116bd198ae" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "06b4a05bccee6d89" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -726,6 +726,11 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in the
+     first call only: later ones leave input_ids out, but give its attention_mask again. */
+  hfm_tensor decoder_input_ids;      /* [batch, length] */
+  hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
+  hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
@@ -742,8 +747,20 @@ typedef struct hfm_outputs {
   size_t hidden_states_count;
   const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
   size_t attentions_count;
-  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  const hfm_named_tensor *items;     /* everything here that is present, by name ("hidden_states.0", ...) */
   size_t items_count;
+  /* Models with an encoder, instead of hidden_states and attentions. */
+  hfm_tensor encoder_last_hidden_state;      /* [batch, length, hidden], where the call has run the encoder */
+  const hfm_tensor *encoder_hidden_states;   /* as hidden_states */
+  size_t encoder_hidden_states_count;
+  const hfm_tensor *encoder_attentions;      /* as attentions */
+  size_t encoder_attentions_count;
+  const hfm_tensor *decoder_hidden_states;
+  size_t decoder_hidden_states_count;
+  const hfm_tensor *decoder_attentions;
+  size_t decoder_attentions_count;
+  const hfm_tensor *cross_attentions;        /* layers tensors [batch, heads, decoder length, encoder length] */
+  size_t cross_attentions_count;
 } hfm_outputs;
 
 typedef struct hfm_session_options {
@@ -763,7 +780,8 @@ HFMODEL_API void hfm_session_free(hfm_session *session);
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
+   once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
    its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
@@ -791,7 +809,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
    past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
    can be continued in many ways. */
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
-/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+/* Bytes that hfm_cache_save writes now: 56 + 24 x states for the header, then batch x length x heads x head size
    elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
 /* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
@@ -18841,7 +18859,8 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
-  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
+  HFM__SYM_TARGET,        /* positions of the decoder's own input; in models without an encoder the length */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then TARGET */
   HFM__SYM_COUNT
 };
 
@@ -18873,7 +18892,8 @@ typedef struct hfm__requirement {
 
 /* Inputs of a forward, in hfm_inputs' order: X(name). */
 #define HFM__INPUT_LIST(X) \
-  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels)
+  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels) \
+  X(decoder_input_ids) X(decoder_attention_mask) X(decoder_inputs_embeds)
 #define HFM__INPUT_ENUM(name) HFM__IN_##name,
 enum { HFM__INPUT_LIST(HFM__INPUT_ENUM) HFM__IN_COUNT };
 #undef HFM__INPUT_ENUM
@@ -18888,26 +18908,32 @@ static const hfm__input_row hfm__input_rows[] = {
 #undef HFM__INPUT_ROW
 };
 
-/* Single outputs, in hfm_outputs' order, then the two lists. */
+/* Single outputs, in hfm_outputs' order, then those that are lists. */
 #define HFM__OUTPUT_LIST(X) \
-  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
+  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits) \
+  X(encoder_last_hidden_state)
+#define HFM__OUTPUT_LISTS(X) \
+  X(hidden_states) X(attentions) X(encoder_hidden_states) X(encoder_attentions) X(decoder_hidden_states) \
+  X(decoder_attentions) X(cross_attentions)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
 enum {
   HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
-  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
-  HFM__OUT_attentions,
-  HFM__OUT_COUNT
+  HFM__OUT_BEFORE_LISTS = HFM__OUT_SINGLE - 1,
+  HFM__OUTPUT_LISTS(HFM__OUTPUT_ENUM) HFM__OUT_COUNT,
+  HFM__OUT_LISTS = HFM__OUT_COUNT - HFM__OUT_SINGLE
 };
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset; /* in hfm_outputs */
+  size_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
+#undef HFM__OUTPUT_LIST_ROW
 };
 
 enum {
@@ -18956,14 +18982,16 @@ typedef struct hfm__constant {
 } hfm__constant;
 
 /* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
-   follows from what the attention that reads it can see. */
+   Each call adds its positions after those of the calls before; or those of the encoded text are put there once. How a
+   session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
+  int32_t written;  /* 1: this graph puts positions there */
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
@@ -19042,6 +19070,17 @@ typedef struct hfm__question {
   int32_t logits_to_keep; /* of the last positions; 0: all */
 } hfm__question;
 
+/* What an encoder, a decoder, or a model that has only one side takes, what its positions are, and what it records. */
+typedef struct hfm__side {
+  int32_t ids, mask, embeds;         /* HFM__IN_... */
+  int32_t length, total;             /* HFM__SYM_...: of its positions; with those cached, where there is a cache */
+  int32_t hidden_states, attentions; /* HFM__OUT_... */
+} hfm__side;
+
+static const hfm__side hfm__only_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
+    HFM__OUT_hidden_states, HFM__OUT_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -19058,6 +19097,7 @@ typedef struct hfm__builder {
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
+  const hfm__side *side;
   int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
@@ -19735,11 +19775,14 @@ HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype
   return value;
 }
 
+/* Positions of this call in the side that is being traced. */
+HFM__PRIVATE hfm__dim hfm__length(hfm__builder *b) { return hfm__symbol(b, b->side->length); }
+
 /* An argument [batch, length] of integers in 0 .. limit - 1; `reason` says what the limit is. */
 HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t limit, const char *reason) {
   const hfm__dim none = {0};
   const hfm__val value =
-      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b), none, none);
   if (hfm__ok(b)) {
     b->graph->inputs[input].limit = limit;
     b->graph->inputs[input].limit_reason = reason;
@@ -19749,21 +19792,20 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? b->side->total : b->side->length);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->asked.use_cache) return hfm__fixed(b, 0);
-  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+  if (!b->asked.use_cache || b->side->total == b->side->length) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__total_length(b), hfm__length(b));
 }
 
-/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
+/* The side's attention mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
-  if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
-                    none);
+  if (!hfm__given(b, b->side->mask)) return hfm__no_value;
+  return hfm__input(b, b->side->mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none, none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -19930,21 +19972,45 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[HFM_MAX_RANK];
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
   hfm__val state, out;
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
-  const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
-  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  b->graph->states[b->graph->state_count - 1].written = 1;
   return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
 }
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
@@ -19972,9 +20038,9 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   window = hfm__state_window(b->graph, window);
   state->values = values;
   state->window = window;
-  b->graph->nodes[v->source].attrs.transposed = values;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
   if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
                                       hfm__fixed(b, window - 1 + HFM__PAGE - 1));
     const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
     b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
@@ -20043,7 +20109,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, b->side->hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -20181,6 +20247,7 @@ typedef struct hfm__scores {
   hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
   int64_t window;
   int32_t causal;
+  int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
 
 /* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
@@ -20208,7 +20275,7 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
     scores[2] = shape[1];
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
-    hfm__output(b, HFM__OUT_attentions, probabilities);
+    hfm__output(b, rule->recorded ? rule->recorded : b->side->attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
 }
@@ -20890,21 +20957,22 @@ typedef struct hfm__family {
 /* input_ids or inputs_embeds: one of them, not both. Ids are looked up in `words`. */
 HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int64_t vocab_size, int64_t hidden_size) {
   const hfm__dim none = {0};
-  if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
-    if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
-                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
-    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
-                          "input_ids and inputs_embeds were both given: the model takes exactly one of them");
+  if (hfm__ok(b) && hfm__given(b, b->side->embeds)) {
+    if (!hfm__given(b, b->side->ids))
+      return hfm__input(b, b->side->embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b),
+                        hfm__fixed(b, hidden_size), none);
+    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[b->side->embeds].name, 0,
+                          "%s and %s were both given: the model takes exactly one of them",
+                          hfm__input_rows[b->side->ids].name, hfm__input_rows[b->side->embeds].name);
   }
-  return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
+  return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
 /* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
    the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
-  const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
-  const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
+  const hfm__dim none = {0}, length = hfm__length(b);
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -20924,7 +20992,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+  if (hfm__given(b, b->side->mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
       hfm__flag(b, "use_cache"))
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
@@ -20947,7 +21015,7 @@ HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__
 
 /* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
 HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
-  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  const hfm__dim length = hfm__length(b);
   hfm__dim kept;
   if (!b->asked.logits_to_keep) return x;
   kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
@@ -20968,14 +21036,14 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
 /* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
-  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
+  const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
   if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
                  "1: config.json has no pad_token_id, which a larger batch needs");
-  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
+  if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
@@ -24177,9 +24245,16 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
    from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
    window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
 
+/* What there must be room for: `rows` sequences of `total` positions, which come at most `length` at a time, with
+   encoded texts of `source` positions. */
+typedef struct hfm__extent {
+  int64_t rows, total, length, source;
+} hfm__extent;
+
 /* States whose positions live equally long. */
 typedef struct hfm__page_set {
   int64_t window;         /* as in hfm__state */
+  int32_t once;
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
@@ -24187,6 +24262,8 @@ typedef struct hfm__page_set {
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
 } hfm__page_set;
+
+enum { HFM__MAX_SETS = HFM__MAX_WINDOWS + 1 }; /* that of encoded texts has no window */
 
 typedef struct hfm__cached_state {
   int32_t set, values;
@@ -24199,14 +24276,15 @@ typedef struct hfm__cache {
   const hfm__kernels *kernels;
   hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
   size_t state_count;
-  hfm__page_set sets[HFM__MAX_WINDOWS];
+  hfm__page_set sets[HFM__MAX_SETS];
   int32_t set_count;
   void *block;    /* tables and pages */
   uint64_t bytes;
   uint8_t **data; /* the pages of each state */
   int64_t most_rows;
   int64_t rows, length; /* sequences and positions that it holds */
-  int64_t reach;        /* positions with those of the call in progress */
+  int64_t source;       /* positions of the encoded texts, in models with an encoder */
+  int64_t reach, source_reach; /* the same with the call in progress */
 } hfm__cache;
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
@@ -24216,10 +24294,9 @@ HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
 }
 
-/* Pages for a row of `total` positions, `length` of them new. */
-HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
-  const int64_t all = hfm__pages(total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
+  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -24240,9 +24317,14 @@ HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache
     const hfm__value *v = &g->values[g->states[i].value];
     hfm__cached_state *state = &cache->states[i];
     int32_t set = 0;
-    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
-    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
-    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    while (set < cache->set_count &&
+           (cache->sets[set].window != g->states[i].window || cache->sets[set].once != g->states[i].once))
+      set++;
+    HFMODEL_ASSERT(set < HFM__MAX_SETS);
+    if (set == cache->set_count) {
+      cache->sets[cache->set_count].once = g->states[i].once;
+      cache->sets[cache->set_count++].window = g->states[i].window;
+    }
     state->set = set;
     state->values = g->states[i].values;
     state->heads = dims[v->shape[2].id];
@@ -24262,19 +24344,18 @@ HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count,
   return p;
 }
 
-/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
-   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
-   has so many. */
-HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+/* Lays `to`, a copy of a cache, out in a larger block, for `extent` and for what there was room before. Without a block
+   only to->bytes is found: more than hfm__plan_most if no machine has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, const hfm__extent *extent, uint8_t *block) {
   uint64_t at = 0;
-  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->most_rows = HFM__MAX(extent->rows, to->most_rows);
   to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
   for (int32_t i = 0; i < to->set_count; i++) {
     hfm__page_set *set = &to->sets[i];
-    const int64_t pages = hfm__pages_of_row(set, total, length);
+    const int64_t pages = hfm__pages_of_row(set, extent);
     uint64_t entries;
     set->columns = HFM__MAX(set->columns, pages);
-    set->count = HFM__MAX(set->count, rows * pages);
+    set->count = HFM__MAX(set->count, extent->rows * pages);
     entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
     set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
     set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
@@ -24305,11 +24386,11 @@ HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
   }
 }
 
-HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
-  int has = cache->block && rows <= cache->most_rows;
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, const hfm__extent *extent) {
+  int has = cache->block && extent->rows <= cache->most_rows;
   for (int32_t i = 0; has && i < cache->set_count; i++) {
-    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
-    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], extent);
+    has = pages <= cache->sets[i].columns && extent->rows * pages <= cache->sets[i].count;
   }
   return has;
 }
@@ -24319,20 +24400,19 @@ HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
   hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
 }
 
-/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
-   stays; on failure so does the cache. */
-HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
-                                        int64_t length, hfm_error *error) {
+/* Makes room. What the cache holds stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, const hfm__extent *extent,
+                                        hfm_error *error) {
   hfm__cache larger = *cache;
-  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
-  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (!cache->state_count || hfm__cache_has_room(cache, extent)) return HFM_OK;
+  hfm__cache_lay_out(&larger, extent, NULL);
   if (larger.bytes > hfm__plan_most)
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
-                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
-                     total);
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space",
+                     extent->rows, extent->total);
   larger.block = hfm__alloc(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
-  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);
   hfm__free(mem, cache->block, cache->bytes);
   *cache = larger;
@@ -24383,42 +24463,61 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
   }
 }
 
-/* Lets go of positions from `length` on. */
-HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
-  for (int32_t i = 0; i < cache->set_count; i++) {
-    hfm__page_set *set = &cache->sets[i];
-    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
-  }
-  cache->length = length;
+/* Positions of a set's rows. */
+HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
+  return set->once ? cache->source : cache->length;
 }
 
-/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
-HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+/* Lets go of positions from `length` on; with the last of them goes the encoded text. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  cache->length = length;
+  if (!length) cache->source = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = length ? set->first : 0;
+    hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
+  }
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`, and encoded texts up to `source`. There is
+   room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach, int64_t source) {
   hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
   cache->rows = rows;
   cache->reach = reach;
+  cache->source_reach = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
-    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
+    const int64_t held = hfm__pages(set->once ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
+    if (set->once) cache->source_reach = source;
   }
 }
 
-/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
-   gone. There is room for it. */
-HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+/* The call is done: its positions are held. */
+HFM__PRIVATE void hfm__cache_end(hfm__cache *cache) {
+  cache->length = cache->reach;
+  cache->source = cache->source_reach;
+}
+
+/* The pages of `extent`, to be filled by other means than a call; all that was held is gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) {
   hfm__cache_cut(cache, 0);
-  cache->rows = rows;
-  cache->length = cache->reach = length;
+  cache->rows = extent->rows;
+  cache->reach = extent->total;
+  cache->source_reach = extent->source;
+  hfm__cache_end(cache);
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
+    const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
-    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
-      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+      for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
         memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
                (size_t)hfm__page_bytes(cache, s));
   }
@@ -24459,7 +24558,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = cache->reach - o->first;
+  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;
@@ -24479,8 +24578,8 @@ typedef struct hfm__program {
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
-  hfm_tensor *lists[2];   /* hidden_states, attentions */
-  size_t list_counts[2];
+  hfm_tensor *lists[HFM__OUT_LISTS];
+  size_t list_counts[HFM__OUT_LISTS];
   hfm_named_tensor *items;
   uint64_t scratch; /* bytes for each worker */
 } hfm__program;
@@ -24614,6 +24713,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
+  b.side = &hfm__only_side;
   b.asked = request->asked;
   b.attention = model->attention;
   b.binding = request->binding;
@@ -24631,12 +24731,12 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->operands = (hfm__operand *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *program->operands);
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
-  for (int32_t list = 0; list < 2; list++) {
+  for (int32_t list = 0; list < HFM__OUT_LISTS; list++) {
     program->lists[list] =
         (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
-  for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
+  for (size_t i = 0, counts[HFM__OUT_LISTS] = {0}; i < g->output_count; i++) {
     const int32_t kind = g->outputs[i].kind;
     char text[40];
     hfm__text t = hfm__text_to(text, sizeof text);
@@ -24729,12 +24829,15 @@ HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
-  if (input == HFM__IN_attention_mask && use_cache) return -1;
-  return axis == 1 ? HFM__SYM_LENGTH : -1;
+  if (use_cache && (input == HFM__IN_attention_mask || input == HFM__IN_decoder_attention_mask)) return -1;
+  if (axis != 1) return -1;
+  return input >= HFM__IN_decoder_input_ids ? HFM__SYM_TARGET : HFM__SYM_LENGTH;
 }
 
 HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
-  return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
+  return input == HFM__IN_pixel_values                                                   ? 4
+         : input == HFM__IN_inputs_embeds || input == HFM__IN_decoder_inputs_embeds ? 3
+                                                                                        : 2;
 }
 
 /* Which inputs are there, and what else they ask for. */
@@ -24768,8 +24871,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
                        (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
-                       : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
-                                                    : "[batch, length]");
+                       : hfm__input_rank(i) == 3 ? "[batch, length, hidden]"
+                                                 : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
       const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
@@ -24779,6 +24882,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
+  if (request->binding[HFM__SYM_TARGET] < 0) request->binding[HFM__SYM_TARGET] = request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
     request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
@@ -25612,12 +25716,17 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
                                             const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
-  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
-  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm__extent needed, wanted;
   hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
-  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
-  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
+  needed.rows = binding[HFM__SYM_BATCH];
+  needed.total = binding[HFM__SYM_TOTAL];
+  needed.length = binding[HFM__SYM_TARGET];
+  needed.source = binding[HFM__SYM_LENGTH];
+  wanted = needed;
+  if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, &needed)) return result;
+  result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
+  return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
@@ -25717,6 +25826,29 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* The first of two inputs that is there and says how long it is; else `length`. */
+HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
+  const hfm_tensor *tensor = a->data ? a : b;
+  return tensor->data && tensor->rank > 1 && tensor->shape[1] > 0 ? tensor->shape[1] : length;
+}
+
+/* What a reservation for `length` positions binds: the text's; or, where a decoder has an encoder, the decoder's. */
+HFM__PRIVATE void hfm__reserve_lengths(hfm__request *request, int64_t length, const hfm_inputs *like) {
+  const int two = like && (like->decoder_input_ids.data || like->decoder_inputs_embeds.data);
+  int64_t *binding = request->binding;
+  binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET] = binding[HFM__SYM_TOTAL] = length;
+  if (two) {
+    const hfm_tensor *source = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    binding[HFM__SYM_LENGTH] = hfm__length_like(source, &like->attention_mask, length);
+  }
+  if (request->asked.use_cache) {
+    binding[HFM__SYM_TARGET] = HFM__MIN(length, two ? hfm__length_like(&like->decoder_input_ids,
+                                                                       &like->decoder_inputs_embeds, length)
+                                                    : hfm__length_like(&like->input_ids, &like->inputs_embeds, length));
+    if (!two) binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET];
+  }
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
   hfm__program *program;
@@ -25735,13 +25867,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
-  request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) {
-    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
-    request.binding[HFM__SYM_TOTAL] = length;
-    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
-      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
-  }
+  hfm__reserve_lengths(&request, length, like);
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -25756,17 +25882,40 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 
 /* ---- Forward ---- */
 
+/* Does the caller give what an encoder (or a decoder without one) reads? */
+HFM__PRIVATE int hfm__has_source(const hfm__question *asked) {
+  return (asked->present & (1u << HFM__IN_input_ids | 1u << HFM__IN_inputs_embeds | 1u << HFM__IN_pixel_values)) != 0;
+}
+
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const hfm__cache *cache = &session->cache;
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cache.length && batch != session->cache.rows)
+  if (cache->length && batch != cache->rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cache.rows);
-  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
+                     batch, cache->rows);
+  if (cache->source && hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or empty "
+                     "it with hfm_cache_crop(session, 0, ...)");
+  if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
+  request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
+  return HFM_OK;
+}
+
+/* A program that reads an encoded text needs one: from this call, or from an earlier one. */
+HFM__PRIVATE hfm_result hfm__check_source(const hfm_session *session, const hfm__program *program, hfm_error *error) {
+  for (size_t i = 0; i < program->graph.state_count; i++) {
+    const hfm__state *state = &program->graph.states[i];
+    if (state->once && !state->written && !session->cache.source)
+      return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                       "%s needs input_ids: no earlier call has left an encoded text in the cache",
+                       session->model->architecture);
+  }
   return HFM_OK;
 }
 
@@ -25776,9 +25925,11 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm_result result = hfm__request_from(inputs, &request, error);
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
+  if (result == HFM_OK) result = hfm__check_source(session, program, error);
   if (result != HFM_OK) return result;
   if (program->graph.state_count)
-    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
+                     request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
@@ -25885,7 +26036,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cache.length = session->cache.reach;
+    hfm__cache_end(&session->cache);
   }
   return result;
 }
@@ -25919,7 +26070,7 @@ HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
 
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
   hfm__program *program;
-  size_t counts[2] = {0, 0};
+  size_t counts[HFM__OUT_LISTS] = {0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
@@ -25937,10 +26088,11 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
     if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
     else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
   }
-  outputs->hidden_states = program->lists[0];
-  outputs->hidden_states_count = counts[0];
-  outputs->attentions = program->lists[1];
-  outputs->attentions_count = counts[1];
+  for (int32_t i = 0; i < HFM__OUT_LISTS; i++) {
+    const hfm__output_row *row = &hfm__output_rows[HFM__OUT_SINGLE + i];
+    *(const hfm_tensor **)(void *)((uint8_t *)outputs + row->offset) = program->lists[i];
+    *(size_t *)(void *)((uint8_t *)outputs + row->count_offset) = counts[i];
+  }
   outputs->items = program->items;
   outputs->items_count = program->graph.output_count;
   return HFM_OK;
@@ -25983,7 +26135,18 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   return HFM_OK;
 }
 
+/* What it holds. */
+HFM__PRIVATE hfm__extent hfm__cache_extent(const hfm__cache *cache) {
+  hfm__extent extent;
+  extent.rows = cache->rows;
+  extent.total = cache->length;
+  extent.length = 1;
+  extent.source = cache->source;
+  return extent;
+}
+
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
@@ -25999,47 +26162,68 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
                        "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
                        session->cache.rows - 1, session->cache.rows);
   hfm__session_stop(session);
-  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  extent = hfm__cache_extent(&session->cache);
+  extent.rows = count;
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
   return result;
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
-   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its heads,
+     head size and first position;
+   then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
+   tier. ---- */
 
-enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 7, HFM__CACHE_STATE_WORDS = 3 };
 static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
 
-/* The first position that a state hands over: no later call sees one before it. */
-HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
-  const int64_t window = cache->sets[cache->states[state].set].window;
-  return window ? HFM__MAX(length - window + 1, 0) : 0;
+/* The positions [first, end) that a state hands over: no later call sees others. */
+typedef struct hfm__cache_span {
+  int64_t first, end;
+} hfm__cache_span;
+
+HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
+  const hfm__page_set *set = &cache->sets[cache->states[state].set];
+  hfm__cache_span span;
+  span.end = set->once ? extent->source : extent->total;
+  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  return span;
 }
 
-HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
-  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
+  return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
+}
+
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
-    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
+    const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
+    bytes += (uint64_t)extent->rows * (uint64_t)(span.end - span.first) *
              (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
   }
   return bytes;
 }
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  hfm__extent extent;
   if (!session || !session->cache.length) return 0;
-  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+  extent = hfm__cache_extent(&session->cache);
+  return hfm__cache_saved_bytes(&session->cache, &extent);
 }
 
-/* Word i of the header that a cache of these states has. */
-HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+/* Which kind of word the i-th of the header is. */
+HFM__PRIVATE size_t hfm__cache_word_kind(size_t i) {
+  return i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+}
+
+/* The i-th word of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, const hfm__extent *extent) {
   const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
-  uint64_t magic = 0;
-  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+  switch (hfm__cache_word_kind(i)) {
     case 0:
-      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
-      return magic;
+      return hfm__le64(hfm__cache_magic);
     case 1:
       return HFM__CACHE_VERSION;
     case 2:
@@ -26047,15 +26231,17 @@ HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t
     case 3:
       return cache->state_count;
     case 4:
-      return (uint64_t)rows;
+      return (uint64_t)extent->rows;
     case 5:
-      return (uint64_t)length;
+      return (uint64_t)extent->total;
+    case 6:
+      return (uint64_t)extent->source;
     case HFM__CACHE_WORDS:
       return (uint64_t)cache->states[state].heads;
     case HFM__CACHE_WORDS + 1:
       return (uint64_t)cache->states[state].head;
     default:
-      return (uint64_t)hfm__cache_from(cache, state, length);
+      return (uint64_t)hfm__cache_handed(cache, state, extent).first;
   }
 }
 
@@ -26066,13 +26252,15 @@ HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
 /* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
 HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
   const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  const hfm__extent extent = hfm__cache_extent(cache);
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
+    const hfm__cache_span span = hfm__cache_handed(cache, i, &extent);
     hfm__operand o;
     memset(&o, 0, sizeof o);
     hfm__cache_bind(cache, (int32_t)i, &o);
     for (int64_t r = 0; r < cache->rows; r++)
-      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+      for (int64_t p = span.first; p < span.end; p++)
         for (int64_t h = 0; h < s->heads; h++) {
           uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
           for (int64_t d = 0; d < s->head; d++, bytes += size) {
@@ -26088,7 +26276,8 @@ HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int sav
 }
 
 HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
-  const hfm__cache *cache;
+  hfm__cache *cache;
+  hfm__extent extent;
   uint8_t *at = (uint8_t *)bytes;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -26100,34 +26289,43 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
                      "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, cache->length);
-  session->cache.reach = cache->length;
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
-    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
-  hfm__cache_transfer(&session->cache, at, 1);
+  hfm__cache_cut(cache, cache->length);
+  extent = hfm__cache_extent(cache);
+  for (size_t i = 0; i < hfm__cache_words(cache); i++, at += 8) hfm__put_word(at, hfm__cache_word(cache, i, &extent));
+  hfm__cache_transfer(cache, at, 1);
   return HFM_OK;
 }
 
+/* A number of the header that must lie in [least, INT32_MAX]: what it is, or the nearest that it may be. */
+HFM__PRIVATE int64_t hfm__cache_number(const uint8_t *bytes, int64_t least) {
+  const uint64_t found = hfm__le64(bytes);
+  return found > (uint64_t)INT32_MAX ? INT32_MAX : HFM__MAX((int64_t)found, least);
+}
+
 /* The header against what this session would have written for so many rows and positions. */
-HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
-                                         int64_t *length, hfm_error *error) {
-  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size,
+                                         hfm__extent *extent, hfm_error *error) {
+  static const char *const words[] = {"magic",        "version",         "dtype",     "number of states",
+                                      "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
-  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
-  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
-    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+  int32_t encodes = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  extent->rows = hfm__cache_number(bytes + 32, 1);
+  extent->total = hfm__cache_number(bytes + 40, 1);
+  extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
+  extent->length = 1;
+  for (size_t i = 0; i < hfm__cache_words(cache); i++) {
     const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
-    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    const uint64_t expected = hfm__cache_word(cache, i, extent);
     if (found != expected)
       return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
-                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
-                       expected);
+                       "the saved cache does not fit this session: its %s is %u, but should be %u",
+                       words[hfm__cache_word_kind(i)], found, expected);
   }
-  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+  if (size != hfm__cache_saved_bytes(cache, extent))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
-                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
-                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u",
+                     extent->rows, extent->total, hfm__cache_saved_bytes(cache, extent), size);
   return HFM_OK;
 }
 
@@ -26142,7 +26340,7 @@ HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error
 
 HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
   const uint8_t *from = (const uint8_t *)bytes;
-  int64_t rows, length;
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -26151,12 +26349,11 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
                      HFM__CACHE_WORDS * 8, size);
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
-  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
-  if (result == HFM_OK)
-    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
+  if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;
-  hfm__cache_fill(&session->cache, rows, length);
-  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_fill(&session->cache, &extent);
+  from += hfm__cache_words(&session->cache) * 8;
   hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
   return HFM_OK;
 }
@@ -26186,22 +26383,23 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
 /* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
 HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
   hfm__program *program = NULL;
+  hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
   request.asked.use_cache = 1;
-  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  request.binding[HFM__SYM_LENGTH] = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
   result = hfm__program_create(model, &request, request.binding, &program, error);
   if (result == HFM_ERROR_ARGUMENT) {
     hfm__clear_error(error);
     return HFM_OK;
   }
   if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK)
-    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
   *bytes = cache.bytes;
   cache.bytes = 0; /* counted, not taken */
   hfm__cache_free(&model->ctx.mem, &cache);

@@ -12,6 +12,17 @@ typedef struct hfm__question {
   int32_t logits_to_keep; /* of the last positions; 0: all */
 } hfm__question;
 
+/* What an encoder, a decoder, or a model that has only one side takes, what its positions are, and what it records. */
+typedef struct hfm__side {
+  int32_t ids, mask, embeds;         /* HFM__IN_... */
+  int32_t length, total;             /* HFM__SYM_...: of its positions; with those cached, where there is a cache */
+  int32_t hidden_states, attentions; /* HFM__OUT_... */
+} hfm__side;
+
+static const hfm__side hfm__only_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
+    HFM__OUT_hidden_states, HFM__OUT_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -28,6 +39,7 @@ typedef struct hfm__builder {
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
+  const hfm__side *side;
   int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
