@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "06b4a05bccee6d89" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ed1e54591b0b7f3a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8242,6 +8242,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half of
+                 the buckets are for single distances, half for ever wider ranges up to `window`; without `causal` half
+                 of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -8273,6 +8276,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(padded_positions, 1, 1, 1) \
   X(kept_positions, 1, 1, 1) \
   X(alibi, 1, 1, 1) \
+  X(relative_bias, 1, 1, 1) \
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
@@ -8339,7 +8343,7 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
-  int32_t causal;                    /* attention */
+  int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
@@ -8348,7 +8352,7 @@ typedef struct hfm__attrs {
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
-  int64_t window;                    /* attention: 0 is unlimited */
+  int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
@@ -18543,6 +18547,57 @@ HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__work
 
 HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
 
+/* ---- relative_bias: a chunk is some queries of one head, after a table of its biases by distance ---- */
+
+/* The bucket of a key `distance` after the query, in float32 as torch computes it. */
+HFM__PRIVATE int64_t hfm__relative_bucket(int64_t distance, int64_t buckets, int32_t causal, int64_t most) {
+  int64_t first = 0, exact, bucket;
+  if (!causal) {
+    buckets /= 2;
+    if (distance > 0) first = buckets;
+  } else if (distance > 0) {
+    distance = 0;
+  }
+  if (distance < 0) distance = -distance;
+  exact = buckets / 2;
+  if (distance < exact) return first + distance;
+  {
+    const float part = (float)hfm__exact_log((double)((float)distance / (float)exact));
+    const float whole = (float)hfm__exact_log((double)most / (double)exact);
+    bucket = exact + (int64_t)(part / whole * (float)(buckets - exact));
+  }
+  return first + HFM__MIN(bucket, buckets - 1);
+}
+
+HFM__PRIVATE int64_t hfm__relative_bias_step(const hfm__op_args *a) { return hfm__row_step(a->out[0].shape[3]); }
+
+HFM__PRIVATE int64_t hfm__relative_bias_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__relative_bias_step(a);
+  return a->out[0].shape[1] * ((a->out[0].shape[2] + step - 1) / step);
+}
+
+HFM__PRIVATE uint64_t hfm__relative_bias_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)(2 * a->attrs->window + 1) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *table = &a->in[0], *out = &a->out[0];
+  const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
+  const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
+  const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  int64_t i, j;
+  for (i = -most; i <= most; i++) {
+    const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
+    hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
+  }
+  for (i = chunk % blocks * step; i < end; i++) {
+    float *row = (float *)out->data + (head * queries + i) * keys;
+    const int64_t query = a->dims[0] + i;
+    for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
+  }
+}
+
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];
   int64_t b, s;
@@ -18799,6 +18854,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  const char *left_out; /* what the class leaves out of its family's models: files' names with it are no news; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
 
@@ -18989,7 +19045,6 @@ enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
-  int32_t written;  /* 1: this graph puts positions there */
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
   int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
@@ -19081,6 +19136,13 @@ static const hfm__side hfm__only_side = {
     HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
     HFM__OUT_hidden_states, HFM__OUT_attentions};
 
+static const hfm__side hfm__encoder_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask,        HFM__IN_inputs_embeds, HFM__SYM_LENGTH,
+    HFM__SYM_LENGTH,   HFM__OUT_encoder_hidden_states, HFM__OUT_encoder_attentions};
+static const hfm__side hfm__decoder_side = {
+    HFM__IN_decoder_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds, HFM__SYM_TARGET,
+    HFM__SYM_TOTAL,            HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -19170,15 +19232,14 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
-/* The activation of that name: HFM__ACTIVATION_... */
-HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+/* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
+HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
 #define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
 #define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
   static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
   static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
 #undef HFM__ACTIVATION_NAMED
-  const char *name = hfm__string(b, key, NULL);
   for (size_t i = 0; name && i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i;
   if (hfm__ok(b) && !name)
@@ -19186,6 +19247,10 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
   if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
   return HFM__ACTIVATION_gelu;
+}
+
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  return hfm__activation_named(b, key, hfm__string(b, key, NULL));
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */
@@ -19403,9 +19468,14 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names, where the configuration says tie_word_embeddings: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. */
+HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
+  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+}
+
+/* The same where the configuration says tie_word_embeddings. */
 HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b) && hfm__flag(b, "tie_word_embeddings")) b->tree->parameters[name.id].tied_to = source.id;
+  if (hfm__flag(b, "tie_word_embeddings")) hfm__tie(b, name, source);
 }
 
 /* ---- Modules that compute ---- */
@@ -19984,7 +20054,6 @@ HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char
   out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
   if (!hfm__ok(b)) return out;
   b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
-  b->graph->states[b->graph->state_count - 1].written = 1;
   return out;
 }
 
@@ -20328,6 +20397,27 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   shape[1] = hfm__dim_of(b, keep, 1);
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
+}
+
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
 }
 
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
@@ -20888,7 +20978,7 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
     !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
     !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && !defined(HFMODEL_ONLY_MIXTRAL) && \
-    !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -20918,6 +21008,9 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
 #define HFM__WITH_MIXTRAL
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
+#define HFM__WITH_T5
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
@@ -22739,6 +22832,382 @@ static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases
 static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
 /* ==== end src/families/mixtral.c ==== */
 #endif
+#ifdef HFM__WITH_T5
+/* ==== begin src/families/t5.c ==== */
+/* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
+   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of the
+   scores by distance, which the first block of each side has and all share. */
+
+typedef struct hfm__t5_traits {
+  int32_t scales_outputs;
+} hfm__t5_traits;
+
+static const hfm__t5_traits hfm__t5_itself = {1}, hfm__mt5_traits = {0};
+
+typedef struct hfm__t5_attention {
+  hfm__mod q, k, v, o;
+} hfm__t5_attention;
+
+typedef struct hfm__t5_block {
+  hfm__t5_attention self, cross; /* cross: in decoders */
+  hfm__mod self_norm, cross_norm;
+  hfm__mod wi, wi_gate, wo, act, ff_dropout; /* wi_gate: in gated ones the half without activation */
+  hfm__mod ff_norm;
+  hfm__mod self_dropout, cross_dropout, dropout;
+} hfm__t5_block;
+
+/* T5Stack */
+typedef struct hfm__t5_stack {
+  hfm__mod embed_tokens, final_layer_norm, dropout;
+  hfm__par relative_attention_bias;
+  hfm__t5_block *block;
+  int64_t layers;
+} hfm__t5_stack;
+
+typedef struct hfm__t5 {
+  int64_t vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads, buckets, max_distance;
+  double layer_norm_epsilon, initializer_factor;
+  int32_t dense_act, gated, scales_outputs;
+  const char *dropout_rate;
+  hfm__mod shared, lm_head, dense, head_dropout, classifier;
+  hfm__t5_stack encoder, decoder;
+} hfm__t5;
+
+enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files hold */
+
+/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. What Transformers derives from
+   it stands in files that it has written, too, and counts for more there. */
+HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
+  const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
+  self->gated = strncmp(name, "gated-", 6) == 0;
+  if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
+  if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
+  if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
+  self->dense_act = hfm__activation_named(b, key, name);
+}
+
+/* Outputs are scaled unless the file says that embeddings are not tied, which they are all the same. */
+HFM__PRIVATE int32_t hfm__t5_scales(hfm__builder *b, const hfm__t5_traits *traits) {
+  if (!traits->scales_outputs) return 0;
+  return hfm__flag(b, hfm__is_null(b, "scale_decoder_outputs") ? "tie_word_embeddings" : "scale_decoder_outputs");
+}
+
+HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
+  hfm__t5 *self = HFM__NEW(b, hfm__t5, 1);
+  if (!self) return NULL;
+  self->scales_outputs = hfm__t5_scales(b, (const hfm__t5_traits *)b->traits);
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->d_model = hfm__size(b, "d_model");
+  self->d_kv = hfm__size(b, "d_kv");
+  self->d_ff = hfm__size(b, "d_ff");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_decoder_layers =
+      hfm__is_null(b, "num_decoder_layers") ? self->num_layers : hfm__layer_count(b, "num_decoder_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->buckets = hfm__size(b, "relative_attention_num_buckets");
+  self->max_distance = hfm__size(b, "relative_attention_max_distance");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->initializer_factor = hfm__positive(b, "initializer_factor");
+  self->dropout_rate = hfm__probability(b, "dropout_rate");
+  hfm__t5_feed_forward_proj(b, self);
+  if (hfm__ok(b) && (self->buckets < 4 || self->max_distance <= self->buckets / 2))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "relative_attention_num_buckets", 0,
+                          "relative_attention_num_buckets is %i, relative_attention_max_distance %i, but must be at "
+                          "least 4, and more than half of that",
+                          self->buckets, self->max_distance);
+  if (hfm__ok(b) && self->max_distance > HFM__T5_MOST)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "relative_attention_max_distance", 0,
+                          "relative_attention_max_distance is %i: more than %d is not believable", self->max_distance,
+                          (int)HFM__T5_MOST);
+  return self;
+}
+
+/* Initialised with that deviation times initializer_factor. */
+HFM__PRIVATE hfm__mod hfm__t5_spread(hfm__builder *b, const hfm__t5 *self, hfm__mod module, double deviation) {
+  if (hfm__ok(b))
+    b->tree->parameters[hfm__weight_of(b, module).id].deviation = (float)(self->initializer_factor * deviation);
+  return module;
+}
+
+/* A Linear without bias; its deviation is 1 / sqrt(fan). */
+HFM__PRIVATE hfm__mod hfm__t5_linear(hfm__builder *b, const hfm__t5 *self, const char *name, int64_t in, int64_t out,
+                                     int64_t fan) {
+  return hfm__t5_spread(b, self, hfm__linear(b, name, in, out, 0), 1 / sqrt((double)fan));
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_norm(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  const hfm__mod module = hfm__rms_norm(b, name, "*LayerNorm", self->d_model, self->layer_norm_epsilon);
+  hfm__describe(b, module, "");
+  return module;
+}
+
+HFM__PRIVATE void hfm__t5_attention_init(hfm__builder *b, const hfm__t5 *self, const char *name,
+                                         hfm__t5_attention *attention, hfm__par *bias) {
+  const int64_t inner = self->num_heads * self->d_kv;
+  hfm__begin(b, name, "*Attention");
+  attention->q = hfm__t5_linear(b, self, "q", self->d_model, inner, self->d_model * self->d_kv);
+  attention->k = hfm__t5_linear(b, self, "k", self->d_model, inner, self->d_model);
+  attention->v = hfm__t5_linear(b, self, "v", self->d_model, inner, self->d_model);
+  attention->o = hfm__t5_linear(b, self, "o", inner, self->d_model, inner);
+  if (bias) {
+    const hfm__mod table =
+        hfm__embedding(b, "relative_attention_bias", self->buckets, self->num_heads, HFM__NO_PADDING);
+    *bias = hfm__weight_of(b, hfm__t5_spread(b, self, table, 1 / sqrt((double)self->d_model)));
+  }
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_ff_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block) {
+  hfm__begin(b, "DenseReluDense", self->gated ? "*DenseGatedActDense" : "*DenseActDense");
+  block->wi = hfm__t5_linear(b, self, self->gated ? "wi_0" : "wi", self->d_model, self->d_ff, self->d_model);
+  if (self->gated) block->wi_gate = hfm__t5_linear(b, self, "wi_1", self->d_model, self->d_ff, self->d_model);
+  block->wo = hfm__t5_linear(b, self, "wo", self->d_ff, self->d_model, self->d_ff);
+  block->ff_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  block->act = hfm__activation(b, "act", self->dense_act);
+  hfm__end(b);
+  block->ff_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+}
+
+/* T5Block: its parts are elements of a ModuleList of their own. */
+HFM__PRIVATE void hfm__t5_block_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block, int decodes,
+                                     hfm__par *bias) {
+  hfm__begin_list(b, "layer");
+  hfm__begin_item(b, 0, "*LayerSelfAttention");
+  hfm__t5_attention_init(b, self, "SelfAttention", &block->self, bias);
+  block->self_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->self_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+  if (decodes) {
+    hfm__begin_item(b, 1, "*LayerCrossAttention");
+    hfm__t5_attention_init(b, self, "EncDecAttention", &block->cross, NULL);
+    block->cross_norm = hfm__t5_norm(b, self, "layer_norm");
+    block->cross_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+    hfm__end(b);
+  }
+  hfm__begin_item(b, decodes ? 2 : 1, "*LayerFF");
+  hfm__t5_ff_init(b, self, block);
+  hfm__end(b);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_embedding(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  return hfm__t5_spread(b, self, hfm__embedding(b, name, self->vocab_size, self->d_model, HFM__NO_PADDING), 1);
+}
+
+HFM__PRIVATE void hfm__t5_stack_init(hfm__builder *b, const hfm__t5 *self, const char *name, hfm__t5_stack *stack,
+                                     int64_t layers, int decodes) {
+  hfm__begin(b, name, "*Stack");
+  stack->embed_tokens = hfm__t5_embedding(b, self, "embed_tokens");
+  hfm__tie(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->layers = layers;
+  stack->block = HFM__NEW(b, hfm__t5_block, layers);
+  hfm__begin_list(b, "block");
+  for (int64_t i = 0; i < layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Block");
+    hfm__t5_block_init(b, self, &stack->block[i], decodes, i == 0 ? &stack->relative_attention_bias : NULL);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  stack->final_layer_norm = hfm__t5_norm(b, self, "final_layer_norm");
+  stack->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_model_init(hfm__builder *b, hfm__t5 *self, int decodes) {
+  self->shared = hfm__t5_embedding(b, self, "shared");
+  hfm__t5_stack_init(b, self, "encoder", &self->encoder, self->num_layers, 0);
+  if (decodes) hfm__t5_stack_init(b, self, "decoder", &self->decoder, self->num_decoder_layers, 1);
+  else if (hfm__ok(b)) b->tree->left_out = "decoder";
+}
+
+/* ---- Forward ---- */
+
+/* Attention of x's queries; the bias, if any, is by distance. No scaling: it is part of the initialisation. */
+HFM__PRIVATE hfm__val hfm__t5_attend(hfm__builder *b, const hfm__t5 *self, const hfm__t5_attention *attention,
+                                     hfm__val x, hfm__val k, hfm__val v, const hfm__scores *rule) {
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, attention->q, x), self->num_heads);
+  return hfm__call(b, attention->o, hfm__attend_by(b, q, k, v, rule));
+}
+
+HFM__PRIVATE hfm__val hfm__t5_heads_of(hfm__builder *b, const hfm__t5 *self, hfm__mod projection, hfm__val x) {
+  return x.id ? hfm__split_heads(b, hfm__call(b, projection, x), self->num_heads) : x;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_feed_forward(hfm__builder *b, const hfm__t5_block *block, hfm__val x) {
+  hfm__val y = hfm__call(b, block->act, hfm__call(b, block->wi, x));
+  if (block->wi_gate.id) y = hfm__mul(b, y, hfm__call(b, block->wi_gate, x));
+  return hfm__call(b, block->wo, hfm__call(b, block->ff_dropout, y));
+}
+
+/* One side over the text that it takes. `encoded` is what its cross attention looks at, if it has any: no value where
+   that is in the cache. */
+HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self, const hfm__t5_stack *stack,
+                                            hfm__val encoded, hfm__val encoded_mask) {
+  const int decodes = stack == &self->decoder;
+  hfm__scores own, cross;
+  hfm__val x = hfm__word_embeddings(b, stack->embed_tokens, self->vocab_size, self->d_model), y;
+  memset(&own, 0, sizeof own);
+  own.scale = 1;
+  own.causal = decodes;
+  own.keep = hfm__input_mask(b);
+  own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
+  memset(&cross, 0, sizeof cross);
+  cross.scale = 1;
+  cross.keep = encoded_mask;
+  cross.recorded = HFM__OUT_cross_attentions;
+  for (int64_t i = 0; i < stack->layers && hfm__ok(b); i++) {
+    const hfm__t5_block *block = &stack->block[i];
+    hfm__val k, v;
+    hfm__hidden_state(b, x);
+    y = hfm__call(b, block->self_norm, x);
+    k = hfm__t5_heads_of(b, self, block->self.k, y);
+    v = hfm__t5_heads_of(b, self, block->self.v, y);
+    if (decodes) k = hfm__cached(b, i, "decoder.key", k);
+    if (decodes) v = hfm__cached(b, i, "decoder.value", v);
+    x = hfm__add(b, hfm__t5_attend(b, self, &block->self, y, k, v, &own), x);
+    if (decodes) {
+      y = hfm__call(b, block->cross_norm, x);
+      k = hfm__t5_heads_of(b, self, block->cross.k, encoded);
+      v = hfm__t5_heads_of(b, self, block->cross.v, encoded);
+      k = hfm__cached_once(b, i, "encoder.key", k, self->num_heads, self->d_kv);
+      v = hfm__cached_once(b, i, "encoder.value", v, self->num_heads, self->d_kv);
+      x = hfm__add(b, hfm__t5_attend(b, self, &block->cross, y, k, v, &cross), x);
+    }
+    y = hfm__t5_feed_forward(b, block, hfm__call(b, block->ff_norm, x));
+    x = hfm__add(b, y, x);
+  }
+  y = hfm__call(b, stack->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
+  return hfm__t5_stack_forward(b, self, &self->encoder, hfm__no_value, hfm__no_value);
+}
+
+/* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, hfm__val *encoded) {
+  const int source = hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
+  hfm__val mask;
+  b->side = &hfm__encoder_side;
+  *encoded = source || !b->asked.use_cache ? hfm__t5_encode(b, self) : hfm__no_value;
+  mask = hfm__input_mask(b);
+  b->side = &hfm__decoder_side;
+  return hfm__t5_stack_forward(b, self, &self->decoder, *encoded, mask);
+}
+
+HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
+  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
+  hfm__val encoded;
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_model_forward(b, (const hfm__t5 *)model, &encoded));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_encoder_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 0);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_encoder_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_encode(b, (const hfm__t5 *)model));
+}
+
+HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->lm_head = hfm__t5_spread(b, self, hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0), 1);
+  hfm__tie(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, &encoded));
+  if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_token_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*EncoderModel");
+  hfm__t5_model_init(b, self, 0);
+  hfm__end(b);
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "classifier_dropout"));
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "classifier", self->d_model, hfm__labels(b), 1), 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_token_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->classifier, hfm__call(b, self->head_dropout, hfm__t5_encode(b, self))));
+}
+
+HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "qa_outputs", self->d_model, hfm__labels(b), 1),
+                                    1 / sqrt((double)self->d_model));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded;
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, &encoded)));
+  hfm__encoder_output(b, encoded);
+}
+
+static const hfm__head hfm__t5_heads[] = {
+    {HFM_BASE, "Model", hfm__t5_base_init, hfm__t5_base_forward},
+    {HFM_BASE, "EncoderModel", hfm__t5_encoder_init, hfm__t5_encoder_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__t5_generation_init, hfm__t5_generation_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__t5_token_init, hfm__t5_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__t5_question_init, hfm__t5_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const char *const hfm__t5_ignored[] = {
+    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
+
+static const hfm__family hfm__t5_family = {"transformer", hfm__t5_heads, NULL, hfm__t5_ignored};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__t5_aliases[] = {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"},
+                                                   {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"},
+                                                   {NULL, NULL}};
+
+static const hfm__config_pair hfm__t5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "2048"}, {"d_kv", "64"}, {"d_model", "512"}, {"dropout_rate", "0.1"},
+  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"},
+  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_heads", "8"}, {"num_layers", "6"},
+  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "32128"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mt5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"},
+  {"decoder_start_token_id", "0"}, {"dropout_rate", "0.1"}, {"eos_token_id", "1"},
+  {"feed_forward_proj", "\"gated-gelu\""}, {"initializer_factor", "1.0"}, {"is_encoder_decoder", "true"},
+  {"layer_norm_epsilon", "1e-06"}, {"num_heads", "6"}, {"num_layers", "8"}, {"pad_token_id", "0"},
+  {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
+static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
+/* ==== end src/families/t5.c ==== */
+#endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
 /* ==== families/vit (private): ViT, DeiT ===========================================================================
@@ -23029,6 +23498,10 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_MIXTRAL
     {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
     {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
+#endif
+#ifdef HFM__WITH_T5
+    {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
+    {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -23541,6 +24014,7 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
 HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  if (model->tree.left_out && strstr(name, model->tree.left_out)) return 1;
   for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
@@ -25397,6 +25871,19 @@ HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
   return request;
 }
 
+/* The usual inputs, and what the model's forward takes besides where it is given these: request->asked.present. */
+HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__request *request, hfm_error *error) {
+  hfm__graph graph;
+  hfm_result result;
+  memset(&graph, 0, sizeof graph);
+  request->asked.present = hfm__usual_inputs(model);
+  result = hfm__trace(model, request, &graph, error);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (graph.inputs[i].value) request->asked.present |= 1u << i;
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* HFM_PACK_EAGER: packs every weight that products read. */
 HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
   const hfm__request request = hfm__usual_request(model);
@@ -25863,8 +26350,8 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present)) result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   hfm__reserve_lengths(&request, length, like);
@@ -25899,23 +26386,15 @@ HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__req
     return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
                      "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or empty "
                      "it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
   if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
   request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
-  return HFM_OK;
-}
-
-/* A program that reads an encoded text needs one: from this call, or from an earlier one. */
-HFM__PRIVATE hfm_result hfm__check_source(const hfm_session *session, const hfm__program *program, hfm_error *error) {
-  for (size_t i = 0; i < program->graph.state_count; i++) {
-    const hfm__state *state = &program->graph.states[i];
-    if (state->once && !state->written && !session->cache.source)
-      return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
-                       "%s needs input_ids: no earlier call has left an encoded text in the cache",
-                       session->model->architecture);
-  }
   return HFM_OK;
 }
 
@@ -25925,7 +26404,6 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm_result result = hfm__request_from(inputs, &request, error);
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
-  if (result == HFM_OK) result = hfm__check_source(session, program, error);
   if (result != HFM_OK) return result;
   if (program->graph.state_count)
     hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
@@ -26333,8 +26811,11 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
 HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
   hfm__request request = hfm__usual_request(session->model);
   hfm__program *program;
+  hfm_result result;
   if (session->cache.states) return HFM_OK;
   request.asked.use_cache = 1;
+  result = hfm__declared_inputs(session->model, &request, error);
+  if (result != HFM_OK) return result;
   return hfm__session_program(session, &request, request.binding, NULL, &program, error);
 }
 

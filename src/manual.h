@@ -115,9 +115,11 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STRICT       no options.strict
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
   HFMODEL_ONLY_GEMMA,
+  HFMODEL_ONLY_T5
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
   HFMODEL_NO_GEMMA,
+  HFMODEL_NO_T5
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
                           deit)
 

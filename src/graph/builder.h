@@ -23,6 +23,13 @@ static const hfm__side hfm__only_side = {
     HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
     HFM__OUT_hidden_states, HFM__OUT_attentions};
 
+static const hfm__side hfm__encoder_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask,        HFM__IN_inputs_embeds, HFM__SYM_LENGTH,
+    HFM__SYM_LENGTH,   HFM__OUT_encoder_hidden_states, HFM__OUT_encoder_attentions};
+static const hfm__side hfm__decoder_side = {
+    HFM__IN_decoder_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds, HFM__SYM_TARGET,
+    HFM__SYM_TOTAL,            HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -112,15 +119,14 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
-/* The activation of that name: HFM__ACTIVATION_... */
-HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+/* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
+HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
 #define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
 #define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
   static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
   static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
 #undef HFM__ACTIVATION_NAMED
-  const char *name = hfm__string(b, key, NULL);
   for (size_t i = 0; name && i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i;
   if (hfm__ok(b) && !name)
@@ -128,6 +134,10 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
   if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
   return HFM__ACTIVATION_gelu;
+}
+
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  return hfm__activation_named(b, key, hfm__string(b, key, NULL));
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */

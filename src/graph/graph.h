@@ -139,7 +139,6 @@ enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
-  int32_t written;  /* 1: this graph puts positions there */
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
   int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */

@@ -411,7 +411,6 @@ HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char
   out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
   if (!hfm__ok(b)) return out;
   b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
-  b->graph->states[b->graph->state_count - 1].written = 1;
   return out;
 }
 
@@ -755,6 +754,27 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   shape[1] = hfm__dim_of(b, keep, 1);
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
+}
+
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
 }
 
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */

@@ -308,8 +308,8 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present)) result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   hfm__reserve_lengths(&request, length, like);
@@ -344,23 +344,15 @@ HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__req
     return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
                      "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or empty "
                      "it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
   if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
   request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
-  return HFM_OK;
-}
-
-/* A program that reads an encoded text needs one: from this call, or from an earlier one. */
-HFM__PRIVATE hfm_result hfm__check_source(const hfm_session *session, const hfm__program *program, hfm_error *error) {
-  for (size_t i = 0; i < program->graph.state_count; i++) {
-    const hfm__state *state = &program->graph.states[i];
-    if (state->once && !state->written && !session->cache.source)
-      return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
-                       "%s needs input_ids: no earlier call has left an encoded text in the cache",
-                       session->model->architecture);
-  }
   return HFM_OK;
 }
 
@@ -370,7 +362,6 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm_result result = hfm__request_from(inputs, &request, error);
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
-  if (result == HFM_OK) result = hfm__check_source(session, program, error);
   if (result != HFM_OK) return result;
   if (program->graph.state_count)
     hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],

@@ -222,8 +222,11 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
 HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
   hfm__request request = hfm__usual_request(session->model);
   hfm__program *program;
+  hfm_result result;
   if (session->cache.states) return HFM_OK;
   request.asked.use_cache = 1;
+  result = hfm__declared_inputs(session->model, &request, error);
+  if (result != HFM_OK) return result;
   return hfm__session_program(session, &request, request.binding, NULL, &program, error);
 }
 
