@@ -18,10 +18,12 @@ static const char *const fuzz_config_keys[] = {
   "n_layers", "activation", "sinusoidal_pos_embds", "image_size", "patch_size", "num_channels", "qkv_bias",
   "pooler_act", "pooler_output_size", "encoder_stride", "initializer_range", "position_embedding_type",
   "transformers_weights", "quantization_config", "quant_method", "_attn_implementation_internal", "auto_map",
-  "0", "1", "2", "10", "01", "-1", "__float__"};
+  "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "resid_pdrop",
+  "num_local_experts", "num_experts", "num_experts_per_tok", "moe_intermediate_size", "decoder_sparse_step",
+  "mlp_only_layers", "norm_topk_prob", "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit",
-  "deit", "gemma", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
+  "deit", "gemma", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
   "linear", "dynamic", "yarn", "llama3", "longrope", "su", "float32", "float16", "bfloat16", "float64", "auto",
   "full_attention", "sliding_attention", "absolute", "relative_key", "BertModel", "BertForMaskedLM",
   "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering", "GPT2LMHeadModel",
