@@ -84,12 +84,15 @@
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
-    defined(HFM__WITH_MIXTRAL)
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
 #include "families/decoder.c"
 #endif
 #ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_OLMO2
+#include "families/olmo2.c"
 #endif
 #ifdef HFM__WITH_GEMMA
 #include "families/gemma.c"

@@ -78,7 +78,7 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
-    layer->self_attn.window = hfm__size(b, "sliding_window");
+    layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
   if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
   layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
@@ -90,11 +90,10 @@ HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decod
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
   const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
   hfm__val chosen, probabilities, y;
-  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, self, mlp, x);
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
   probabilities =
       hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
-  y = hfm__experts(b, x, chosen, mlp->experts_gate_up);
-  y = hfm__decoder_gated(b, mlp->act_fn, y, hfm__size(b, traits->intermediate_key));
+  y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
   return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
 }
 
