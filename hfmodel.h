@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "7aa1e5ac2cefc48b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ae82fd3a5153ea4f" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -21795,8 +21795,11 @@ typedef struct hfm__decoder_attention {
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
   hfm__mod gate_up_proj; /* instead of the first two */
-  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
   hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -22696,15 +22699,17 @@ HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder 
 }
 
 HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
-  const int32_t router_first = ((const hfm__mixtral_traits *)b->traits)->router_first;
-  const int64_t experts = hfm__size(b, "num_experts"), choices = hfm__size(b, "num_experts_per_tok");
-  if (hfm__ok(b) && choices > experts)
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  const int64_t experts = hfm__size(b, "num_experts");
+  mlp->choices = hfm__size(b, "num_experts_per_tok");
+  mlp->normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  if (hfm__ok(b) && mlp->choices > experts)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
-                          "'num_experts_per_tok' is %i, but there are %i experts", choices, experts);
+                          "'num_experts_per_tok' is %i, but there are %i experts", mlp->choices, experts);
   hfm__begin(b, "mlp", "*SparseMoeBlock");
-  if (router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__mixtral_experts_init(b, self, mlp, experts);
-  if (!router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (!traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__end(b);
 }
 
@@ -22720,16 +22725,12 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
 }
 
-HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
-  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
-  const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
-  hfm__val chosen, probabilities, y;
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val chosen, weights, y;
   if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
-  probabilities =
-      hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
+  weights = hfm__top_k(b, hfm__call(b, mlp->router, x), mlp->choices, mlp->normalized, &chosen);
   y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
-  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), weights);
 }
 
 HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -22738,7 +22739,7 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__mixtral_mlp_forward(b, self, &layer->mlp, y), x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
 }
 
 static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,

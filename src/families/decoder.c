@@ -41,8 +41,11 @@ typedef struct hfm__decoder_attention {
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
   hfm__mod gate_up_proj; /* instead of the first two */
-  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
   hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
