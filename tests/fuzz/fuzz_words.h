@@ -11,7 +11,9 @@ static const char *const fuzz_config_keys[] = {
   "short_factor", "long_factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",
   "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "partial_rotary_factor",
   "sliding_window", "use_sliding_window", "max_window_layers", "layer_types", "full_attention", "sliding_attention",
-  "attention_bias", "mlp_bias", "is_decoder", "add_cross_attention", "tie_word_embeddings", "pad_token_id",
+  "sliding_window_pattern", "use_bidirectional_attention", "rope_local_base_freq", "hidden_activation",
+  "query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "no_rope_layers",
+  "no_rope_layer_interval", "attention_bias", "mlp_bias", "is_decoder", "add_cross_attention", "tie_word_embeddings", "pad_token_id",
   "bos_token_id", "eos_token_id", "id2label", "label2id", "num_labels", "problem_type", "dtype", "torch_dtype",
   "n_embd", "n_head", "n_layer", "n_positions", "n_inner", "activation_function", "scale_attn_weights",
   "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "layer_norm_epsilon", "dim", "hidden_dim", "n_heads",
@@ -21,7 +23,7 @@ static const char *const fuzz_config_keys[] = {
   "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit",
-  "deit", "gemma", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
+  "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
   "linear", "dynamic", "yarn", "llama3", "longrope", "su", "float32", "float16", "bfloat16", "float64", "auto",
   "full_attention", "sliding_attention", "absolute", "relative_key", "BertModel", "BertForMaskedLM",
   "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering", "GPT2LMHeadModel",
