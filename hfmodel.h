@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a9a285a5f1d1c419" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "1444da8a5c67a66d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -61,8 +61,9 @@ WHAT IT LOADS
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
-  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
-          heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
+          mistral, qwen2, qwen3, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every
+          pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -119,9 +120,12 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
+  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
+  HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
+  HFMODEL_ONLY_LLAMA,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
-  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
+  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
+  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
                           deit)
 
@@ -8161,7 +8165,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
      unary       x -> activation(x)
@@ -8281,6 +8285,7 @@ typedef struct hfm__attrs {
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
@@ -17970,7 +17975,7 @@ HFM__PRIVATE void hfm__embedding_run(const hfm__op_args *a, int64_t chunk, hfm__
   flat.shape[flat.rank] = 1; /* an id for each row: a last dimension of one element */
   flat.stride[flat.rank++] = 1;
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
-    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)];
+    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)] + a->attrs->first_row;
     float *to = (float *)a->out[0].data + r * n;
     if (id >= 0 && id < table->shape[0]) {
       hfm__copy_row(a, table, id * n, 1, to, n);
@@ -18284,7 +18289,7 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, activation, stride, padding, first_row */
 } hfm__module;
 
 enum {
@@ -18740,14 +18745,19 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
-/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+/* A dropout's probability, which only print(model) shows, where the torch code makes a float of it. */
+HFM__PRIVATE const char *hfm__float_probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__own_text(b, "%g", value);
+}
+
+/* The same where it doesn't: 0 where the configuration has 0, 0.0 where it has 0.0. */
 HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
   const hfm__config_value written = hfm__config_find(b->config, key);
-  double value = 0;
+  const char *text = hfm__float_probability(b, key);
   int64_t whole;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
-                                                          : hfm__own_text(b, "%g", value);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole) : text;
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -18902,6 +18912,13 @@ HFM__PRIVATE void hfm__describe(hfm__builder *b, hfm__mod module, const char *re
   if (hfm__ok(b)) b->tree->modules[module.id].repr = repr;
 }
 
+/* A module that is a subclass of the one it was registered as. */
+HFM__PRIVATE hfm__mod hfm__as_class(hfm__builder *b, hfm__mod module, const char *torch_class) {
+  const char *name = hfm__class_name(b, torch_class);
+  if (hfm__ok(b)) b->tree->modules[module.id].torch_class = name;
+  return module;
+}
+
 HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in, int64_t out, int bias) {
   int64_t shape[2];
   hfm__mod module;
@@ -18972,6 +18989,14 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* A LayerNorm with elementwise_affine=False. */
+HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, int64_t size, double epsilon) {
+  const hfm__mod module = hfm__module_add(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM);
+  hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=False, bias=False", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
@@ -19514,10 +19539,11 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   hfm__dim shape[HFM_MAX_RANK];
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  return hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
 }
 
@@ -20079,13 +20105,30 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* What stands beside the object of rope parameters in a class of configurations, and what is where nothing does. */
+typedef struct hfm__rope_keys {
+  const char *theta_key, *partial_key; /* partial_key NULL: whole heads are rotated */
+  double theta, partial;
+} hfm__rope_keys;
+
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
-  double base = fallback;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_keys *keys) {
+  double base = keys->theta;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
-    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+  if (hfm__ok(b) && hfm__config_find(b->config, keys->theta_key).node)
+    b->result = hfm__config_need_float(b->config, keys->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
+}
+
+/* How much of a head is rotated, likewise. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_keys *keys) {
+  double part = keys->partial;
+  if (!keys->partial_key) return 1;
+  if (hfm__config_rope_member(b->config, NULL, "partial_rotary_factor").node)
+    part = hfm__rope_needed(b, "partial_rotary_factor");
+  else if (hfm__ok(b) && !hfm__is_null(b, keys->partial_key))
+    b->result = hfm__config_need_float(b->config, keys->partial_key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
@@ -20112,26 +20155,27 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta) {
+HFM__PRIVATE void hfm__rope_init_by(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+                                    int64_t max_positions, const hfm__rope_keys *keys) {
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b, default_theta);
+  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, keys));
+  rope->base = hfm__rope_theta(b, keys);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (!keys->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
@@ -20161,6 +20205,14 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
   hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
   hfm__end(b);
+}
+
+/* The same for a class that rotates whole heads and calls the base rope_theta. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+                                 int64_t max_positions, double default_theta) {
+  hfm__rope_keys keys = {"rope_theta", NULL, 0, 1};
+  keys.theta = default_theta;
+  hfm__rope_init_by(b, rope, torch_class, head_dim, max_positions, &keys);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
@@ -20212,7 +20264,9 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -20228,11 +20282,35 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
 #define HFM__WITH_GPT2
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
+#endif
+
+/* Those with families/causal.c's heads. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
 #endif
 /* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
@@ -21073,6 +21151,149 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
 static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
+#ifdef HFM__WITH_CAUSAL
+/* ==== begin src/families/causal.c ==== */
+/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+   From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
+   says what its heads are called. */
+
+struct hfm__causal_class;
+
+/* How the description of such a base model begins. */
+typedef struct hfm__causal {
+  const struct hfm__causal_class *family;
+  int64_t vocab_size, pad_token_id;
+  int64_t width; /* of input embeddings and of last_hidden_state */
+  int32_t is_causal;
+  hfm__mod words; /* what lm_head is tied to */
+  hfm__mod head, head_dropout;
+} hfm__causal;
+
+/* The traits of a family's models begin with it. */
+typedef struct hfm__causal_class {
+  hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
+  void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
+  hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
+  const char *token_head; /* what ForTokenClassification calls its classifier */
+  int32_t lm_head_bias;
+} hfm__causal_class;
+
+/* What all configurations have; `width` is the key of the hidden size. */
+HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, const char *width) {
+  self->family = (const hfm__causal_class *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->width = hfm__size(b, width);
+  self->pad_token_id = hfm__padding_id(b);
+  self->is_causal = hfm__is_causal(b);
+}
+
+/* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
+   size]. */
+HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {
+  const hfm__val y = hfm__split_heads(b, x, heads);
+  const hfm__dim size = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, y, -1), hfm__fixed(b, parts));
+  return hfm__slice_from(b, y, -1, hfm__dim_op(b, HFM__DIM_mul, size, hfm__fixed(b, part)), size);
+}
+
+/* Token types share the words' table (GPT-2, GPT Neo). */
+HFM__PRIVATE hfm__val hfm__add_token_types(hfm__builder *b, const hfm__causal *self, hfm__val x) {
+  if (!hfm__given(b, HFM__IN_token_type_ids)) return x;
+  return hfm__add(b, x,
+                  hfm__call(b, self->words,
+                            hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
+  return ((const hfm__causal_class *)b->traits)->configure(b);
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  self->family->init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__causal_base_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (self) self->family->init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_base_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__output(b, HFM__OUT_last_hidden_state, self->family->forward(b, self));
+}
+
+HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->width, self->vocab_size, self->family->lm_head_bias);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->words));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->width, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = self->family->forward(b, self);
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__last_real_token(b, x, self->vocab_size, self->pad_token_id)));
+}
+
+/* The generic head is called "score" and has a bias unless the configuration says no; older ones always have it. */
+HFM__PRIVATE void *hfm__causal_token_init(hfm__builder *b) {
+  const char *key = "token_classification_bias", *name;
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  name = self->family->token_head;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, name, self->width, hfm__labels(b),
+                           !hfm__equal(name, "score") || !hfm__config_find(b->config, key).node || hfm__flag(b, key));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_question_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, self->family->forward(b, self)));
+}
+
+/* Rows of a family's heads; ForCausalLM is LMHeadModel in GPT-2. */
+#define HFM__CAUSAL_BASE_HEAD {HFM_BASE, "Model", hfm__causal_base_init, hfm__causal_base_forward}
+#define HFM__CAUSAL_LM_HEAD(suffix) {HFM_CAUSAL_LM, suffix, hfm__causal_lm_init, hfm__causal_lm_forward}
+#define HFM__CAUSAL_SEQUENCE_HEAD \
+  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__causal_sequence_init, hfm__causal_sequence_forward}
+#define HFM__CAUSAL_TOKEN_HEAD \
+  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__causal_token_init, hfm__causal_token_forward}
+#define HFM__CAUSAL_QUESTION_HEAD \
+  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__causal_question_init, hfm__causal_question_forward}
+
+/* What most of them have. */
+static const hfm__head hfm__causal_heads[] = {
+    HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"), HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+    HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
+/* ==== end src/families/causal.c ==== */
+#endif
 #ifdef HFM__WITH_GPT2
 /* ==== begin src/families/gpt2.c ==== */
 /* ==== families/gpt2 (private): GPT-2 ==============================================================================
@@ -21083,25 +21304,24 @@ typedef struct hfm__gpt2_block {
 } hfm__gpt2_block;
 
 typedef struct hfm__gpt2 {
-  int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
+  hfm__causal base;
+  int64_t n_embd, n_layer, n_head, n_inner, n_positions;
   int32_t activation, scales, scales_by_layer;
   double epsilon;
   const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
-  hfm__mod wte, wpe, drop, ln_f;
+  hfm__mod wpe, drop, ln_f;
   hfm__gpt2_block *h;
-  hfm__mod head, head_dropout;
 } hfm__gpt2;
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   hfm__gpt2 *self = HFM__NEW(b, hfm__gpt2, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->n_embd = hfm__size(b, "n_embd");
+  hfm__causal_configure(b, &self->base, "n_embd");
+  self->n_embd = self->base.width;
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
@@ -21112,7 +21332,7 @@ HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
   hfm__divides(b, "n_head", self->n_head, "n_embd", self->n_embd);
   if (hfm__flag(b, "add_cross_attention"))
     hfm__refuse(b, "add_cross_attention", "true", "only decoders without an encoder are");
-  return self;
+  return &self->base;
 }
 
 /* GPT-2 initialises the projections into the residual stream with a smaller deviation. */
@@ -21139,8 +21359,9 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
   hfm__gpt2_scale_init(b, block->mlp_c_proj, self->n_layer);
 }
 
-HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+HFM__PRIVATE void hfm__gpt2_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt2 *self = (hfm__gpt2 *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, self->n_embd, HFM__NO_PADDING);
   self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
@@ -21167,17 +21388,15 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
-  const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
+HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt2 *self = (const hfm__gpt2 *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
-  if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x,
-                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions))), y;
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -21191,77 +21410,12 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   return y;
 }
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__gpt2_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
+static const hfm__head hfm__gpt2_heads[] = {HFM__CAUSAL_BASE_HEAD,  HFM__CAUSAL_LM_HEAD("LMHeadModel"),
+                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                            HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
 
-HFM__PRIVATE void *hfm__gpt2_base_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (self) hfm__gpt2_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__gpt2_model_forward(b, (const hfm__gpt2 *)model));
-}
-
-HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->n_embd, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->wte));
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->n_embd, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__gpt2_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "classifier", self->n_embd, hfm__labels(b), 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->n_embd, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
-}
-
-static const hfm__head hfm__gpt2_heads[] = {
-    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-    {0, NULL, NULL, NULL}};
+static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward, "classifier",
+                                                  0};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -21284,6 +21438,937 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
+#endif
+#ifdef HFM__WITH_OPT
+/* ==== begin src/families/opt.c ==== */
+/* ==== families/opt (private): OPT ==================================================================================
+   After models/opt/modeling_opt.py: a decoder with learned positions, counted over the tokens that are not padding;
+   norms before the blocks or (350m) after them. */
+
+typedef struct hfm__opt_layer {
+  hfm__mod k_proj, v_proj, q_proj, out_proj; /* self_attn */
+  hfm__mod activation_fn, self_attn_layer_norm, fc1, fc2, final_layer_norm;
+} hfm__opt_layer;
+
+typedef struct hfm__opt {
+  hfm__causal base; /* width: word_embed_proj_dim */
+  int64_t hidden_size, num_hidden_layers, num_attention_heads, ffn_dim, max_position_embeddings;
+  int32_t activation_function, do_layer_norm_before, enable_bias, layer_norm_elementwise_affine;
+  hfm__mod embed_positions, project_out, project_in, final_layer_norm;
+  hfm__opt_layer *layers;
+} hfm__opt;
+
+enum { HFM__OPT_FIRST_POSITION = 2 }; /* two rows come before that of position 0; padding has position -1 */
+
+HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
+  hfm__opt *self = HFM__NEW(b, hfm__opt, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->hidden_size = self->base.width;
+  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_dim = hfm__size(b, "ffn_dim");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->do_layer_norm_before = hfm__flag(b, "do_layer_norm_before");
+  self->enable_bias = hfm__flag(b, "enable_bias");
+  self->layer_norm_elementwise_affine = hfm__flag(b, "layer_norm_elementwise_affine");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__opt_norm(hfm__builder *b, const hfm__opt *self, const char *name) {
+  return self->layer_norm_elementwise_affine ? hfm__layer_norm(b, name, self->hidden_size, 1e-5)
+                                             : hfm__layer_norm_plain(b, name, self->hidden_size, 1e-5);
+}
+
+HFM__PRIVATE void hfm__opt_layer_init(hfm__builder *b, const hfm__opt *self, hfm__opt_layer *layer) {
+  const int64_t size = self->hidden_size;
+  hfm__begin(b, "self_attn", "OPTAttention");
+  layer->k_proj = hfm__linear(b, "k_proj", size, size, self->enable_bias);
+  layer->v_proj = hfm__linear(b, "v_proj", size, size, self->enable_bias);
+  layer->q_proj = hfm__linear(b, "q_proj", size, size, self->enable_bias);
+  layer->out_proj = hfm__linear(b, "out_proj", size, size, self->enable_bias);
+  hfm__end(b);
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  layer->self_attn_layer_norm = hfm__opt_norm(b, self, "self_attn_layer_norm");
+  layer->fc1 = hfm__linear(b, "fc1", size, self->ffn_dim, self->enable_bias);
+  layer->fc2 = hfm__linear(b, "fc2", self->ffn_dim, size, self->enable_bias);
+  layer->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE void hfm__opt_init(hfm__builder *b, hfm__causal *base) {
+  hfm__opt *self = (hfm__opt *)base;
+  const int64_t size = self->hidden_size, width = base->width;
+  hfm__begin(b, "decoder", "OPTDecoder");
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, width, base->pad_token_id);
+  self->embed_positions = hfm__as_class(
+      b,
+      hfm__embedding(b, "embed_positions", self->max_position_embeddings + HFM__OPT_FIRST_POSITION, size,
+                     HFM__NO_PADDING),
+      "OPTLearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[self->embed_positions.id].attrs.first_row = HFM__OPT_FIRST_POSITION;
+  if (width != size) {
+    self->project_out = hfm__linear(b, "project_out", size, width, 0);
+    self->project_in = hfm__linear(b, "project_in", width, size, 0);
+  }
+  if (self->do_layer_norm_before && !hfm__flag(b, "_remove_final_layer_norm"))
+    self->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+  self->layers = HFM__NEW(b, hfm__opt_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "OPTDecoderLayer");
+    hfm__opt_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__end(b);
+}
+
+/* position_ids as given, or counted over the tokens that attention_mask keeps, the cached ones included. */
+HFM__PRIVATE hfm__val hfm__opt_positions(hfm__builder *b, const hfm__opt *self) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  if (hfm__given(b, HFM__IN_position_ids) || !hfm__given(b, HFM__IN_attention_mask))
+    return hfm__position_ids(b, self->max_position_embeddings, 0);
+  hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_attention_mask,
+               "max_position_embeddings");
+  return hfm__slice_from(b, hfm__positions_by_mask(b, -1), 1, hfm__past_length(b), length);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                         hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+}
+
+HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int32_t before = self->do_layer_norm_before;
+  hfm__val y = before ? hfm__call(b, layer->self_attn_layer_norm, x) : x;
+  x = hfm__add(b, hfm__opt_attention(b, self, index, y, mask), x);
+  if (!before) x = hfm__call(b, layer->self_attn_layer_norm, x);
+  y = before ? hfm__call(b, layer->final_layer_norm, x) : x;
+  y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y));
+  x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+  return before ? x : hfm__call(b, layer->final_layer_norm, x);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__opt *self = (const hfm__opt *)base;
+  const hfm__val mask = hfm__input_mask(b);
+  const hfm__val positions = hfm__call(b, self->embed_positions, hfm__opt_positions(b, self));
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  if (self->project_in.id) x = hfm__call(b, self->project_in, x);
+  x = hfm__add(b, x, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__opt_layer_forward(b, self, i, x, mask);
+  }
+  y = self->final_layer_norm.id ? hfm__call(b, self->final_layer_norm, x) : x;
+  if (self->project_out.id) y = hfm__call(b, self->project_out, y);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                           HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
+                                           {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+
+static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__opt_defaults[] = {
+  {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "2"}, {"do_layer_norm_before", "true"}, {"dropout", "0.1"}, {"enable_bias", "true"},
+  {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
+  {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+/* ==== end src/families/opt.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+/* ==== begin src/families/gpt_neox.c ==== */
+/* ==== families/gpt_neox (private): GPT-NeoX, Pythia ================================================================
+   After models/gpt_neox/modeling_gpt_neox.py: q, k and v of a head lie side by side in one projection; a part of each
+   head is rotated; attention and MLP run beside each other. */
+
+typedef struct hfm__gpt_neox_layer {
+  hfm__mod input_layernorm, post_attention_layernorm, post_attention_dropout, post_mlp_dropout;
+  hfm__mod query_key_value, dense;           /* attention */
+  hfm__mod dense_h_to_4h, dense_4h_to_h, act; /* mlp */
+} hfm__gpt_neox_layer;
+
+typedef struct hfm__gpt_neox {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, intermediate_size, max_position_embeddings;
+  int32_t hidden_act, use_parallel_residual, attention_bias;
+  double layer_norm_eps;
+  const char *hidden_dropout;
+  hfm__mod emb_dropout, final_layer_norm;
+  hfm__gpt_neox_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__gpt_neox;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neox_configure(hfm__builder *b) {
+  hfm__gpt_neox *self = HFM__NEW(b, hfm__gpt_neox, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->use_parallel_residual = hfm__flag(b, "use_parallel_residual");
+  self->attention_bias = hfm__flag(b, "attention_bias");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->hidden_dropout = hfm__probability(b, "hidden_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox *self, hfm__gpt_neox_layer *layer) {
+  const int64_t size = self->base.width;
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_dropout = hfm__dropout(b, "post_attention_dropout", self->hidden_dropout);
+  layer->post_mlp_dropout = hfm__dropout(b, "post_mlp_dropout", self->hidden_dropout);
+  hfm__begin(b, "attention", "*Attention");
+  layer->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, self->attention_bias);
+  layer->dense = hfm__linear(b, "dense", size, size, self->attention_bias);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "*MLP");
+  layer->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, self->intermediate_size, 1);
+  layer->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", self->intermediate_size, size, 1);
+  layer->act = hfm__activation(b, "act", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_keys keys = {"rotary_emb_base", "rotary_pct", 10000.0, 0.25};
+  hfm__gpt_neox *self = (hfm__gpt_neox *)base;
+  base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
+  self->layers = HFM__NEW(b, hfm__gpt_neox_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Layer");
+    hfm__gpt_neox_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
+  hfm__rope_init_by(b, &self->rotary_emb, "*RotaryEmbedding", base->width / self->num_attention_heads,
+                    self->max_position_embeddings, &keys);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                              hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->base.width / heads));
+  const hfm__val qkv = hfm__call(b, layer->query_key_value, x);
+  const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_layer_forward(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                                  hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const hfm__val attention =
+      hfm__gpt_neox_attention(b, self, index, hfm__call(b, layer->input_layernorm, x), angles, mask);
+  const hfm__val between = hfm__add(b, attention, x);
+  hfm__val y = hfm__call(b, layer->post_attention_layernorm, self->use_parallel_residual ? x : between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  y = hfm__call(b, layer->post_mlp_dropout, hfm__call(b, layer->dense_4h_to_h, y));
+  return hfm__add(b, y, between);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neox *self = (const hfm__gpt_neox *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->emb_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__gpt_neox_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
+                                                      hfm__gpt_neox_forward, "classifier", 0};
+
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight"}, {NULL, NULL}};
+static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
+
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
+                                                 hfm__gpt_neox_ignored};
+
+static const hfm__config_pair hfm__gpt_neox_defaults[] = {
+  {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
+  {"vocab_size", "50432"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+/* ==== end src/families/gpt_neox.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEO
+/* ==== begin src/families/gpt_neo.c ==== */
+/* ==== families/gpt_neo (private): GPT Neo ==========================================================================
+   After models/gpt_neo/modeling_gpt_neo.py: GPT-2 with layers that see a window in turn with layers that see all, and
+   scores that are not scaled. */
+
+typedef struct hfm__gpt_neo_block {
+  hfm__mod ln_1, k_proj, v_proj, q_proj, out_proj, resid_dropout, ln_2, c_fc, c_proj, act, mlp_dropout;
+  int64_t window; /* 0: none */
+} hfm__gpt_neo_block;
+
+typedef struct hfm__gpt_neo {
+  hfm__causal base;
+  int64_t num_layers, num_heads, intermediate_size, max_position_embeddings, window_size;
+  int32_t activation_function;
+  double layer_norm_epsilon;
+  const char *attention_dropout, *embed_dropout, *resid_dropout;
+  hfm__mod wpe, drop, ln_f;
+  hfm__gpt_neo_block *h;
+} hfm__gpt_neo;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
+  hfm__gpt_neo *self = HFM__NEW(b, hfm__gpt_neo, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->intermediate_size = hfm__size_or(b, "intermediate_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->window_size = hfm__size(b, "window_size");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__float_probability(b, "attention_dropout");
+  self->embed_dropout = hfm__float_probability(b, "embed_dropout");
+  self->resid_dropout = hfm__float_probability(b, "resid_dropout");
+  hfm__divides(b, "num_heads", self->num_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+/* Gives the next layer its window by the name of its type. */
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc, uint32_t node,
+                                          int64_t *layer) {
+  const char *type = hfm__json_text(doc, node);
+  const int local = type && hfm__equal(type, "local");
+  if (!local && !(type && hfm__equal(type, "global")))
+    hfm__refuse(b, "attention_types", type ? type : "no text", "use global or local");
+  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
+  ++*layer;
+}
+
+/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
+  const int listed = !hfm__is_null(b, "attention_layers");
+  const char *key = listed ? "attention_layers" : "attention_types";
+  const hfm__config_value list = hfm__config_find(b->config, key);
+  int64_t layers = 0;
+  uint32_t item = hfm__json_first(list.doc, list.node);
+  if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
+  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
+    int64_t count = 0;
+    if (listed) {
+      hfm__gpt_neo_layer_type(b, self, list.doc, item, &layers);
+      continue;
+    }
+    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
+      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
+    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
+      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
+        hfm__gpt_neo_layer_type(b, self, list.doc, type, &layers);
+  }
+  if (hfm__ok(b) && layers != self->num_layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "%q is for %s %i layers, but 'num_layers' is %i", key,
+                          layers > self->num_layers ? "more than" : "only",
+                          layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
+  const int64_t size = self->base.width, positions = self->max_position_embeddings;
+  block->ln_1 = hfm__layer_norm(b, "ln_1", size, self->layer_norm_epsilon);
+  hfm__begin(b, "attn", "GPTNeoAttention");
+  hfm__begin(b, "attention", "GPTNeoSelfAttention");
+  hfm__buffer_add(b, "bias", HFM_BOOL, positions * positions); /* its causal mask */
+  (void)hfm__dropout(b, "attn_dropout", self->attention_dropout);
+  block->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_dropout);
+  block->k_proj = hfm__linear(b, "k_proj", size, size, 0);
+  block->v_proj = hfm__linear(b, "v_proj", size, size, 0);
+  block->q_proj = hfm__linear(b, "q_proj", size, size, 0);
+  block->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+  hfm__end(b);
+  block->ln_2 = hfm__layer_norm(b, "ln_2", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "GPTNeoMLP");
+  block->c_fc = hfm__linear(b, "c_fc", size, self->intermediate_size, 1);
+  block->c_proj = hfm__linear(b, "c_proj", self->intermediate_size, size, 1);
+  block->act = hfm__activation(b, "act", self->activation_function);
+  block->mlp_dropout = hfm__dropout(b, "dropout", self->resid_dropout);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt_neo *self = (hfm__gpt_neo *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->max_position_embeddings, base->width, HFM__NO_PADDING);
+  self->drop = hfm__dropout(b, "drop", self->embed_dropout);
+  self->h = HFM__NEW(b, hfm__gpt_neo_block, self->num_layers);
+  hfm__gpt_neo_layer_types(b, self);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "GPTNeoBlock");
+    hfm__gpt_neo_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+/* Always causal: its own mask says so, whatever is_causal is. */
+HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__gpt_neo_block *block = &self->h[index];
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, block->q_proj, x), self->num_heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neo *self = (const hfm__gpt_neo *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  const hfm__val positions = hfm__position_ids(b, self->max_position_embeddings, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions)));
+  if (hfm__given(b, HFM__IN_position_ids)) /* its mask ends where the positions do */
+    hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_position_ids,
+                 "max_position_embeddings");
+  x = hfm__call(b, self->drop, x);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    const hfm__gpt_neo_block *block = &self->h[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__gpt_neo_attention(b, self, i, hfm__call(b, block->ln_1, x), mask), x);
+    y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
+    x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->c_proj, y)), x);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
+                                                     "classifier", 0};
+
+static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__gpt_neo_aliases[] = {
+  {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt_neo_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"attention_dropout", "0.0"},
+  {"attention_types", "[[[\"global\", \"local\"], 12]]"}, {"bos_token_id", "50256"}, {"classifier_dropout", "0.1"},
+  {"embed_dropout", "0.0"}, {"eos_token_id", "50256"}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_heads", "16"}, {"num_layers", "24"},
+  {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
+  {"window_size", "256"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+/* ==== end src/families/gpt_neo.c ==== */
+#endif
+#ifdef HFM__WITH_PHI
+/* ==== begin src/families/phi.c ==== */
+/* ==== families/phi (private): Phi-1, Phi-1.5, Phi-2 ================================================================
+   After models/phi/modeling_phi.py: one norm, then attention and MLP beside each other; a part of each head is
+   rotated; everything has biases. */
+
+typedef struct hfm__phi_layer {
+  hfm__mod q_proj, k_proj, v_proj, dense, q_layernorm, k_layernorm; /* self_attn */
+  hfm__mod activation_fn, fc1, fc2;                                 /* mlp */
+  hfm__mod input_layernorm, resid_dropout;
+} hfm__phi_layer;
+
+typedef struct hfm__phi {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, intermediate_size;
+  int64_t max_position_embeddings;
+  int32_t hidden_act, qk_layernorm;
+  double layer_norm_eps;
+  const char *resid_pdrop;
+  hfm__mod embed_dropout, final_layernorm;
+  hfm__phi_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__phi;
+
+HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
+  hfm__phi *self = HFM__NEW(b, hfm__phi, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->qk_layernorm = hfm__flag(b, "qk_layernorm");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->resid_pdrop = hfm__probability(b, "resid_pdrop");
+  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
+    hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm__phi_layer *layer) {
+  const int64_t size = self->base.width;
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "PhiAttention");
+  layer->q_proj = hfm__linear(b, "q_proj", size, queries, 1);
+  layer->k_proj = hfm__linear(b, "k_proj", size, keys, 1);
+  layer->v_proj = hfm__linear(b, "v_proj", size, keys, 1);
+  layer->dense = hfm__linear(b, "dense", queries, size, 1);
+  if (self->qk_layernorm) {
+    layer->q_layernorm = hfm__layer_norm(b, "q_layernorm", self->head_dim, self->layer_norm_eps);
+    layer->k_layernorm = hfm__layer_norm(b, "k_layernorm", self->head_dim, self->layer_norm_eps);
+  }
+  hfm__end(b);
+  hfm__begin(b, "mlp", "PhiMLP");
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+  layer->fc1 = hfm__linear(b, "fc1", size, self->intermediate_size, 1);
+  layer->fc2 = hfm__linear(b, "fc2", self->intermediate_size, size, 1);
+  hfm__end(b);
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
+}
+
+HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_keys keys = {"rope_theta", "partial_rotary_factor", 10000.0, 0.5};
+  hfm__phi *self = (hfm__phi *)base;
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
+  self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "PhiDecoderLayer");
+    hfm__phi_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__rope_init_by(b, &self->rotary_emb, "PhiRotaryEmbedding", self->head_dim, self->max_position_embeddings, &keys);
+  self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
+  self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
+}
+
+/* A projection's heads, normalised where there is a norm. */
+HFM__PRIVATE hfm__val hfm__phi_heads(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
+  return norm.id ? hfm__call(b, norm, y) : y;
+}
+
+HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *self, int64_t index, hfm__val x,
+                                             hfm__val angles, hfm__val mask) {
+  const hfm__phi_layer *layer = &self->layers[index];
+  const int64_t key_heads = self->num_key_value_heads;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  const hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  const hfm__val q = hfm__phi_heads(b, layer->q_proj, layer->q_layernorm, y, self->num_attention_heads);
+  hfm__val k = hfm__phi_heads(b, layer->k_proj, layer->k_layernorm, y, key_heads);
+  hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
+  mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+  return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
+}
+
+HFM__PRIVATE hfm__val hfm__phi_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__phi *self = (const hfm__phi *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->embed_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__phi_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layernorm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                                HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                                {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+
+static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+
+static const hfm__config_pair hfm__phi_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+/* ==== end src/families/phi.c ==== */
+#endif
+#ifdef HFM__WITH_FALCON
+/* ==== begin src/families/falcon.c ==== */
+/* ==== families/falcon (private): Falcon ============================================================================
+   After models/falcon/modeling_falcon.py: one projection for q, k and v, laid out in three ways; rotary embeddings or
+   ALiBi; attention and MLP beside each other, with one norm or two, or after each other. */
+
+typedef struct hfm__falcon_layer {
+  hfm__mod query_key_value, dense;            /* self_attention */
+  hfm__mod dense_h_to_4h, act, dense_4h_to_h; /* mlp */
+  hfm__mod input_layernorm, post_attention_layernorm, ln_attn, ln_mlp;
+} hfm__falcon_layer;
+
+typedef struct hfm__falcon {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_kv_heads, head_dim, ffn_hidden_size, max_position_embeddings;
+  int32_t activation, alibi, new_decoder_architecture, multi_query, parallel_attn, bias, two_norms;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod ln_f;
+  hfm__falcon_layer *h;
+  hfm__rope rotary_emb;
+} hfm__falcon;
+
+/* The combinations that have no forward in Transformers either. */
+HFM__PRIVATE void hfm__falcon_check(hfm__builder *b, const hfm__falcon *self, int64_t norms, int64_t kv_heads) {
+  if (self->new_decoder_architecture && !self->parallel_attn)
+    hfm__refuse(b, "parallel_attn", "false", "with new_decoder_architecture it must be true");
+  if (self->new_decoder_architecture ? norms < 1 || norms > 2 : self->parallel_attn && norms == 2)
+    hfm__refuse(b, "num_ln_in_parallel_attn", hfm__own_text(b, "%i", norms),
+                "use 1 or 2 with new_decoder_architecture, and not 2 without it");
+  if (!self->new_decoder_architecture && !self->multi_query && kv_heads != self->num_attention_heads)
+    hfm__refuse(b, "num_kv_heads", hfm__own_text(b, "%i", kv_heads),
+                "without multi_query and new_decoder_architecture every head has its own");
+}
+
+HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
+  hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
+  int64_t norms, kv_heads;
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation = hfm__activation_key(b, "activation");
+  self->alibi = hfm__flag(b, "alibi");
+  self->new_decoder_architecture = hfm__flag(b, "new_decoder_architecture");
+  self->multi_query = hfm__flag(b, "multi_query");
+  self->parallel_attn = hfm__flag(b, "parallel_attn");
+  self->bias = hfm__flag(b, "bias");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
+  norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
+  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  hfm__falcon_check(b, self, norms, kv_heads);
+  self->two_norms = self->new_decoder_architecture && norms == 2;
+  self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
+  hfm__divides(b, "num_kv_heads", self->num_kv_heads, "num_attention_heads", self->num_attention_heads);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_linear(hfm__builder *b, const hfm__falcon *self, const char *name, int64_t in,
+                                         int64_t out) {
+  return hfm__as_class(b, hfm__linear(b, name, in, out, self->bias), "FalconLinear");
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_norm(hfm__builder *b, const hfm__falcon *self, const char *name) {
+  return hfm__layer_norm(b, name, self->base.width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *self, hfm__falcon_layer *layer) {
+  const int64_t size = self->base.width;
+  hfm__begin(b, "self_attention", "FalconAttention");
+  layer->query_key_value =
+      hfm__falcon_linear(b, self, "query_key_value", size, size + 2 * self->num_kv_heads * self->head_dim);
+  layer->dense = hfm__falcon_linear(b, self, "dense", size, size);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "FalconMLP");
+  layer->dense_h_to_4h = hfm__falcon_linear(b, self, "dense_h_to_4h", size, self->ffn_hidden_size);
+  layer->act = hfm__activation(b, "act", self->activation);
+  layer->dense_4h_to_h = hfm__falcon_linear(b, self, "dense_4h_to_h", self->ffn_hidden_size, size);
+  hfm__end(b);
+  if (!self->parallel_attn) layer->post_attention_layernorm = hfm__falcon_norm(b, self, "post_attention_layernorm");
+  if (self->two_norms) {
+    layer->ln_attn = hfm__falcon_norm(b, self, "ln_attn");
+    layer->ln_mlp = hfm__falcon_norm(b, self, "ln_mlp");
+  } else {
+    layer->input_layernorm = hfm__falcon_norm(b, self, "input_layernorm");
+  }
+}
+
+HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  hfm__falcon *self = (hfm__falcon *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "FalconDecoderLayer");
+    hfm__falcon_layer_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__falcon_norm(b, self, "ln_f");
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", self->head_dim, self->max_position_embeddings, 10000.0);
+}
+
+/* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that
+   share it; without sharing each head has its three parts. */
+HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hfm__val qkv, hfm__val part[3]) {
+  const int64_t heads = self->num_attention_heads, kv = self->num_kv_heads, queries = heads / kv;
+  const hfm__val groups = hfm__split_heads(b, qkv, kv);
+  for (int32_t i = 0; i < 3; i++) {
+    const int64_t first = i ? queries + i - 1 : 0, count = i ? 1 : queries;
+    const hfm__val x = hfm__slice(b, groups, -1, first * self->head_dim, hfm__fixed(b, count * self->head_dim));
+    hfm__dim shape[4];
+    for (int32_t d = 0; d < 2; d++) shape[d] = hfm__dim_of(b, x, d);
+    shape[2] = hfm__fixed(b, heads);
+    shape[3] = hfm__fixed(b, self->head_dim);
+    part[i] = count == 1 ? x : hfm__reshape(b, x, 4, shape);
+  }
+}
+
+/* ALiBi is added before the scores are scaled. Transformers' eager attention adds it a second time, with the mask. */
+HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                            hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val part[3];
+  hfm__falcon_split(b, self, hfm__call(b, layer->query_key_value, x), part);
+  if (!self->alibi) {
+    part[0] = hfm__rotary(b, part[0], angles);
+    part[1] = hfm__rotary(b, part[1], angles);
+  }
+  part[1] = hfm__cached(b, index, "key", part[1]);
+  part[2] = hfm__cached(b, index, "value", part[2]);
+  return hfm__call(b, layer->dense, hfm__attend_by(b, part[0], part[1], part[2], scores));
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                                hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val y = hfm__call(b, self->two_norms ? layer->ln_attn : layer->input_layernorm, x);
+  const hfm__val between = hfm__add(b, hfm__falcon_attention(b, self, index, y, angles, scores), x);
+  if (self->two_norms) y = hfm__call(b, layer->ln_mlp, x);
+  if (!self->parallel_attn) y = hfm__call(b, layer->post_attention_layernorm, between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
+}
+
+/* Positions are taken, and count for nothing, where ALiBi has its own. */
+HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__falcon *self = (const hfm__falcon *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
+  hfm__scores scores;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)self->head_dim);
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  if (self->alibi) scores.bias = hfm__falcon_bias(b, self);
+  else angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__falcon_layer_forward(b, self, i, x, angles, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
+                                                    "classifier", 0};
+
+static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__falcon_defaults[] = {
+  {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
+  {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
+  {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
+  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "65024"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+/* ==== end src/families/falcon.c ==== */
+#endif
+#ifdef HFM__WITH_BLOOM
+/* ==== begin src/families/bloom.c ==== */
+/* ==== families/bloom (private): BLOOM ==============================================================================
+   After models/bloom/modeling_bloom.py: no positions but ALiBi; a norm over the embeddings; q, k and v of a head lie
+   side by side in one projection. */
+
+typedef struct hfm__bloom_block {
+  hfm__mod input_layernorm, query_key_value, dense, post_attention_layernorm;
+  hfm__mod dense_h_to_4h, gelu_impl, dense_4h_to_h; /* mlp */
+} hfm__bloom_block;
+
+typedef struct hfm__bloom {
+  hfm__causal base;
+  int64_t n_layer, n_head;
+  int32_t apply_residual_connection_post_layernorm;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod word_embeddings_layernorm, ln_f;
+  hfm__bloom_block *h;
+} hfm__bloom;
+
+HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
+  hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->n_layer = hfm__layer_count(b, "n_layer");
+  self->n_head = hfm__size(b, "n_head");
+  self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "n_head", self->n_head, "hidden_size", self->base.width);
+  if (hfm__flag(b, "slow_but_exact") && hfm__size(b, "pretraining_tp") > 1)
+    hfm__refuse(b, "slow_but_exact", "true", "with pretraining_tp above 1 it leaves out biases; use false");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__bloom_block_init(hfm__builder *b, const hfm__bloom *self, hfm__bloom_block *block) {
+  const int64_t size = self->base.width;
+  block->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "self_attention", "BloomAttention");
+  block->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, 1);
+  block->dense = hfm__linear(b, "dense", size, size, 1);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  block->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "BloomMLP");
+  block->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, 4 * size, 1);
+  block->gelu_impl = hfm__as_class(b, hfm__activation(b, "gelu_impl", HFM__ACTIVATION_gelu_new), "BloomGelu");
+  block->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", 4 * size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bloom_init(hfm__builder *b, hfm__causal *base) {
+  hfm__bloom *self = (hfm__bloom *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->word_embeddings_layernorm =
+      hfm__layer_norm(b, "word_embeddings_layernorm", base->width, self->layer_norm_epsilon);
+  self->h = HFM__NEW(b, hfm__bloom_block, self->n_layer);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "BloomBlock");
+    hfm__bloom_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_attention(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                           const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const hfm__val qkv = hfm__call(b, block->query_key_value, x), q = hfm__head_part(b, qkv, self->n_head, 3, 0);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__head_part(b, qkv, self->n_head, 3, 1));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, self->n_head, 3, 2));
+  return hfm__call(b, block->dense, hfm__attend_by(b, q, k, v, scores));
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_block_forward(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                               const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const int32_t normed = self->apply_residual_connection_post_layernorm;
+  hfm__val y = hfm__call(b, block->input_layernorm, x);
+  x = hfm__add(b, hfm__bloom_attention(b, self, index, y, scores), normed ? y : x);
+  y = hfm__call(b, block->post_attention_layernorm, x);
+  if (normed) x = y;
+  y = hfm__call(b, block->gelu_impl, hfm__call(b, block->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, block->dense_4h_to_h, y), x);
+}
+
+/* Positions are taken, and count for nothing, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__bloom *self = (const hfm__bloom *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  hfm__scores scores;
+  if (hfm__given(b, HFM__IN_position_ids)) (void)hfm__position_ids(b, 0, 0);
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  x = hfm__call(b, self->word_embeddings_layernorm, x);
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__bloom_block_forward(b, self, i, x, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
+                                                   "classifier", 0};
+
+static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__bloom_aliases[] = {
+  {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bloom_defaults[] = {
+  {"apply_residual_connection_post_layernorm", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"},
+  {"eos_token_id", "2"}, {"hidden_dropout", "0.0"}, {"hidden_size", "64"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_head", "8"}, {"n_layer", "2"}, {"pretraining_tp", "1"},
+  {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+/* ==== end src/families/bloom.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/decoder.c ==== */
@@ -21952,7 +23037,25 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
@@ -23690,6 +24793,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -23712,8 +24816,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);

@@ -80,8 +80,29 @@
 #ifdef HFM__WITH_DISTILBERT
 #include "families/distilbert.c"
 #endif
+#ifdef HFM__WITH_CAUSAL
+#include "families/causal.c"
+#endif
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
+#endif
+#ifdef HFM__WITH_OPT
+#include "families/opt.c"
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+#include "families/gpt_neox.c"
+#endif
+#ifdef HFM__WITH_GPT_NEO
+#include "families/gpt_neo.c"
+#endif
+#ifdef HFM__WITH_PHI
+#include "families/phi.c"
+#endif
+#ifdef HFM__WITH_FALCON
+#include "families/falcon.c"
+#endif
+#ifdef HFM__WITH_BLOOM
+#include "families/bloom.c"
 #endif
 #ifdef HFM__WITH_LLAMA
 #include "families/decoder.c"

@@ -159,13 +159,30 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* What stands beside the object of rope parameters in a class of configurations, and what is where nothing does. */
+typedef struct hfm__rope_keys {
+  const char *theta_key, *partial_key; /* partial_key NULL: whole heads are rotated */
+  double theta, partial;
+} hfm__rope_keys;
+
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
-  double base = fallback;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_keys *keys) {
+  double base = keys->theta;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
-    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+  if (hfm__ok(b) && hfm__config_find(b->config, keys->theta_key).node)
+    b->result = hfm__config_need_float(b->config, keys->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
+}
+
+/* How much of a head is rotated, likewise. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_keys *keys) {
+  double part = keys->partial;
+  if (!keys->partial_key) return 1;
+  if (hfm__config_rope_member(b->config, NULL, "partial_rotary_factor").node)
+    part = hfm__rope_needed(b, "partial_rotary_factor");
+  else if (hfm__ok(b) && !hfm__is_null(b, keys->partial_key))
+    b->result = hfm__config_need_float(b->config, keys->partial_key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
@@ -192,26 +209,27 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta) {
+HFM__PRIVATE void hfm__rope_init_by(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+                                    int64_t max_positions, const hfm__rope_keys *keys) {
   const char *type = hfm__rope_type(b);
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b, default_theta);
+  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, keys));
+  rope->base = hfm__rope_theta(b, keys);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (!keys->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
@@ -241,6 +259,14 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
   hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
   hfm__end(b);
+}
+
+/* The same for a class that rotates whole heads and calls the base rope_theta. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+                                 int64_t max_positions, double default_theta) {
+  hfm__rope_keys keys = {"rope_theta", NULL, 0, 1};
+  keys.theta = default_theta;
+  hfm__rope_init_by(b, rope, torch_class, head_dim, max_positions, &keys);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
