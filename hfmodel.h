@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "1444da8a5c67a66d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "dea6581f5d4074ab" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -62,8 +62,8 @@ WHAT IT LOADS
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
-          mistral, qwen2, qwen3, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every
-          pair of model type and task.
+          mistral, qwen2, qwen3, gemma, vit, deit, with the heads that Transformers has for them. hfm_registry() lists
+          every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -122,10 +122,11 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STRICT       no options.strict
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
-  HFMODEL_ONLY_LLAMA,
+  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_GEMMA,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA,
+  HFMODEL_NO_GEMMA,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
                           deit)
 
@@ -3169,6 +3170,12 @@ HFM__PRIVATE void hfm__store(void *data, hfm_dtype dtype, int64_t i, double valu
   const float f = (float)value;
   if (dtype == HFM_F32) ((float *)data)[i] = f;
   else ((uint16_t *)data)[i] = dtype == HFM_F16 ? hfm__f32_to_f16(f) : hfm__f32_to_bf16(f);
+}
+
+/* `value` as that dtype holds it: rounded to 16 bits or, for every other one, to float32. */
+HFM__PRIVATE float hfm__rounded(hfm_dtype dtype, double value) {
+  if (dtype == HFM_F16) return hfm__f16_to_f32(hfm__f32_to_f16((float)value));
+  return dtype == HFM_BF16 ? hfm__bf16_to_f32(hfm__f32_to_bf16((float)value)) : (float)value;
 }
 /* ==== end src/tensor/convert.c ==== */
 
@@ -7709,21 +7716,18 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
-   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
-HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_scaling");
-  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
-  if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
-    const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
-    if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-  }
-  return value;
-}
-
+/* A rope parameter. The model's are in "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else in "rope_parameters". Where each type of layer has its own (`layer_type` is not NULL), they are in
+   that member of "rope_parameters"; what "rope_scaling" says is for full attention, but its "type" is not heard, since
+   each type of layer has a "rope_type" by then. */
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
                                                        const char *key) {
-  hfm__config_value value = hfm__config_rope(config, layer_type);
+  const hfm__config_value scaling = hfm__config_find(config, "rope_scaling");
+  const int scales = layer_type ? hfm__equal(layer_type, "full_attention") && !hfm__equal(key, "type") &&
+                                      hfm__json_member_of(scaling.doc, scaling.node, key) != 0
+                                : hfm__json_first(scaling.doc, scaling.node) != 0;
+  hfm__config_value value = scales ? scaling : hfm__config_find(config, "rope_parameters");
+  if (layer_type && !scales) value.node = hfm__json_member_of(value.doc, value.node, layer_type);
   value.node = hfm__json_member_of(value.doc, value.node, key);
   return value;
 }
@@ -8167,7 +8171,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
                  activation(x W^T + bias) + residual; weight in its storage dtype
      embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
-     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
+     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
      attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64?, bias [B or 1, H or 1,
@@ -8289,6 +8293,7 @@ typedef struct hfm__attrs {
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
+  float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
   float softcap;                     /* attention: the bound that scores approach; 0: none */
   double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
@@ -17800,7 +17805,7 @@ HFM__PRIVATE const float *hfm__row(const hfm__operand *x, int64_t r) {
   return (const float *)x->data + hfm__row_offset(x, r);
 }
 
-/* ---- Norms: weight and bias may be 16-bit and are then widened into scratch ---- */
+/* ---- Norms: weight and bias, where they are 16-bit or have an offset, are made ready in scratch ---- */
 
 HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
   return 2 * hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
@@ -17810,10 +17815,12 @@ HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
 HFM__PRIVATE const float *hfm__norm_parameter(const hfm__op_args *a, int32_t index, hfm__worker *worker) {
   const hfm__operand *x = &a->in[index];
   const int64_t n = hfm__width(&a->in[0]);
+  const float offset = a->attrs->offset;
   float *to;
-  if (!x->data || x->dtype == HFM_F32) return (const float *)x->data;
+  if (!x->data || (x->dtype == HFM_F32 && offset == 0)) return (const float *)x->data;
   to = (float *)(void *)(worker->scratch + (uint64_t)(index - 1) * hfm__aligned((uint64_t)n * sizeof(float)));
   hfm__widened(a->cpu, x, 0, n, to);
+  if (offset != 0) a->cpu->kernels->add(to, &offset, 1, to, n);
   return to;
 }
 
@@ -18289,7 +18296,8 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, activation, stride, padding, first_row */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding, first_row */
+  double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
 enum {
@@ -18317,7 +18325,7 @@ typedef struct hfm__parameter {
 typedef struct hfm__buffer {
   const char *name;
   int32_t module;
-  hfm_dtype dtype;
+  hfm_dtype dtype; /* HFM_DTYPE_AUTO until the load knows the model's */
   int64_t elements;
 } hfm__buffer;
 
@@ -18335,6 +18343,12 @@ HFM__PRIVATE void hfm__tree_free(hfm__tree *tree) {
   hfm__free(&mem, tree->parameters, (uint64_t)tree->parameter_capacity * sizeof *tree->parameters);
   hfm__free(&mem, tree->buffers, (uint64_t)tree->buffer_capacity * sizeof *tree->buffers);
   hfm__arena_free(&tree->arena);
+}
+
+/* Gives the model's dtype to the buffers that have no other. */
+HFM__PRIVATE void hfm__tree_settle_buffers(hfm__tree *tree, hfm_dtype dtype) {
+  for (size_t i = 0; i < tree->buffer_count; i++)
+    if (tree->buffers[i].dtype == HFM_DTYPE_AUTO) tree->buffers[i].dtype = dtype;
 }
 
 /* The module after `module` in a walk of the whole tree, parents first; 0 at the end. */
@@ -18590,6 +18604,7 @@ typedef struct hfm__builder {
   int32_t scope;
   uint64_t parameter_budget, element_budget;
   double initializer_range;
+  const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
@@ -18986,6 +19001,19 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   return module;
 }
 
+/* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
+HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
+                                            int64_t size, int64_t padding_idx, double scale) {
+  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  if (!hfm__ok(b)) return module;
+  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
+  b->tree->modules[module.id].embed_scale = scale;
+  b->scope = module.id;
+  hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
+  hfm__end(b);
+  return module;
+}
+
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
@@ -19006,6 +19034,16 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* An RMSNorm whose weight is stored as its difference from 1. */
+HFM__PRIVATE hfm__mod hfm__rms_norm_from_one(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
+                                             double epsilon) {
+  const hfm__mod module = hfm__rms_norm(b, name, torch_class, size, epsilon);
+  if (!hfm__ok(b)) return module;
+  b->tree->parameters[b->tree->modules[module.id].weight.id].init = HFM__INIT_ZEROS;
+  b->tree->modules[module.id].attrs.offset = 1;
   return module;
 }
 
@@ -19405,7 +19443,7 @@ HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
   return hfm__copy(b, hfm__stored(b, parameter));
 }
 
-/* A vector that lives as long as the model. */
+/* A vector that lives as long as the graph. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
   hfm__graph *g = b->graph;
   hfm__dim shape;
@@ -19482,6 +19520,17 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
 
+/* x times a number. */
+HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
+  float *constant = hfm__ok(b) ? (float *)hfm__arena_alloc(&b->graph->arena, sizeof *constant) : NULL;
+  if (!constant) {
+    hfm__builder_memory(b);
+    return x;
+  }
+  *constant = (float)factor;
+  return hfm__mul(b, x, hfm__vector(b, constant, 1));
+}
+
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
                                       hfm__val in2) {
@@ -19537,14 +19586,17 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
   hfm__dim shape[HFM_MAX_RANK];
+  hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
   const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
+  return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
+                             : rows;
 }
 
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
@@ -19948,6 +20000,15 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
    "dynamic" and "longrope" depend on how far a call reaches. */
 
+/* Which parameters count. */
+typedef struct hfm__rope_source {
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+} hfm__rope_source;
+
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
   const float *frequency;      /* [dimension / 2] */
@@ -19966,7 +20027,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -19978,7 +20039,7 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
     char found[HFM__JSON_SHOWN];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__json_found(member.doc, member.node, &t);
@@ -19992,7 +20053,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   double value = 1;
-  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
@@ -20028,7 +20089,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -20077,7 +20138,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
   const int64_t half = rope->dimension / 2;
-  const hfm__config_value list = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -20105,41 +20166,35 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
-/* What stands beside the object of rope parameters in a class of configurations, and what is where nothing does. */
-typedef struct hfm__rope_keys {
-  const char *theta_key, *partial_key; /* partial_key NULL: whole heads are rotated */
-  double theta, partial;
-} hfm__rope_keys;
-
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_keys *keys) {
-  double base = keys->theta;
-  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, keys->theta_key).node)
-    b->result = hfm__config_need_float(b->config, keys->theta_key, 1e-300, 1e300, &base, b->error);
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
+  double base = source->theta;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
+    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
 }
 
 /* How much of a head is rotated, likewise. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_keys *keys) {
-  double part = keys->partial;
-  if (!keys->partial_key) return 1;
-  if (hfm__config_rope_member(b->config, NULL, "partial_rotary_factor").node)
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  double part = source->partial;
+  if (!source->partial_key) return 1;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
     part = hfm__rope_needed(b, "partial_rotary_factor");
-  else if (hfm__ok(b) && !hfm__is_null(b, keys->partial_key))
-    b->result = hfm__config_need_float(b->config, keys->partial_key, 1e-300, 1, &part, b->error);
+  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
+    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
   return HFM__MIN(part, 1);
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
                             "rope parameter %q must be a string", keys[i]);
   }
-  return hfm__config_rope_type(b->config, NULL);
+  return hfm__config_rope_type(b->config, b->rope_layer);
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -20154,20 +20209,25 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init_by(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                    int64_t max_positions, const hfm__rope_keys *keys) {
-  const char *type = hfm__rope_type(b);
+/* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
+   scope. */
+HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
+                                 int64_t max_positions) {
+  static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
+  const char *type;
   float *frequency;
   double factor = 1;
+  b->rope_layer = source->layer_type;
+  type = hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, keys));
-  rope->base = hfm__rope_theta(b, keys);
+  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
+  if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
-  if (!keys->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -20201,18 +20261,18 @@ HFM__PRIVATE void hfm__rope_init_by(hfm__builder *b, hfm__rope *rope, const char
   } else if (!hfm__equal(type, "default")) {
     hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
   }
-  hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
-  hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
-  hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
-  hfm__end(b);
+  for (size_t i = 0; i < HFM__COUNT(buffers); i++)
+    hfm__buffer_add(b,
+                    source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
+                    HFM_F32, rope->dimension / 2);
 }
 
-/* The same for a class that rotates whole heads and calls the base rope_theta. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta) {
-  hfm__rope_keys keys = {"rope_theta", NULL, 0, 1};
-  keys.theta = default_theta;
-  hfm__rope_init_by(b, rope, torch_class, head_dim, max_positions, &keys);
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
+  hfm__end(b);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
@@ -20266,7 +20326,8 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
     !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
-    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -20302,6 +20363,12 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
+#define HFM__WITH_GEMMA
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
@@ -21654,7 +21721,7 @@ HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox 
 }
 
 HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_keys keys = {"rotary_emb_base", "rotary_pct", 10000.0, 0.25};
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25};
   hfm__gpt_neox *self = (hfm__gpt_neox *)base;
   base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
   self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
@@ -21667,8 +21734,8 @@ HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
-  hfm__rope_init_by(b, &self->rotary_emb, "*RotaryEmbedding", base->width / self->num_attention_heads,
-                    self->max_position_embeddings, &keys);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", &source, base->width / self->num_attention_heads,
+                 self->max_position_embeddings);
 }
 
 HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
@@ -21772,8 +21839,8 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
 }
 
 /* Gives the next layer its window by the name of its type. */
-HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc, uint32_t node,
-                                          int64_t *layer) {
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
+                                          uint32_t node, int64_t *layer) {
   const char *type = hfm__json_text(doc, node);
   const int local = type && hfm__equal(type, "local");
   if (!local && !(type && hfm__equal(type, "global")))
@@ -21974,7 +22041,7 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
 }
 
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_keys keys = {"rope_theta", "partial_rotary_factor", 10000.0, 0.5};
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5};
   hfm__phi *self = (hfm__phi *)base;
   base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
@@ -21985,7 +22052,7 @@ HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
     hfm__end(b);
   }
   hfm__end(b);
-  hfm__rope_init_by(b, &self->rotary_emb, "PhiRotaryEmbedding", self->head_dim, self->max_position_embeddings, &keys);
+  hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
   self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
   self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
 }
@@ -22143,6 +22210,7 @@ HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *sel
 }
 
 HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1};
   hfm__falcon *self = (hfm__falcon *)base;
   base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
   self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
@@ -22154,7 +22222,8 @@ HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   self->ln_f = hfm__falcon_norm(b, self, "ln_f");
-  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", self->head_dim, self->max_position_embeddings, 10000.0);
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
 }
 
 /* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that
@@ -22370,7 +22439,7 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
 static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
 /* ==== end src/families/bloom.c ==== */
 #endif
-#ifdef HFM__WITH_LLAMA
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA)
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
@@ -22379,14 +22448,18 @@ static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hf
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
+/* Which rotary embedding a layer has: the model's; or, where there is one for each type of layer, that of full or of
+   sliding attention; or none. */
+enum { HFM__ROPE_FULL, HFM__ROPE_SLIDING, HFM__ROPE_NONE, HFM__ROPE_KINDS };
+
 struct hfm__decoder;
 
 /* What a layer needs besides its input. */
 typedef struct hfm__decoder_call {
-  hfm__val angles, mask;
+  hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
-/* A family's own part. `configure` makes the family's struct, which begins with a hfm__decoder, and its layers. */
+/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
 typedef struct hfm__decoder_class {
   struct hfm__decoder *(*configure)(hfm__builder *b);
   void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
@@ -22401,19 +22474,46 @@ typedef struct hfm__decoder_traits {
   double rope_theta;         /* where the configuration has none */
 } hfm__decoder_traits;
 
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+  int32_t rope;   /* HFM__ROPE_... */
+} hfm__decoder_attention;
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+} hfm__decoder_mlp;
+
+/* Each family has those of the norms that its layer registers. */
+typedef struct hfm__decoder_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+} hfm__decoder_layer;
+
 typedef struct hfm__decoder {
   const hfm__decoder_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm; /* none, unless the family says otherwise */
   double rms_norm_eps;
+  /* None of these, unless the family says otherwise. */
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  double embed_scale;    /* what embeddings are multiplied by */
+  double attn_logit_softcapping, final_logit_softcapping;
+  int32_t rope_by_layer_type;
+  double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class; /* "*Model" */
   hfm__mod embed_tokens, norm, head, head_dropout;
-  hfm__rope rotary_emb;
+  hfm__decoder_layer *layers;
+  hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
 
-/* Reads what all of them have in common. */
-HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, const char *activation) {
+/* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
+HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activation) {
+  hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
+  if (!self) return NULL;
   self->traits = (const hfm__decoder_traits *)b->traits;
   self->vocab_size = hfm__size(b, "vocab_size");
   self->hidden_size = hfm__size(b, "hidden_size");
@@ -22430,17 +22530,37 @@ HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, co
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->model_class = "*Model";
+  self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
+  return hfm__ok(b) ? self : NULL;
 }
 
 /* ---- Attention ---- */
 
-typedef struct hfm__decoder_attention {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
-  int64_t window; /* how far a token sees, itself included; 0: to the end */
-} hfm__decoder_attention;
+/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+  const char *type;
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  if (hfm__is_null(b, "layer_types")) return otherwise;
+  hfm__text_format(&t, "layer_types.%i", i);
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  return type && hfm__equal(type, "sliding_attention");
+}
+
+/* A window as attention takes it: with is_causal: false it reaches to both sides, and its end counts. */
+HFM__PRIVATE int64_t hfm__window(hfm__builder *b, int64_t sliding_window) {
+  return hfm__is_causal(b) ? sliding_window : sliding_window + 1;
+}
 
 HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
-  return hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+  return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
+                             : hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
 }
 
 HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
@@ -22468,28 +22588,33 @@ HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder 
   return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
 }
 
-/* Not `causal`, a window reaches to both sides, and its end counts. */
-HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self,
-                                                     const hfm__decoder_attention *attention, int64_t index, hfm__val x,
-                                                     const hfm__decoder_call *call) {
+/* The attention of layer `index`. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
+                                                     hfm__val x, const hfm__decoder_call *call) {
+  const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
-  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
-  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__val angles = call->angles[attention->rope];
   const hfm__mod no_norm = {0};
+  hfm__scores scores;
   hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
   hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
   hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  if (angles.id) {
+    q = hfm__rotary(b, q, angles);
+    k = hfm__rotary(b, k, angles);
+  }
+  k = hfm__cached(b, index, "key", k);
   v = hfm__cached(b, index, "value", v);
-  q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, scale, self->causal, window));
+  memset(&scores, 0, sizeof scores);
+  scores.scale = self->scaling;
+  scores.softcap = self->attn_logit_softcapping;
+  scores.keep = call->mask;
+  scores.causal = self->causal;
+  scores.window = attention->window;
+  return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
 
 /* ---- MLP ---- */
-
-typedef struct hfm__decoder_mlp {
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;
-} hfm__decoder_mlp;
 
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
@@ -22505,10 +22630,60 @@ HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decod
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
 
+/* ---- Llama's layer ---- */
+
+HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+}
+
 /* ---- The model around the layers ---- */
 
+/* Does a layer have this one? */
+HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) {
+  for (int64_t i = 0; i < self->num_hidden_layers; i++)
+    if (self->layers[i].self_attn.rope == rope) return 1;
+  return 0;
+}
+
+/* One for each type of layer that there is. */
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
+  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1},
+                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1}};
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
+    if (hfm__decoder_uses_rope(self, i))
+      hfm__rope_read(b, &self->rotary_emb[i], &sources[i], self->head_dim, self->max_position_embeddings);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
+  hfm__rope_source source;
+  memset(&source, 0, sizeof source);
+  source.theta_key = "rope_theta";
+  source.theta = self->traits->rope_theta;
+  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
+}
+
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  self->embed_tokens =
+      self->embed_scale != 0
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
+                                  self->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
   hfm__begin_list(b, "layers");
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__begin_item(b, i, "*DecoderLayer");
@@ -22517,8 +22692,8 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta);
+  if (self->rope_by_layer_type) hfm__decoder_ropes_init(b, self);
+  else hfm__decoder_rope_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -22526,7 +22701,9 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
-  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  memset(&call, 0, sizeof call);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
+    if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
   call.mask = hfm__decoder_mask(b, positions);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
@@ -22544,7 +22721,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
 HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   hfm__decoder_model_init(b, self);
   hfm__end(b);
   return self;
@@ -22570,8 +22747,10 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+  const double cap = self->final_logit_softcapping;
+  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
+  hfm__output(b, HFM__OUT_logits, logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
@@ -22624,11 +22803,13 @@ static const hfm__head hfm__decoder_heads[] = {
 
 static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
+#endif
+#ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3, SmolLM3 =============================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_WITHOUT_ROPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -22637,98 +22818,79 @@ typedef struct hfm__llama_traits {
   int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
   int32_t qk_norm;          /* HFM__QK_NORM_... */
   int32_t window;           /* HFM__WINDOW_... */
+  int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
 } hfm__llama_traits;
-
-typedef struct hfm__llama_layer {
-  hfm__decoder_attention self_attn;
-  hfm__decoder_mlp mlp;
-  hfm__mod input_layernorm, post_attention_layernorm;
-} hfm__llama_layer;
-
-typedef struct hfm__llama {
-  hfm__decoder decoder;
-  hfm__llama_layer *layers;
-} hfm__llama;
 
 HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
-  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
-  hfm__decoder *decoder;
-  int32_t bias;
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
-  decoder = &self->decoder;
-  hfm__decoder_configure(b, decoder, "hidden_act");
-  bias = hfm__flag(b, "attention_bias");
-  decoder->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
-  decoder->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
-  decoder->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
-  decoder->qk_norm = traits->qk_norm;
+  self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
+  self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
+  self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  self->qk_norm = traits->qk_norm;
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
     hfm__refuse(b, "model_type", "mistral",
                 "with layer_types Transformers takes it for ministral, which is not here yet");
-  self->layers = HFM__NEW(b, hfm__llama_layer, decoder->num_hidden_layers);
-  return decoder;
+  return self;
 }
 
-/* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
-  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const char *type;
+/* Has layer i rotary embeddings? */
+HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
+  int64_t flag = 1;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
+  if (!((const hfm__llama_traits *)b->traits)->no_rope_layers) return 1;
+  if (hfm__is_null(b, "no_rope_layers")) return (i + 1) % hfm__size(b, "no_rope_layer_interval") != 0;
+  hfm__text_format(&t, "no_rope_layers.%i", i);
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, -INT32_MAX, INT32_MAX, &flag, b->error);
+  return flag != 0;
+}
+
+/* How far layer i sees; 0: to the end. */
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
+  const int32_t wanted = hfm__flag(b, "use_sliding_window") && !hfm__is_null(b, "sliding_window");
   int64_t first = INT32_MAX;
-  if (rule == HFM__WINDOW_EVERY_LAYER)
-    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
-      hfm__is_null(b, "sliding_window"))
-    return 0;
-  if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b))
+  int32_t sliding = 0;
+  if (rule == HFM__WINDOW_EVERY_LAYER) {
+    sliding = !hfm__is_null(b, "sliding_window");
+  } else if (rule == HFM__WINDOW_WITHOUT_ROPE) {
+    sliding = hfm__is_sliding(b, i, wanted && !hfm__llama_has_rope(b, i));
+  } else if (rule == HFM__WINDOW_BY_LAYER_TYPE && wanted) {
+    if (hfm__ok(b) && hfm__is_null(b, "layer_types"))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    return i >= first ? hfm__size(b, "sliding_window") : 0;
+    sliding = hfm__is_sliding(b, i, i >= first);
   }
-  hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm__string(b, key, NULL);
-  if (hfm__ok(b) && !type)
-    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
-  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention"))
-    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
-  return 0;
+  return sliding ? hfm__window(b, hfm__size(b, "sliding_window")) : 0;
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
-  hfm__llama_layer *layer = &((hfm__llama *)self)->layers[index];
-  hfm__decoder_attention_init(b, self, &layer->self_attn);
-  layer->self_attn.window = hfm__llama_window(b, index);
-  hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
-}
-
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
-                                               const hfm__decoder_call *call) {
-  const hfm__llama_layer *layer = &((const hfm__llama *)self)->layers[index];
-  hfm__val y = hfm__call(b, layer->input_layernorm, x);
-  x = hfm__add(b, hfm__decoder_attention_forward(b, self, &layer->self_attn, index, y, call), x);
-  y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+  hfm__decoder_layer_init(b, self, index);
+  self->layers[index].self_attn.window = hfm__llama_window(b, index);
+  if (!hfm__llama_has_rope(b, index)) self->layers[index].self_attn.rope = HFM__ROPE_NONE;
 }
 
 static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
-                                                    hfm__llama_layer_forward};
+                                                    hfm__decoder_layer_forward};
 
-#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+    {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
-    HFM__WINDOW_BY_LAYER_TYPE};
-#undef HFM__LLAMA
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0};
+static const hfm__llama_traits hfm__smollm3_traits = {
+    {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
 /* ---- Configuration classes ---- */
 
@@ -22761,11 +22923,251 @@ static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
+static const hfm__config_pair hfm__smollm3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
+  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};
 /* ==== end src/families/llama.c ==== */
+#endif
+#ifdef HFM__WITH_OLMO2
+/* ==== begin src/families/olmo2.c ==== */
+/* ==== families/olmo2 (private): OLMo 2 ============================================================================
+   After models/olmo2/modeling_olmo2.py: Llama whose layers norm what attention and MLP give, not what they get, and
+   queries and keys over their whole width. */
+
+HFM__PRIVATE hfm__decoder *hfm__olmo2_configure(hfm__builder *b) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = bias;
+  self->qk_norm = HFM__QK_NORM_WIDTH;
+  return self;
+}
+
+HFM__PRIVATE void hfm__olmo2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                               const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__decoder_attention_forward(b, self, index, x, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, x);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__olmo2_class = {hfm__olmo2_configure, hfm__olmo2_layer_init,
+                                                    hfm__olmo2_layer_forward};
+static const hfm__decoder_traits hfm__olmo2_traits = {&hfm__olmo2_class, NULL, 10000.0};
+
+static const hfm__head hfm__olmo2_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__olmo2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "50304"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults};
+/* ==== end src/families/olmo2.c ==== */
+#endif
+#ifdef HFM__WITH_GEMMA
+/* ==== begin src/families/gemma.c ==== */
+/* ==== families/gemma (private): Gemma, Gemma 2, Gemma 3 (text) ====================================================
+   After models/gemma*: Llama with scaled embeddings, and norms whose weights are told from 1. Gemma 2 norms before and
+   after attention and MLP, caps scores and logits, and alternates full and sliding attention; Gemma 3 norms queries and
+   keys instead of capping scores, and each type of its layers has rotary embeddings of its own. */
+
+/* What the three have in common; `activation` is its key. */
+HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activation) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, activation);
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = bias;
+  self->norm_from_one = 1;
+  self->embed_scale = sqrt((double)self->hidden_size);
+  return self;
+}
+
+HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
+  if (hfm__flag(b, "use_bidirectional_attention"))
+    hfm__refuse(b, "use_bidirectional_attention", "true",
+                "for this model type Transformers heeds it with some implementations of attention only");
+}
+
+/* ---- Gemma ---- */
+
+HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
+  if (!self) return NULL;
+  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
+                                                    hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+
+/* ---- Gemma 2 ---- */
+
+/* A bound that values approach, 0 where there is none. */
+HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
+  double cap = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-30, 1e30, &cap, b->error);
+  return cap;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
+  if (!self) return NULL;
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
+  self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  return self;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+/* With norms before and after attention and MLP. */
+HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_layer_init(b, self, index);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__gemma2_norms_init(b, self, index);
+  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  y = hfm__decoder_attention_forward(b, self, index, y, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__call(b, layer->pre_feedforward_layernorm, x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, y);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+
+/* ---- Gemma 3 ---- */
+
+/* attn_logit_softcapping is in its configuration, but not in its forward. */
+HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  self->rope_by_layer_type = 1;
+  self->model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
+  return self;
+}
+
+/* Bidirectional, the window is half to each side. */
+HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  int64_t window;
+  hfm__gemma2_norms_init(b, self, index);
+  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
+  window = hfm__size(b, "sliding_window");
+  if (hfm__flag(b, "use_bidirectional_attention")) window = window / 2 + 1;
+  attention->window = hfm__window(b, window);
+  attention->rope = HFM__ROPE_SLIDING;
+}
+
+static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+
+/* ---- Heads ---- */
+
+static const hfm__head hfm__gemma_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
+
+static const hfm__head hfm__gemma3_heads[] = {
+    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__gemma_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_act", "\"gelu_pytorch_tanh\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "24576"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "16"},
+  {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
+  {"eos_token_id", "1"}, {"final_logit_softcapping", "30.0"}, {"head_dim", "256"},
+  {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
+  {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
+  {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
+  {"vocab_size", "262208"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
+/* ==== end src/families/gemma.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -23062,6 +23464,15 @@ static const hfm__arch hfm__archs[] = {
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
+#endif
+#ifdef HFM__WITH_GEMMA
+    {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -23822,6 +24233,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.error = error;
   l.arena.mem = model->ctx.mem;
   l.dtype = hfm__target_dtype(model, options);
+  hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
   l.most = hfm__most_allocated(&l);
@@ -25651,6 +26063,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
     request.binding[HFM__SYM_LENGTH] = length;

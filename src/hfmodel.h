@@ -104,9 +104,17 @@
 #ifdef HFM__WITH_BLOOM
 #include "families/bloom.c"
 #endif
-#ifdef HFM__WITH_LLAMA
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA)
 #include "families/decoder.c"
+#endif
+#ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_OLMO2
+#include "families/olmo2.c"
+#endif
+#ifdef HFM__WITH_GEMMA
+#include "families/gemma.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

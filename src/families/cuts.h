@@ -4,7 +4,8 @@
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
     !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
-    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -40,6 +41,12 @@
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
+#define HFM__WITH_GEMMA
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT

@@ -5,14 +5,18 @@
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
+/* Which rotary embedding a layer has: the model's; or, where there is one for each type of layer, that of full or of
+   sliding attention; or none. */
+enum { HFM__ROPE_FULL, HFM__ROPE_SLIDING, HFM__ROPE_NONE, HFM__ROPE_KINDS };
+
 struct hfm__decoder;
 
 /* What a layer needs besides its input. */
 typedef struct hfm__decoder_call {
-  hfm__val angles, mask;
+  hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
-/* A family's own part. `configure` makes the family's struct, which begins with a hfm__decoder, and its layers. */
+/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
 typedef struct hfm__decoder_class {
   struct hfm__decoder *(*configure)(hfm__builder *b);
   void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
@@ -27,19 +31,46 @@ typedef struct hfm__decoder_traits {
   double rope_theta;         /* where the configuration has none */
 } hfm__decoder_traits;
 
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+  int32_t rope;   /* HFM__ROPE_... */
+} hfm__decoder_attention;
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+} hfm__decoder_mlp;
+
+/* Each family has those of the norms that its layer registers. */
+typedef struct hfm__decoder_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+} hfm__decoder_layer;
+
 typedef struct hfm__decoder {
   const hfm__decoder_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm; /* none, unless the family says otherwise */
   double rms_norm_eps;
+  /* None of these, unless the family says otherwise. */
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  double embed_scale;    /* what embeddings are multiplied by */
+  double attn_logit_softcapping, final_logit_softcapping;
+  int32_t rope_by_layer_type;
+  double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class; /* "*Model" */
   hfm__mod embed_tokens, norm, head, head_dropout;
-  hfm__rope rotary_emb;
+  hfm__decoder_layer *layers;
+  hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
 
-/* Reads what all of them have in common. */
-HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, const char *activation) {
+/* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
+HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activation) {
+  hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
+  if (!self) return NULL;
   self->traits = (const hfm__decoder_traits *)b->traits;
   self->vocab_size = hfm__size(b, "vocab_size");
   self->hidden_size = hfm__size(b, "hidden_size");
@@ -56,17 +87,37 @@ HFM__PRIVATE void hfm__decoder_configure(hfm__builder *b, hfm__decoder *self, co
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->model_class = "*Model";
+  self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
+  return hfm__ok(b) ? self : NULL;
 }
 
 /* ---- Attention ---- */
 
-typedef struct hfm__decoder_attention {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
-  int64_t window; /* how far a token sees, itself included; 0: to the end */
-} hfm__decoder_attention;
+/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+  const char *type;
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  if (hfm__is_null(b, "layer_types")) return otherwise;
+  hfm__text_format(&t, "layer_types.%i", i);
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  return type && hfm__equal(type, "sliding_attention");
+}
+
+/* A window as attention takes it: with is_causal: false it reaches to both sides, and its end counts. */
+HFM__PRIVATE int64_t hfm__window(hfm__builder *b, int64_t sliding_window) {
+  return hfm__is_causal(b) ? sliding_window : sliding_window + 1;
+}
 
 HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
-  return hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+  return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
+                             : hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
 }
 
 HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
@@ -94,28 +145,33 @@ HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder 
   return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
 }
 
-/* Not `causal`, a window reaches to both sides, and its end counts. */
-HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self,
-                                                     const hfm__decoder_attention *attention, int64_t index, hfm__val x,
-                                                     const hfm__decoder_call *call) {
+/* The attention of layer `index`. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
+                                                     hfm__val x, const hfm__decoder_call *call) {
+  const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
-  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
-  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__val angles = call->angles[attention->rope];
   const hfm__mod no_norm = {0};
+  hfm__scores scores;
   hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
   hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
   hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  if (angles.id) {
+    q = hfm__rotary(b, q, angles);
+    k = hfm__rotary(b, k, angles);
+  }
+  k = hfm__cached(b, index, "key", k);
   v = hfm__cached(b, index, "value", v);
-  q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, scale, self->causal, window));
+  memset(&scores, 0, sizeof scores);
+  scores.scale = self->scaling;
+  scores.softcap = self->attn_logit_softcapping;
+  scores.keep = call->mask;
+  scores.causal = self->causal;
+  scores.window = attention->window;
+  return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
 
 /* ---- MLP ---- */
-
-typedef struct hfm__decoder_mlp {
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;
-} hfm__decoder_mlp;
 
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
@@ -131,10 +187,60 @@ HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decod
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
 
+/* ---- Llama's layer ---- */
+
+HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+}
+
 /* ---- The model around the layers ---- */
 
+/* Does a layer have this one? */
+HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) {
+  for (int64_t i = 0; i < self->num_hidden_layers; i++)
+    if (self->layers[i].self_attn.rope == rope) return 1;
+  return 0;
+}
+
+/* One for each type of layer that there is. */
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
+  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1},
+                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1}};
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
+    if (hfm__decoder_uses_rope(self, i))
+      hfm__rope_read(b, &self->rotary_emb[i], &sources[i], self->head_dim, self->max_position_embeddings);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
+  hfm__rope_source source;
+  memset(&source, 0, sizeof source);
+  source.theta_key = "rope_theta";
+  source.theta = self->traits->rope_theta;
+  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
+}
+
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  self->embed_tokens =
+      self->embed_scale != 0
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
+                                  self->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
   hfm__begin_list(b, "layers");
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__begin_item(b, i, "*DecoderLayer");
@@ -143,8 +249,8 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta);
+  if (self->rope_by_layer_type) hfm__decoder_ropes_init(b, self);
+  else hfm__decoder_rope_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -152,7 +258,9 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
-  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  memset(&call, 0, sizeof call);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
+    if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
   call.mask = hfm__decoder_mask(b, positions);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
@@ -170,7 +278,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
 HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   hfm__decoder_model_init(b, self);
   hfm__end(b);
   return self;
@@ -196,8 +304,10 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+  const double cap = self->final_logit_softcapping;
+  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
+  hfm__output(b, HFM__OUT_logits, logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {

@@ -91,6 +91,7 @@ HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *sel
 }
 
 HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1};
   hfm__falcon *self = (hfm__falcon *)base;
   base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
   self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
@@ -102,7 +103,8 @@ HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   self->ln_f = hfm__falcon_norm(b, self, "ln_f");
-  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", self->head_dim, self->max_position_embeddings, 10000.0);
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
 }
 
 /* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that

@@ -36,8 +36,8 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
 }
 
 /* Gives the next layer its window by the name of its type. */
-HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc, uint32_t node,
-                                          int64_t *layer) {
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
+                                          uint32_t node, int64_t *layer) {
   const char *type = hfm__json_text(doc, node);
   const int local = type && hfm__equal(type, "local");
   if (!local && !(type && hfm__equal(type, "global")))

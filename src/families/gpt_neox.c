@@ -54,7 +54,7 @@ HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox 
 }
 
 HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_keys keys = {"rotary_emb_base", "rotary_pct", 10000.0, 0.25};
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25};
   hfm__gpt_neox *self = (hfm__gpt_neox *)base;
   base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
   self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
@@ -67,8 +67,8 @@ HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
-  hfm__rope_init_by(b, &self->rotary_emb, "*RotaryEmbedding", base->width / self->num_attention_heads,
-                    self->max_position_embeddings, &keys);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", &source, base->width / self->num_attention_heads,
+                 self->max_position_embeddings);
 }
 
 HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,

@@ -65,7 +65,7 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
 }
 
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_keys keys = {"rope_theta", "partial_rotary_factor", 10000.0, 0.5};
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5};
   hfm__phi *self = (hfm__phi *)base;
   base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
@@ -76,7 +76,7 @@ HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
     hfm__end(b);
   }
   hfm__end(b);
-  hfm__rope_init_by(b, &self->rotary_emb, "PhiRotaryEmbedding", self->head_dim, self->max_position_embeddings, &keys);
+  hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
   self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
   self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
 }

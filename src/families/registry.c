@@ -48,6 +48,15 @@ static const hfm__arch hfm__archs[] = {
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
+#endif
+#ifdef HFM__WITH_GEMMA
+    {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},

@@ -8,7 +8,7 @@
                  activation(x W^T + bias) + residual; weight in its storage dtype
      embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
-     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
+     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
      attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64?, bias [B or 1, H or 1,
@@ -130,6 +130,7 @@ typedef struct hfm__attrs {
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
+  float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
   float softcap;                     /* attention: the bound that scores approach; 0: none */
   double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */

@@ -356,7 +356,7 @@ HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
   return hfm__copy(b, hfm__stored(b, parameter));
 }
 
-/* A vector that lives as long as the model. */
+/* A vector that lives as long as the graph. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
   hfm__graph *g = b->graph;
   hfm__dim shape;
@@ -433,6 +433,17 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
 
+/* x times a number. */
+HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
+  float *constant = hfm__ok(b) ? (float *)hfm__arena_alloc(&b->graph->arena, sizeof *constant) : NULL;
+  if (!constant) {
+    hfm__builder_memory(b);
+    return x;
+  }
+  *constant = (float)factor;
+  return hfm__mul(b, x, hfm__vector(b, constant, 1));
+}
+
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
                                       hfm__val in2) {
@@ -488,14 +499,17 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
   hfm__dim shape[HFM_MAX_RANK];
+  hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
   const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
+  return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
+                             : rows;
 }
 
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */

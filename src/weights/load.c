@@ -315,6 +315,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.error = error;
   l.arena.mem = model->ctx.mem;
   l.dtype = hfm__target_dtype(model, options);
+  hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
   l.most = hfm__most_allocated(&l);
