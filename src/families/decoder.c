@@ -217,8 +217,8 @@ HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) 
 
 /* One for each type of layer that there is. */
 HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
-  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0},
-                                             {"sliding_attention", "rope_local_base_freq", 10000.0}};
+  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1},
+                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1}};
   hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
   for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
     if (hfm__decoder_uses_rope(self, i))
@@ -231,9 +231,8 @@ HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
   memset(&source, 0, sizeof source);
   source.theta_key = "rope_theta";
   source.theta = self->traits->rope_theta;
-  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
-  hfm__rope_read(b, &self->rotary_emb[HFM__ROPE_FULL], &source, self->head_dim, self->max_position_embeddings);
-  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
 }
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {

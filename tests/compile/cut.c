@@ -22,6 +22,12 @@ static const struct {
   {"distilbert", "{\"model_type\":\"distilbert\",\"vocab_size\":31,\"dim\":12,\"n_layers\":2,\"n_heads\":3,"
                  "\"hidden_dim\":20,\"max_position_embeddings\":24,\"pad_token_id\":0}"},
   {"gpt2", "{\"model_type\":\"gpt2\",\"vocab_size\":31,\"n_embd\":12,\"n_layer\":2,\"n_head\":3,\"n_positions\":24}"},
+  {"opt", "{\"model_type\":\"opt\"," TEXT_SIZES ",\"ffn_dim\":20}"},
+  {"gpt_neox", "{\"model_type\":\"gpt_neox\"," TEXT_SIZES ",\"rotary_pct\":0.5}"},
+  {"gpt_neo", "{\"model_type\":\"gpt_neo\"," TEXT_SIZES ",\"attention_types\":[[[\"global\",\"local\"],1]]}"},
+  {"phi", "{\"model_type\":\"phi\"," TEXT_SIZES "}"},
+  {"falcon", "{\"model_type\":\"falcon\"," TEXT_SIZES "}"},
+  {"bloom", "{\"model_type\":\"bloom\"," TEXT_SIZES "}"},
   {"llama", "{\"model_type\":\"llama\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},

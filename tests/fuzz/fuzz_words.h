@@ -20,10 +20,17 @@ static const char *const fuzz_config_keys[] = {
   "n_layers", "activation", "sinusoidal_pos_embds", "image_size", "patch_size", "num_channels", "qkv_bias",
   "pooler_act", "pooler_output_size", "encoder_stride", "initializer_range", "position_embedding_type",
   "transformers_weights", "quantization_config", "quant_method", "_attn_implementation_internal", "auto_map",
+  "ffn_dim", "word_embed_proj_dim", "do_layer_norm_before", "_remove_final_layer_norm", "enable_bias",
+  "layer_norm_elementwise_affine", "init_std", "rotary_pct", "rotary_emb_base", "use_parallel_residual",
+  "qk_layernorm", "attention_types", "attention_layers", "window_size", "num_heads", "num_layers", "alibi", "n_embed",
+  "new_decoder_architecture", "multi_query", "parallel_attn", "bias", "num_kv_heads", "num_ln_in_parallel_attn",
+  "ffn_hidden_size", "slow_but_exact", "pretraining_tp", "apply_residual_connection_post_layernorm",
   "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit",
-  "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
+  "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom",
+  "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default", "global",
+  "local",
   "linear", "dynamic", "yarn", "llama3", "longrope", "su", "float32", "float16", "bfloat16", "float64", "auto",
   "full_attention", "sliding_attention", "absolute", "relative_key", "BertModel", "BertForMaskedLM",
   "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering", "GPT2LMHeadModel",
