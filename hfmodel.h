@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ae82fd3a5153ea4f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f3250e020592fff7" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -61,9 +61,9 @@ WHAT IT LOADS
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
-  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, gemma, granite, phi3,
-          mixtral, qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of
-          model type and task.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
+          mistral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral, qwen3_moe, vit,
+          deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -120,13 +120,16 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
-  HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3, HFMODEL_ONLY_MIXTRAL,
+  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
+  HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
+  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
+  HFMODEL_ONLY_MIXTRAL,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
-  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
+  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
+  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
   HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL,
-  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, MIXTRAL
-                          has qwen3_moe, VIT has deit)
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2, qwen3 and smollm3,
+                          GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -144,8 +147,11 @@ MEMORY AND OWNERSHIP
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
-    cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
-    back to an earlier position, or to 0.
+    cache lies in pages of 64 positions. Each page takes 64 x key heads x (head_dim + head_dim rounded up to a multiple
+    of the tier's strip, 32 floats at most) elements of hfm_session_options.cache_dtype for each layer; a sequence has
+    ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
+    hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
+    which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
 
 
 THREADS
@@ -610,8 +616,8 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not in
-   one piece: the weights of experts are used where they lie in the files, one by one. */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
 /* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
@@ -687,6 +693,8 @@ typedef struct hfm_memory_estimate {
   uint64_t activation_bytes; /* a session of one thread, reserved for that batch and length: hfm_session_memory */
   uint64_t packed_bytes;     /* kept panels at the most (0 with HFM_PACK_NEVER) */
   uint64_t thread_bytes;     /* what each further thread adds to activation_bytes */
+  uint64_t cache_bytes;      /* keys and values in float32 of that batch and length, which come one by one (use_cache);
+                                0 for models that keep none */
 } hfm_memory_estimate;
 /* What a model would need, from its config.json alone: no weight file is opened. */
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -747,6 +755,7 @@ typedef struct hfm_session_options {
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
   hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */
+  hfm_dtype cache_dtype; /* in which use_cache keeps keys and values: HFM_F32 (default), HFM_F16 or HFM_BF16 */
 } hfm_session_options;
 
 /* A session on a model. `options` may be NULL. *session is the caller's: hfm_session_free. */
@@ -757,7 +766,8 @@ HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
-   positions. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
+   positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
+   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
    its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
@@ -774,9 +784,26 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
 /* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
    is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
-   of the session: a forward in progress is over. More than there are is an error. */
+/* And how many sequences; 0 where it is empty. */
+HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session);
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. More than there
+   are is an error, and so is less than what layers with a sliding window still hold: these go back to any length since
+   the last call began, and to some before it. This and what follows counts as a call of the session: a forward in
+   progress is over. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
+/* Sequence i becomes what sequence rows[i] was, for `count` sequences, more or fewer than before:
+   past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
+   can be continued in many ways. */
+HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
+/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+   elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
+HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
+/* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
+   it says which model made it, but for the shapes. */
+HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error);
+/* Takes what was saved by a session with the same model and cache_dtype in place of what the cache holds. Any bytes
+   may be given: what does not fit is an error, and the cache stays as it was. */
+HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
@@ -8170,7 +8197,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
@@ -8202,7 +8229,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, ...], x [B, S, ...] -> the state, whose last S positions are now x
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
+                 keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -8293,13 +8321,14 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
-  int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
+  int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
@@ -8315,7 +8344,12 @@ typedef struct hfm__attrs {
 
 struct hfm__weight; /* weights/weight.h */
 
-/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous. */
+/* States lie in pages of so many positions: a multiple of every tier's panel. */
+enum { HFM__PAGE = 64 };
+
+/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous.
+   A state has `pages`: row b's i-th page is the pages[b * stride[0] + i]-th of those at `data`; a page has stride[1]
+   elements, one head of it stride[2] (cpu/ops_cache.c). */
 typedef struct hfm__operand {
   void *data; /* NULL: this optional input is absent, or nobody uses this output */
   hfm_dtype dtype;
@@ -8323,6 +8357,8 @@ typedef struct hfm__operand {
   int64_t shape[HFM_MAX_RANK];
   int64_t stride[HFM_MAX_RANK];
   struct hfm__weight *weight; /* the parameter behind it, for kept panels; NULL for activations */
+  const int32_t *pages;       /* of a state, else NULL */
+  int64_t first;              /* of a state: the position that comes first in it; those before have left the window */
 } hfm__operand;
 
 /* One thread's share of a session. */
@@ -8610,6 +8646,7 @@ typedef struct hfm__pack {
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
+  int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;
@@ -9709,20 +9746,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -9813,7 +9854,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -10846,20 +10887,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -10950,7 +10995,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -12023,20 +12068,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -12127,7 +12176,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -13200,20 +13249,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -13304,7 +13357,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -14392,20 +14445,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -14496,7 +14553,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -15556,20 +15613,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -15660,7 +15721,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -16737,20 +16798,24 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -16841,7 +16906,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
@@ -17577,218 +17642,6 @@ HFM__PRIVATE uint64_t hfm__conv2d_scratch(const hfm__op_args *a) {
   return hfm__product_scratch_bytes(a->cpu, &p);
 }
 /* ==== end src/cpu/ops_linear.c ==== */
-/* ==== begin src/cpu/ops_attention.c ==== */
-/* ==== cpu/ops_attention (private): attention and rotary ===========================================================
-   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
-   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
-
-enum { HFM__FLASH_TILE = 2048 };
-enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
-
-typedef struct hfm__attention_plan {
-  int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
-  int64_t tile, blocks;
-  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
-} hfm__attention_plan;
-
-HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
-  const hfm__operand *q = &a->in[0], *k = &a->in[1];
-  const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
-  hfm__attention_plan p;
-  int64_t rows, padded;
-  p.batch = q->shape[0];
-  p.queries = q->shape[1];
-  p.heads = q->shape[2];
-  p.head = q->shape[3];
-  p.keys = k->shape[1];
-  p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
-  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, (int64_t)HFM__FLASH_TILE) : p.keys;
-  rows = 2500000 / (HFM__MAX(p.keys, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && p.keys > p.tile ? 16 * mr : mr);
-  p.blocks = (p.queries + rows - 1) / rows;
-  padded = (p.tile + nr - 1) / nr * nr;
-  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
-  p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
-  p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
-  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
-  return p;
-}
-
-HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  return p.batch * p.heads * p.blocks;
-}
-
-HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
-         p.state_bytes;
-}
-
-HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2];
-  const int64_t nr = a->cpu->kernels->nr;
-  const float *keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  const float *values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
-  int64_t j;
-  hfm__pack job;
-  job.dtype = HFM_F32;
-  for (j = 0; j < tile; j += nr) {
-    job.weight = keys + j * k->stride[1];
-    job.transposed = 0;
-    job.ld = k->stride[1];
-    job.n = HFM__MIN(nr, tile - j);
-    job.k = p->head;
-    job.panel = k_panels + j * p->head;
-    a->cpu->kernels->pack(&job);
-  }
-  for (j = 0; j < p->head; j += nr) {
-    job.weight = values + j;
-    job.transposed = 1;
-    job.ld = v->stride[1];
-    job.n = HFM__MIN(nr, p->head - j);
-    job.k = tile;
-    job.panel = v_panels + j * tile;
-    a->cpu->kernels->pack(&job);
-  }
-}
-
-/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
-   that count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
-HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
-                                      int64_t segment, float *mask, int64_t kept[2]) {
-  int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
-  kept[0] = kept[1] = 0;
-  for (j = 0; j < tile; j++, at += keep->stride[1]) {
-    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
-                                           : ((const int64_t *)keep->data)[at] == segment;
-    mask[j] = seen ? 0.0f : -FLT_MAX;
-    if (seen && kept[1] == 0) kept[0] = j;
-    if (seen) kept[1] = j + 1;
-  }
-}
-
-/* The segment of a query, 0 where there are none. */
-HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
-  if (!keep->data || keep->dtype == HFM_U8) return 0;
-  return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
-}
-
-/* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
-HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
-  const float *at = (const float *)bias->data;
-  if (!at) return NULL;
-  if (bias->shape[0] > 1) at += batch * bias->stride[0];
-  if (bias->shape[1] > 1) at += head * bias->stride[1];
-  if (bias->shape[2] > 1) at += row * bias->stride[2];
-  return at;
-}
-
-/* Some rows of one head, all of one segment. */
-HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
-                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
-  const hfm__attention_plan p = *plan;
-  const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t segment = hfm__segment_of(keep, batch, row0);
-  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
-  int64_t *held = (int64_t *)(void *)worker->scratch;
-  uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
-  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
-  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
-  hfm__attention t;
-  memset(&t, 0, sizeof t);
-  t.rows = rows;
-  t.row0 = row0;
-  t.queries = p.queries;
-  t.keys = p.keys;
-  t.head = p.head;
-  t.causal = a->attrs->causal;
-  t.window = a->attrs->window;
-  t.scale = a->attrs->scale;
-  t.softcap = a->attrs->softcap;
-  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
-  t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
-  t.ldq = q->stride[1];
-  t.k_panels = k_panels;
-  t.v_panels = v_panels;
-  t.mask = a->in[3].data ? mask : NULL;
-  t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
-  if (probabilities->data)
-    t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
-  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
-  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
-  t.total = t.maximum + rows;
-  t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
-  t.ldo = out->stride[1];
-  if (p.keys == 0) {
-    int64_t r;
-    for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
-    return;
-  }
-  for (t.key0 = 0; t.key0 < p.keys; t.key0 += p.tile) {
-    t.tile = HFM__MIN(p.tile, p.keys - t.key0);
-    t.bias = bias ? bias + t.key0 : NULL;
-    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
-    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
-    if (keep->data && (!packed || held[3] != segment))
-      hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
-    t.kept0 = keep->data ? held[4] : 0;
-    t.kept1 = keep->data ? held[5] : t.tile;
-    worker->tag = a->serial;
-    held[0] = batch;
-    held[1] = head / p.groups;
-    held[2] = t.key0;
-    held[3] = segment;
-    a->cpu->kernels->attention(&t);
-  }
-}
-
-HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t end = p.queries * (block + 1) / p.blocks;
-  int64_t row = p.queries * block / p.blocks;
-  while (row < end) {
-    const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
-    while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
-    hfm__attention_rows(a, &p, batch, head, first, row - first, worker);
-  }
-}
-
-/* ---- rotary: a chunk is some positions ---- */
-
-HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
-  const int64_t width = a->in[0].shape[2] * a->in[0].shape[3];
-  return HFM__MAX(1, 65536 / HFM__MAX(width, 1));
-}
-
-HFM__PRIVATE int64_t hfm__rotary_chunks(const hfm__op_args *a) {
-  const int64_t positions = hfm__rotary_positions(a);
-  return (a->in[0].shape[0] * a->in[0].shape[1] + positions - 1) / positions;
-}
-
-HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *x = &a->in[0], *angles = &a->in[1], *out = &a->out[0];
-  const int64_t step = hfm__rotary_positions(a), end = HFM__MIN((chunk + 1) * step, x->shape[0] * x->shape[1]);
-  const int64_t half = angles->shape[3], rest = x->shape[3] - 2 * half;
-  int64_t r, h;
-  (void)worker;
-  for (r = chunk * step; r < end; r++) {
-    const int64_t b = r / x->shape[1], s = r % x->shape[1];
-    const float *turn = (const float *)angles->data + (angles->shape[0] > 1 ? b * angles->stride[0] : 0) +
-                        s * angles->stride[1];
-    for (h = 0; h < x->shape[2]; h++) {
-      const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1] + h * x->stride[2];
-      float *to = (float *)out->data + b * out->stride[0] + s * out->stride[1] + h * out->stride[2];
-      a->cpu->kernels->rotary(from, turn, turn + angles->stride[2], to, half);
-      if (rest > 0) memcpy(to + 2 * half, from + 2 * half, (size_t)rest * sizeof(float));
-    }
-  }
-}
-/* ==== end src/cpu/ops_attention.c ==== */
 /* ==== begin src/cpu/ops_rows.c ==== */
 /* ==== cpu/ops_rows (private): ops that go row by row: norms, activations, sums, copies, gathers ==================
    A chunk is a number of rows that makes about 0.05 ms. Inputs may have any outer strides; outputs are dense. */
@@ -17944,23 +17797,6 @@ HFM__PRIVATE void hfm__copy_run(const hfm__op_args *a, int64_t chunk, hfm__worke
     hfm__copy_row(a, x, hfm__row_offset(x, r), stride, (float *)a->out[0].data + r * n, n);
 }
 
-HFM__PRIVATE int64_t hfm__append_chunks(const hfm__op_args *a) {
-  const int64_t step = hfm__row_step(hfm__width(&a->in[1]));
-  return (hfm__rows(&a->in[1]) + step - 1) / step;
-}
-
-HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *x = &a->in[1];
-  const int64_t n = hfm__width(x), step = hfm__row_step(n), end = HFM__MIN((chunk + 1) * step, hfm__rows(x));
-  hfm__operand to = a->out[0]; /* its last positions */
-  int64_t r;
-  (void)worker;
-  to.data = (float *)to.data + (to.shape[1] - x->shape[1]) * to.stride[1];
-  to.shape[1] = x->shape[1];
-  for (r = chunk * step; r < end; r++)
-    memcpy((float *)to.data + hfm__row_offset(&to, r), hfm__row(x, r), (size_t)n * sizeof(float));
-}
-
 /* Row r of the output is a row of one input, or, along the last axis, a row of each. */
 HFM__PRIVATE void hfm__concat_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *out = &a->out[0];
@@ -17997,7 +17833,7 @@ HFM__PRIVATE void hfm__embedding_run(const hfm__op_args *a, int64_t chunk, hfm__
   flat.shape[flat.rank] = 1; /* an id for each row: a last dimension of one element */
   flat.stride[flat.rank++] = 1;
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
-    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)];
+    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)] + a->attrs->first_row;
     float *to = (float *)a->out[0].data + r * n;
     if (id >= 0 && id < table->shape[0]) {
       hfm__copy_row(a, table, id * n, 1, to, n);
@@ -18021,6 +17857,321 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
   }
 }
 /* ==== end src/cpu/ops_rows.c ==== */
+/* ==== begin src/cpu/ops_cache.c ==== */
+/* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
+   A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
+   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+
+/* Elements of one head in a page. The last strip of values may be wider than the head. */
+HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
+  const int64_t strip = kernels->strip;
+  return HFM__PAGE * (values ? (head + strip - 1) / strip * strip : head);
+}
+
+/* Where element d of the position at `slot` lies among those. */
+HFM__PRIVATE int64_t hfm__page_element(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot,
+                                       int64_t d) {
+  const int64_t strip = kernels->strip;
+  return values ? d / strip * strip * HFM__PAGE + slot * strip + d % strip
+                : slot / strip * strip * head + d * strip + slot % strip;
+}
+
+/* One head of one position, to (or, with `back`, from) its place in a page. */
+HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
+                                 hfm_dtype dtype, float *x, int back) {
+  int64_t d;
+  for (d = 0; d < head; d++) {
+    const int64_t at = hfm__page_element(kernels, values, head, slot, d);
+    if (dtype == HFM_F32) {
+      float *place = (float *)page + at;
+      if (back) x[d] = *place;
+      else *place = x[d];
+    } else {
+      uint16_t *place = (uint16_t *)page + at;
+      if (back) x[d] = dtype == HFM_F16 ? hfm__f16_to_f32(*place) : hfm__bf16_to_f32(*place);
+      else *place = dtype == HFM_F16 ? hfm__f32_to_f16(x[d]) : hfm__f32_to_bf16(x[d]);
+    }
+  }
+}
+
+/* The head's part of the page that holds position `first + i` of row b. */
+HFM__PRIVATE uint8_t *hfm__page_of(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
+  const int64_t page = state->pages[b * state->stride[0] + i / HFM__PAGE];
+  const int64_t element = page * state->stride[1] + head * state->stride[2];
+  return (uint8_t *)state->data + element * (hfm_dtype_bits(state->dtype) / 8);
+}
+
+/* ---- append: a chunk is some positions ---- */
+
+HFM__PRIVATE int64_t hfm__append_step(const hfm__op_args *a) {
+  return hfm__row_step(a->in[1].shape[2] * a->in[1].shape[3]);
+}
+
+HFM__PRIVATE int64_t hfm__append_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__append_step(a);
+  return (a->in[1].shape[0] * a->in[1].shape[1] + step - 1) / step;
+}
+
+HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *state = &a->in[0], *x = &a->in[1];
+  const int64_t step = hfm__append_step(a), length = x->shape[1];
+  const int64_t end = HFM__MIN((chunk + 1) * step, x->shape[0] * length);
+  int64_t r, h;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t b = r / length, s = r % length, at = state->shape[1] - length + s;
+    float *from = (float *)x->data + b * x->stride[0] + s * x->stride[1];
+    for (h = 0; h < x->shape[2]; h++)
+      hfm__page_move(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
+                     state->dtype, from + h * x->stride[2], 0);
+  }
+}
+
+/* ---- What attention reads ---- */
+
+/* Copies `n` elements as f32. */
+HFM__PRIVATE void hfm__page_copy(const hfm__cpu *cpu, hfm_dtype dtype, const uint8_t *from, float *to, int64_t n) {
+  if (dtype == HFM_F32) memcpy(to, from, (size_t)n * sizeof(float));
+  else cpu->kernels->widen(dtype, from, to, n);
+}
+
+/* The panels of `tile` keys and values from the i-th position of the states on, which begins a page. */
+HFM__PRIVATE void hfm__unpage(const hfm__cpu *cpu, const hfm__operand *k, const hfm__operand *v, int64_t batch,
+                              int64_t head, int64_t i, int64_t tile, float *k_panels, float *v_panels) {
+  const int64_t size = k->shape[3], strip = cpu->kernels->strip, bytes = hfm_dtype_bits(k->dtype) / 8;
+  int64_t done, s;
+  for (done = 0; done < tile; done += HFM__PAGE) {
+    const int64_t n = HFM__MIN((int64_t)HFM__PAGE, tile - done);
+    const uint8_t *keys = hfm__page_of(k, batch, i + done, head), *values = hfm__page_of(v, batch, i + done, head);
+    hfm__page_copy(cpu, k->dtype, keys, k_panels + done * size, (n + strip - 1) / strip * strip * size);
+    for (s = 0; s < size; s += strip)
+      hfm__page_copy(cpu, v->dtype, values + s * HFM__PAGE * bytes, v_panels + s * tile + done * strip, n * strip);
+  }
+}
+/* ==== end src/cpu/ops_cache.c ==== */
+/* ==== begin src/cpu/ops_attention.c ==== */
+/* ==== cpu/ops_attention (private): attention and rotary ===========================================================
+   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
+   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
+   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
+   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
+
+enum { HFM__FLASH_TILE = 2048 };
+enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
+
+typedef struct hfm__attention_plan {
+  int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
+  int64_t tile, blocks;
+  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+} hfm__attention_plan;
+
+HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
+  const hfm__operand *q = &a->in[0], *k = &a->in[1];
+  const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
+  hfm__attention_plan p;
+  int64_t rows, padded, held;
+  p.batch = q->shape[0];
+  p.queries = q->shape[1];
+  p.heads = q->shape[2];
+  p.head = q->shape[3];
+  held = k->shape[1];
+  p.first = k->first;
+  p.keys = p.first + held;
+  p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
+  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
+  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
+  p.blocks = (p.queries + rows - 1) / rows;
+  padded = (p.tile + nr - 1) / nr * nr;
+  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
+  p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  return p.batch * p.heads * p.blocks;
+}
+
+HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
+         p.state_bytes;
+}
+
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
+                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
+  const hfm__operand *k = &a->in[1], *v = &a->in[2];
+  const int64_t nr = a->cpu->kernels->nr;
+  const float *keys, *values;
+  int64_t j;
+  hfm__pack job;
+  if (k->pages) {
+    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
+    return;
+  }
+  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
+  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
+  job.dtype = HFM_F32;
+  for (j = 0; j < tile; j += nr) {
+    job.weight = keys + j * k->stride[1];
+    job.transposed = 0;
+    job.ld = k->stride[1];
+    job.n = HFM__MIN(nr, tile - j);
+    job.k = p->head;
+    job.panel = k_panels + j * p->head;
+    a->cpu->kernels->pack(&job);
+  }
+  for (j = 0; j < p->head; j += nr) {
+    job.weight = values + j;
+    job.transposed = 1;
+    job.ld = v->stride[1];
+    job.n = HFM__MIN(nr, p->head - j);
+    job.k = tile;
+    job.panel = v_panels + j * tile;
+    a->cpu->kernels->pack(&job);
+  }
+}
+
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
+   that count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
+HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
+                                      int64_t segment, float *mask, int64_t kept[2]) {
+  int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
+  kept[0] = kept[1] = 0;
+  for (j = 0; j < tile; j++, at += keep->stride[1]) {
+    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
+                                           : ((const int64_t *)keep->data)[at] == segment;
+    mask[j] = seen ? 0.0f : -FLT_MAX;
+    if (seen && kept[1] == 0) kept[0] = j;
+    if (seen) kept[1] = j + 1;
+  }
+}
+
+/* The segment of a query, 0 where there are none. */
+HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
+  if (!keep->data || keep->dtype == HFM_U8) return 0;
+  return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
+}
+
+/* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
+HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
+  const float *at = (const float *)bias->data;
+  if (!at) return NULL;
+  if (bias->shape[0] > 1) at += batch * bias->stride[0];
+  if (bias->shape[1] > 1) at += head * bias->stride[1];
+  if (bias->shape[2] > 1) at += row * bias->stride[2];
+  return at;
+}
+
+/* Some rows of one head, all of one segment. */
+HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
+                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
+  const hfm__attention_plan p = *plan;
+  const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
+  const int64_t segment = hfm__segment_of(keep, batch, row0);
+  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
+  int64_t *held = (int64_t *)(void *)worker->scratch;
+  uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
+  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
+  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  hfm__attention t;
+  memset(&t, 0, sizeof t);
+  t.rows = rows;
+  t.row0 = row0;
+  t.queries = p.queries;
+  t.first = p.first;
+  t.keys = p.keys;
+  t.head = p.head;
+  t.causal = a->attrs->causal;
+  t.window = a->attrs->window;
+  t.scale = a->attrs->scale;
+  t.softcap = a->attrs->softcap;
+  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
+  t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
+  t.ldq = q->stride[1];
+  t.k_panels = k_panels;
+  t.v_panels = v_panels;
+  t.mask = a->in[3].data ? mask : NULL;
+  t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
+  if (probabilities->data)
+    t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
+  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.total = t.maximum + rows;
+  t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
+  t.ldo = out->stride[1];
+  if (p.keys == p.first) {
+    int64_t r;
+    for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
+    return;
+  }
+  for (t.key0 = p.first; t.key0 < p.keys; t.key0 += t.tile) {
+    t.tile = p.keys - t.key0;
+    if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
+      t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
+    t.bias = bias ? bias + t.key0 : NULL;
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
+    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    if (keep->data && (!packed || held[3] != segment))
+      hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
+    t.kept0 = keep->data ? held[4] : 0;
+    t.kept1 = keep->data ? held[5] : t.tile;
+    worker->tag = a->serial;
+    held[0] = batch;
+    held[1] = head / p.groups;
+    held[2] = t.key0;
+    held[3] = segment;
+    a->cpu->kernels->attention(&t);
+  }
+}
+
+HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
+  const int64_t end = p.queries * (block + 1) / p.blocks;
+  int64_t row = p.queries * block / p.blocks;
+  while (row < end) {
+    const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
+    while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
+    hfm__attention_rows(a, &p, batch, head, first, row - first, worker);
+  }
+}
+
+/* ---- rotary: a chunk is some positions ---- */
+
+HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
+  const int64_t width = a->in[0].shape[2] * a->in[0].shape[3];
+  return HFM__MAX(1, 65536 / HFM__MAX(width, 1));
+}
+
+HFM__PRIVATE int64_t hfm__rotary_chunks(const hfm__op_args *a) {
+  const int64_t positions = hfm__rotary_positions(a);
+  return (a->in[0].shape[0] * a->in[0].shape[1] + positions - 1) / positions;
+}
+
+HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *x = &a->in[0], *angles = &a->in[1], *out = &a->out[0];
+  const int64_t step = hfm__rotary_positions(a), end = HFM__MIN((chunk + 1) * step, x->shape[0] * x->shape[1]);
+  const int64_t half = angles->shape[3], rest = x->shape[3] - 2 * half;
+  int64_t r, h;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t b = r / x->shape[1], s = r % x->shape[1];
+    const float *turn = (const float *)angles->data + (angles->shape[0] > 1 ? b * angles->stride[0] : 0) +
+                        s * angles->stride[1];
+    for (h = 0; h < x->shape[2]; h++) {
+      const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1] + h * x->stride[2];
+      float *to = (float *)out->data + b * out->stride[0] + s * out->stride[1] + h * out->stride[2];
+      a->cpu->kernels->rotary(from, turn, turn + angles->stride[2], to, half);
+      if (rest > 0) memcpy(to + 2 * half, from + 2 * half, (size_t)rest * sizeof(float));
+    }
+  }
+}
+/* ==== end src/cpu/ops_attention.c ==== */
 /* ==== begin src/cpu/ops_experts.c ==== */
 /* ==== cpu/ops_experts (private): mixture of experts ===============================================================
    Routing, the products with the chosen experts' weights, and the sum of what they say. A pair is a token and one of
@@ -18593,7 +18744,7 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding, first_row */
   double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
@@ -18806,15 +18957,16 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one. How a session keeps, crops and copies it follows from its kind. */
-enum {
-  HFM__STATE_APPEND /* [batch, total, ...]: each call adds its positions after those of the calls before */
-};
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
+   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
+   follows from what the attention that reads it can see. */
+enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
-  int32_t kind;     /* HFM__STATE_... */
   int32_t value;
+  int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
 typedef struct hfm__graph {
@@ -19068,14 +19220,19 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
-/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+/* A dropout's probability, which only print(model) shows, where the torch code makes a float of it. */
+HFM__PRIVATE const char *hfm__float_probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__own_text(b, "%g", value);
+}
+
+/* The same where it doesn't: 0 where the configuration has 0, 0.0 where it has 0.0. */
 HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
   const hfm__config_value written = hfm__config_find(b->config, key);
-  double value = 0;
+  const char *text = hfm__float_probability(b, key);
   int64_t whole;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
-                                                          : hfm__own_text(b, "%g", value);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole) : text;
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -19239,6 +19396,13 @@ HFM__PRIVATE void hfm__describe(hfm__builder *b, hfm__mod module, const char *re
   if (hfm__ok(b)) b->tree->modules[module.id].repr = repr;
 }
 
+/* A module that is a subclass of the one it was registered as. */
+HFM__PRIVATE hfm__mod hfm__as_class(hfm__builder *b, hfm__mod module, const char *torch_class) {
+  const char *name = hfm__class_name(b, torch_class);
+  if (hfm__ok(b)) b->tree->modules[module.id].torch_class = name;
+  return module;
+}
+
 HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in, int64_t out, int bias) {
   int64_t shape[2];
   hfm__mod module;
@@ -19322,6 +19486,14 @@ HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, c
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* A LayerNorm with elementwise_affine=False. */
+HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, int64_t size, double epsilon) {
+  const hfm__mod module = hfm__module_add(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM);
+  hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=False, bias=False", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
@@ -19761,8 +19933,7 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
 /* ---- State ---- */
 
 /* Declares what outlives a call. `name` must live as long as the graph. */
-HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t kind, int32_t rank,
-                                     const hfm__dim *shape) {
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
   hfm__graph *g = b->graph;
   hfm__val value;
   void *grown;
@@ -19775,15 +19946,15 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   g->states = (hfm__state *)grown;
   value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
   if (!hfm__ok(b)) return value;
-  g->values[value.id].contiguous = 0; /* between the batch's rows there is room to grow */
+  g->values[value.id].contiguous = 0; /* it lies in pages */
+  memset(&g->states[g->state_count], 0, sizeof *g->states);
   g->states[g->state_count].name = name;
-  g->states[g->state_count].kind = kind;
   g->states[g->state_count++].value = value.id;
   return value;
 }
 
-/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
-   Without a cache x itself. */
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__val state, out;
@@ -19793,10 +19964,44 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
   for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
   out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
+}
+
+/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
+HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
+  int64_t others[HFM__MAX_WINDOWS - 1];
+  int32_t count = 0;
+  for (size_t i = 0; i < g->state_count && window; i++) {
+    int32_t j = 0;
+    while (j < count && others[j] != g->states[i].window) j++;
+    if (g->states[i].window == window) return window;
+    if (!g->states[i].window || j < count) continue;
+    if (count == HFM__MAX_WINDOWS - 1) return 0;
+    others[count++] = g->states[i].window;
+  }
+  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
+}
+
+/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
+   far back it must reach, and in which layout. */
+HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
+  const hfm__value *v = hfm__value_of(b, x);
+  hfm__state *state;
+  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  state = &b->graph->states[b->graph->values[v->base].source];
+  window = hfm__state_window(b->graph, window);
+  state->values = values;
+  state->window = window;
+  b->graph->nodes[v->source].attrs.transposed = values;
+  if (window) {
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
+    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
+    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
+  }
 }
 
 /* ---- Arithmetic ---- */
@@ -19886,10 +20091,11 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  rows = hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
   return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
                              : rows;
@@ -20013,6 +20219,9 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
   attrs.window = rule->window;
   attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
+  scores[3] = hfm__dim_of(b, k, 1);
+  hfm__state_read(b, k, 0, rule->window);
+  hfm__state_read(b, v, 1, rule->window);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
   if (b->asked.attentions && hfm__ok(b)) {
@@ -20021,7 +20230,6 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
     scores[0] = shape[0];
     scores[1] = shape[2];
     scores[2] = shape[1];
-    scores[3] = hfm__dim_of(b, k, 1);
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
     hfm__output(b, HFM__OUT_attentions, probabilities);
@@ -20193,8 +20401,8 @@ static const uint64_t hfm__plan_most =
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
-  uint64_t *offsets; /* of each value in the session's arena, of states in its cache; UINT64_MAX: it needs no memory */
-  uint64_t arena_bytes, state_bytes;
+  uint64_t *offsets; /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
+  uint64_t arena_bytes;
 } hfm__plan;
 
 /* Bytes of a value under some dimension values, aligned; 0 where it overflows or needs none. */
@@ -20325,15 +20533,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     plan->offsets[i] = hfm__place(g, plan, sizes, lives, i);
     plan->arena_bytes = HFM__MAX(plan->arena_bytes, plan->offsets[i] + sizes[i]);
   }
-  for (size_t i = 0; i < g->state_count; i++) { /* one after the other: a session moves them when it grows */
-    const int32_t value = g->states[i].value;
-    plan->offsets[value] = plan->state_bytes;
-    if (!hfm__value_bytes(&g->values[value], dims, &sizes[value]) ||
-        !hfm__add64(plan->state_bytes, sizes[value], &plan->state_bytes))
-      return hfm__plan_too_large(bounds, error);
-  }
-  if (plan->arena_bytes > hfm__plan_most || plan->state_bytes > hfm__plan_most)
-    return hfm__plan_too_large(bounds, error);
+  if (plan->arena_bytes > hfm__plan_most) return hfm__plan_too_large(bounds, error);
   return HFM_OK;
 }
 /* ==== end src/graph/plan.c ==== */
@@ -20345,11 +20545,12 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
 
 /* Which parameters count. */
 typedef struct hfm__rope_source {
-  const char *layer_type; /* those for this type of layer; NULL: the model's */
-  const char *theta_key;  /* what rope_theta is called beside the parameters */
-  double theta;           /* where the configuration has none */
-  int32_t partial;        /* partial_rotary_factor is heeded */
-  const char *type;       /* what the family takes the configuration's for; NULL: itself */
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
 } hfm__rope_source;
 
 typedef struct hfm__rope {
@@ -20518,6 +20719,17 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *sou
   return base;
 }
 
+/* How much of a head is rotated, likewise. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  double part = source->partial;
+  if (!source->partial_key) return 1;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
+    part = hfm__rope_needed(b, "partial_rotary_factor");
+  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
+    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
+}
+
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
@@ -20541,16 +20753,6 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
-  const char *key = "partial_rotary_factor";
-  double part = 1;
-  if (hfm__config_rope_member(b->config, b->rope_layer, key).node) part = hfm__rope_needed(b, key);
-  else if (hfm__ok(b) && !hfm__is_null(b, key))
-    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
-}
-
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
    scope. */
 HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
@@ -20562,21 +20764,22 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   b->rope_layer = source->layer_type;
   type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = source->partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
+  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
   rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!source->partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
@@ -20606,6 +20809,14 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     hfm__buffer_add(b,
                     source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
                     HFM_F32, rope->dimension / 2);
+}
+
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
+  hfm__end(b);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
@@ -20657,7 +20868,9 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
     !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
     !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
@@ -20674,6 +20887,24 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
 #define HFM__WITH_GPT2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
@@ -20695,6 +20926,12 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
+#endif
+
+/* Those with families/causal.c's heads. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
 #endif
 /* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
@@ -21537,6 +21774,149 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
 static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
+#ifdef HFM__WITH_CAUSAL
+/* ==== begin src/families/causal.c ==== */
+/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+   From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
+   says what its heads are called. */
+
+struct hfm__causal_class;
+
+/* How the description of such a base model begins. */
+typedef struct hfm__causal {
+  const struct hfm__causal_class *family;
+  int64_t vocab_size, pad_token_id;
+  int64_t width; /* of input embeddings and of last_hidden_state */
+  int32_t is_causal;
+  hfm__mod words; /* what lm_head is tied to */
+  hfm__mod head, head_dropout;
+} hfm__causal;
+
+/* The traits of a family's models begin with it. */
+typedef struct hfm__causal_class {
+  hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
+  void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
+  hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
+  const char *token_head; /* what ForTokenClassification calls its classifier */
+  int32_t lm_head_bias;
+} hfm__causal_class;
+
+/* What all configurations have; `width` is the key of the hidden size. */
+HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, const char *width) {
+  self->family = (const hfm__causal_class *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->width = hfm__size(b, width);
+  self->pad_token_id = hfm__padding_id(b);
+  self->is_causal = hfm__is_causal(b);
+}
+
+/* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
+   size]. */
+HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {
+  const hfm__val y = hfm__split_heads(b, x, heads);
+  const hfm__dim size = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, y, -1), hfm__fixed(b, parts));
+  return hfm__slice_from(b, y, -1, hfm__dim_op(b, HFM__DIM_mul, size, hfm__fixed(b, part)), size);
+}
+
+/* Token types share the words' table (GPT-2, GPT Neo). */
+HFM__PRIVATE hfm__val hfm__add_token_types(hfm__builder *b, const hfm__causal *self, hfm__val x) {
+  if (!hfm__given(b, HFM__IN_token_type_ids)) return x;
+  return hfm__add(b, x,
+                  hfm__call(b, self->words,
+                            hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
+  return ((const hfm__causal_class *)b->traits)->configure(b);
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  self->family->init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__causal_base_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (self) self->family->init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_base_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__output(b, HFM__OUT_last_hidden_state, self->family->forward(b, self));
+}
+
+HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->width, self->vocab_size, self->family->lm_head_bias);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->words));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->width, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = self->family->forward(b, self);
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__last_real_token(b, x, self->vocab_size, self->pad_token_id)));
+}
+
+/* The generic head is called "score" and has a bias unless the configuration says no; older ones always have it. */
+HFM__PRIVATE void *hfm__causal_token_init(hfm__builder *b) {
+  const char *key = "token_classification_bias", *name;
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  name = self->family->token_head;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, name, self->width, hfm__labels(b),
+                           !hfm__equal(name, "score") || !hfm__config_find(b->config, key).node || hfm__flag(b, key));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_question_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, self->family->forward(b, self)));
+}
+
+/* Rows of a family's heads; ForCausalLM is LMHeadModel in GPT-2. */
+#define HFM__CAUSAL_BASE_HEAD {HFM_BASE, "Model", hfm__causal_base_init, hfm__causal_base_forward}
+#define HFM__CAUSAL_LM_HEAD(suffix) {HFM_CAUSAL_LM, suffix, hfm__causal_lm_init, hfm__causal_lm_forward}
+#define HFM__CAUSAL_SEQUENCE_HEAD \
+  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__causal_sequence_init, hfm__causal_sequence_forward}
+#define HFM__CAUSAL_TOKEN_HEAD \
+  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__causal_token_init, hfm__causal_token_forward}
+#define HFM__CAUSAL_QUESTION_HEAD \
+  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__causal_question_init, hfm__causal_question_forward}
+
+/* What most of them have. */
+static const hfm__head hfm__causal_heads[] = {
+    HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"), HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+    HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
+/* ==== end src/families/causal.c ==== */
+#endif
 #ifdef HFM__WITH_GPT2
 /* ==== begin src/families/gpt2.c ==== */
 /* ==== families/gpt2 (private): GPT-2 ==============================================================================
@@ -21547,25 +21927,24 @@ typedef struct hfm__gpt2_block {
 } hfm__gpt2_block;
 
 typedef struct hfm__gpt2 {
-  int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
+  hfm__causal base;
+  int64_t n_embd, n_layer, n_head, n_inner, n_positions;
   int32_t activation, scales, scales_by_layer;
   double epsilon;
   const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
-  hfm__mod wte, wpe, drop, ln_f;
+  hfm__mod wpe, drop, ln_f;
   hfm__gpt2_block *h;
-  hfm__mod head, head_dropout;
 } hfm__gpt2;
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   hfm__gpt2 *self = HFM__NEW(b, hfm__gpt2, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->n_embd = hfm__size(b, "n_embd");
+  hfm__causal_configure(b, &self->base, "n_embd");
+  self->n_embd = self->base.width;
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
@@ -21576,7 +21955,7 @@ HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
   hfm__divides(b, "n_head", self->n_head, "n_embd", self->n_embd);
   if (hfm__flag(b, "add_cross_attention"))
     hfm__refuse(b, "add_cross_attention", "true", "only decoders without an encoder are");
-  return self;
+  return &self->base;
 }
 
 /* GPT-2 initialises the projections into the residual stream with a smaller deviation. */
@@ -21603,8 +21982,9 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
   hfm__gpt2_scale_init(b, block->mlp_c_proj, self->n_layer);
 }
 
-HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+HFM__PRIVATE void hfm__gpt2_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt2 *self = (hfm__gpt2 *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, self->n_embd, HFM__NO_PADDING);
   self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
@@ -21631,17 +22011,15 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
-  const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
+HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt2 *self = (const hfm__gpt2 *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
-  if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x,
-                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions))), y;
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -21655,77 +22033,12 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   return y;
 }
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__gpt2_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
+static const hfm__head hfm__gpt2_heads[] = {HFM__CAUSAL_BASE_HEAD,  HFM__CAUSAL_LM_HEAD("LMHeadModel"),
+                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                            HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
 
-HFM__PRIVATE void *hfm__gpt2_base_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (self) hfm__gpt2_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__gpt2_model_forward(b, (const hfm__gpt2 *)model));
-}
-
-HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->n_embd, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->wte));
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->n_embd, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__gpt2_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "classifier", self->n_embd, hfm__labels(b), 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->n_embd, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
-}
-
-static const hfm__head hfm__gpt2_heads[] = {
-    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-    {0, NULL, NULL, NULL}};
+static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward, "classifier",
+                                                  0};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -21748,6 +22061,939 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
+#endif
+#ifdef HFM__WITH_OPT
+/* ==== begin src/families/opt.c ==== */
+/* ==== families/opt (private): OPT ==================================================================================
+   After models/opt/modeling_opt.py: a decoder with learned positions, counted over the tokens that are not padding;
+   norms before the blocks or (350m) after them. */
+
+typedef struct hfm__opt_layer {
+  hfm__mod k_proj, v_proj, q_proj, out_proj; /* self_attn */
+  hfm__mod activation_fn, self_attn_layer_norm, fc1, fc2, final_layer_norm;
+} hfm__opt_layer;
+
+typedef struct hfm__opt {
+  hfm__causal base; /* width: word_embed_proj_dim */
+  int64_t hidden_size, num_hidden_layers, num_attention_heads, ffn_dim, max_position_embeddings;
+  int32_t activation_function, do_layer_norm_before, enable_bias, layer_norm_elementwise_affine;
+  hfm__mod embed_positions, project_out, project_in, final_layer_norm;
+  hfm__opt_layer *layers;
+} hfm__opt;
+
+enum { HFM__OPT_FIRST_POSITION = 2 }; /* two rows come before that of position 0; padding has position -1 */
+
+HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
+  hfm__opt *self = HFM__NEW(b, hfm__opt, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->hidden_size = self->base.width;
+  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_dim = hfm__size(b, "ffn_dim");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->do_layer_norm_before = hfm__flag(b, "do_layer_norm_before");
+  self->enable_bias = hfm__flag(b, "enable_bias");
+  self->layer_norm_elementwise_affine = hfm__flag(b, "layer_norm_elementwise_affine");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__opt_norm(hfm__builder *b, const hfm__opt *self, const char *name) {
+  return self->layer_norm_elementwise_affine ? hfm__layer_norm(b, name, self->hidden_size, 1e-5)
+                                             : hfm__layer_norm_plain(b, name, self->hidden_size, 1e-5);
+}
+
+HFM__PRIVATE void hfm__opt_layer_init(hfm__builder *b, const hfm__opt *self, hfm__opt_layer *layer) {
+  const int64_t size = self->hidden_size;
+  hfm__begin(b, "self_attn", "OPTAttention");
+  layer->k_proj = hfm__linear(b, "k_proj", size, size, self->enable_bias);
+  layer->v_proj = hfm__linear(b, "v_proj", size, size, self->enable_bias);
+  layer->q_proj = hfm__linear(b, "q_proj", size, size, self->enable_bias);
+  layer->out_proj = hfm__linear(b, "out_proj", size, size, self->enable_bias);
+  hfm__end(b);
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  layer->self_attn_layer_norm = hfm__opt_norm(b, self, "self_attn_layer_norm");
+  layer->fc1 = hfm__linear(b, "fc1", size, self->ffn_dim, self->enable_bias);
+  layer->fc2 = hfm__linear(b, "fc2", self->ffn_dim, size, self->enable_bias);
+  layer->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE void hfm__opt_init(hfm__builder *b, hfm__causal *base) {
+  hfm__opt *self = (hfm__opt *)base;
+  const int64_t size = self->hidden_size, width = base->width;
+  hfm__begin(b, "decoder", "OPTDecoder");
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, width, base->pad_token_id);
+  self->embed_positions = hfm__as_class(
+      b,
+      hfm__embedding(b, "embed_positions", self->max_position_embeddings + HFM__OPT_FIRST_POSITION, size,
+                     HFM__NO_PADDING),
+      "OPTLearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[self->embed_positions.id].attrs.first_row = HFM__OPT_FIRST_POSITION;
+  if (width != size) {
+    self->project_out = hfm__linear(b, "project_out", size, width, 0);
+    self->project_in = hfm__linear(b, "project_in", width, size, 0);
+  }
+  if (self->do_layer_norm_before && !hfm__flag(b, "_remove_final_layer_norm"))
+    self->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+  self->layers = HFM__NEW(b, hfm__opt_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "OPTDecoderLayer");
+    hfm__opt_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__end(b);
+}
+
+/* position_ids as given, or counted over the tokens that attention_mask keeps, the cached ones included. */
+HFM__PRIVATE hfm__val hfm__opt_positions(hfm__builder *b, const hfm__opt *self) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  if (hfm__given(b, HFM__IN_position_ids) || !hfm__given(b, HFM__IN_attention_mask))
+    return hfm__position_ids(b, self->max_position_embeddings, 0);
+  hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_attention_mask,
+               "max_position_embeddings");
+  return hfm__slice_from(b, hfm__positions_by_mask(b, -1), 1, hfm__past_length(b), length);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                         hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+}
+
+HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int32_t before = self->do_layer_norm_before;
+  hfm__val y = before ? hfm__call(b, layer->self_attn_layer_norm, x) : x;
+  x = hfm__add(b, hfm__opt_attention(b, self, index, y, mask), x);
+  if (!before) x = hfm__call(b, layer->self_attn_layer_norm, x);
+  y = before ? hfm__call(b, layer->final_layer_norm, x) : x;
+  y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y));
+  x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+  return before ? x : hfm__call(b, layer->final_layer_norm, x);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__opt *self = (const hfm__opt *)base;
+  const hfm__val mask = hfm__input_mask(b);
+  const hfm__val positions = hfm__call(b, self->embed_positions, hfm__opt_positions(b, self));
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  if (self->project_in.id) x = hfm__call(b, self->project_in, x);
+  x = hfm__add(b, x, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__opt_layer_forward(b, self, i, x, mask);
+  }
+  y = self->final_layer_norm.id ? hfm__call(b, self->final_layer_norm, x) : x;
+  if (self->project_out.id) y = hfm__call(b, self->project_out, y);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                           HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
+                                           {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+
+static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__opt_defaults[] = {
+  {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "2"}, {"do_layer_norm_before", "true"}, {"dropout", "0.1"}, {"enable_bias", "true"},
+  {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
+  {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+/* ==== end src/families/opt.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+/* ==== begin src/families/gpt_neox.c ==== */
+/* ==== families/gpt_neox (private): GPT-NeoX, Pythia ================================================================
+   After models/gpt_neox/modeling_gpt_neox.py: q, k and v of a head lie side by side in one projection; a part of each
+   head is rotated; attention and MLP run beside each other. */
+
+typedef struct hfm__gpt_neox_layer {
+  hfm__mod input_layernorm, post_attention_layernorm, post_attention_dropout, post_mlp_dropout;
+  hfm__mod query_key_value, dense;           /* attention */
+  hfm__mod dense_h_to_4h, dense_4h_to_h, act; /* mlp */
+} hfm__gpt_neox_layer;
+
+typedef struct hfm__gpt_neox {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, intermediate_size, max_position_embeddings;
+  int32_t hidden_act, use_parallel_residual, attention_bias;
+  double layer_norm_eps;
+  const char *hidden_dropout;
+  hfm__mod emb_dropout, final_layer_norm;
+  hfm__gpt_neox_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__gpt_neox;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neox_configure(hfm__builder *b) {
+  hfm__gpt_neox *self = HFM__NEW(b, hfm__gpt_neox, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->use_parallel_residual = hfm__flag(b, "use_parallel_residual");
+  self->attention_bias = hfm__flag(b, "attention_bias");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->hidden_dropout = hfm__probability(b, "hidden_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox *self, hfm__gpt_neox_layer *layer) {
+  const int64_t size = self->base.width;
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_dropout = hfm__dropout(b, "post_attention_dropout", self->hidden_dropout);
+  layer->post_mlp_dropout = hfm__dropout(b, "post_mlp_dropout", self->hidden_dropout);
+  hfm__begin(b, "attention", "*Attention");
+  layer->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, self->attention_bias);
+  layer->dense = hfm__linear(b, "dense", size, size, self->attention_bias);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "*MLP");
+  layer->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, self->intermediate_size, 1);
+  layer->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", self->intermediate_size, size, 1);
+  layer->act = hfm__activation(b, "act", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
+  hfm__gpt_neox *self = (hfm__gpt_neox *)base;
+  base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
+  self->layers = HFM__NEW(b, hfm__gpt_neox_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Layer");
+    hfm__gpt_neox_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", &source, base->width / self->num_attention_heads,
+                 self->max_position_embeddings);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                              hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->base.width / heads));
+  const hfm__val qkv = hfm__call(b, layer->query_key_value, x);
+  const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_layer_forward(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                                  hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const hfm__val attention =
+      hfm__gpt_neox_attention(b, self, index, hfm__call(b, layer->input_layernorm, x), angles, mask);
+  const hfm__val between = hfm__add(b, attention, x);
+  hfm__val y = hfm__call(b, layer->post_attention_layernorm, self->use_parallel_residual ? x : between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  y = hfm__call(b, layer->post_mlp_dropout, hfm__call(b, layer->dense_4h_to_h, y));
+  return hfm__add(b, y, between);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neox *self = (const hfm__gpt_neox *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->emb_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__gpt_neox_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
+                                                      hfm__gpt_neox_forward, "classifier", 0};
+
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0}, {NULL, NULL, 0}};
+static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
+
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
+                                                 hfm__gpt_neox_ignored};
+
+static const hfm__config_pair hfm__gpt_neox_defaults[] = {
+  {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
+  {"vocab_size", "50432"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+/* ==== end src/families/gpt_neox.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEO
+/* ==== begin src/families/gpt_neo.c ==== */
+/* ==== families/gpt_neo (private): GPT Neo ==========================================================================
+   After models/gpt_neo/modeling_gpt_neo.py: GPT-2 with layers that see a window in turn with layers that see all, and
+   scores that are not scaled. */
+
+typedef struct hfm__gpt_neo_block {
+  hfm__mod ln_1, k_proj, v_proj, q_proj, out_proj, resid_dropout, ln_2, c_fc, c_proj, act, mlp_dropout;
+  int64_t window; /* 0: none */
+} hfm__gpt_neo_block;
+
+typedef struct hfm__gpt_neo {
+  hfm__causal base;
+  int64_t num_layers, num_heads, intermediate_size, max_position_embeddings, window_size;
+  int32_t activation_function;
+  double layer_norm_epsilon;
+  const char *attention_dropout, *embed_dropout, *resid_dropout;
+  hfm__mod wpe, drop, ln_f;
+  hfm__gpt_neo_block *h;
+} hfm__gpt_neo;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
+  hfm__gpt_neo *self = HFM__NEW(b, hfm__gpt_neo, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->intermediate_size = hfm__size_or(b, "intermediate_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->window_size = hfm__size(b, "window_size");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__float_probability(b, "attention_dropout");
+  self->embed_dropout = hfm__float_probability(b, "embed_dropout");
+  self->resid_dropout = hfm__float_probability(b, "resid_dropout");
+  hfm__divides(b, "num_heads", self->num_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+/* Gives the next layer its window by the name of its type. */
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
+                                          uint32_t node, int64_t *layer) {
+  const char *type = hfm__json_text(doc, node);
+  const int local = type && hfm__equal(type, "local");
+  if (!local && !(type && hfm__equal(type, "global")))
+    hfm__refuse(b, "attention_types", type ? type : "no text", "use global or local");
+  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
+  ++*layer;
+}
+
+/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
+  const int listed = !hfm__is_null(b, "attention_layers");
+  const char *key = listed ? "attention_layers" : "attention_types";
+  const hfm__config_value list = hfm__config_find(b->config, key);
+  int64_t layers = 0;
+  uint32_t item = hfm__json_first(list.doc, list.node);
+  if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
+  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
+    int64_t count = 0;
+    if (listed) {
+      hfm__gpt_neo_layer_type(b, self, list.doc, item, &layers);
+      continue;
+    }
+    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
+      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
+    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
+      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
+        hfm__gpt_neo_layer_type(b, self, list.doc, type, &layers);
+  }
+  if (hfm__ok(b) && layers != self->num_layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "%q is for %s %i layers, but 'num_layers' is %i", key,
+                          layers > self->num_layers ? "more than" : "only",
+                          layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
+  const int64_t size = self->base.width, positions = self->max_position_embeddings;
+  block->ln_1 = hfm__layer_norm(b, "ln_1", size, self->layer_norm_epsilon);
+  hfm__begin(b, "attn", "GPTNeoAttention");
+  hfm__begin(b, "attention", "GPTNeoSelfAttention");
+  hfm__buffer_add(b, "bias", HFM_BOOL, positions * positions); /* its causal mask */
+  (void)hfm__dropout(b, "attn_dropout", self->attention_dropout);
+  block->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_dropout);
+  block->k_proj = hfm__linear(b, "k_proj", size, size, 0);
+  block->v_proj = hfm__linear(b, "v_proj", size, size, 0);
+  block->q_proj = hfm__linear(b, "q_proj", size, size, 0);
+  block->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+  hfm__end(b);
+  block->ln_2 = hfm__layer_norm(b, "ln_2", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "GPTNeoMLP");
+  block->c_fc = hfm__linear(b, "c_fc", size, self->intermediate_size, 1);
+  block->c_proj = hfm__linear(b, "c_proj", self->intermediate_size, size, 1);
+  block->act = hfm__activation(b, "act", self->activation_function);
+  block->mlp_dropout = hfm__dropout(b, "dropout", self->resid_dropout);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt_neo *self = (hfm__gpt_neo *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->max_position_embeddings, base->width, HFM__NO_PADDING);
+  self->drop = hfm__dropout(b, "drop", self->embed_dropout);
+  self->h = HFM__NEW(b, hfm__gpt_neo_block, self->num_layers);
+  hfm__gpt_neo_layer_types(b, self);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "GPTNeoBlock");
+    hfm__gpt_neo_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+/* Always causal: its own mask says so, whatever is_causal is. */
+HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__gpt_neo_block *block = &self->h[index];
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, block->q_proj, x), self->num_heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neo *self = (const hfm__gpt_neo *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  const hfm__val positions = hfm__position_ids(b, self->max_position_embeddings, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions)));
+  if (hfm__given(b, HFM__IN_position_ids)) /* its mask ends where the positions do */
+    hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_position_ids,
+                 "max_position_embeddings");
+  x = hfm__call(b, self->drop, x);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    const hfm__gpt_neo_block *block = &self->h[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__gpt_neo_attention(b, self, i, hfm__call(b, block->ln_1, x), mask), x);
+    y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
+    x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->c_proj, y)), x);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
+                                                     "classifier", 0};
+
+static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__gpt_neo_aliases[] = {
+  {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt_neo_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"attention_dropout", "0.0"},
+  {"attention_types", "[[[\"global\", \"local\"], 12]]"}, {"bos_token_id", "50256"}, {"classifier_dropout", "0.1"},
+  {"embed_dropout", "0.0"}, {"eos_token_id", "50256"}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_heads", "16"}, {"num_layers", "24"},
+  {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
+  {"window_size", "256"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+/* ==== end src/families/gpt_neo.c ==== */
+#endif
+#ifdef HFM__WITH_PHI
+/* ==== begin src/families/phi.c ==== */
+/* ==== families/phi (private): Phi-1, Phi-1.5, Phi-2 ================================================================
+   After models/phi/modeling_phi.py: one norm, then attention and MLP beside each other; a part of each head is
+   rotated; everything has biases. */
+
+typedef struct hfm__phi_layer {
+  hfm__mod q_proj, k_proj, v_proj, dense, q_layernorm, k_layernorm; /* self_attn */
+  hfm__mod activation_fn, fc1, fc2;                                 /* mlp */
+  hfm__mod input_layernorm, resid_dropout;
+} hfm__phi_layer;
+
+typedef struct hfm__phi {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, intermediate_size;
+  int64_t max_position_embeddings;
+  int32_t hidden_act, qk_layernorm;
+  double layer_norm_eps;
+  const char *resid_pdrop;
+  hfm__mod embed_dropout, final_layernorm;
+  hfm__phi_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__phi;
+
+HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
+  hfm__phi *self = HFM__NEW(b, hfm__phi, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->qk_layernorm = hfm__flag(b, "qk_layernorm");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->resid_pdrop = hfm__probability(b, "resid_pdrop");
+  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
+    hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm__phi_layer *layer) {
+  const int64_t size = self->base.width;
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "PhiAttention");
+  layer->q_proj = hfm__linear(b, "q_proj", size, queries, 1);
+  layer->k_proj = hfm__linear(b, "k_proj", size, keys, 1);
+  layer->v_proj = hfm__linear(b, "v_proj", size, keys, 1);
+  layer->dense = hfm__linear(b, "dense", queries, size, 1);
+  if (self->qk_layernorm) {
+    layer->q_layernorm = hfm__layer_norm(b, "q_layernorm", self->head_dim, self->layer_norm_eps);
+    layer->k_layernorm = hfm__layer_norm(b, "k_layernorm", self->head_dim, self->layer_norm_eps);
+  }
+  hfm__end(b);
+  hfm__begin(b, "mlp", "PhiMLP");
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+  layer->fc1 = hfm__linear(b, "fc1", size, self->intermediate_size, 1);
+  layer->fc2 = hfm__linear(b, "fc2", self->intermediate_size, size, 1);
+  hfm__end(b);
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
+}
+
+HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
+  hfm__phi *self = (hfm__phi *)base;
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
+  self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "PhiDecoderLayer");
+    hfm__phi_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
+  self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
+}
+
+/* A projection's heads, normalised where there is a norm. */
+HFM__PRIVATE hfm__val hfm__phi_heads(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
+  return norm.id ? hfm__call(b, norm, y) : y;
+}
+
+HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *self, int64_t index, hfm__val x,
+                                             hfm__val angles, hfm__val mask) {
+  const hfm__phi_layer *layer = &self->layers[index];
+  const int64_t key_heads = self->num_key_value_heads;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  const hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  const hfm__val q = hfm__phi_heads(b, layer->q_proj, layer->q_layernorm, y, self->num_attention_heads);
+  hfm__val k = hfm__phi_heads(b, layer->k_proj, layer->k_layernorm, y, key_heads);
+  hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
+  mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+  return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
+}
+
+HFM__PRIVATE hfm__val hfm__phi_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__phi *self = (const hfm__phi *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->embed_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__phi_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layernorm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                                HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                                {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+
+static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+
+static const hfm__config_pair hfm__phi_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+/* ==== end src/families/phi.c ==== */
+#endif
+#ifdef HFM__WITH_FALCON
+/* ==== begin src/families/falcon.c ==== */
+/* ==== families/falcon (private): Falcon ============================================================================
+   After models/falcon/modeling_falcon.py: one projection for q, k and v, laid out in three ways; rotary embeddings or
+   ALiBi; attention and MLP beside each other, with one norm or two, or after each other. */
+
+typedef struct hfm__falcon_layer {
+  hfm__mod query_key_value, dense;            /* self_attention */
+  hfm__mod dense_h_to_4h, act, dense_4h_to_h; /* mlp */
+  hfm__mod input_layernorm, post_attention_layernorm, ln_attn, ln_mlp;
+} hfm__falcon_layer;
+
+typedef struct hfm__falcon {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_kv_heads, head_dim, ffn_hidden_size, max_position_embeddings;
+  int32_t activation, alibi, new_decoder_architecture, multi_query, parallel_attn, bias, two_norms;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod ln_f;
+  hfm__falcon_layer *h;
+  hfm__rope rotary_emb;
+} hfm__falcon;
+
+/* The combinations that have no forward in Transformers either. */
+HFM__PRIVATE void hfm__falcon_check(hfm__builder *b, const hfm__falcon *self, int64_t norms, int64_t kv_heads) {
+  if (self->new_decoder_architecture && !self->parallel_attn)
+    hfm__refuse(b, "parallel_attn", "false", "with new_decoder_architecture it must be true");
+  if (self->new_decoder_architecture ? norms < 1 || norms > 2 : self->parallel_attn && norms == 2)
+    hfm__refuse(b, "num_ln_in_parallel_attn", hfm__own_text(b, "%i", norms),
+                "use 1 or 2 with new_decoder_architecture, and not 2 without it");
+  if (!self->new_decoder_architecture && !self->multi_query && kv_heads != self->num_attention_heads)
+    hfm__refuse(b, "num_kv_heads", hfm__own_text(b, "%i", kv_heads),
+                "without multi_query and new_decoder_architecture every head has its own");
+}
+
+HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
+  hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
+  int64_t norms, kv_heads;
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation = hfm__activation_key(b, "activation");
+  self->alibi = hfm__flag(b, "alibi");
+  self->new_decoder_architecture = hfm__flag(b, "new_decoder_architecture");
+  self->multi_query = hfm__flag(b, "multi_query");
+  self->parallel_attn = hfm__flag(b, "parallel_attn");
+  self->bias = hfm__flag(b, "bias");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
+  norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
+  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  hfm__falcon_check(b, self, norms, kv_heads);
+  self->two_norms = self->new_decoder_architecture && norms == 2;
+  self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
+  hfm__divides(b, "num_kv_heads", self->num_kv_heads, "num_attention_heads", self->num_attention_heads);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_linear(hfm__builder *b, const hfm__falcon *self, const char *name, int64_t in,
+                                         int64_t out) {
+  return hfm__as_class(b, hfm__linear(b, name, in, out, self->bias), "FalconLinear");
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_norm(hfm__builder *b, const hfm__falcon *self, const char *name) {
+  return hfm__layer_norm(b, name, self->base.width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *self, hfm__falcon_layer *layer) {
+  const int64_t size = self->base.width;
+  hfm__begin(b, "self_attention", "FalconAttention");
+  layer->query_key_value =
+      hfm__falcon_linear(b, self, "query_key_value", size, size + 2 * self->num_kv_heads * self->head_dim);
+  layer->dense = hfm__falcon_linear(b, self, "dense", size, size);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "FalconMLP");
+  layer->dense_h_to_4h = hfm__falcon_linear(b, self, "dense_h_to_4h", size, self->ffn_hidden_size);
+  layer->act = hfm__activation(b, "act", self->activation);
+  layer->dense_4h_to_h = hfm__falcon_linear(b, self, "dense_4h_to_h", self->ffn_hidden_size, size);
+  hfm__end(b);
+  if (!self->parallel_attn) layer->post_attention_layernorm = hfm__falcon_norm(b, self, "post_attention_layernorm");
+  if (self->two_norms) {
+    layer->ln_attn = hfm__falcon_norm(b, self, "ln_attn");
+    layer->ln_mlp = hfm__falcon_norm(b, self, "ln_mlp");
+  } else {
+    layer->input_layernorm = hfm__falcon_norm(b, self, "input_layernorm");
+  }
+}
+
+HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
+  hfm__falcon *self = (hfm__falcon *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "FalconDecoderLayer");
+    hfm__falcon_layer_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__falcon_norm(b, self, "ln_f");
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
+}
+
+/* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that
+   share it; without sharing each head has its three parts. */
+HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hfm__val qkv, hfm__val part[3]) {
+  const int64_t heads = self->num_attention_heads, kv = self->num_kv_heads, queries = heads / kv;
+  const hfm__val groups = hfm__split_heads(b, qkv, kv);
+  for (int32_t i = 0; i < 3; i++) {
+    const int64_t first = i ? queries + i - 1 : 0, count = i ? 1 : queries;
+    const hfm__val x = hfm__slice(b, groups, -1, first * self->head_dim, hfm__fixed(b, count * self->head_dim));
+    hfm__dim shape[4];
+    for (int32_t d = 0; d < 2; d++) shape[d] = hfm__dim_of(b, x, d);
+    shape[2] = hfm__fixed(b, heads);
+    shape[3] = hfm__fixed(b, self->head_dim);
+    part[i] = count == 1 ? x : hfm__reshape(b, x, 4, shape);
+  }
+}
+
+/* ALiBi is added before the scores are scaled. Transformers' eager attention adds it a second time, with the mask. */
+HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                            hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val part[3];
+  hfm__falcon_split(b, self, hfm__call(b, layer->query_key_value, x), part);
+  if (!self->alibi) {
+    part[0] = hfm__rotary(b, part[0], angles);
+    part[1] = hfm__rotary(b, part[1], angles);
+  }
+  part[1] = hfm__cached(b, index, "key", part[1]);
+  part[2] = hfm__cached(b, index, "value", part[2]);
+  return hfm__call(b, layer->dense, hfm__attend_by(b, part[0], part[1], part[2], scores));
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                                hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val y = hfm__call(b, self->two_norms ? layer->ln_attn : layer->input_layernorm, x);
+  const hfm__val between = hfm__add(b, hfm__falcon_attention(b, self, index, y, angles, scores), x);
+  if (self->two_norms) y = hfm__call(b, layer->ln_mlp, x);
+  if (!self->parallel_attn) y = hfm__call(b, layer->post_attention_layernorm, between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
+}
+
+/* Positions are taken, and count for nothing, where ALiBi has its own. */
+HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__falcon *self = (const hfm__falcon *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
+  hfm__scores scores;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)self->head_dim);
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  if (self->alibi) scores.bias = hfm__falcon_bias(b, self);
+  else angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__falcon_layer_forward(b, self, i, x, angles, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
+                                                    "classifier", 0};
+
+static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__falcon_defaults[] = {
+  {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
+  {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
+  {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
+  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "65024"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+/* ==== end src/families/falcon.c ==== */
+#endif
+#ifdef HFM__WITH_BLOOM
+/* ==== begin src/families/bloom.c ==== */
+/* ==== families/bloom (private): BLOOM ==============================================================================
+   After models/bloom/modeling_bloom.py: no positions but ALiBi; a norm over the embeddings; q, k and v of a head lie
+   side by side in one projection. */
+
+typedef struct hfm__bloom_block {
+  hfm__mod input_layernorm, query_key_value, dense, post_attention_layernorm;
+  hfm__mod dense_h_to_4h, gelu_impl, dense_4h_to_h; /* mlp */
+} hfm__bloom_block;
+
+typedef struct hfm__bloom {
+  hfm__causal base;
+  int64_t n_layer, n_head;
+  int32_t apply_residual_connection_post_layernorm;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod word_embeddings_layernorm, ln_f;
+  hfm__bloom_block *h;
+} hfm__bloom;
+
+HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
+  hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->n_layer = hfm__layer_count(b, "n_layer");
+  self->n_head = hfm__size(b, "n_head");
+  self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "n_head", self->n_head, "hidden_size", self->base.width);
+  if (hfm__flag(b, "slow_but_exact") && hfm__size(b, "pretraining_tp") > 1)
+    hfm__refuse(b, "slow_but_exact", "true", "with pretraining_tp above 1 it leaves out biases; use false");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__bloom_block_init(hfm__builder *b, const hfm__bloom *self, hfm__bloom_block *block) {
+  const int64_t size = self->base.width;
+  block->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "self_attention", "BloomAttention");
+  block->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, 1);
+  block->dense = hfm__linear(b, "dense", size, size, 1);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  block->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "BloomMLP");
+  block->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, 4 * size, 1);
+  block->gelu_impl = hfm__as_class(b, hfm__activation(b, "gelu_impl", HFM__ACTIVATION_gelu_new), "BloomGelu");
+  block->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", 4 * size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bloom_init(hfm__builder *b, hfm__causal *base) {
+  hfm__bloom *self = (hfm__bloom *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->word_embeddings_layernorm =
+      hfm__layer_norm(b, "word_embeddings_layernorm", base->width, self->layer_norm_epsilon);
+  self->h = HFM__NEW(b, hfm__bloom_block, self->n_layer);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "BloomBlock");
+    hfm__bloom_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_attention(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                           const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const hfm__val qkv = hfm__call(b, block->query_key_value, x), q = hfm__head_part(b, qkv, self->n_head, 3, 0);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__head_part(b, qkv, self->n_head, 3, 1));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, self->n_head, 3, 2));
+  return hfm__call(b, block->dense, hfm__attend_by(b, q, k, v, scores));
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_block_forward(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                               const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const int32_t normed = self->apply_residual_connection_post_layernorm;
+  hfm__val y = hfm__call(b, block->input_layernorm, x);
+  x = hfm__add(b, hfm__bloom_attention(b, self, index, y, scores), normed ? y : x);
+  y = hfm__call(b, block->post_attention_layernorm, x);
+  if (normed) x = y;
+  y = hfm__call(b, block->gelu_impl, hfm__call(b, block->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, block->dense_4h_to_h, y), x);
+}
+
+/* Positions are taken, and count for nothing, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__bloom *self = (const hfm__bloom *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  hfm__scores scores;
+  if (hfm__given(b, HFM__IN_position_ids)) (void)hfm__position_ids(b, 0, 0);
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  x = hfm__call(b, self->word_embeddings_layernorm, x);
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__bloom_block_forward(b, self, i, x, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
+                                                   "classifier", 0};
+
+static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__bloom_aliases[] = {
+  {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bloom_defaults[] = {
+  {"apply_residual_connection_post_layernorm", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"},
+  {"eos_token_id", "2"}, {"hidden_dropout", "0.0"}, {"hidden_size", "64"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_head", "8"}, {"n_layer", "2"}, {"pretraining_tp", "1"},
+  {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+/* ==== end src/families/bloom.c ==== */
 #endif
 #if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
     defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
@@ -21823,8 +23069,7 @@ typedef struct hfm__decoder {
   int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
   double attn_logit_softcapping, final_logit_softcapping;
   int32_t rope_by_layer_type;
-  int32_t partial_rotary;  /* partial_rotary_factor is heeded */
-  const char *rope_type;   /* what the family takes the configuration's for */
+  const char *partial_rotary_key, *rope_type; /* of hfm__rope_source */
   double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
   const char *model_class; /* "*Model" */
   hfm__mod embed_tokens, norm, head, head_dropout;
@@ -22025,8 +23270,8 @@ HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) 
 
 /* One for each type of layer that there is. */
 HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
-  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, 0, NULL},
-                                             {"sliding_attention", "rope_local_base_freq", 10000.0, 0, NULL}};
+  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL},
+                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL}};
   hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
   for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
     if (hfm__decoder_uses_rope(self, i))
@@ -22039,11 +23284,11 @@ HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
   memset(&source, 0, sizeof source);
   source.theta_key = "rope_theta";
   source.theta = self->traits->rope_theta;
-  source.partial = self->partial_rotary;
+  source.partial_key = self->partial_rotary_key;
+  source.partial = 1;
   source.type = self->rope_type;
-  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
-  hfm__rope_read(b, &self->rotary_emb[HFM__ROPE_FULL], &source, self->head_dim, self->max_position_embeddings);
-  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
 }
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
@@ -22470,15 +23715,19 @@ HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
   return self;
 }
 
-/* Bidirectional, the window is half to each side. */
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
 HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_attention *attention = &self->layers[index].self_attn;
-  int64_t window;
   hfm__gemma2_norms_init(b, self, index);
   if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
-  window = hfm__size(b, "sliding_window");
-  if (hfm__flag(b, "use_bidirectional_attention")) window = window / 2 + 1;
-  attention->window = hfm__window(b, window);
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
   attention->rope = HFM__ROPE_SLIDING;
 }
 
@@ -22591,7 +23840,7 @@ HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->fused = 1;
-  self->partial_rotary = 1;
+  self->partial_rotary_key = "partial_rotary_factor";
   if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) self->rope_type = "longrope"; /* old names of it */
   else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
     hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
@@ -23061,7 +24310,25 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
@@ -24297,6 +25564,300 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 }
 /* ==== end src/weights/report.c ==== */
 
+/* ==== begin src/run/cache.c ==== */
+/* ==== run/cache (private): what outlives a call, in pages =========================================================
+   Every sequence (row) has a table of pages, each of HFM__PAGE positions of all states of a set. Rows that have come
+   from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
+   window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
+
+/* States whose positions live equally long. */
+typedef struct hfm__page_set {
+  int64_t window;         /* as in hfm__state */
+  int64_t columns;        /* pages that a row can have */
+  int64_t count;          /* pages of all rows together */
+  int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
+  int64_t free;           /* where the search for a free page begins */
+  int32_t *table, *spare; /* [rows][columns], and room for the next one */
+  int32_t *uses;          /* [count]: rows that show a page */
+} hfm__page_set;
+
+typedef struct hfm__cached_state {
+  int32_t set, values;
+  int64_t heads, head;      /* and the size of each */
+  uint64_t head_elements, page_elements;
+} hfm__cached_state;
+
+typedef struct hfm__cache {
+  hfm_dtype dtype;
+  const hfm__kernels *kernels;
+  hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
+  size_t state_count;
+  hfm__page_set sets[HFM__MAX_WINDOWS];
+  int32_t set_count;
+  void *block;    /* tables and pages */
+  uint64_t bytes;
+  uint8_t **data; /* the pages of each state */
+  int64_t most_rows;
+  int64_t rows, length; /* sequences and positions that it holds */
+  int64_t reach;        /* positions with those of the call in progress */
+} hfm__cache;
+
+HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
+
+/* The first page that a call after `past` positions can see. */
+HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
+  return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
+}
+
+/* Pages for a row of `total` positions, `length` of them new. */
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
+  const int64_t all = hfm__pages(total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+}
+
+HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
+  return cache->states[state].page_elements * (uint64_t)(hfm_dtype_bits(cache->dtype) / 8);
+}
+
+/* ---- Room ---- */
+
+/* Takes the states of a graph for those of the cache, once. dims are values of the graph's dimensions. */
+HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache *cache, const hfm__graph *g,
+                                            const int64_t *dims, hfm_error *error) {
+  const uint64_t bytes = (uint64_t)g->state_count * sizeof *cache->states;
+  if (!g->state_count || cache->states) return HFM_OK;
+  cache->states = (hfm__cached_state *)hfm__alloc(mem, bytes);
+  if (!cache->states) return hfm__fail_memory(error, "the cache", bytes);
+  cache->state_count = g->state_count;
+  for (size_t i = 0; i < g->state_count; i++) {
+    const hfm__value *v = &g->values[g->states[i].value];
+    hfm__cached_state *state = &cache->states[i];
+    int32_t set = 0;
+    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
+    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
+    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    state->set = set;
+    state->values = g->states[i].values;
+    state->heads = dims[v->shape[2].id];
+    state->head = dims[v->shape[3].id];
+    state->head_elements = (uint64_t)hfm__page_head(cache->kernels, state->values, state->head);
+    state->page_elements = state->head_elements * (uint64_t)state->heads;
+  }
+  return HFM_OK;
+}
+
+/* The next count * size bytes of a block that is being laid out, aligned; NULL where there is no block yet. */
+HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count, uint64_t size) {
+  void *p = block ? block + *at : NULL;
+  uint64_t bytes;
+  if (!hfm__mul64(count, size, &bytes) || bytes > hfm__plan_most || *at > hfm__plan_most) *at = UINT64_MAX / 2;
+  else *at = (*at + bytes + HFM__PLAN_ALIGN - 1) / HFM__PLAN_ALIGN * HFM__PLAN_ALIGN;
+  return p;
+}
+
+/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
+   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
+   has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+  uint64_t at = 0;
+  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
+  for (int32_t i = 0; i < to->set_count; i++) {
+    hfm__page_set *set = &to->sets[i];
+    const int64_t pages = hfm__pages_of_row(set, total, length);
+    uint64_t entries;
+    set->columns = HFM__MAX(set->columns, pages);
+    set->count = HFM__MAX(set->count, rows * pages);
+    entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
+    set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
+    set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
+    set->uses = (int32_t *)hfm__cache_take(block, &at, (uint64_t)set->count, sizeof *set->uses);
+    if (block) memset(set->uses, 0, (size_t)set->count * sizeof *set->uses);
+  }
+  for (size_t i = 0; i < to->state_count; i++) {
+    uint8_t *data = (uint8_t *)hfm__cache_take(block, &at, (uint64_t)to->sets[to->states[i].set].count,
+                                               hfm__page_bytes(to, i));
+    if (block) to->data[i] = data;
+  }
+  to->bytes = at;
+}
+
+/* What one cache holds into the larger tables and pages of another. */
+HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
+  for (int32_t i = 0; i < from->set_count; i++) {
+    const hfm__page_set *old = &from->sets[i], *set = &to->sets[i];
+    memcpy(set->uses, old->uses, (size_t)old->count * sizeof *set->uses);
+    for (int64_t r = 0; r < from->rows; r++)
+      memcpy(set->table + r * set->columns, old->table + r * old->columns, (size_t)old->held * sizeof *set->table);
+  }
+  for (size_t i = 0; i < from->state_count; i++) {
+    const hfm__page_set *set = &from->sets[from->states[i].set];
+    const size_t bytes = (size_t)hfm__page_bytes(from, i);
+    for (int64_t p = 0; p < set->count; p++)
+      if (set->uses[p]) memcpy(to->data[i] + (size_t)p * bytes, from->data[i] + (size_t)p * bytes, bytes);
+  }
+}
+
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
+  int has = cache->block && rows <= cache->most_rows;
+  for (int32_t i = 0; has && i < cache->set_count; i++) {
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
+    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+  }
+  return has;
+}
+
+HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
+  hfm__free(mem, cache->block, cache->bytes);
+  hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
+}
+
+/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
+   stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
+                                        int64_t length, hfm_error *error) {
+  hfm__cache larger = *cache;
+  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
+  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (larger.bytes > hfm__plan_most)
+    return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
+                     total);
+  larger.block = hfm__alloc(mem, larger.bytes);
+  if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
+  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  if (cache->block) hfm__cache_copy(&larger, cache);
+  hfm__free(mem, cache->block, cache->bytes);
+  *cache = larger;
+  return HFM_OK;
+}
+
+/* ---- Pages come and go ---- */
+
+/* Rows no longer show what lies outside of pages [first, first + held). */
+HFM__PRIVATE void hfm__pages_keep(hfm__page_set *set, int64_t rows, int64_t first, int64_t held) {
+  const int64_t skip = HFM__MIN(HFM__MAX(first - set->first, 0), set->held);
+  const int64_t kept = HFM__MAX(HFM__MIN(set->held - skip, held), 0);
+  for (int64_t r = 0; r < rows; r++) {
+    int32_t *row = set->table + r * set->columns;
+    for (int64_t i = 0; i < set->held; i++)
+      if (i < skip || i >= skip + kept) set->uses[row[i]]--;
+    memmove(row, row + skip, (size_t)kept * sizeof *row);
+  }
+  set->first = first;
+  set->held = kept;
+}
+
+/* A page that no row shows. There is one: no row ever has more than its share. */
+HFM__PRIVATE int32_t hfm__page_new(hfm__page_set *set) {
+  while (set->uses[set->free]) set->free = (set->free + 1) % set->count;
+  set->uses[set->free] = 1;
+  return (int32_t)set->free;
+}
+
+/* Each row shows new pages behind those it has, `held` in all. */
+HFM__PRIVATE void hfm__pages_add(hfm__page_set *set, int64_t rows, int64_t held) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t p = set->held; p < held; p++) set->table[r * set->columns + p] = hfm__page_new(set);
+  set->held = held;
+}
+
+/* A row that is going to write into a page that others show, too, gets its own copy. */
+HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *page) {
+  const int32_t shared = *page;
+  if (set->uses[shared] == 1) return;
+  *page = hfm__page_new(set);
+  set->uses[shared]--;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const size_t bytes = (size_t)hfm__page_bytes(cache, i);
+    uint8_t *data = cache->data[i];
+    if (set == &cache->sets[cache->states[i].set])
+      memcpy(data + (size_t)*page * bytes, data + (size_t)shared * bytes, bytes);
+  }
+}
+
+/* Lets go of positions from `length` on. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
+  }
+  cache->length = length;
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+  hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
+  cache->rows = rows;
+  cache->reach = reach;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    hfm__pages_keep(set, rows, first, held);
+    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+      hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
+    hfm__pages_add(set, rows, held);
+  }
+}
+
+/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
+   gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+  hfm__cache_cut(cache, 0);
+  cache->rows = rows;
+  cache->length = cache->reach = length;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    set->first = hfm__first_page(set, length);
+    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
+      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+        memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
+               (size_t)hfm__page_bytes(cache, s));
+  }
+}
+
+/* The shortest length that the cache can go back to, but for 0. */
+HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
+  int64_t shortest = 0;
+  for (int32_t i = 0; i < cache->set_count; i++)
+    if (cache->sets[i].first > 0)
+      shortest = HFM__MAX(shortest, cache->sets[i].first * HFM__PAGE + cache->sets[i].window - 1);
+  return shortest;
+}
+
+/* Row i becomes what row rows[i] was; nothing is copied. There are `count` rows, for which there is room. */
+HFM__PRIVATE void hfm__cache_choose(hfm__cache *cache, const int64_t *rows, int64_t count) {
+  hfm__cache_cut(cache, cache->length);
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    int32_t *table = set->spare;
+    for (int64_t r = 0; r < count; r++) {
+      memcpy(table + r * set->columns, set->table + rows[r] * set->columns, (size_t)set->held * sizeof *table);
+      for (int64_t p = 0; p < set->held; p++) set->uses[table[r * set->columns + p]]++;
+    }
+    for (int64_t r = 0; r < cache->rows; r++)
+      for (int64_t p = 0; p < set->held; p++) set->uses[set->table[r * set->columns + p]]--;
+    set->spare = set->table;
+    set->table = table;
+  }
+  cache->rows = count;
+}
+
+/* What a program sees of a state in the call that has begun. */
+HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__operand *o) {
+  const hfm__cached_state *s = &cache->states[state];
+  const hfm__page_set *set = &cache->sets[s->set];
+  o->dtype = cache->dtype;
+  o->data = cache->data[state];
+  o->pages = set->table;
+  o->first = set->first * HFM__PAGE;
+  o->shape[1] = cache->reach - o->first;
+  o->stride[0] = set->columns;
+  o->stride[1] = (int64_t)s->page_elements;
+  o->stride[2] = (int64_t)s->head_elements;
+}
+/* ==== end src/run/cache.c ==== */
 /* ==== begin src/run/program.c ==== */
 /* ==== run/program (private): a traced, fused and planned forward ==================================================
    A program belongs to one combination of inputs given and outputs asked for; it serves every shape within its bounds
@@ -24373,7 +25934,7 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   } else if (node->op == HFM__VIEW_expand) { /* the same element again and again */
     for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->shape[i] == out->shape[i] ? in->stride[i] : 0;
   } else { /* an op that writes into its first input and shows all of it */
-    memcpy(out->stride, in->stride, sizeof out->stride);
+    *out = *in;
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
 }
@@ -24383,7 +25944,8 @@ HFM__PRIVATE uint64_t hfm__bytes_of(const hfm__operand *o) {
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
-HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena, uint8_t *states) {
+HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena,
+                                    const hfm__cache *cache) {
   const hfm__graph *g = &program->graph;
   for (size_t i = 1; i < g->value_count; i++) {
     const hfm__value *v = &g->values[i];
@@ -24405,9 +25967,8 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
-    } else if (v->kind == HFM__VALUE_STATE) { /* each row of the batch has room for the bound */
-      o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
-      o->data = states ? states + program->plan.offsets[i] : NULL;
+    } else if (v->kind == HFM__VALUE_STATE) {
+      if (cache) hfm__cache_bind(cache, v->source, o);
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
       o->data = arena + program->plan.offsets[i];
@@ -25012,6 +26573,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -25034,8 +26596,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -25295,9 +26858,7 @@ struct hfm_session {
   int64_t bounds[HFM__SYM_COUNT];
   uint8_t *arena, *scratch; /* blocks, and how large they are; users align within */
   uint64_t arena_bytes, scratch_bytes, worker_bytes, worker_scratch;
-  uint8_t *states; /* the cache, and how it is laid out and filled */
-  uint64_t state_bytes;
-  int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
+  hfm__cache cache;
   /* The forward in progress. */
   hfm__program *running;
   size_t node; /* the group's first */
@@ -25310,7 +26871,6 @@ struct hfm_session {
   int32_t job_count; /* 0: the group has not begun */
   int64_t chunk, chunks;
   int32_t done;
-  int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
 };
 
@@ -25347,7 +26907,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   }
   hfm__free(&model->ctx.mem, session->arena, session->arena_bytes);
   hfm__free(&model->ctx.mem, session->scratch, session->scratch_bytes);
-  hfm__free(&model->ctx.mem, session->states, session->state_bytes);
+  hfm__cache_free(&model->ctx.mem, &session->cache);
   hfm__free(&model->ctx.mem, session->workers, session->worker_bytes);
   hfm__free(&model->ctx.mem, session, sizeof *session);
   hfm__model_release(model);
@@ -25364,11 +26924,17 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
   }
+  if (options && options->cache_dtype && options->cache_dtype != HFM_F32 && options->cache_dtype != HFM_F16 &&
+      options->cache_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
+                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)options->cache_dtype);
   session = (hfm_session *)hfm__alloc_zero(&model->ctx.mem, sizeof *session);
   if (!session) return hfm__fail_memory(error, "a session", sizeof *session);
   session->model = model;
   hfm__atomic_add(&model->references, 1);
   if (options) session->options = *options;
+  session->cache.dtype = options && options->cache_dtype ? options->cache_dtype : HFM_F32;
+  session->cache.kernels = model->cpu.kernels;
   session->pool =
       hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
   if (session->pool) {
@@ -25389,7 +26955,7 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->state_bytes;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -25436,48 +27002,25 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   return HFM_OK;
 }
 
-/* Copies what is cached from one layout to another. */
-HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
-                                   const int64_t bounds[2]) {
-  const hfm__graph *g = &program->graph;
-  HFMODEL_ASSERT(!session->cached || (session->cached_batch <= bounds[0] && session->cached <= bounds[1]));
-  const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
-  for (size_t i = 0; from && i < g->state_count; i++) {
-    const hfm__operand *state = &program->operands[g->states[i].value];
-    const size_t position = (size_t)state->stride[1] * sizeof(float);
-    for (int64_t b = 0; b < session->cached_batch && session->cached; b++)
-      memcpy(to + (size_t)(b * bounds[1]) * position, from + (size_t)(b * session->state_bounds[1]) * position,
-             (size_t)session->cached * position);
-    to += hfm__aligned((uint64_t)(bounds[0] * bounds[1]) * position);
-    from += hfm__aligned((uint64_t)(session->state_bounds[0] * session->state_bounds[1]) * position);
-  }
-}
-
-/* Room for the cache in the layout that the program was planned for, with what it holds. */
-HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program, hfm_error *error) {
+/* Room for the cache of a request; one that grows call by call doubles. */
+HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program,
+                                            const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
-  const int64_t bounds[2] = {program->plan.bounds[HFM__SYM_BATCH], program->plan.bounds[HFM__SYM_TOTAL]};
-  const uint64_t bytes = program->plan.state_bytes + 64;
-  uint8_t *block;
-  if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
-    return HFM_OK;
-  if (session->cached && (session->cached_batch > bounds[0] || session->cached > bounds[1]))
-    return HFM_OK; /* reserved for later, when the cache has been emptied: it stays as it is */
-  block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!block) return hfm__fail_memory(error, "the cache", bytes);
-  hfm__states_move(session, program, hfm__align64(block), bounds);
-  hfm__free(mem, session->states, session->state_bytes);
-  session->states = block;
-  session->state_bytes = bytes;
-  memcpy(session->state_bounds, bounds, sizeof bounds);
-  return HFM_OK;
+  hfm__cache *cache = &session->cache;
+  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
+  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
+  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
+  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
 }
 
-HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
+                                          const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
                                          "activations", error);
   if (result == HFM_OK) result = hfm__session_scratch(session, program, error);
-  if (result == HFM_OK) result = hfm__session_states(session, program, error);
+  if (result == HFM_OK) result = hfm__session_states(session, program, binding, error);
   return result;
 }
 
@@ -25519,11 +27062,11 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   hfm__program *apart;
   hfm_result result, second;
   memcpy(own, least, sizeof own);
+  if (request->asked.use_cache && session->cache.length) /* not for each token anew */
+    own[HFM__SYM_TOTAL] = HFM__MIN(HFM__MAX(own[HFM__SYM_TOTAL], 2 * session->cache.length), INT32_MAX);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) bounds[i] = HFM__MAX(session->bounds[i], own[i]);
-  if (session->cached && bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL]) /* not for each token anew */
-    bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
   result = hfm__program_create(session->model, request, bounds, out, error);
-  if (request->asked.use_cache || !memcmp(bounds, own, sizeof own)) return result; /* one cache has one layout */
+  if (!memcmp(bounds, own, sizeof own)) return result;
   if (result == HFM_OK && (*out)->plan.arena_bytes < MUCH) return HFM_OK;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
   second = hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error);
@@ -25556,7 +27099,7 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   if (is_new) result = hfm__session_new_program(session, request, least, bounds, &program, error);
   if (is_new && result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
-  if (result == HFM_OK) result = hfm__session_room(session, program, error);
+  if (result == HFM_OK) result = hfm__session_room(session, program, request->binding, error);
   if (is_new && result != HFM_OK) hfm__program_free(&session->model->ctx.mem, program);
   if (result != HFM_OK) return result;
   if (is_new) {
@@ -25588,7 +27131,12 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  if (request.asked.use_cache) {
+    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    request.binding[HFM__SYM_TOTAL] = length;
+    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
+      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
+  }
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -25601,36 +27149,21 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   return HFM_OK;
 }
 
-/* ---- The cache ---- */
-
-HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cached : 0; }
-
-HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
-  hfm__clear_error(error);
-  if (!session) return hfm__fail_null(error, "session");
-  if (length < 0 || length > session->cached)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
-  hfm__session_stop(session);
-  session->cached = length;
-  return HFM_OK;
-}
+/* ---- Forward ---- */
 
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cached && batch != session->cached_batch)
+  if (session->cache.length && batch != session->cache.rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cached_batch);
-  request->binding[HFM__SYM_TOTAL] = session->cached + request->binding[HFM__SYM_LENGTH];
+                     batch, session->cache.rows);
+  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
   return HFM_OK;
 }
-
-/* ---- Forward ---- */
 
 HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__program *program;
@@ -25639,8 +27172,9 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  hfm__program_bind(program, session->model, hfm__align64(session->arena),
-                    session->states ? hfm__align64(session->states) : NULL);
+  if (program->graph.state_count)
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+  hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
       result = hfm__input_copy(i, &program->graph.inputs[i], hfm__input_tensor(inputs, i),
@@ -25649,8 +27183,6 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   session->running = program;
   session->node = 0;
   session->job_count = session->done = 0;
-  session->batch = request.binding[HFM__SYM_BATCH];
-  session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
 }
 
@@ -25748,8 +27280,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cached = session->total;
-    session->cached_batch = session->batch;
+    session->cache.length = session->cache.reach;
   }
   return result;
 }
@@ -25820,6 +27351,211 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
   return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;
 }
 /* ==== end src/run/session.c ==== */
+/* ==== begin src/run/session_cache.c ==== */
+/* ==== run/session_cache (private): past_key_values, as the caller handles them ==================================== */
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cache.length : 0; }
+
+HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session) {
+  return session && session->cache.length ? session->cache.rows : 0;
+}
+
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
+  int64_t shortest;
+  hfm__clear_error(error);
+  if (!session) return hfm__fail_null(error, "session");
+  if (length < 0 || length > session->cache.length)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cache.length);
+  shortest = hfm__cache_shortest(&session->cache);
+  if (length && length < shortest)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but layers with a sliding window have let go of what is needed to go on from "
+                     "there; go back to %i at least, or to 0",
+                     length, shortest);
+  hfm__session_stop(session);
+  hfm__cache_cut(&session->cache, length);
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
+  if (!session->cache.length)
+    return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_reorder", 0,
+                     "hfm_cache_reorder: the cache is empty; run a forward with use_cache first");
+  if (count < 1 || count > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "count", 0, "count is %i, but must be from 1 to %d", count,
+                     (int)INT32_MAX);
+  for (int64_t i = 0; i < count; i++)
+    if (rows[i] < 0 || rows[i] >= session->cache.rows)
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "rows", 0,
+                       "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
+                       session->cache.rows - 1, session->cache.rows);
+  hfm__session_stop(session);
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
+  return result;
+}
+
+/* ---- To bytes and back. A header of 64-bit little-endian numbers:
+     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
+   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
+
+/* The first position that a state hands over: no later call sees one before it. */
+HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
+  const int64_t window = cache->sets[cache->states[state].set].window;
+  return window ? HFM__MAX(length - window + 1, 0) : 0;
+}
+
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
+  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
+             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+  }
+  return bytes;
+}
+
+HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  if (!session || !session->cache.length) return 0;
+  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+}
+
+/* Word i of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+  const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
+  uint64_t magic = 0;
+  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+    case 0:
+      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
+      return magic;
+    case 1:
+      return HFM__CACHE_VERSION;
+    case 2:
+      return (uint64_t)cache->dtype;
+    case 3:
+      return cache->state_count;
+    case 4:
+      return (uint64_t)rows;
+    case 5:
+      return (uint64_t)length;
+    case HFM__CACHE_WORDS:
+      return (uint64_t)cache->states[state].heads;
+    case HFM__CACHE_WORDS + 1:
+      return (uint64_t)cache->states[state].head;
+    default:
+      return (uint64_t)hfm__cache_from(cache, state, length);
+  }
+}
+
+HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
+  for (int32_t b = 0; b < 8; b++) p[b] = (uint8_t)(word >> 8 * b);
+}
+
+/* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
+HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
+  const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    hfm__operand o;
+    memset(&o, 0, sizeof o);
+    hfm__cache_bind(cache, (int32_t)i, &o);
+    for (int64_t r = 0; r < cache->rows; r++)
+      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+        for (int64_t h = 0; h < s->heads; h++) {
+          uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
+          for (int64_t d = 0; d < s->head; d++, bytes += size) {
+            uint8_t *at = head + hfm__page_element(cache->kernels, s->values, s->head, p % HFM__PAGE, d) * size;
+            for (int32_t b = 0; b < size; b++) {
+              const int32_t place = HFM__BIG_ENDIAN ? size - 1 - b : b;
+              if (save) bytes[b] = at[place];
+              else at[place] = bytes[b];
+            }
+          }
+        }
+  }
+}
+
+HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
+  const hfm__cache *cache;
+  uint8_t *at = (uint8_t *)bytes;
+  hfm__clear_error(error);
+  if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
+  cache = &session->cache;
+  if (!cache->length)
+    return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_save", 0,
+                     "hfm_cache_save: the cache is empty; run a forward with use_cache first");
+  if (size != hfm_cache_size(session))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
+                     "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
+  hfm__session_stop(session);
+  hfm__cache_cut(&session->cache, cache->length);
+  session->cache.reach = cache->length;
+  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
+    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
+  hfm__cache_transfer(&session->cache, at, 1);
+  return HFM_OK;
+}
+
+/* The header against what this session would have written for so many rows and positions. */
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
+                                         int64_t *length, hfm_error *error) {
+  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+                                      "number of heads", "head size", "first position"};
+  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
+  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
+  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
+    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+    const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
+    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    if (found != expected)
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
+                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
+                       expected);
+  }
+  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
+                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+  return HFM_OK;
+}
+
+/* What the states are is known from the first program that has some. */
+HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
+  hfm__request request = hfm__usual_request(session->model);
+  hfm__program *program;
+  if (session->cache.states) return HFM_OK;
+  request.asked.use_cache = 1;
+  return hfm__session_program(session, &request, request.binding, NULL, &program, error);
+}
+
+HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
+  const uint8_t *from = (const uint8_t *)bytes;
+  int64_t rows, length;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
+  if (size < HFM__CACHE_WORDS * 8)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0, "a saved cache has at least %d bytes, found %u",
+                     HFM__CACHE_WORDS * 8, size);
+  hfm__session_stop(session);
+  result = hfm__session_know_states(session, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
+  if (result == HFM_OK)
+    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result != HFM_OK) return result;
+  hfm__cache_fill(&session->cache, rows, length);
+  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
+  return HFM_OK;
+}
+/* ==== end src/run/session_cache.c ==== */
 /* ==== begin src/run/estimate.c ==== */
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
@@ -25840,6 +27576,32 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
                              node->attrs.transposed, &layout);
   }
   return sum;
+}
+
+/* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
+HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
+  hfm__program *program = NULL;
+  hfm__cache cache;
+  hfm_result result;
+  memset(&cache, 0, sizeof cache);
+  cache.dtype = HFM_F32;
+  cache.kernels = model->cpu.kernels;
+  request.asked.use_cache = 1;
+  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  request.binding[HFM__SYM_LENGTH] = 1;
+  result = hfm__program_create(model, &request, request.binding, &program, error);
+  if (result == HFM_ERROR_ARGUMENT) {
+    hfm__clear_error(error);
+    return HFM_OK;
+  }
+  if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
+  if (result == HFM_OK)
+    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  *bytes = cache.bytes;
+  cache.bytes = 0; /* counted, not taken */
+  hfm__cache_free(&model->ctx.mem, &cache);
+  hfm__program_free(&model->ctx.mem, program);
+  return result;
 }
 
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -25875,6 +27637,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
     result = hfm__program_create(model, &request, request.binding, &program, error);
   }
+  if (result == HFM_OK) result = hfm__estimate_cache(model, request, &estimate->cache_bytes, error);
   if (result == HFM_OK) {
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);

@@ -55,8 +55,9 @@
 #include "cpu/cpu.h"
 #include "cpu/panels.c"
 #include "cpu/ops_linear.c"
-#include "cpu/ops_attention.c"
 #include "cpu/ops_rows.c"
+#include "cpu/ops_cache.c"
+#include "cpu/ops_attention.c"
 #include "cpu/ops_experts.c"
 #include "cpu/ops_index.c"
 
@@ -81,8 +82,29 @@
 #ifdef HFM__WITH_DISTILBERT
 #include "families/distilbert.c"
 #endif
+#ifdef HFM__WITH_CAUSAL
+#include "families/causal.c"
+#endif
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
+#endif
+#ifdef HFM__WITH_OPT
+#include "families/opt.c"
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+#include "families/gpt_neox.c"
+#endif
+#ifdef HFM__WITH_GPT_NEO
+#include "families/gpt_neo.c"
+#endif
+#ifdef HFM__WITH_PHI
+#include "families/phi.c"
+#endif
+#ifdef HFM__WITH_FALCON
+#include "families/falcon.c"
+#endif
+#ifdef HFM__WITH_BLOOM
+#include "families/bloom.c"
 #endif
 #if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
     defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
@@ -117,11 +139,13 @@
 #include "weights/load.c"
 #include "weights/report.c"
 
+#include "run/cache.c"
 #include "run/program.c"
 #include "run/inputs.c"
 #include "run/inspect.c"
 #include "run/model.c"
 #include "run/session.c"
+#include "run/session_cache.c"
 #include "run/estimate.c"
 #include "run/check.c"
 #include "run/contents.c"

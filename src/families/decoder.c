@@ -69,8 +69,7 @@ typedef struct hfm__decoder {
   int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
   double attn_logit_softcapping, final_logit_softcapping;
   int32_t rope_by_layer_type;
-  int32_t partial_rotary;  /* partial_rotary_factor is heeded */
-  const char *rope_type;   /* what the family takes the configuration's for */
+  const char *partial_rotary_key, *rope_type; /* of hfm__rope_source */
   double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
   const char *model_class; /* "*Model" */
   hfm__mod embed_tokens, norm, head, head_dropout;
@@ -271,8 +270,8 @@ HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) 
 
 /* One for each type of layer that there is. */
 HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
-  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, 0, NULL},
-                                             {"sliding_attention", "rope_local_base_freq", 10000.0, 0, NULL}};
+  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL},
+                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL}};
   hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
   for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
     if (hfm__decoder_uses_rope(self, i))
@@ -285,11 +284,11 @@ HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
   memset(&source, 0, sizeof source);
   source.theta_key = "rope_theta";
   source.theta = self->traits->rope_theta;
-  source.partial = self->partial_rotary;
+  source.partial_key = self->partial_rotary_key;
+  source.partial = 1;
   source.type = self->rope_type;
-  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
-  hfm__rope_read(b, &self->rotary_emb[HFM__ROPE_FULL], &source, self->head_dim, self->max_position_embeddings);
-  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
 }
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {

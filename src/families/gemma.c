@@ -103,15 +103,19 @@ HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
   return self;
 }
 
-/* Bidirectional, the window is half to each side. */
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
 HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_attention *attention = &self->layers[index].self_attn;
-  int64_t window;
   hfm__gemma2_norms_init(b, self, index);
   if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
-  window = hfm__size(b, "sliding_window");
-  if (hfm__flag(b, "use_bidirectional_attention")) window = window / 2 + 1;
-  attention->window = hfm__window(b, window);
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
   attention->rope = HFM__ROPE_SLIDING;
 }
 

@@ -6,7 +6,7 @@
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
@@ -38,7 +38,8 @@
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, ...], x [B, S, ...] -> the state, whose last S positions are now x
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
+                 keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -129,13 +130,14 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
-  int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
+  int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
@@ -151,7 +153,12 @@ typedef struct hfm__attrs {
 
 struct hfm__weight; /* weights/weight.h */
 
-/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous. */
+/* States lie in pages of so many positions: a multiple of every tier's panel. */
+enum { HFM__PAGE = 64 };
+
+/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous.
+   A state has `pages`: row b's i-th page is the pages[b * stride[0] + i]-th of those at `data`; a page has stride[1]
+   elements, one head of it stride[2] (cpu/ops_cache.c). */
 typedef struct hfm__operand {
   void *data; /* NULL: this optional input is absent, or nobody uses this output */
   hfm_dtype dtype;
@@ -159,6 +166,8 @@ typedef struct hfm__operand {
   int64_t shape[HFM_MAX_RANK];
   int64_t stride[HFM_MAX_RANK];
   struct hfm__weight *weight; /* the parameter behind it, for kept panels; NULL for activations */
+  const int32_t *pages;       /* of a state, else NULL */
+  int64_t first;              /* of a state: the position that comes first in it; those before have left the window */
 } hfm__operand;
 
 /* One thread's share of a session. */

@@ -4,11 +4,12 @@
 
 /* Which parameters count. */
 typedef struct hfm__rope_source {
-  const char *layer_type; /* those for this type of layer; NULL: the model's */
-  const char *theta_key;  /* what rope_theta is called beside the parameters */
-  double theta;           /* where the configuration has none */
-  int32_t partial;        /* partial_rotary_factor is heeded */
-  const char *type;       /* what the family takes the configuration's for; NULL: itself */
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
 } hfm__rope_source;
 
 typedef struct hfm__rope {
@@ -177,6 +178,17 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *sou
   return base;
 }
 
+/* How much of a head is rotated, likewise. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  double part = source->partial;
+  if (!source->partial_key) return 1;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
+    part = hfm__rope_needed(b, "partial_rotary_factor");
+  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
+    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
+}
+
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
@@ -200,16 +212,6 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
-  const char *key = "partial_rotary_factor";
-  double part = 1;
-  if (hfm__config_rope_member(b->config, b->rope_layer, key).node) part = hfm__rope_needed(b, key);
-  else if (hfm__ok(b) && !hfm__is_null(b, key))
-    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
-}
-
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
    scope. */
 HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
@@ -221,21 +223,22 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   b->rope_layer = source->layer_type;
   type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = source->partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
+  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
   rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!source->partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
@@ -265,6 +268,14 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     hfm__buffer_add(b,
                     source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
                     HFM_F32, rope->dimension / 2);
+}
+
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
+  hfm__end(b);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;

@@ -20,6 +20,8 @@ static const subject subjects[] = {
     {FIXTURE("qwen2_causal"), HFM_CAUSAL_LM},  {FIXTURE("qwen3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE},
     {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM},
+    {FIXTURE("gemma2_causal"), HFM_CAUSAL_LM}, {FIXTURE("gemma3_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("smollm3_base"), HFM_BASE},       {FIXTURE("olmo2_causal"), HFM_CAUSAL_LM},
     {FIXTURE("granite_causal"), HFM_CAUSAL_LM},  {FIXTURE("phi3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mixtral_base"), HFM_BASE},       {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mixtral_bf16_sharded"), HFM_CAUSAL_LM}};
@@ -290,7 +292,6 @@ static void test_unfinished(void) {
   hfm_model_free(model);
 }
 
-/* Only the last positions' logits: the same numbers, and all of them where more are asked for than there are. */
 /* A reservation for other shapes than those in the cache leaves it as it is, whatever else was reserved before. */
 static void test_reserved_between(void) {
   static const int64_t shapes[][2] = {{1, 40}, {8, 3}, {1, 300}, {BATCH, LENGTH}, {2, 2}};
@@ -316,6 +317,7 @@ static void test_reserved_between(void) {
   }
 }
 
+/* Only the last positions' logits: the same numbers, and all of them where more are asked for than there are. */
 static void test_logits_to_keep(void) {
   static const int32_t kept[] = {1, 5, LENGTH, 1000};
   prepare();

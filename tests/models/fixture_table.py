@@ -585,6 +585,8 @@ case("gemma2_causal_as_base", "gemma2_causal", "base", "right7", full=True)
 cases("gemma3_base", "base", "right7", "left13", "one", "long33", "left33", "positions7", "packed7", "embeds7")
 case("gemma3_packed_no_cache", "gemma3_base", "base", "packed7", config={"use_cache": False})
 case("gemma3_bidirectional", "gemma3_base", "base", "right33", config={"use_bidirectional_attention": True}, full=True)
+case("gemma3_bidirectional_alone", "gemma3_base", "base", "right7",
+     config={"use_bidirectional_attention": True, "sliding_window": 0}, full=True)
 case("gemma3_not_causal", "gemma3_base", "base", "right33", config={"is_causal": False})
 case("gemma3_bidirectional_not_causal", "gemma3_base", "base", "right33",
      config={"is_causal": False, "use_bidirectional_attention": True})
