@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a4bdb975afaa4ad5" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b519bc800ca8f08d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -19474,9 +19474,8 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
-  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  const hfm__mod module = hfm__as_class(b, hfm__embedding(b, name, count, size, padding_idx), torch_class);
   if (!hfm__ok(b)) return module;
-  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
   b->tree->modules[module.id].embed_scale = scale;
   b->scope = module.id;
   hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
@@ -23062,17 +23061,18 @@ typedef struct hfm__decoder {
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
   double rms_norm_eps;
-  /* None of these, unless the family says otherwise. */
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
-  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
-  double embed_scale;    /* what embeddings are multiplied by */
-  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
-  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
-  double attn_logit_softcapping, final_logit_softcapping;
-  int32_t rope_by_layer_type;
-  const char *partial_rotary_key, *rope_type; /* of hfm__rope_source */
+  /* What a family may set: Llama has none of these, but for the first two. */
   double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
   const char *model_class; /* "*Model" */
+  int32_t qkv_bias, o_bias, mlp_bias;
+  int32_t qk_norm;       /* HFM__QK_NORM_... */
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
+  const char *partial_rotary_key, *rope_type; /* of hfm__rope_source */
+  double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
+  const hfm__rope_source *rope_sources; /* of full and of sliding attention; NULL: one for all layers */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb[HFM__ROPE_NONE];
@@ -23269,17 +23269,7 @@ HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) 
   return 0;
 }
 
-/* One for each type of layer that there is. */
-HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
-  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL},
-                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL}};
-  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
-  for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
-    if (hfm__decoder_uses_rope(self, i))
-      hfm__rope_read(b, &self->rotary_emb[i], &sources[i], self->head_dim, self->max_position_embeddings);
-  hfm__end(b);
-}
-
+/* The model's, or one for each type of layer that there is. */
 HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
   hfm__rope_source source;
   memset(&source, 0, sizeof source);
@@ -23288,8 +23278,12 @@ HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
   source.partial_key = self->partial_rotary_key;
   source.partial = 1;
   source.type = self->rope_type;
-  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
-                 self->max_position_embeddings);
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i < (self->rope_sources ? HFM__ROPE_NONE : 1) && hfm__ok(b); i++)
+    if (!self->rope_sources || hfm__decoder_uses_rope(self, i))
+      hfm__rope_read(b, &self->rotary_emb[i], self->rope_sources ? &self->rope_sources[i] : &source, self->head_dim,
+                     self->max_position_embeddings);
+  hfm__end(b);
 }
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
@@ -23306,8 +23300,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  if (self->rope_by_layer_type) hfm__decoder_ropes_init(b, self);
-  else hfm__decoder_rope_init(b, self);
+  hfm__decoder_rope_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -23707,10 +23700,12 @@ static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL,
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
 HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL},
+                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL}};
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->qk_norm = HFM__QK_NORM_HEADS;
-  self->rope_by_layer_type = 1;
+  self->rope_sources = sources;
   self->model_class = "*TextModel";
   if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
   return self;
