@@ -9,6 +9,7 @@ typedef struct hfm__rope_source {
   double theta;            /* where the configuration has none */
   const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
   double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
 } hfm__rope_source;
 
 typedef struct hfm__rope {
@@ -220,7 +221,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   float *frequency;
   double factor = 1;
   b->rope_layer = source->layer_type;
-  type = hfm__rope_type(b);
+  type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
   rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
   rope->base = hfm__rope_theta(b, source);

@@ -25,10 +25,13 @@ static const char *const fuzz_config_keys[] = {
   "qk_layernorm", "attention_types", "attention_layers", "window_size", "num_heads", "num_layers", "alibi", "n_embed",
   "new_decoder_architecture", "multi_query", "parallel_attn", "bias", "num_kv_heads", "num_ln_in_parallel_attn",
   "ffn_hidden_size", "slow_but_exact", "pretraining_tp", "apply_residual_connection_post_layernorm",
-  "0", "1", "2", "10", "01", "-1", "__float__"};
+  "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "resid_pdrop",
+  "num_local_experts", "num_experts", "num_experts_per_tok", "moe_intermediate_size", "decoder_sparse_step",
+  "mlp_only_layers", "norm_topk_prob", "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit",
   "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom",
+  "granite", "phi3", "mixtral", "qwen3_moe",
   "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default", "global",
   "local",
   "linear", "dynamic", "yarn", "llama3", "longrope", "su", "float32", "float16", "bfloat16", "float64", "auto",
