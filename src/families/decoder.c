@@ -61,18 +61,17 @@ typedef struct hfm__decoder {
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
   double rms_norm_eps;
-  /* What a family may set: Llama has none of these, but for the first two. */
-  double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
-  const char *model_class; /* "*Model" */
+  /* What a family may set: Llama has none of these, but for the first three. */
+  double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class;                       /* "*Model" */
+  hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
   int32_t qkv_bias, o_bias, mlp_bias;
   int32_t qk_norm;       /* HFM__QK_NORM_... */
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
   double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
   double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
-  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
-  const char *partial_rotary_key, *rope_type; /* of hfm__rope_source */
   double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
-  const hfm__rope_source *rope_sources; /* of full and of sliding attention; NULL: one for all layers */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb[HFM__ROPE_NONE];
@@ -100,6 +99,9 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
   self->model_class = "*Model";
+  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
+  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
@@ -270,19 +272,13 @@ HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) 
 }
 
 /* The model's, or one for each type of layer that there is. */
-HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
-  hfm__rope_source source;
-  memset(&source, 0, sizeof source);
-  source.theta_key = "rope_theta";
-  source.theta = self->traits->rope_theta;
-  source.partial_key = self->partial_rotary_key;
-  source.partial = 1;
-  source.type = self->rope_type;
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
   hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
-  for (int32_t i = HFM__ROPE_FULL; i < (self->rope_sources ? HFM__ROPE_NONE : 1) && hfm__ok(b); i++)
-    if (!self->rope_sources || hfm__decoder_uses_rope(self, i))
-      hfm__rope_read(b, &self->rotary_emb[i], self->rope_sources ? &self->rope_sources[i] : &source, self->head_dim,
-                     self->max_position_embeddings);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE && hfm__ok(b); i++) {
+    const hfm__rope_source *source = &self->rope_sources[i];
+    if (source->layer_type ? hfm__decoder_uses_rope(self, i) : i == HFM__ROPE_FULL)
+      hfm__rope_read(b, &self->rotary_emb[i], source, self->head_dim, self->max_position_embeddings);
+  }
   hfm__end(b);
 }
 
@@ -300,7 +296,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  hfm__decoder_rope_init(b, self);
+  hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */

@@ -94,12 +94,13 @@ static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL,
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
 HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
-  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL},
-                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL}};
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->qk_norm = HFM__QK_NORM_HEADS;
-  self->rope_sources = sources;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
   self->model_class = "*TextModel";
   if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
   return self;

@@ -6,8 +6,9 @@ HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->fused = 1;
-  self->partial_rotary_key = "partial_rotary_factor";
-  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) self->rope_type = "longrope"; /* old names of it */
+  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
+    self->rope_sources[HFM__ROPE_FULL].type = "longrope";
   else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
     hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
   return self;
