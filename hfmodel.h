@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ed1e54591b0b7f3a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "43007c122cccf0ce" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -61,8 +61,9 @@ WHAT IT LOADS
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
-  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, gemma, vit, deit,
-          with the heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
+          mistral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral, qwen3_moe, vit,
+          deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -119,12 +120,16 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
-  HFMODEL_ONLY_GEMMA,
+  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
+  HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
+  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
-  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
-  HFMODEL_NO_GEMMA,
-  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
+  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
+  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2, qwen3 and smollm3,
+                          GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has mt5, VIT has
                           deit)
 
 
@@ -612,8 +617,8 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not in
-   one piece: the weights of experts are used where they lie in the files, one by one. */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
 /* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
@@ -7758,21 +7763,18 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
-   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
-HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_scaling");
-  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
-  if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
-    const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
-    if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-  }
-  return value;
-}
-
+/* A rope parameter. The model's are in "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else in "rope_parameters". Where each type of layer has its own (`layer_type` is not NULL), they are in
+   that member of "rope_parameters"; what "rope_scaling" says is for full attention, but its "type" is not heard, since
+   each type of layer has a "rope_type" by then. */
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
                                                        const char *key) {
-  hfm__config_value value = hfm__config_rope(config, layer_type);
+  const hfm__config_value scaling = hfm__config_find(config, "rope_scaling");
+  const int scales = layer_type ? hfm__equal(layer_type, "full_attention") && !hfm__equal(key, "type") &&
+                                      hfm__json_member_of(scaling.doc, scaling.node, key) != 0
+                                : hfm__json_first(scaling.doc, scaling.node) != 0;
+  hfm__config_value value = scales ? scaling : hfm__config_find(config, "rope_parameters");
+  if (layer_type && !scales) value.node = hfm__json_member_of(value.doc, value.node, layer_type);
   value.node = hfm__json_member_of(value.doc, value.node, key);
   return value;
 }
@@ -8214,7 +8216,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
@@ -8349,6 +8351,7 @@ typedef struct hfm__attrs {
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
@@ -8426,7 +8429,7 @@ struct hfm__weight;
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
   /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
-     *data is their table. May fail. */
+     *data is their table: then none of them is touched yet. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
@@ -17853,7 +17856,7 @@ HFM__PRIVATE void hfm__embedding_run(const hfm__op_args *a, int64_t chunk, hfm__
   flat.shape[flat.rank] = 1; /* an id for each row: a last dimension of one element */
   flat.stride[flat.rank++] = 1;
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
-    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)];
+    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)] + a->attrs->first_row;
     float *to = (float *)a->out[0].data + r * n;
     if (id >= 0 && id < table->shape[0]) {
       hfm__copy_row(a, table, id * n, 1, to, n);
@@ -18243,7 +18246,8 @@ HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__work
    The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
    weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
    of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
-   weights' rows are read as they lie, as linear does. */
+   weights' rows are read as they lie, as linear does. No packed panels are kept: they would be of all experts, and a
+   token needs few. */
 
 enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
 
@@ -18327,7 +18331,7 @@ HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const 
 
 HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
   const hfm__experts_plan p = hfm__plan_experts(a);
-  return hfm__experts_layout(a, &p, NULL).bytes;
+  return p.one_row ? 0 : hfm__experts_layout(a, &p, NULL).bytes;
 }
 
 /* The row of x that a pair multiplies. */
@@ -18815,7 +18819,7 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding, first_row */
   double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
@@ -19156,6 +19160,7 @@ typedef struct hfm__builder {
   int32_t scope;
   uint64_t parameter_budget, element_budget;
   double initializer_range;
+  const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
@@ -19322,14 +19327,19 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
-/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+/* A dropout's probability, which only print(model) shows, where the torch code makes a float of it. */
+HFM__PRIVATE const char *hfm__float_probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__own_text(b, "%g", value);
+}
+
+/* The same where it doesn't: 0 where the configuration has 0, 0.0 where it has 0.0. */
 HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
   const hfm__config_value written = hfm__config_find(b->config, key);
-  double value = 0;
+  const char *text = hfm__float_probability(b, key);
   int64_t whole;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
-                                                          : hfm__own_text(b, "%g", value);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole) : text;
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -19498,6 +19508,13 @@ HFM__PRIVATE void hfm__describe(hfm__builder *b, hfm__mod module, const char *re
   if (hfm__ok(b)) b->tree->modules[module.id].repr = repr;
 }
 
+/* A module that is a subclass of the one it was registered as. */
+HFM__PRIVATE hfm__mod hfm__as_class(hfm__builder *b, hfm__mod module, const char *torch_class) {
+  const char *name = hfm__class_name(b, torch_class);
+  if (hfm__ok(b)) b->tree->modules[module.id].torch_class = name;
+  return module;
+}
+
 HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in, int64_t out, int bias) {
   int64_t shape[2];
   hfm__mod module;
@@ -19568,9 +19585,8 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
-  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  const hfm__mod module = hfm__as_class(b, hfm__embedding(b, name, count, size, padding_idx), torch_class);
   if (!hfm__ok(b)) return module;
-  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
   b->tree->modules[module.id].embed_scale = scale;
   b->scope = module.id;
   hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
@@ -19581,6 +19597,14 @@ HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, c
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* A LayerNorm with elementwise_affine=False. */
+HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, int64_t size, double epsilon) {
+  const hfm__mod module = hfm__module_add(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM);
+  hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=False, bias=False", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
@@ -20203,10 +20227,11 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  rows = hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
   return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
                              : rows;
@@ -20676,6 +20701,16 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
    "dynamic" and "longrope" depend on how far a call reaches. */
 
+/* Which parameters count. */
+typedef struct hfm__rope_source {
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
+} hfm__rope_source;
+
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
   const float *frequency;      /* [dimension / 2] */
@@ -20694,7 +20729,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -20706,7 +20741,7 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
     char found[HFM__JSON_SHOWN];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__json_found(member.doc, member.node, &t);
@@ -20720,7 +20755,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   double value = 1;
-  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
@@ -20756,7 +20791,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -20805,7 +20840,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
   const int64_t half = rope->dimension / 2;
-  const hfm__config_value list = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -20834,23 +20869,34 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
-  double base = fallback;
-  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
-    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
+  double base = source->theta;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
+    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
+}
+
+/* How much of a head is rotated, likewise. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  double part = source->partial;
+  if (!source->partial_key) return 1;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
+    part = hfm__rope_needed(b, "partial_rotary_factor");
+  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
+    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
                             "rope parameter %q must be a string", keys[i]);
   }
-  return hfm__config_rope_type(b->config, NULL);
+  return hfm__config_rope_type(b->config, b->rope_layer);
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -20865,37 +20911,33 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
-  const char *key = "partial_rotary_factor";
-  double part = 1;
-  if (hfm__config_rope_member(b->config, NULL, key).node) part = hfm__rope_needed(b, key);
-  else if (hfm__ok(b) && !hfm__is_null(b, key))
-    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
-}
-
-/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
-   what the configuration's means to the family. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
+/* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
+   scope. */
+HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
+                                 int64_t max_positions) {
+  static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
+  const char *type;
   float *frequency;
   double factor = 1;
+  b->rope_layer = source->layer_type;
+  type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
-  rope->base = hfm__rope_theta(b, default_theta);
+  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
@@ -20921,9 +20963,17 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   } else if (!hfm__equal(type, "default")) {
     hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
   }
+  for (size_t i = 0; i < HFM__COUNT(buffers); i++)
+    hfm__buffer_add(b,
+                    source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
+                    HFM_F32, rope->dimension / 2);
+}
+
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
   hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
-  hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
-  hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
   hfm__end(b);
 }
 
@@ -20976,9 +21026,11 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
-    !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && !defined(HFMODEL_ONLY_MIXTRAL) && \
-    !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -20994,8 +21046,29 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
 #define HFM__WITH_GPT2
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
 #define HFM__WITH_GEMMA
@@ -21014,6 +21087,12 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
+#endif
+
+/* Those with families/causal.c's heads. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
 #endif
 /* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
@@ -21857,6 +21936,149 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
 static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
+#ifdef HFM__WITH_CAUSAL
+/* ==== begin src/families/causal.c ==== */
+/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+   From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
+   says what its heads are called. */
+
+struct hfm__causal_class;
+
+/* How the description of such a base model begins. */
+typedef struct hfm__causal {
+  const struct hfm__causal_class *family;
+  int64_t vocab_size, pad_token_id;
+  int64_t width; /* of input embeddings and of last_hidden_state */
+  int32_t is_causal;
+  hfm__mod words; /* what lm_head is tied to */
+  hfm__mod head, head_dropout;
+} hfm__causal;
+
+/* The traits of a family's models begin with it. */
+typedef struct hfm__causal_class {
+  hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
+  void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
+  hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
+  const char *token_head; /* what ForTokenClassification calls its classifier */
+  int32_t lm_head_bias;
+} hfm__causal_class;
+
+/* What all configurations have; `width` is the key of the hidden size. */
+HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, const char *width) {
+  self->family = (const hfm__causal_class *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->width = hfm__size(b, width);
+  self->pad_token_id = hfm__padding_id(b);
+  self->is_causal = hfm__is_causal(b);
+}
+
+/* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
+   size]. */
+HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {
+  const hfm__val y = hfm__split_heads(b, x, heads);
+  const hfm__dim size = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, y, -1), hfm__fixed(b, parts));
+  return hfm__slice_from(b, y, -1, hfm__dim_op(b, HFM__DIM_mul, size, hfm__fixed(b, part)), size);
+}
+
+/* Token types share the words' table (GPT-2, GPT Neo). */
+HFM__PRIVATE hfm__val hfm__add_token_types(hfm__builder *b, const hfm__causal *self, hfm__val x) {
+  if (!hfm__given(b, HFM__IN_token_type_ids)) return x;
+  return hfm__add(b, x,
+                  hfm__call(b, self->words,
+                            hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
+  return ((const hfm__causal_class *)b->traits)->configure(b);
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  self->family->init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__causal_base_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (self) self->family->init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_base_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__output(b, HFM__OUT_last_hidden_state, self->family->forward(b, self));
+}
+
+HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->width, self->vocab_size, self->family->lm_head_bias);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->words));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->width, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = self->family->forward(b, self);
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__last_real_token(b, x, self->vocab_size, self->pad_token_id)));
+}
+
+/* The generic head is called "score" and has a bias unless the configuration says no; older ones always have it. */
+HFM__PRIVATE void *hfm__causal_token_init(hfm__builder *b) {
+  const char *key = "token_classification_bias", *name;
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  name = self->family->token_head;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, name, self->width, hfm__labels(b),
+                           !hfm__equal(name, "score") || !hfm__config_find(b->config, key).node || hfm__flag(b, key));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_question_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, self->family->forward(b, self)));
+}
+
+/* Rows of a family's heads; ForCausalLM is LMHeadModel in GPT-2. */
+#define HFM__CAUSAL_BASE_HEAD {HFM_BASE, "Model", hfm__causal_base_init, hfm__causal_base_forward}
+#define HFM__CAUSAL_LM_HEAD(suffix) {HFM_CAUSAL_LM, suffix, hfm__causal_lm_init, hfm__causal_lm_forward}
+#define HFM__CAUSAL_SEQUENCE_HEAD \
+  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__causal_sequence_init, hfm__causal_sequence_forward}
+#define HFM__CAUSAL_TOKEN_HEAD \
+  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__causal_token_init, hfm__causal_token_forward}
+#define HFM__CAUSAL_QUESTION_HEAD \
+  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__causal_question_init, hfm__causal_question_forward}
+
+/* What most of them have. */
+static const hfm__head hfm__causal_heads[] = {
+    HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"), HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+    HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
+/* ==== end src/families/causal.c ==== */
+#endif
 #ifdef HFM__WITH_GPT2
 /* ==== begin src/families/gpt2.c ==== */
 /* ==== families/gpt2 (private): GPT-2 ==============================================================================
@@ -21867,25 +22089,24 @@ typedef struct hfm__gpt2_block {
 } hfm__gpt2_block;
 
 typedef struct hfm__gpt2 {
-  int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
+  hfm__causal base;
+  int64_t n_embd, n_layer, n_head, n_inner, n_positions;
   int32_t activation, scales, scales_by_layer;
   double epsilon;
   const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
-  hfm__mod wte, wpe, drop, ln_f;
+  hfm__mod wpe, drop, ln_f;
   hfm__gpt2_block *h;
-  hfm__mod head, head_dropout;
 } hfm__gpt2;
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   hfm__gpt2 *self = HFM__NEW(b, hfm__gpt2, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->n_embd = hfm__size(b, "n_embd");
+  hfm__causal_configure(b, &self->base, "n_embd");
+  self->n_embd = self->base.width;
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
@@ -21896,7 +22117,7 @@ HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
   hfm__divides(b, "n_head", self->n_head, "n_embd", self->n_embd);
   if (hfm__flag(b, "add_cross_attention"))
     hfm__refuse(b, "add_cross_attention", "true", "only decoders without an encoder are");
-  return self;
+  return &self->base;
 }
 
 /* GPT-2 initialises the projections into the residual stream with a smaller deviation. */
@@ -21923,8 +22144,9 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
   hfm__gpt2_scale_init(b, block->mlp_c_proj, self->n_layer);
 }
 
-HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+HFM__PRIVATE void hfm__gpt2_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt2 *self = (hfm__gpt2 *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, self->n_embd, HFM__NO_PADDING);
   self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
@@ -21951,17 +22173,15 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
-  const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
+HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt2 *self = (const hfm__gpt2 *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
-  if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x,
-                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions))), y;
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -21975,77 +22195,12 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   return y;
 }
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__gpt2_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
+static const hfm__head hfm__gpt2_heads[] = {HFM__CAUSAL_BASE_HEAD,  HFM__CAUSAL_LM_HEAD("LMHeadModel"),
+                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                            HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
 
-HFM__PRIVATE void *hfm__gpt2_base_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (self) hfm__gpt2_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__gpt2_model_forward(b, (const hfm__gpt2 *)model));
-}
-
-HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->n_embd, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->wte));
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->n_embd, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__gpt2_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "classifier", self->n_embd, hfm__labels(b), 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->n_embd, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
-}
-
-static const hfm__head hfm__gpt2_heads[] = {
-    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-    {0, NULL, NULL, NULL}};
+static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward, "classifier",
+                                                  0};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -22069,8 +22224,941 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
-    defined(HFM__WITH_MIXTRAL)
+#ifdef HFM__WITH_OPT
+/* ==== begin src/families/opt.c ==== */
+/* ==== families/opt (private): OPT ==================================================================================
+   After models/opt/modeling_opt.py: a decoder with learned positions, counted over the tokens that are not padding;
+   norms before the blocks or (350m) after them. */
+
+typedef struct hfm__opt_layer {
+  hfm__mod k_proj, v_proj, q_proj, out_proj; /* self_attn */
+  hfm__mod activation_fn, self_attn_layer_norm, fc1, fc2, final_layer_norm;
+} hfm__opt_layer;
+
+typedef struct hfm__opt {
+  hfm__causal base; /* width: word_embed_proj_dim */
+  int64_t hidden_size, num_hidden_layers, num_attention_heads, ffn_dim, max_position_embeddings;
+  int32_t activation_function, do_layer_norm_before, enable_bias, layer_norm_elementwise_affine;
+  hfm__mod embed_positions, project_out, project_in, final_layer_norm;
+  hfm__opt_layer *layers;
+} hfm__opt;
+
+enum { HFM__OPT_FIRST_POSITION = 2 }; /* two rows come before that of position 0; padding has position -1 */
+
+HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
+  hfm__opt *self = HFM__NEW(b, hfm__opt, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->hidden_size = self->base.width;
+  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_dim = hfm__size(b, "ffn_dim");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->do_layer_norm_before = hfm__flag(b, "do_layer_norm_before");
+  self->enable_bias = hfm__flag(b, "enable_bias");
+  self->layer_norm_elementwise_affine = hfm__flag(b, "layer_norm_elementwise_affine");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__opt_norm(hfm__builder *b, const hfm__opt *self, const char *name) {
+  return self->layer_norm_elementwise_affine ? hfm__layer_norm(b, name, self->hidden_size, 1e-5)
+                                             : hfm__layer_norm_plain(b, name, self->hidden_size, 1e-5);
+}
+
+HFM__PRIVATE void hfm__opt_layer_init(hfm__builder *b, const hfm__opt *self, hfm__opt_layer *layer) {
+  const int64_t size = self->hidden_size;
+  hfm__begin(b, "self_attn", "OPTAttention");
+  layer->k_proj = hfm__linear(b, "k_proj", size, size, self->enable_bias);
+  layer->v_proj = hfm__linear(b, "v_proj", size, size, self->enable_bias);
+  layer->q_proj = hfm__linear(b, "q_proj", size, size, self->enable_bias);
+  layer->out_proj = hfm__linear(b, "out_proj", size, size, self->enable_bias);
+  hfm__end(b);
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  layer->self_attn_layer_norm = hfm__opt_norm(b, self, "self_attn_layer_norm");
+  layer->fc1 = hfm__linear(b, "fc1", size, self->ffn_dim, self->enable_bias);
+  layer->fc2 = hfm__linear(b, "fc2", self->ffn_dim, size, self->enable_bias);
+  layer->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE void hfm__opt_init(hfm__builder *b, hfm__causal *base) {
+  hfm__opt *self = (hfm__opt *)base;
+  const int64_t size = self->hidden_size, width = base->width;
+  hfm__begin(b, "decoder", "OPTDecoder");
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, width, base->pad_token_id);
+  self->embed_positions = hfm__as_class(
+      b,
+      hfm__embedding(b, "embed_positions", self->max_position_embeddings + HFM__OPT_FIRST_POSITION, size,
+                     HFM__NO_PADDING),
+      "OPTLearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[self->embed_positions.id].attrs.first_row = HFM__OPT_FIRST_POSITION;
+  if (width != size) {
+    self->project_out = hfm__linear(b, "project_out", size, width, 0);
+    self->project_in = hfm__linear(b, "project_in", width, size, 0);
+  }
+  if (self->do_layer_norm_before && !hfm__flag(b, "_remove_final_layer_norm"))
+    self->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+  self->layers = HFM__NEW(b, hfm__opt_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "OPTDecoderLayer");
+    hfm__opt_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__end(b);
+}
+
+/* position_ids as given, or counted over the tokens that attention_mask keeps, the cached ones included. */
+HFM__PRIVATE hfm__val hfm__opt_positions(hfm__builder *b, const hfm__opt *self) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  if (hfm__given(b, HFM__IN_position_ids) || !hfm__given(b, HFM__IN_attention_mask))
+    return hfm__position_ids(b, self->max_position_embeddings, 0);
+  hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_attention_mask,
+               "max_position_embeddings");
+  return hfm__slice_from(b, hfm__positions_by_mask(b, -1), 1, hfm__past_length(b), length);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                         hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+}
+
+HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int32_t before = self->do_layer_norm_before;
+  hfm__val y = before ? hfm__call(b, layer->self_attn_layer_norm, x) : x;
+  x = hfm__add(b, hfm__opt_attention(b, self, index, y, mask), x);
+  if (!before) x = hfm__call(b, layer->self_attn_layer_norm, x);
+  y = before ? hfm__call(b, layer->final_layer_norm, x) : x;
+  y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y));
+  x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+  return before ? x : hfm__call(b, layer->final_layer_norm, x);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__opt *self = (const hfm__opt *)base;
+  const hfm__val mask = hfm__input_mask(b);
+  const hfm__val positions = hfm__call(b, self->embed_positions, hfm__opt_positions(b, self));
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  if (self->project_in.id) x = hfm__call(b, self->project_in, x);
+  x = hfm__add(b, x, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__opt_layer_forward(b, self, i, x, mask);
+  }
+  y = self->final_layer_norm.id ? hfm__call(b, self->final_layer_norm, x) : x;
+  if (self->project_out.id) y = hfm__call(b, self->project_out, y);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                           HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
+                                           {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+
+static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__opt_defaults[] = {
+  {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "2"}, {"do_layer_norm_before", "true"}, {"dropout", "0.1"}, {"enable_bias", "true"},
+  {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
+  {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+/* ==== end src/families/opt.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+/* ==== begin src/families/gpt_neox.c ==== */
+/* ==== families/gpt_neox (private): GPT-NeoX, Pythia ================================================================
+   After models/gpt_neox/modeling_gpt_neox.py: q, k and v of a head lie side by side in one projection; a part of each
+   head is rotated; attention and MLP run beside each other. */
+
+typedef struct hfm__gpt_neox_layer {
+  hfm__mod input_layernorm, post_attention_layernorm, post_attention_dropout, post_mlp_dropout;
+  hfm__mod query_key_value, dense;           /* attention */
+  hfm__mod dense_h_to_4h, dense_4h_to_h, act; /* mlp */
+} hfm__gpt_neox_layer;
+
+typedef struct hfm__gpt_neox {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, intermediate_size, max_position_embeddings;
+  int32_t hidden_act, use_parallel_residual, attention_bias;
+  double layer_norm_eps;
+  const char *hidden_dropout;
+  hfm__mod emb_dropout, final_layer_norm;
+  hfm__gpt_neox_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__gpt_neox;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neox_configure(hfm__builder *b) {
+  hfm__gpt_neox *self = HFM__NEW(b, hfm__gpt_neox, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->use_parallel_residual = hfm__flag(b, "use_parallel_residual");
+  self->attention_bias = hfm__flag(b, "attention_bias");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->hidden_dropout = hfm__probability(b, "hidden_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox *self, hfm__gpt_neox_layer *layer) {
+  const int64_t size = self->base.width;
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_dropout = hfm__dropout(b, "post_attention_dropout", self->hidden_dropout);
+  layer->post_mlp_dropout = hfm__dropout(b, "post_mlp_dropout", self->hidden_dropout);
+  hfm__begin(b, "attention", "*Attention");
+  layer->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, self->attention_bias);
+  layer->dense = hfm__linear(b, "dense", size, size, self->attention_bias);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "*MLP");
+  layer->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, self->intermediate_size, 1);
+  layer->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", self->intermediate_size, size, 1);
+  layer->act = hfm__activation(b, "act", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
+  hfm__gpt_neox *self = (hfm__gpt_neox *)base;
+  base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
+  self->layers = HFM__NEW(b, hfm__gpt_neox_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Layer");
+    hfm__gpt_neox_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", &source, base->width / self->num_attention_heads,
+                 self->max_position_embeddings);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                              hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->base.width / heads));
+  const hfm__val qkv = hfm__call(b, layer->query_key_value, x);
+  const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_layer_forward(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                                  hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const hfm__val attention =
+      hfm__gpt_neox_attention(b, self, index, hfm__call(b, layer->input_layernorm, x), angles, mask);
+  const hfm__val between = hfm__add(b, attention, x);
+  hfm__val y = hfm__call(b, layer->post_attention_layernorm, self->use_parallel_residual ? x : between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  y = hfm__call(b, layer->post_mlp_dropout, hfm__call(b, layer->dense_4h_to_h, y));
+  return hfm__add(b, y, between);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neox *self = (const hfm__gpt_neox *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->emb_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__gpt_neox_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
+                                                      hfm__gpt_neox_forward, "classifier", 0};
+
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0}, {NULL, NULL, 0}};
+static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
+
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
+                                                 hfm__gpt_neox_ignored};
+
+static const hfm__config_pair hfm__gpt_neox_defaults[] = {
+  {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
+  {"vocab_size", "50432"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+/* ==== end src/families/gpt_neox.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEO
+/* ==== begin src/families/gpt_neo.c ==== */
+/* ==== families/gpt_neo (private): GPT Neo ==========================================================================
+   After models/gpt_neo/modeling_gpt_neo.py: GPT-2 with layers that see a window in turn with layers that see all, and
+   scores that are not scaled. */
+
+typedef struct hfm__gpt_neo_block {
+  hfm__mod ln_1, k_proj, v_proj, q_proj, out_proj, resid_dropout, ln_2, c_fc, c_proj, act, mlp_dropout;
+  int64_t window; /* 0: none */
+} hfm__gpt_neo_block;
+
+typedef struct hfm__gpt_neo {
+  hfm__causal base;
+  int64_t num_layers, num_heads, intermediate_size, max_position_embeddings, window_size;
+  int32_t activation_function;
+  double layer_norm_epsilon;
+  const char *attention_dropout, *embed_dropout, *resid_dropout;
+  hfm__mod wpe, drop, ln_f;
+  hfm__gpt_neo_block *h;
+} hfm__gpt_neo;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
+  hfm__gpt_neo *self = HFM__NEW(b, hfm__gpt_neo, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->intermediate_size = hfm__size_or(b, "intermediate_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->window_size = hfm__size(b, "window_size");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__float_probability(b, "attention_dropout");
+  self->embed_dropout = hfm__float_probability(b, "embed_dropout");
+  self->resid_dropout = hfm__float_probability(b, "resid_dropout");
+  hfm__divides(b, "num_heads", self->num_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+/* Gives the next layer its window by the name of its type. */
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
+                                          uint32_t node, int64_t *layer) {
+  const char *type = hfm__json_text(doc, node);
+  const int local = type && hfm__equal(type, "local");
+  if (!local && !(type && hfm__equal(type, "global")))
+    hfm__refuse(b, "attention_types", type ? type : "no text", "use global or local");
+  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
+  ++*layer;
+}
+
+/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
+  const int listed = !hfm__is_null(b, "attention_layers");
+  const char *key = listed ? "attention_layers" : "attention_types";
+  const hfm__config_value list = hfm__config_find(b->config, key);
+  int64_t layers = 0;
+  uint32_t item = hfm__json_first(list.doc, list.node);
+  if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
+  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
+    int64_t count = 0;
+    if (listed) {
+      hfm__gpt_neo_layer_type(b, self, list.doc, item, &layers);
+      continue;
+    }
+    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
+      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
+    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
+      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
+        hfm__gpt_neo_layer_type(b, self, list.doc, type, &layers);
+  }
+  if (hfm__ok(b) && layers != self->num_layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "%q is for %s %i layers, but 'num_layers' is %i", key,
+                          layers > self->num_layers ? "more than" : "only",
+                          layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
+  const int64_t size = self->base.width, positions = self->max_position_embeddings;
+  block->ln_1 = hfm__layer_norm(b, "ln_1", size, self->layer_norm_epsilon);
+  hfm__begin(b, "attn", "GPTNeoAttention");
+  hfm__begin(b, "attention", "GPTNeoSelfAttention");
+  hfm__buffer_add(b, "bias", HFM_BOOL, positions * positions); /* its causal mask */
+  (void)hfm__dropout(b, "attn_dropout", self->attention_dropout);
+  block->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_dropout);
+  block->k_proj = hfm__linear(b, "k_proj", size, size, 0);
+  block->v_proj = hfm__linear(b, "v_proj", size, size, 0);
+  block->q_proj = hfm__linear(b, "q_proj", size, size, 0);
+  block->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+  hfm__end(b);
+  block->ln_2 = hfm__layer_norm(b, "ln_2", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "GPTNeoMLP");
+  block->c_fc = hfm__linear(b, "c_fc", size, self->intermediate_size, 1);
+  block->c_proj = hfm__linear(b, "c_proj", self->intermediate_size, size, 1);
+  block->act = hfm__activation(b, "act", self->activation_function);
+  block->mlp_dropout = hfm__dropout(b, "dropout", self->resid_dropout);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt_neo *self = (hfm__gpt_neo *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->max_position_embeddings, base->width, HFM__NO_PADDING);
+  self->drop = hfm__dropout(b, "drop", self->embed_dropout);
+  self->h = HFM__NEW(b, hfm__gpt_neo_block, self->num_layers);
+  hfm__gpt_neo_layer_types(b, self);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "GPTNeoBlock");
+    hfm__gpt_neo_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+/* Always causal: its own mask says so, whatever is_causal is. */
+HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__gpt_neo_block *block = &self->h[index];
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, block->q_proj, x), self->num_heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neo *self = (const hfm__gpt_neo *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  const hfm__val positions = hfm__position_ids(b, self->max_position_embeddings, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions)));
+  if (hfm__given(b, HFM__IN_position_ids)) /* its mask ends where the positions do */
+    hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_position_ids,
+                 "max_position_embeddings");
+  x = hfm__call(b, self->drop, x);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    const hfm__gpt_neo_block *block = &self->h[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__gpt_neo_attention(b, self, i, hfm__call(b, block->ln_1, x), mask), x);
+    y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
+    x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->c_proj, y)), x);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
+                                                     "classifier", 0};
+
+static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__gpt_neo_aliases[] = {
+  {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt_neo_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"attention_dropout", "0.0"},
+  {"attention_types", "[[[\"global\", \"local\"], 12]]"}, {"bos_token_id", "50256"}, {"classifier_dropout", "0.1"},
+  {"embed_dropout", "0.0"}, {"eos_token_id", "50256"}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_heads", "16"}, {"num_layers", "24"},
+  {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
+  {"window_size", "256"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+/* ==== end src/families/gpt_neo.c ==== */
+#endif
+#ifdef HFM__WITH_PHI
+/* ==== begin src/families/phi.c ==== */
+/* ==== families/phi (private): Phi-1, Phi-1.5, Phi-2 ================================================================
+   After models/phi/modeling_phi.py: one norm, then attention and MLP beside each other; a part of each head is
+   rotated; everything has biases. */
+
+typedef struct hfm__phi_layer {
+  hfm__mod q_proj, k_proj, v_proj, dense, q_layernorm, k_layernorm; /* self_attn */
+  hfm__mod activation_fn, fc1, fc2;                                 /* mlp */
+  hfm__mod input_layernorm, resid_dropout;
+} hfm__phi_layer;
+
+typedef struct hfm__phi {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, intermediate_size;
+  int64_t max_position_embeddings;
+  int32_t hidden_act, qk_layernorm;
+  double layer_norm_eps;
+  const char *resid_pdrop;
+  hfm__mod embed_dropout, final_layernorm;
+  hfm__phi_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__phi;
+
+HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
+  hfm__phi *self = HFM__NEW(b, hfm__phi, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->qk_layernorm = hfm__flag(b, "qk_layernorm");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->resid_pdrop = hfm__probability(b, "resid_pdrop");
+  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
+    hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm__phi_layer *layer) {
+  const int64_t size = self->base.width;
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "PhiAttention");
+  layer->q_proj = hfm__linear(b, "q_proj", size, queries, 1);
+  layer->k_proj = hfm__linear(b, "k_proj", size, keys, 1);
+  layer->v_proj = hfm__linear(b, "v_proj", size, keys, 1);
+  layer->dense = hfm__linear(b, "dense", queries, size, 1);
+  if (self->qk_layernorm) {
+    layer->q_layernorm = hfm__layer_norm(b, "q_layernorm", self->head_dim, self->layer_norm_eps);
+    layer->k_layernorm = hfm__layer_norm(b, "k_layernorm", self->head_dim, self->layer_norm_eps);
+  }
+  hfm__end(b);
+  hfm__begin(b, "mlp", "PhiMLP");
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+  layer->fc1 = hfm__linear(b, "fc1", size, self->intermediate_size, 1);
+  layer->fc2 = hfm__linear(b, "fc2", self->intermediate_size, size, 1);
+  hfm__end(b);
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
+}
+
+HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
+  hfm__phi *self = (hfm__phi *)base;
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
+  self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "PhiDecoderLayer");
+    hfm__phi_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
+  self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
+}
+
+/* A projection's heads, normalised where there is a norm. */
+HFM__PRIVATE hfm__val hfm__phi_heads(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
+  return norm.id ? hfm__call(b, norm, y) : y;
+}
+
+HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *self, int64_t index, hfm__val x,
+                                             hfm__val angles, hfm__val mask) {
+  const hfm__phi_layer *layer = &self->layers[index];
+  const int64_t key_heads = self->num_key_value_heads;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  const hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  const hfm__val q = hfm__phi_heads(b, layer->q_proj, layer->q_layernorm, y, self->num_attention_heads);
+  hfm__val k = hfm__phi_heads(b, layer->k_proj, layer->k_layernorm, y, key_heads);
+  hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
+  mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+  return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
+}
+
+HFM__PRIVATE hfm__val hfm__phi_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__phi *self = (const hfm__phi *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->embed_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__phi_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layernorm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                                HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                                {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+
+static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+
+static const hfm__config_pair hfm__phi_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+/* ==== end src/families/phi.c ==== */
+#endif
+#ifdef HFM__WITH_FALCON
+/* ==== begin src/families/falcon.c ==== */
+/* ==== families/falcon (private): Falcon ============================================================================
+   After models/falcon/modeling_falcon.py: one projection for q, k and v, laid out in three ways; rotary embeddings or
+   ALiBi; attention and MLP beside each other, with one norm or two, or after each other. */
+
+typedef struct hfm__falcon_layer {
+  hfm__mod query_key_value, dense;            /* self_attention */
+  hfm__mod dense_h_to_4h, act, dense_4h_to_h; /* mlp */
+  hfm__mod input_layernorm, post_attention_layernorm, ln_attn, ln_mlp;
+} hfm__falcon_layer;
+
+typedef struct hfm__falcon {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_kv_heads, head_dim, ffn_hidden_size, max_position_embeddings;
+  int32_t activation, alibi, new_decoder_architecture, multi_query, parallel_attn, bias, two_norms;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod ln_f;
+  hfm__falcon_layer *h;
+  hfm__rope rotary_emb;
+} hfm__falcon;
+
+/* The combinations that have no forward in Transformers either. */
+HFM__PRIVATE void hfm__falcon_check(hfm__builder *b, const hfm__falcon *self, int64_t norms, int64_t kv_heads) {
+  if (self->new_decoder_architecture && !self->parallel_attn)
+    hfm__refuse(b, "parallel_attn", "false", "with new_decoder_architecture it must be true");
+  if (self->new_decoder_architecture ? norms < 1 || norms > 2 : self->parallel_attn && norms == 2)
+    hfm__refuse(b, "num_ln_in_parallel_attn", hfm__own_text(b, "%i", norms),
+                "use 1 or 2 with new_decoder_architecture, and not 2 without it");
+  if (!self->new_decoder_architecture && !self->multi_query && kv_heads != self->num_attention_heads)
+    hfm__refuse(b, "num_kv_heads", hfm__own_text(b, "%i", kv_heads),
+                "without multi_query and new_decoder_architecture every head has its own");
+}
+
+HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
+  hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
+  int64_t norms, kv_heads;
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation = hfm__activation_key(b, "activation");
+  self->alibi = hfm__flag(b, "alibi");
+  self->new_decoder_architecture = hfm__flag(b, "new_decoder_architecture");
+  self->multi_query = hfm__flag(b, "multi_query");
+  self->parallel_attn = hfm__flag(b, "parallel_attn");
+  self->bias = hfm__flag(b, "bias");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
+  norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
+  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  hfm__falcon_check(b, self, norms, kv_heads);
+  self->two_norms = self->new_decoder_architecture && norms == 2;
+  self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
+  hfm__divides(b, "num_kv_heads", self->num_kv_heads, "num_attention_heads", self->num_attention_heads);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_linear(hfm__builder *b, const hfm__falcon *self, const char *name, int64_t in,
+                                         int64_t out) {
+  return hfm__as_class(b, hfm__linear(b, name, in, out, self->bias), "FalconLinear");
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_norm(hfm__builder *b, const hfm__falcon *self, const char *name) {
+  return hfm__layer_norm(b, name, self->base.width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *self, hfm__falcon_layer *layer) {
+  const int64_t size = self->base.width;
+  hfm__begin(b, "self_attention", "FalconAttention");
+  layer->query_key_value =
+      hfm__falcon_linear(b, self, "query_key_value", size, size + 2 * self->num_kv_heads * self->head_dim);
+  layer->dense = hfm__falcon_linear(b, self, "dense", size, size);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "FalconMLP");
+  layer->dense_h_to_4h = hfm__falcon_linear(b, self, "dense_h_to_4h", size, self->ffn_hidden_size);
+  layer->act = hfm__activation(b, "act", self->activation);
+  layer->dense_4h_to_h = hfm__falcon_linear(b, self, "dense_4h_to_h", self->ffn_hidden_size, size);
+  hfm__end(b);
+  if (!self->parallel_attn) layer->post_attention_layernorm = hfm__falcon_norm(b, self, "post_attention_layernorm");
+  if (self->two_norms) {
+    layer->ln_attn = hfm__falcon_norm(b, self, "ln_attn");
+    layer->ln_mlp = hfm__falcon_norm(b, self, "ln_mlp");
+  } else {
+    layer->input_layernorm = hfm__falcon_norm(b, self, "input_layernorm");
+  }
+}
+
+HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
+  hfm__falcon *self = (hfm__falcon *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "FalconDecoderLayer");
+    hfm__falcon_layer_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__falcon_norm(b, self, "ln_f");
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
+}
+
+/* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that
+   share it; without sharing each head has its three parts. */
+HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hfm__val qkv, hfm__val part[3]) {
+  const int64_t heads = self->num_attention_heads, kv = self->num_kv_heads, queries = heads / kv;
+  const hfm__val groups = hfm__split_heads(b, qkv, kv);
+  for (int32_t i = 0; i < 3; i++) {
+    const int64_t first = i ? queries + i - 1 : 0, count = i ? 1 : queries;
+    const hfm__val x = hfm__slice(b, groups, -1, first * self->head_dim, hfm__fixed(b, count * self->head_dim));
+    hfm__dim shape[4];
+    for (int32_t d = 0; d < 2; d++) shape[d] = hfm__dim_of(b, x, d);
+    shape[2] = hfm__fixed(b, heads);
+    shape[3] = hfm__fixed(b, self->head_dim);
+    part[i] = count == 1 ? x : hfm__reshape(b, x, 4, shape);
+  }
+}
+
+/* ALiBi is added before the scores are scaled. Transformers' eager attention adds it a second time, with the mask. */
+HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                            hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val part[3];
+  hfm__falcon_split(b, self, hfm__call(b, layer->query_key_value, x), part);
+  if (!self->alibi) {
+    part[0] = hfm__rotary(b, part[0], angles);
+    part[1] = hfm__rotary(b, part[1], angles);
+  }
+  part[1] = hfm__cached(b, index, "key", part[1]);
+  part[2] = hfm__cached(b, index, "value", part[2]);
+  return hfm__call(b, layer->dense, hfm__attend_by(b, part[0], part[1], part[2], scores));
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                                hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val y = hfm__call(b, self->two_norms ? layer->ln_attn : layer->input_layernorm, x);
+  const hfm__val between = hfm__add(b, hfm__falcon_attention(b, self, index, y, angles, scores), x);
+  if (self->two_norms) y = hfm__call(b, layer->ln_mlp, x);
+  if (!self->parallel_attn) y = hfm__call(b, layer->post_attention_layernorm, between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
+}
+
+/* Positions are taken, and count for nothing, where ALiBi has its own. */
+HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__falcon *self = (const hfm__falcon *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
+  hfm__scores scores;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)self->head_dim);
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  if (self->alibi) scores.bias = hfm__falcon_bias(b, self);
+  else angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__falcon_layer_forward(b, self, i, x, angles, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
+                                                    "classifier", 0};
+
+static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__falcon_defaults[] = {
+  {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
+  {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
+  {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
+  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "65024"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+/* ==== end src/families/falcon.c ==== */
+#endif
+#ifdef HFM__WITH_BLOOM
+/* ==== begin src/families/bloom.c ==== */
+/* ==== families/bloom (private): BLOOM ==============================================================================
+   After models/bloom/modeling_bloom.py: no positions but ALiBi; a norm over the embeddings; q, k and v of a head lie
+   side by side in one projection. */
+
+typedef struct hfm__bloom_block {
+  hfm__mod input_layernorm, query_key_value, dense, post_attention_layernorm;
+  hfm__mod dense_h_to_4h, gelu_impl, dense_4h_to_h; /* mlp */
+} hfm__bloom_block;
+
+typedef struct hfm__bloom {
+  hfm__causal base;
+  int64_t n_layer, n_head;
+  int32_t apply_residual_connection_post_layernorm;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod word_embeddings_layernorm, ln_f;
+  hfm__bloom_block *h;
+} hfm__bloom;
+
+HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
+  hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->n_layer = hfm__layer_count(b, "n_layer");
+  self->n_head = hfm__size(b, "n_head");
+  self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "n_head", self->n_head, "hidden_size", self->base.width);
+  if (hfm__flag(b, "slow_but_exact") && hfm__size(b, "pretraining_tp") > 1)
+    hfm__refuse(b, "slow_but_exact", "true", "with pretraining_tp above 1 it leaves out biases; use false");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__bloom_block_init(hfm__builder *b, const hfm__bloom *self, hfm__bloom_block *block) {
+  const int64_t size = self->base.width;
+  block->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "self_attention", "BloomAttention");
+  block->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, 1);
+  block->dense = hfm__linear(b, "dense", size, size, 1);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  block->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "BloomMLP");
+  block->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, 4 * size, 1);
+  block->gelu_impl = hfm__as_class(b, hfm__activation(b, "gelu_impl", HFM__ACTIVATION_gelu_new), "BloomGelu");
+  block->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", 4 * size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bloom_init(hfm__builder *b, hfm__causal *base) {
+  hfm__bloom *self = (hfm__bloom *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->word_embeddings_layernorm =
+      hfm__layer_norm(b, "word_embeddings_layernorm", base->width, self->layer_norm_epsilon);
+  self->h = HFM__NEW(b, hfm__bloom_block, self->n_layer);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "BloomBlock");
+    hfm__bloom_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_attention(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                           const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const hfm__val qkv = hfm__call(b, block->query_key_value, x), q = hfm__head_part(b, qkv, self->n_head, 3, 0);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__head_part(b, qkv, self->n_head, 3, 1));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, self->n_head, 3, 2));
+  return hfm__call(b, block->dense, hfm__attend_by(b, q, k, v, scores));
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_block_forward(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                               const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const int32_t normed = self->apply_residual_connection_post_layernorm;
+  hfm__val y = hfm__call(b, block->input_layernorm, x);
+  x = hfm__add(b, hfm__bloom_attention(b, self, index, y, scores), normed ? y : x);
+  y = hfm__call(b, block->post_attention_layernorm, x);
+  if (normed) x = y;
+  y = hfm__call(b, block->gelu_impl, hfm__call(b, block->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, block->dense_4h_to_h, y), x);
+}
+
+/* Positions are taken, and count for nothing, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__bloom *self = (const hfm__bloom *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  hfm__scores scores;
+  if (hfm__given(b, HFM__IN_position_ids)) (void)hfm__position_ids(b, 0, 0);
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  x = hfm__call(b, self->word_embeddings_layernorm, x);
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__bloom_block_forward(b, self, i, x, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
+                                                   "classifier", 0};
+
+static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__bloom_aliases[] = {
+  {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bloom_defaults[] = {
+  {"apply_residual_connection_post_layernorm", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"},
+  {"eos_token_id", "2"}, {"hidden_dropout", "0.0"}, {"hidden_size", "64"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_head", "8"}, {"n_layer", "2"}, {"pretraining_tp", "1"},
+  {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+/* ==== end src/families/bloom.c ==== */
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
@@ -22079,11 +23167,15 @@ static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm_
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
+/* Which rotary embedding a layer has: the model's; or, where there is one for each type of layer, that of full or of
+   sliding attention; or none. */
+enum { HFM__ROPE_FULL, HFM__ROPE_SLIDING, HFM__ROPE_NONE, HFM__ROPE_KINDS };
+
 struct hfm__decoder;
 
 /* What a layer needs besides its input. */
 typedef struct hfm__decoder_call {
-  hfm__val angles, mask;
+  hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
 /* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
@@ -22105,13 +23197,18 @@ typedef struct hfm__decoder_attention {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
   hfm__mod qkv_proj; /* instead of the first three */
   int64_t window; /* how far a token sees, itself included; 0: to the end */
+  int32_t rope;   /* HFM__ROPE_... */
 } hfm__decoder_attention;
 
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
   hfm__mod gate_up_proj; /* instead of the first two */
-  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
   hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -22127,18 +23224,20 @@ typedef struct hfm__decoder {
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
   double rms_norm_eps;
-  /* None of these, unless the family says otherwise. */
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  /* What a family may set: Llama has none of these, but for the first three. */
+  double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class;                       /* "*Model" */
+  hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
+  int32_t qkv_bias, o_bias, mlp_bias;
+  int32_t qk_norm;       /* HFM__QK_NORM_... */
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
-  double embed_scale;    /* what embeddings are multiplied by */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
+  double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
   double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
-  int32_t partial_rotary; /* partial_rotary_factor is heeded */
-  const char *rope_type;  /* the configuration's, unless the family takes it for another */
-  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
-  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
+  double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
-  hfm__rope rotary_emb;
+  hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
 
 /* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
@@ -22162,12 +23261,35 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->rope_type = hfm__rope_type(b);
+  self->model_class = "*Model";
+  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
+  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
 
 /* ---- Attention ---- */
+
+/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+  const char *type;
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  if (hfm__is_null(b, "layer_types")) return otherwise;
+  hfm__text_format(&t, "layer_types.%i", i);
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  return type && hfm__equal(type, "sliding_attention");
+}
+
+/* A window as attention takes it: with is_causal: false it reaches to both sides, and its end counts. */
+HFM__PRIVATE int64_t hfm__window(hfm__builder *b, int64_t sliding_window) {
+  return hfm__is_causal(b) ? sliding_window : sliding_window + 1;
+}
 
 HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
   return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
@@ -22212,13 +23334,14 @@ HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder 
   return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
 }
 
-/* The attention of layer `index`. Not causal, a window reaches to both sides, and its end counts. */
+/* The attention of layer `index`. */
 HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
                                                      hfm__val x, const hfm__decoder_call *call) {
   const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
-  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const hfm__val angles = call->angles[attention->rope];
   const hfm__mod no_norm = {0};
+  hfm__scores scores;
   hfm__val q, k, v;
   if (self->fused) {
     const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
@@ -22230,10 +23353,19 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
     k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
     v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
   }
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  if (angles.id) {
+    q = hfm__rotary(b, q, angles);
+    k = hfm__rotary(b, k, angles);
+  }
+  k = hfm__cached(b, index, "key", k);
   v = hfm__cached(b, index, "value", v);
-  q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
+  memset(&scores, 0, sizeof scores);
+  scores.scale = self->scaling;
+  scores.softcap = self->attn_logit_softcapping;
+  scores.keep = call->mask;
+  scores.causal = self->causal;
+  scores.window = attention->window;
+  return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
 
 /* ---- MLP ---- */
@@ -22255,17 +23387,16 @@ HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *sel
 }
 
 /* The first half of the last dimension, activated, times the second. */
-HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
-  const hfm__dim half = hfm__fixed(b, size);
-  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up) {
+  const hfm__dim half = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, gate_up, -1), hfm__fixed(b, 2));
+  const hfm__val gate = hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half));
+  return hfm__mul(b, gate, hfm__slice_from(b, gate_up, -1, half, half));
 }
 
-HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
   hfm__val gate;
-  if (self->fused)
-    return hfm__call(b, mlp->down_proj,
-                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  if (mlp->gate_up_proj.id)
+    return hfm__call(b, mlp->down_proj, hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x)));
   gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
@@ -22291,10 +23422,28 @@ HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, &layer->mlp, y));
 }
 
 /* ---- The model around the layers ---- */
+
+/* Does a layer have this one? */
+HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) {
+  for (int64_t i = 0; i < self->num_hidden_layers; i++)
+    if (self->layers[i].self_attn.rope == rope) return 1;
+  return 0;
+}
+
+/* The model's, or one for each type of layer that there is. */
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE && hfm__ok(b); i++) {
+    const hfm__rope_source *source = &self->rope_sources[i];
+    if (source->layer_type ? hfm__decoder_uses_rope(self, i) : i == HFM__ROPE_FULL)
+      hfm__rope_read(b, &self->rotary_emb[i], source, self->head_dim, self->max_position_embeddings);
+  }
+  hfm__end(b);
+}
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   self->embed_tokens =
@@ -22310,8 +23459,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
+  hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -22319,7 +23467,9 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
-  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  memset(&call, 0, sizeof call);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
+    if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
   call.mask = hfm__decoder_mask(b, positions);
   if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
@@ -22338,7 +23488,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
 HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   hfm__decoder_model_init(b, self);
   hfm__end(b);
   return self;
@@ -22364,9 +23514,11 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  const hfm__val logits = hfm__call(b, self->head, x);
-  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
+  const double cap = self->final_logit_softcapping;
+  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
+  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
+  hfm__output(b, HFM__OUT_logits, logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
@@ -22422,10 +23574,10 @@ static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NUL
 #endif
 #ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3, SmolLM3 =============================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_WITHOUT_ROPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -22434,6 +23586,7 @@ typedef struct hfm__llama_traits {
   int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
   int32_t qk_norm;          /* HFM__QK_NORM_... */
   int32_t window;           /* HFM__WINDOW_... */
+  int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
 } hfm__llama_traits;
 
 HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
@@ -22451,51 +23604,61 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   return self;
 }
 
-/* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
-  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const char *type;
+/* Has layer i rotary embeddings? */
+HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
+  int64_t flag = 1;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
+  if (!((const hfm__llama_traits *)b->traits)->no_rope_layers) return 1;
+  if (hfm__is_null(b, "no_rope_layers")) return (i + 1) % hfm__size(b, "no_rope_layer_interval") != 0;
+  hfm__text_format(&t, "no_rope_layers.%i", i);
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, -INT32_MAX, INT32_MAX, &flag, b->error);
+  return flag != 0;
+}
+
+/* How far layer i sees; 0: to the end. */
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
+  const int32_t wanted = hfm__flag(b, "use_sliding_window") && !hfm__is_null(b, "sliding_window");
   int64_t first = INT32_MAX;
-  if (rule == HFM__WINDOW_EVERY_LAYER)
-    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") || hfm__is_null(b, "sliding_window"))
-    return 0;
-  if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b))
+  int32_t sliding = 0;
+  if (rule == HFM__WINDOW_EVERY_LAYER) {
+    sliding = !hfm__is_null(b, "sliding_window");
+  } else if (rule == HFM__WINDOW_WITHOUT_ROPE) {
+    sliding = hfm__is_sliding(b, i, wanted && !hfm__llama_has_rope(b, i));
+  } else if (rule == HFM__WINDOW_BY_LAYER_TYPE && wanted) {
+    if (hfm__ok(b) && hfm__is_null(b, "layer_types"))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    return i >= first ? hfm__size(b, "sliding_window") : 0;
+    sliding = hfm__is_sliding(b, i, i >= first);
   }
-  hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm__string(b, key, NULL);
-  if (hfm__ok(b) && !type)
-    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
-  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention"))
-    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
-  return 0;
+  return sliding ? hfm__window(b, hfm__size(b, "sliding_window")) : 0;
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer_init(b, self, index);
   self->layers[index].self_attn.window = hfm__llama_window(b, index);
+  if (!hfm__llama_has_rope(b, index)) self->layers[index].self_attn.rope = HFM__ROPE_NONE;
 }
 
 static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
                                                     hfm__decoder_layer_forward};
 
-#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+    {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
-    HFM__WINDOW_BY_LAYER_TYPE};
-#undef HFM__LLAMA
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0};
+static const hfm__llama_traits hfm__smollm3_traits = {
+    {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
 /* ---- Configuration classes ---- */
 
@@ -22528,34 +23691,207 @@ static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
+static const hfm__config_pair hfm__smollm3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
+  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};
 /* ==== end src/families/llama.c ==== */
 #endif
-#ifdef HFM__WITH_GEMMA
-/* ==== begin src/families/gemma.c ==== */
-/* ==== families/gemma (private): Gemma =============================================================================
-   After models/gemma/modeling_gemma.py: Llama with scaled embeddings, and norms whose weights are told from 1. */
+#ifdef HFM__WITH_OLMO2
+/* ==== begin src/families/olmo2.c ==== */
+/* ==== families/olmo2 (private): OLMo 2 ============================================================================
+   After models/olmo2/modeling_olmo2.py: Llama whose layers norm what attention and MLP give, not what they get, and
+   queries and keys over their whole width. */
 
-HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__decoder *hfm__olmo2_configure(hfm__builder *b) {
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
-  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  self->qkv_bias = self->o_bias = bias;
+  self->qk_norm = HFM__QK_NORM_WIDTH;
+  return self;
+}
+
+HFM__PRIVATE void hfm__olmo2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                               const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__decoder_attention_forward(b, self, index, x, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, x);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__olmo2_class = {hfm__olmo2_configure, hfm__olmo2_layer_init,
+                                                    hfm__olmo2_layer_forward};
+static const hfm__decoder_traits hfm__olmo2_traits = {&hfm__olmo2_class, NULL, 10000.0};
+
+static const hfm__head hfm__olmo2_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__olmo2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "50304"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults};
+/* ==== end src/families/olmo2.c ==== */
+#endif
+#ifdef HFM__WITH_GEMMA
+/* ==== begin src/families/gemma.c ==== */
+/* ==== families/gemma (private): Gemma, Gemma 2, Gemma 3 (text) ====================================================
+   After models/gemma*: Llama with scaled embeddings, and norms whose weights are told from 1. Gemma 2 norms before and
+   after attention and MLP, caps scores and logits, and alternates full and sliding attention; Gemma 3 norms queries and
+   keys instead of capping scores, and each type of its layers has rotary embeddings of its own. */
+
+/* What the three have in common; `activation` is its key. */
+HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activation) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, activation);
+  if (!self) return NULL;
   self->qkv_bias = self->o_bias = bias;
   self->norm_from_one = 1;
   self->embed_scale = sqrt((double)self->hidden_size);
+  return self;
+}
+
+HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
   if (hfm__flag(b, "use_bidirectional_attention"))
     hfm__refuse(b, "use_bidirectional_attention", "true",
                 "for this model type Transformers heeds it with some implementations of attention only");
+}
+
+/* ---- Gemma ---- */
+
+HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
+  if (!self) return NULL;
+  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  hfm__gemma_refuse_bidirectional(b);
   return self;
 }
 
 static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
                                                     hfm__decoder_layer_forward};
 static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+
+/* ---- Gemma 2 ---- */
+
+/* A bound that values approach, 0 where there is none. */
+HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
+  double cap = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-30, 1e30, &cap, b->error);
+  return cap;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
+  if (!self) return NULL;
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
+  self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  return self;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+/* With norms before and after attention and MLP. */
+HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_layer_init(b, self, index);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__gemma2_norms_init(b, self, index);
+  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  y = hfm__decoder_attention_forward(b, self, index, y, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__call(b, layer->pre_feedforward_layernorm, x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, y);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+
+/* ---- Gemma 3 ---- */
+
+/* attn_logit_softcapping is in its configuration, but not in its forward. */
+HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
+  self->model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
+  return self;
+}
+
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
+HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  hfm__gemma2_norms_init(b, self, index);
+  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
+  attention->rope = HFM__ROPE_SLIDING;
+}
+
+static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+
+/* ---- Heads ---- */
 
 static const hfm__head hfm__gemma_heads[] = {
     {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
@@ -22567,6 +23903,15 @@ static const hfm__head hfm__gemma_heads[] = {
 
 static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
 
+static const hfm__head hfm__gemma3_heads[] = {
+    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+
 /* ---- Configuration classes ---- */
 
 static const hfm__config_pair hfm__gemma_defaults[] = {
@@ -22576,7 +23921,27 @@ static const hfm__config_pair hfm__gemma_defaults[] = {
   {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
 
+static const hfm__config_pair hfm__gemma2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
+  {"eos_token_id", "1"}, {"final_logit_softcapping", "30.0"}, {"head_dim", "256"},
+  {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
+  {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
+  {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
+  {"vocab_size", "262208"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
 /* ==== end src/families/gemma.c ==== */
 #endif
 #ifdef HFM__WITH_GRANITE
@@ -22627,13 +23992,15 @@ static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_d
    After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
 
 HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  const char *type = hfm__rope_type(b);
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->fused = 1;
-  self->partial_rotary = 1;
-  if (hfm__equal(self->rope_type, "su") || hfm__equal(self->rope_type, "yarn")) self->rope_type = "longrope";
-  else if (!hfm__equal(self->rope_type, "default") && !hfm__equal(self->rope_type, "longrope"))
-    hfm__refuse(b, "rope_type", self->rope_type, "this model type has default and longrope");
+  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
+    self->rope_sources[HFM__ROPE_FULL].type = "longrope";
+  else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
+    hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
   return self;
 }
 
@@ -22642,7 +24009,8 @@ HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int6
   hfm__decoder_layer_init(b, self, index);
   (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
   (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
-  if (!hfm__is_null(b, "sliding_window")) self->layers[index].self_attn.window = hfm__size(b, "sliding_window");
+  if (!hfm__is_null(b, "sliding_window"))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
@@ -22685,36 +24053,36 @@ typedef struct hfm__mixtral_traits {
   int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
 } hfm__mixtral_traits;
 
+/* Marks the layers of the list mlp_only_layers. */
+HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int wrong = kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY;
+  for (uint32_t node = wrong ? 0 : hfm__json_first(list.doc, list.node); node && !wrong;
+       node = hfm__json_following(list.doc, node)) {
+    int64_t layer;
+    wrong = !hfm__json_int(list.doc, node, &layer);
+    if (!wrong && layer >= 0 && layer < self->num_hidden_layers) self->layers[layer].mlp.only = 1;
+  }
+  if (wrong && hfm__ok(b))
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+}
+
 HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self || !traits->qwen) return self;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  hfm__qwen3_moe_mark(b, self);
   return self;
 }
 
-/* Is layer i in the list mlp_only_layers? */
-HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
-  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
-  const int32_t kind = hfm__json_kind(list.doc, list.node);
-  int64_t layer;
-  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
-    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
-       node = hfm__json_following(list.doc, node)) {
-    if (!hfm__json_int(list.doc, node, &layer))
-      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-    else if (layer == i) return 1;
-  }
-  return 0;
-}
-
-HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
   int64_t experts = 1;
   if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
-  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+  return !self->layers[i].mlp.only && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
 }
 
 HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
@@ -22737,15 +24105,17 @@ HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder 
 }
 
 HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
-  const int32_t router_first = ((const hfm__mixtral_traits *)b->traits)->router_first;
-  const int64_t experts = hfm__size(b, "num_experts"), choices = hfm__size(b, "num_experts_per_tok");
-  if (hfm__ok(b) && choices > experts)
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  const int64_t experts = hfm__size(b, "num_experts");
+  mlp->choices = hfm__size(b, "num_experts_per_tok");
+  mlp->normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  if (hfm__ok(b) && mlp->choices > experts)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
-                          "'num_experts_per_tok' is %i, but there are %i experts", choices, experts);
+                          "'num_experts_per_tok' is %i, but there are %i experts", mlp->choices, experts);
   hfm__begin(b, "mlp", "*SparseMoeBlock");
-  if (router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__mixtral_experts_init(b, self, mlp, experts);
-  if (!router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (!traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__end(b);
 }
 
@@ -22754,24 +24124,19 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
-    layer->self_attn.window = hfm__size(b, "sliding_window");
-  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+    layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+  if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
   layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
   layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
 }
 
-HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
-  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
-  const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
-  hfm__val chosen, probabilities, y;
-  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, self, mlp, x);
-  probabilities =
-      hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
-  y = hfm__experts(b, x, chosen, mlp->experts_gate_up);
-  y = hfm__decoder_gated(b, mlp->act_fn, y, hfm__size(b, traits->intermediate_key));
-  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val chosen, weights, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
+  weights = hfm__top_k(b, hfm__call(b, mlp->router, x), mlp->choices, mlp->normalized, &chosen);
+  y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), weights);
 }
 
 HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -22780,7 +24145,7 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__mixtral_mlp_forward(b, self, &layer->mlp, y), x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
 }
 
 static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
@@ -23478,16 +24843,40 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
 #endif
 #ifdef HFM__WITH_GEMMA
     {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
 #endif
 #ifdef HFM__WITH_GRANITE
     {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
@@ -25758,6 +27147,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -25780,8 +27170,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);

@@ -1,7 +1,7 @@
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3, SmolLM3 =============================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_WITHOUT_ROPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -10,6 +10,7 @@ typedef struct hfm__llama_traits {
   int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
   int32_t qk_norm;          /* HFM__QK_NORM_... */
   int32_t window;           /* HFM__WINDOW_... */
+  int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
 } hfm__llama_traits;
 
 HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
@@ -27,51 +28,61 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   return self;
 }
 
-/* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
-  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const char *type;
+/* Has layer i rotary embeddings? */
+HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
+  int64_t flag = 1;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
+  if (!((const hfm__llama_traits *)b->traits)->no_rope_layers) return 1;
+  if (hfm__is_null(b, "no_rope_layers")) return (i + 1) % hfm__size(b, "no_rope_layer_interval") != 0;
+  hfm__text_format(&t, "no_rope_layers.%i", i);
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, -INT32_MAX, INT32_MAX, &flag, b->error);
+  return flag != 0;
+}
+
+/* How far layer i sees; 0: to the end. */
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
+  const int32_t wanted = hfm__flag(b, "use_sliding_window") && !hfm__is_null(b, "sliding_window");
   int64_t first = INT32_MAX;
-  if (rule == HFM__WINDOW_EVERY_LAYER)
-    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") || hfm__is_null(b, "sliding_window"))
-    return 0;
-  if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b))
+  int32_t sliding = 0;
+  if (rule == HFM__WINDOW_EVERY_LAYER) {
+    sliding = !hfm__is_null(b, "sliding_window");
+  } else if (rule == HFM__WINDOW_WITHOUT_ROPE) {
+    sliding = hfm__is_sliding(b, i, wanted && !hfm__llama_has_rope(b, i));
+  } else if (rule == HFM__WINDOW_BY_LAYER_TYPE && wanted) {
+    if (hfm__ok(b) && hfm__is_null(b, "layer_types"))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    return i >= first ? hfm__size(b, "sliding_window") : 0;
+    sliding = hfm__is_sliding(b, i, i >= first);
   }
-  hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm__string(b, key, NULL);
-  if (hfm__ok(b) && !type)
-    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
-  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention"))
-    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
-  return 0;
+  return sliding ? hfm__window(b, hfm__size(b, "sliding_window")) : 0;
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer_init(b, self, index);
   self->layers[index].self_attn.window = hfm__llama_window(b, index);
+  if (!hfm__llama_has_rope(b, index)) self->layers[index].self_attn.rope = HFM__ROPE_NONE;
 }
 
 static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
                                                     hfm__decoder_layer_forward};
 
-#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+    {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
-    HFM__WINDOW_BY_LAYER_TYPE};
-#undef HFM__LLAMA
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0};
+static const hfm__llama_traits hfm__smollm3_traits = {
+    {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
 /* ---- Configuration classes ---- */
 
@@ -104,7 +115,16 @@ static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
+static const hfm__config_pair hfm__smollm3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
+  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};

@@ -23,16 +23,40 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
 #endif
 #ifdef HFM__WITH_GEMMA
     {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
 #endif
 #ifdef HFM__WITH_GRANITE
     {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},

@@ -43,6 +43,7 @@ typedef struct hfm__builder {
   int32_t scope;
   uint64_t parameter_budget, element_budget;
   double initializer_range;
+  const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;

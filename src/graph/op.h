@@ -6,7 +6,7 @@
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
@@ -141,6 +141,7 @@ typedef struct hfm__attrs {
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */

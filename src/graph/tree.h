@@ -36,7 +36,7 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding, first_row */
   double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 

@@ -71,6 +71,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -93,8 +94,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);

@@ -16,7 +16,9 @@ static const subject subjects[] = {{FIXTURE("bert_wide"), HFM_BASE, 33},
                                    {FIXTURE("llama_wide"), HFM_BASE, 24},
                                    {FIXTURE("gpt2_causal"), HFM_CAUSAL_LM, 29},
                                    {FIXTURE("bert_bf16"), HFM_BASE, 19},
-                                   {FIXTURE("mistral_base"), HFM_BASE, 24}};
+                                   {FIXTURE("mistral_base"), HFM_BASE, 24},
+                                   {FIXTURE("mixtral_base"), HFM_BASE, 24},
+                                   {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM, 21}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects, MOST = 8 * 64 };
 
 static int64_t ids[MOST], mask[MOST];

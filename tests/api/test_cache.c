@@ -19,7 +19,12 @@ static const subject subjects[] = {
     {FIXTURE("llama_no_gqa"), HFM_BASE},       {FIXTURE("mistral_causal"), HFM_CAUSAL_LM},
     {FIXTURE("qwen2_causal"), HFM_CAUSAL_LM},  {FIXTURE("qwen3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE},
-    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM}};
+    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM},
+    {FIXTURE("gemma2_causal"), HFM_CAUSAL_LM}, {FIXTURE("gemma3_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("smollm3_base"), HFM_BASE},       {FIXTURE("olmo2_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("granite_causal"), HFM_CAUSAL_LM},  {FIXTURE("phi3_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("mixtral_base"), HFM_BASE},       {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("mixtral_bf16_sharded"), HFM_CAUSAL_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t ids[BATCH * LENGTH], mask[BATCH * LENGTH];

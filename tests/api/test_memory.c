@@ -541,12 +541,13 @@ static void test_faults(void) {
 static const char *const families[] = {
   FIXTURE("bert_sequence"), FIXTURE("roberta_sequence"), FIXTURE("xlm_roberta_base"), FIXTURE("camembert_token"),
   FIXTURE("distilbert_sequence"), FIXTURE("gpt2_sequence"), FIXTURE("llama_sequence"), FIXTURE("mistral_base"),
-  FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("vit_image"), FIXTURE("deit_image")};
+  FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("granite_base"), FIXTURE("phi3_sequence"),
+  FIXTURE("mixtral_causal"), FIXTURE("qwen3_moe_causal"), FIXTURE("vit_image"), FIXTURE("deit_image")};
 static const char *const keys[] = {
   "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
   "type_vocab_size", "num_labels", "n_embd", "n_layer", "n_head", "n_inner", "n_positions", "dim", "hidden_dim", "n_layers",
   "n_heads", "num_key_value_heads", "head_dim", "image_size", "patch_size", "num_channels", "pooler_output_size",
-  "pad_token_id", "sliding_window", "max_window_layers"};
+  "pad_token_id", "sliding_window", "max_window_layers", "num_experts", "num_experts_per_tok", "moe_intermediate_size"};
 
 static void ask(const char *dir, const char *key, int64_t value, int32_t no_layers) {
   failing_alloc memory;

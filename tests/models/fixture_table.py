@@ -40,9 +40,24 @@ QWEN2_ONE = dict(QWEN2_SMALL, **ONE)
 QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
 QWEN3_SMALL = dict(QWEN3, vocab_size=61, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
 QWEN3_ONE = dict(QWEN3_SMALL, **ONE)
+SMOLLM3 = dict(LLAMA, num_hidden_layers=4, sliding_window=5, no_rope_layer_interval=2)
+SMOLLM3_SMALL = dict(LLAMA_SMALL, no_rope_layers=[1, 0])
+OLMO2 = dict(LLAMA, hidden_size=30, num_attention_heads=3, num_key_value_heads=1)
+OLMO2_SMALL = dict(OLMO2, vocab_size=61, hidden_size=18, intermediate_size=28)
 GEMMA = dict(LLAMA, hidden_size=30, num_attention_heads=5, num_key_value_heads=1, head_dim=6)
 GEMMA_SMALL = dict(GEMMA, vocab_size=61, hidden_size=21, num_attention_heads=3, intermediate_size=28)
 GEMMA_ONE = dict(GEMMA_SMALL, **ONE)
+GEMMA2 = dict(GEMMA, num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=11, attn_logit_softcapping=2.5,
+              final_logit_softcapping=7.0)
+GEMMA2_SMALL = dict(GEMMA2, vocab_size=61, hidden_size=21, num_hidden_layers=2, num_attention_heads=3,
+                    intermediate_size=28)
+GEMMA2_ONE = dict(GEMMA2_SMALL, **ONE)
+GEMMA3 = dict(GEMMA2, num_hidden_layers=4, layer_types=["sliding_attention", "sliding_attention", "full_attention",
+                                                        "sliding_attention"], rope_parameters={
+    "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+    "full_attention": {"rope_type": "linear", "factor": 2.5, "rope_theta": 5000.0}})
+GEMMA3_SMALL = dict(GEMMA2_SMALL, num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"],
+                    attn_logit_softcapping=None)
 GRANITE = dict(LLAMA, embedding_multiplier=3, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5)
 GRANITE_SMALL = dict(LLAMA_SMALL, embedding_multiplier=1.5, residual_multiplier=0.35, attention_multiplier=0.4,
                      logits_scaling=7)
@@ -163,6 +178,16 @@ model("qwen3_biases", "Qwen3Model", dict(QWEN3_SMALL, attention_bias=True))
 model("qwen3_head_dim_default", "Qwen3Model", dict(QWEN3_SMALL, num_hidden_layers=1, num_attention_heads=2,
                                                    num_key_value_heads=1, head_dim=128))
 
+model("smollm3_base", "SmolLM3Model", SMOLLM3)
+model("smollm3_causal", "SmolLM3ForCausalLM", SMOLLM3_SMALL)
+model("smollm3_sequence", "SmolLM3ForSequenceClassification", dict(SMOLLM3_SMALL, **LABELS3))
+model("smollm3_token", "SmolLM3ForTokenClassification", dict(LLAMA_ONE, **LABELS5))
+model("smollm3_question", "SmolLM3ForQuestionAnswering", LLAMA_ONE)
+model("smollm3_biases", "SmolLM3Model", dict(SMOLLM3_SMALL, attention_bias=True, mlp_bias=True))
+model("olmo2_base", "Olmo2Model", OLMO2)
+model("olmo2_causal", "Olmo2ForCausalLM", OLMO2_SMALL)
+model("olmo2_sequence", "Olmo2ForSequenceClassification", dict(OLMO2_SMALL, **LABELS3))
+model("olmo2_biases", "Olmo2Model", dict(OLMO2_SMALL, num_hidden_layers=1, attention_bias=True, head_dim=10))
 model("gemma_base", "GemmaModel", GEMMA)
 model("gemma_causal", "GemmaForCausalLM", GEMMA_SMALL)
 model("gemma_causal_untied", "GemmaForCausalLM", dict(GEMMA_ONE, tie_word_embeddings=False))
@@ -171,6 +196,18 @@ model("gemma_token", "GemmaForTokenClassification", dict(GEMMA_ONE, **LABELS5))
 model("gemma_biases", "GemmaModel", dict(GEMMA_ONE, attention_bias=True))
 model("gemma_bf16", "GemmaForCausalLM", GEMMA_SMALL, dtype="bfloat16")
 model("gemma_head_dim_default", "GemmaModel", dict(GEMMA_ONE, head_dim=256, num_attention_heads=1))
+
+model("gemma2_base", "Gemma2Model", GEMMA2)
+model("gemma2_causal", "Gemma2ForCausalLM", GEMMA2_SMALL)
+model("gemma2_sequence", "Gemma2ForSequenceClassification", dict(GEMMA2_ONE, **LABELS3))
+model("gemma2_token", "Gemma2ForTokenClassification", dict(GEMMA2_ONE, **LABELS5))
+model("gemma2_biases", "Gemma2Model", dict(GEMMA2_ONE, attention_bias=True))
+model("gemma3_base", "Gemma3TextModel", GEMMA3)
+model("gemma3_causal", "Gemma3ForCausalLM", GEMMA3_SMALL)
+model("gemma3_sequence", "Gemma3TextForSequenceClassification", dict(GEMMA3_SMALL, **LABELS3))
+model("gemma3_biases", "Gemma3TextModel", dict(GEMMA3_SMALL, num_hidden_layers=1, layer_types=["full_attention"],
+                                               attention_bias=True))
+model("gemma3_bf16", "Gemma3ForCausalLM", GEMMA3_SMALL, dtype="bfloat16")
 
 model("granite_base", "GraniteModel", GRANITE)
 model("granite_causal", "GraniteForCausalLM", dict(GRANITE_SMALL, tie_word_embeddings=True))
@@ -467,6 +504,48 @@ cases("qwen3_biases", "base", "right7")
 cases("qwen3_head_dim_default", "base", "right7")
 case("qwen3_head_dim_dropped", "qwen3_head_dim_default", "base", "right7", config={"head_dim": DROP})
 
+cases("smollm3_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("smollm3_packed_no_cache", "smollm3_base", "base", "packed7", config={"use_cache": False})
+case("smollm3_window", "smollm3_base", "base", "left13", config={"use_sliding_window": True, "layer_types": DROP},
+     full=True)
+case("smollm3_window_types", "smollm3_base", "base", "left33", config={
+    "layer_types": ["sliding_attention", "full_attention", "full_attention", "sliding_attention"]})
+case("smollm3_no_rope_listed", "smollm3_base", "base", "long33", config={"no_rope_layers": [0, 0, 1, 1, 0]})
+case("smollm3_no_rope_interval", "smollm3_base", "base", "long33",
+     config={"no_rope_layers": None, "no_rope_layer_interval": 3})
+case("smollm3_no_rope_default", "smollm3_base", "base", "long33",
+     config={"no_rope_layers": DROP, "no_rope_layer_interval": DROP})
+case("smollm3_no_rope_at_all", "smollm3_base", "base", "right7", config={"no_rope_layers": [0, 0, 0, 0]}, full=True)
+case("smollm3_default_theta", "smollm3_base", "base", "long33",
+     config={"rope_parameters": {"rope_type": "linear", "factor": 2.0}})
+case("smollm3_minimal_config", "smollm3_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "mlp_bias",
+                               "tie_word_embeddings", "max_position_embeddings", "dtype", "architectures",
+                               "attention_dropout", "layer_types", "use_sliding_window", "sliding_window")})
+cases("smollm3_causal", "causal-lm", "right7", "left13", "long33")
+case("smollm3_causal_untied", "smollm3_causal", "causal-lm", "right7", config={"tie_word_embeddings": False},
+     full=True)
+cases("smollm3_sequence", "sequence-classification", "right7", "left7")
+cases("smollm3_token", "token-classification", "right7")
+cases("smollm3_question", "question-answering", "right7")
+cases("smollm3_biases", "base", "right7")
+case("smollm3_causal_as_base", "smollm3_causal", "base", "right7", full=True)
+
+cases("olmo2_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("olmo2_packed_no_cache", "olmo2_base", "base", "packed7", config={"use_cache": False})
+case("olmo2_gelu", "olmo2_causal", "causal-lm", "right7", config={"hidden_act": "gelu"})
+case("olmo2_bidirectional", "olmo2_base", "base", "right7", config={"is_causal": False})
+case("olmo2_yarn", "olmo2_base", "base", "long33", config=ROPES["yarn"])
+case("olmo2_minimal_config", "olmo2_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings",
+                               "max_position_embeddings", "dtype", "architectures", "attention_dropout")})
+cases("olmo2_causal", "causal-lm", "right7", "left13", "long33")
+cases("olmo2_sequence", "sequence-classification", "right7", "left7")
+cases("olmo2_biases", "base", "right7")
+case("olmo2_causal_as_base", "olmo2_causal", "base", "right7", full=True)
+case("olmo2_base_as_causal", "olmo2_base", "causal-lm", "right7", full=True)
+case("olmo2_base_as_tied_causal", "olmo2_base", "causal-lm", "right7", config={"tie_word_embeddings": True})
+
 cases("gemma_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
 case("gemma_packed_no_cache", "gemma_base", "base", "packed7", config={"use_cache": False})
 case("gemma_gelu", "gemma_base", "base", "right7", config={"hidden_act": "gelu", "hidden_activation": None})
@@ -493,6 +572,66 @@ case("gemma_head_dim_dropped", "gemma_head_dim_default", "base", "right7", confi
 case("gemma_causal_as_base", "gemma_causal", "base", "right7", full=True)
 case("gemma_base_as_causal", "gemma_base", "causal-lm", "right7", full=True)
 case("gemma_base_as_sequence", "gemma_base", "sequence-classification", "right7", full=True)
+
+cases("gemma2_base", "base", "right7", "left13", "one", "long33", "left33", "positions7", "packed7", "embeds7")
+case("gemma2_packed_no_cache", "gemma2_base", "base", "packed7", config={"use_cache": False})
+case("gemma2_bidirectional", "gemma2_base", "base", "right33", config={"is_causal": False})
+case("gemma2_uncapped", "gemma2_base", "base", "right7", config={"attn_logit_softcapping": None}, full=True)
+case("gemma2_default_caps", "gemma2_causal", "causal-lm", "right7",
+     config={"attn_logit_softcapping": DROP, "final_logit_softcapping": DROP})
+case("gemma2_types", "gemma2_base", "base", "left33",
+     config={"layer_types": ["full_attention", "sliding_attention", "full_attention"]})
+case("gemma2_no_types", "gemma2_base", "base", "left33", config={"layer_types": DROP})
+case("gemma2_gelu", "gemma2_base", "base", "right7", config={"hidden_activation": "gelu"})
+case("gemma2_minimal_config", "gemma2_base", "base", "right33",
+     config={k: DROP for k in ("hidden_activation", "rms_norm_eps", "rope_parameters", "attention_bias",
+                               "tie_word_embeddings", "max_position_embeddings", "dtype", "architectures",
+                               "attention_dropout", "layer_types", "sliding_window", "query_pre_attn_scalar",
+                               "attn_logit_softcapping", "final_logit_softcapping")})
+case("gemma2_as_bf16", "gemma2_base", "base", "right7", config={"dtype": "bfloat16"}, dtype="auto")
+cases("gemma2_causal", "causal-lm", "right7", "left13", "long33")
+case("gemma2_final_uncapped", "gemma2_causal", "causal-lm", "right7", config={"final_logit_softcapping": None})
+cases("gemma2_sequence", "sequence-classification", "right7", "left7")
+cases("gemma2_token", "token-classification", "right7")
+cases("gemma2_biases", "base", "right7")
+case("gemma2_causal_as_base", "gemma2_causal", "base", "right7", full=True)
+
+cases("gemma3_base", "base", "right7", "left13", "one", "long33", "left33", "positions7", "packed7", "embeds7")
+case("gemma3_packed_no_cache", "gemma3_base", "base", "packed7", config={"use_cache": False})
+case("gemma3_bidirectional", "gemma3_base", "base", "right33", config={"use_bidirectional_attention": True}, full=True)
+case("gemma3_bidirectional_alone", "gemma3_base", "base", "right7",
+     config={"use_bidirectional_attention": True, "sliding_window": 0}, full=True)
+case("gemma3_not_causal", "gemma3_base", "base", "right33", config={"is_causal": False})
+case("gemma3_bidirectional_not_causal", "gemma3_base", "base", "right33",
+     config={"is_causal": False, "use_bidirectional_attention": True})
+case("gemma3_no_types", "gemma3_base", "base", "left33", config={"layer_types": DROP})
+case("gemma3_pattern", "gemma3_base", "base", "left33", config={"layer_types": DROP, "sliding_window_pattern": 2})
+case("gemma3_all_sliding", "gemma3_base", "base", "left33", config={"layer_types": ["sliding_attention"] * 4})
+case("gemma3_all_full", "gemma3_base", "base", "left33", config={"layer_types": ["full_attention"] * 4})
+OLD_GEMMA3 = {"rope_parameters": DROP, "rope_theta": 7000.0, "rope_local_base_freq": 30.0}
+case("gemma3_old_rope", "gemma3_base", "base", "long33", config=OLD_GEMMA3)
+case("gemma3_old_scaling", "gemma3_base", "base", "long33",
+     config=dict(OLD_GEMMA3, rope_scaling={"rope_type": "linear", "factor": 4.0}))
+case("gemma3_old_type_unheard", "gemma3_base", "base", "long33",
+     config=dict(OLD_GEMMA3, rope_scaling={"type": "linear", "factor": 4.0}))
+case("gemma3_scaling_over", "gemma3_base", "base", "long33", config={"rope_scaling": {"factor": 3.5}})
+case("gemma3_rope_types", "gemma3_base", "base", "long33", config={"rope_parameters": {
+    "sliding_attention": dict(ROPES["dynamic"]["rope_parameters"]),
+    "full_attention": dict(ROPES["llama3"]["rope_parameters"])}})
+case("gemma3_rope_half", "gemma3_base", "base", "long33", config={"rope_parameters": {
+    "sliding_attention": dict(ROPES["longrope"]["rope_parameters"])}})
+case("gemma3_minimal_config", "gemma3_base", "base", "right33",
+     config={k: DROP for k in ("hidden_activation", "rms_norm_eps", "rope_parameters", "attention_bias",
+                               "tie_word_embeddings", "max_position_embeddings", "dtype", "architectures",
+                               "attention_dropout", "layer_types", "sliding_window", "query_pre_attn_scalar",
+                               "attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention",
+                               "_sliding_window_pattern")})
+cases("gemma3_causal", "causal-lm", "right7", "left13", "long33")
+case("gemma3_final_uncapped", "gemma3_causal", "causal-lm", "right7", config={"final_logit_softcapping": None})
+cases("gemma3_sequence", "sequence-classification", "right7", "left7")
+cases("gemma3_biases", "base", "right7")
+cases("gemma3_bf16", "causal-lm", "right7", dtype="auto")
+case("gemma3_causal_as_base", "gemma3_causal", "base", "right7", full=True)
 
 cases("granite_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
 PLAIN = {k: DROP for k in ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling")}

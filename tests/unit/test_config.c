@@ -200,6 +200,11 @@ static void test_rope(void) {
       {"{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e6, \"rope_type\": \"default\"}, "
        "\"sliding_attention\": {\"rope_theta\": 1e4, \"rope_type\": \"linear\", \"factor\": 8}}}",
        "sliding_attention", "linear", 10000, 8},
+      {"{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e6, \"factor\": 2}}, "
+       "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "full_attention", "linear", 1e6, 8},
+      {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}}", "full_attention", "default", -1, 8},
+      {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "sliding_attention", "default", -1, -1},
+      {"{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 8}}", "full_attention", "default", -1, -1},
       {"{}", NULL, "default", -1, -1},
   };
   for (size_t i = 0; i < HFM__COUNT(cases); i++) {
