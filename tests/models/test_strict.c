@@ -22,6 +22,8 @@ static const strict_case cases[] = {
     {"tests/models/qwen3_base", HFM_BASE, HFM_ATTN_FLASH_ATTENTION_2, 0x6b7abf371bc32fcfu},
     {"tests/models/mixtral_base", HFM_BASE, HFM_ATTN_SDPA, 0x7f3ed9255a84ec80u},
     {"tests/models/qwen3_moe_causal", HFM_CAUSAL_LM, HFM_ATTN_EAGER, 0x28ab61189e7c2fdfu},
+    {"tests/models/gemma2_causal", HFM_CAUSAL_LM, HFM_ATTN_SDPA, 0x5a22b34852920124u},
+    {"tests/models/gemma3_bf16", HFM_CAUSAL_LM, HFM_ATTN_FLASH_ATTENTION_2, 0x4202ca4db963a497u},
     {"tests/models/vit_image", HFM_IMAGE_CLASSIFICATION, HFM_ATTN_SDPA, 0x39f7ca03b0005b65u}};
 
 /* FNV-1a over the bits of the first output, least significant byte first. */
