@@ -133,7 +133,7 @@ static void test_numbers(void) {
       {DIR("granite_base"), "embedding_multiplier", "\"x\"", HFM_E_CONFIG_TYPE, "a finite number"},
       {DIR("granite_base"), "logits_scaling", "0", HFM_E_CONFIG_RANGE, "'logits_scaling' is 0"},
       {DIR("phi3_base"), "rope_parameters.rope_type", "\"linear\"", HFM_E_CONFIG_VALUE, "default and longrope"},
-      {DIR("phi3_base"), "rope_parameters.partial_rotary_factor", "0.25", HFM_E_CONFIG_RANGE, "(here 3)"},
+      {DIR("phi3_base"), "rope_parameters.partial_rotary_factor", "0.25", HFM_E_CONFIG_RANGE, "(here 3"},
       {DIR("phi3_base"), "rope_parameters.partial_rotary_factor", "-1", HFM_E_CONFIG_RANGE, "'partial_rotary_factor'"},
       {DIR("mixtral_base"), "num_experts_per_tok", "6", HFM_E_CONFIG_RANGE, "but there are 5 experts"},
       {DIR("mixtral_base"), "num_experts_per_tok", "0", HFM_E_CONFIG_RANGE, "'num_experts_per_tok'"},
