@@ -1,7 +1,9 @@
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+/* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3 ===========================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
+   use_sliding_window allows it, without layer_types those from max_window_layers on. */
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_OPTIONAL };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -16,10 +18,12 @@ static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BI
                                                     HFM__WINDOW_NONE,    "transformer"};
 static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
                                                       HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+static const hfm__llama_traits hfm__ministral_traits = {HFM__BIAS_NEVER,           HFM__BIAS_NEVER, 0, 0,
+                                                        HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,     HFM__BIAS_NEVER, 0, 0,
+                                                    HFM__WINDOW_OPTIONAL, "transformer"};
+static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,  HFM__BIAS_BY_CONFIG, 0, 1,
+                                                    HFM__WINDOW_OPTIONAL, "transformer"};
 
 typedef struct hfm__llama_layer {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
@@ -54,7 +58,7 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, "hidden_act");
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
@@ -64,25 +68,21 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
-/* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
+/* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, int64_t i) {
+  const int32_t rule = self->traits->window;
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  int64_t first = INT32_MAX;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
-    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
+  int64_t first = 0;
+  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !hfm__flag(b, "use_sliding_window")) ||
       hfm__is_null(b, "sliding_window"))
     return 0;
-  if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b))
+  if (rule == HFM__WINDOW_EVERY_LAYER || hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b) && rule == HFM__WINDOW_OPTIONAL)
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     return i >= first ? hfm__size(b, "sliding_window") : 0;
   }
@@ -254,7 +254,7 @@ static const hfm__head hfm__llama_heads[] = {
 
 static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
 
-/* ---- Configuration classes ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},

@@ -22,7 +22,8 @@
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
-     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
+                 id == pad
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -94,6 +95,7 @@ enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
   X(relu6, relu6, "ReLU6", "") \
   X(sigmoid, sigmoid, "Sigmoid", "") \
   X(silu, silu, "SiLUActivation", "") \
+  X(sqrtsoftplus, sqrtsoftplus, "SqrtSoftplusActivation", "") \
   X(swish, silu, "SiLU", "") \
   X(tanh, tanh, "Tanh", "")
 
@@ -104,7 +106,7 @@ enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 /* Those that kernels compute; "none" gives what it gets. */
 #define HFM__KERNEL_ACTIVATION_LIST(X) \
   X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
-  X(relu6) X(sigmoid) X(silu) X(tanh)
+  X(relu6) X(sigmoid) X(silu) X(sqrtsoftplus) X(tanh)
 
 #define HFM__ACT_ENUM(name) HFM__ACT_##name,
 enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };

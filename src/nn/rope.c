@@ -159,6 +159,25 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* partial_rotary_factor among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_part(hfm__builder *b) {
+  const char *key = "partial_rotary_factor";
+  double part = 1;
+  if (hfm__config_rope_member(b->config, NULL, key).node || hfm__is_null(b, key)) return hfm__rope_number(b, key, 1);
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1, &part, b->error);
+  return part;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, float *frequency, int64_t dimension) {
+  const double part = hfm__rope_part(b), factor = hfm__rope_factor(b, 1);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
+                          "rope parameter 'partial_rotary_factor' is %g, but must be from 0 to 1", part);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
 HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
   double base = 10000.0;
@@ -203,7 +222,7 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (!hfm__equal(type, "default") && !hfm__equal(type, "proportional") && hfm__rope_part(b) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -234,8 +253,10 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (hfm__equal(type, "proportional")) {
+    hfm__rope_proportional(b, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
   hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
   hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);

@@ -24,6 +24,7 @@ static const struct {
   {"gpt2", "{\"model_type\":\"gpt2\",\"vocab_size\":31,\"n_embd\":12,\"n_layer\":2,\"n_head\":3,\"n_positions\":24}"},
   {"llama", "{\"model_type\":\"llama\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"ministral", "{\"model_type\":\"ministral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen3", "{\"model_type\":\"qwen3\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"

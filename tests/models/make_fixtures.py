@@ -235,9 +235,9 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "token-classification": "AutoModelForTokenClassification",
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
         "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
-MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
-               "qwen3", "vit", "deit"]
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3")
+MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral",
+               "ministral", "qwen2", "qwen3", "vit", "deit"]
+DECODERS = ("gpt2", "llama", "mistral", "ministral", "qwen2", "qwen3")
 
 
 def config_of(cls, settings):
