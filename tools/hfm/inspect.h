@@ -84,6 +84,8 @@ static void info_for_a_person(const arguments *args, const hfm_model *model) {
     printf("packing           %s: %s\n", name_of_choice(packing_choices, args->load.packing),
            packing_rule(args->load.packing));
     printf("packed and kept   %s now\n", human_bytes(hfm_packed_bytes(model), a, sizeof a));
+    if (need.cache_bytes)
+      printf("key-value cache   %s for each 128 tokens\n", human_bytes(need.cache_bytes, a, sizeof a));
   }
   printf("instructions      %s\n", hfm_model_isa(model));
   if (task == HFM_SEQUENCE_CLASSIFICATION || task == HFM_TOKEN_CLASSIFICATION || task == HFM_IMAGE_CLASSIFICATION) {
