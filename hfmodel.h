@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ecb0225e03f5a253" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "9f5236d964555e48" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -764,8 +764,8 @@ HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -8213,8 +8213,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -18532,9 +18532,9 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
-   follows from what the attention that reads it can see. */
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
+   head]. Each call adds its positions after those of the calls before. How a session keeps, crops and copies it
+   (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
@@ -24963,7 +24963,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
 /* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
   const hfm__graph *g = &program->graph;
   uint64_t sum = 0;
   for (size_t i = 0; i < g->node_count; i++) {
@@ -25044,7 +25044,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
     estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
   }
   hfm__program_free(&model->ctx.mem, program);
   hfm__free_text(&model->ctx.mem, dir);

@@ -28,8 +28,8 @@
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
