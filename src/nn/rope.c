@@ -159,28 +159,28 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
-/* partial_rotary_factor among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_part(hfm__builder *b) {
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
   const char *key = "partial_rotary_factor";
-  double part = 1;
-  if (hfm__config_rope_member(b->config, NULL, key).node || hfm__is_null(b, key)) return hfm__rope_number(b, key, 1);
-  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1, &part, b->error);
-  return part;
+  double part = hfm__rope_number(b, key, 1);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, NULL, key).node && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
 }
 
 /* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
 HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, float *frequency, int64_t dimension) {
-  const double part = hfm__rope_part(b), factor = hfm__rope_factor(b, 1);
-  if (hfm__ok(b) && !(part >= 0 && part <= 1))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
-                          "rope parameter 'partial_rotary_factor' is %g, but must be from 0 to 1", part);
+  const double part = hfm__rope_partial(b), factor = hfm__rope_factor(b, 1);
   for (int64_t i = 0; i < dimension / 2; i++)
     frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
+  double base = fallback;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
   if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
     b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
@@ -210,19 +210,20 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
+/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
+   what the configuration's means to the family. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions) {
-  const char *type = hfm__rope_type(b);
+                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
+  const int proportional = hfm__equal(type, "proportional");
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  rope->dimension = partial && !proportional ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
+  rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && !hfm__equal(type, "proportional") && hfm__rope_part(b) != 1)
+  if (!partial && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -253,7 +254,7 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
-  } else if (hfm__equal(type, "proportional")) {
+  } else if (proportional) {
     hfm__rope_proportional(b, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
     hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");

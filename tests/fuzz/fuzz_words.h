@@ -20,16 +20,16 @@ static const char *const fuzz_config_keys[] = {
   "transformers_weights", "quantization_config", "quant_method", "_attn_implementation_internal", "auto_map",
   "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
-    "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "ministral", "qwen2",
-    "qwen3", "vit", "deit", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu",
-    "swish", "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional", "su", "float32", "float16",
-    "bfloat16", "float64", "auto", "full_attention", "sliding_attention", "absolute", "relative_key", "BertModel",
-    "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering",
-    "GPT2LMHeadModel", "GPT2ForSequenceClassification", "LlamaForCausalLM", "LlamaForSequenceClassification",
-    "ViTForImageClassification", "DeiTForImageClassificationWithTeacher", "DistilBertModel", "RobertaForMaskedLM",
-    "Qwen3ForCausalLM", "MistralForTokenClassification", "Qwen2ForQuestionAnswering", "NoSuchModel", "", "yes",
-    "LABEL_0", "../x", "model.safetensors", "x.safetensors", "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800",
-    "\\u0000", "Infinity"};
+  "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "ministral", "qwen2",
+  "qwen3", "vit", "deit", "gemma", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
+  "quick_gelu", "swish", "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional", "su",
+  "float32", "float16", "bfloat16", "float64", "auto", "full_attention", "sliding_attention", "absolute",
+  "relative_key", "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification",
+  "BertForQuestionAnswering", "GPT2LMHeadModel", "GPT2ForSequenceClassification", "LlamaForCausalLM",
+  "LlamaForSequenceClassification", "ViTForImageClassification", "DeiTForImageClassificationWithTeacher",
+  "DistilBertModel", "RobertaForMaskedLM", "Qwen3ForCausalLM", "MistralForTokenClassification",
+  "Qwen2ForQuestionAnswering", "NoSuchModel", "", "yes", "LABEL_0", "../x", "model.safetensors", "x.safetensors",
+  "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000", "Infinity"};
 static const fuzz_words fuzz_config_words = FUZZ_WORDS(fuzz_config_keys, fuzz_config_texts);
 
 static const char *const fuzz_header_keys[] = {"dtype", "shape", "data_offsets", "__metadata__", "a", "b", "\\u0061",
