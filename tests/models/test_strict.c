@@ -87,7 +87,8 @@ static void test_same_everywhere(void) {
   }
   for (i = 0; i < HFM__COUNT(cases); i++) {
     const uint64_t hash = run(&cases[i], 1, HFM_PACK_NEVER);
-    if (!CHECK(hash == cases[i].hash)) printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
+    if (!CHECK(hash == cases[i].hash))
+      printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
     CHECK(run(&cases[i], 3, HFM_PACK_EAGER) == hash);
   }
 }
