@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "43007c122cccf0ce" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "37381886371f718b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -25,29 +25,24 @@ DO THIS
       #include "hfmodel.h"
       #include <stdio.h>
 
-      int main(int argc, char **argv) {
-        // "Waar is het?" for examples/models/langid-bert: 1, each byte + 3, 2. Else: ids from your tokenizer
-        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2};
-        hfm_options options = {0};
-        hfm_inputs inputs = {0};
-        hfm_outputs outputs;
-        hfm_model *model = NULL;
-        hfm_session *session = NULL;
+      int main(void) {
+        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2}; // "Waar is het?"
+        const hfm_inputs in = hfm_input_ids(ids, 1, sizeof ids / sizeof ids[0]);
+        hfm_outputs out;
+        hfm_session *session;
         hfm_error error;
-        options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
-        inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);
-        if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
-            hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
-          return puts(error.message), 1;
-        puts(hfm_label(model, hfm_argmax((const float *)outputs.logits.data, hfm_num_labels(model))));
+        if (hfm_load("examples/models/langid-bert", HFM_SEQUENCE_CLASSIFICATION, &session, &error) ||
+            hfm_forward(session, &in, &out, &error)) return puts(error.message), 1;
+        puts(hfm_label(hfm_session_model(session), hfm_argmax((const float *)out.logits.data, out.logits.shape[1])));
         hfm_session_free(session);
-        hfm_model_free(model);
       }
 
-  Compile it with one of
+  It prints "nl", for Dutch. The ids are bytes + 3 between 1 and 2, as that model has them; for another model they come
+  from its tokenizer. hfm_load is hfm_from_pretrained with options.task, AutoModelForSequenceClassification here, and
+  hfm_session_create. Compile it with one of
 
       cc -O2 app.c -lm          gcc or clang; add -pthread where the C library is older than glibc 2.34
-      c++ -O2 app.cpp           C++11 or later; write {} instead of {0}
+      c++ -O2 app.cpp           C++11 or later; where a struct is cleared, write {} instead of {0}
       cl /O2 app.c              MSVC (compiled by clang for MSVC's target in our tests; cl itself is not run there)
 
   No -march and no -ffast-math: the fastest instructions of the machine are chosen when a model is loaded.
@@ -62,8 +57,9 @@ WHAT IT LOADS
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
-          mistral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral, qwen3_moe, vit,
-          deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+          mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
+          qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model
+          type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -128,9 +124,9 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
   HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
-  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2, qwen3 and smollm3,
-                          GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has mt5, VIT has
-                          deit)
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
+                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
+                          mt5, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -614,6 +610,9 @@ HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
 /* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* Bytes of weights that are packed and kept by now: all that will be with HFM_PACK_EAGER, 0 with HFM_PACK_NEVER; with
+   HFM_PACK_LAZY they become more as products are repeated. */
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model);
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
@@ -731,12 +730,15 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
-  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in the
-     first call only: later ones leave input_ids out, but give its attention_mask again. */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in
+     the first call only: later ones leave input_ids out, but give its attention_mask again. */
   hfm_tensor decoder_input_ids;      /* [batch, length] */
   hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
   hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
+
+/* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length);
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
    is; copy what must live longer. Fields that the architecture does not have stay zero. */
@@ -781,13 +783,18 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
                                           hfm_error *error);
 /* NULL is fine. */
 HFMODEL_API void hfm_session_free(hfm_session *session);
+/* The short way to a session: hfm_from_pretrained with all options but the task left out, hfm_session_create on it, and
+   hfm_model_free, so that hfm_session_free frees both. *session is the caller's. */
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error);
+/* What the session runs; lives as long as the session. */
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
    once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
-   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -8240,19 +8247,20 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
-     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
+                 id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
-     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half of
-                 the buckets are for single distances, half for ever wider ranges up to `window`; without `causal` half
-                 of all are for keys that follow
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
+                 of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
+                 half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -8325,6 +8333,7 @@ enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
   X(relu6, relu6, "ReLU6", "") \
   X(sigmoid, sigmoid, "Sigmoid", "") \
   X(silu, silu, "SiLUActivation", "") \
+  X(sqrtsoftplus, sqrtsoftplus, "SqrtSoftplusActivation", "") \
   X(swish, silu, "SiLU", "") \
   X(tanh, tanh, "Tanh", "")
 
@@ -8335,7 +8344,7 @@ enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 /* Those that kernels compute; "none" gives what it gets. */
 #define HFM__KERNEL_ACTIVATION_LIST(X) \
   X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
-  X(relu6) X(sigmoid) X(silu) X(tanh)
+  X(relu6) X(sigmoid) X(silu) X(sqrtsoftplus) X(tanh)
 
 #define HFM__ACT_ENUM(name) HFM__ACT_##name,
 enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
@@ -8765,6 +8774,7 @@ typedef struct hfm__kernels {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrtf(a)
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)
@@ -8949,6 +8959,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -8974,6 +8998,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -9924,6 +9949,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -9968,6 +9994,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_max(a, b) hfm__vd_max(a, b)
@@ -10090,6 +10117,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -10115,6 +10156,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -11065,6 +11107,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -11107,6 +11150,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)
@@ -11271,6 +11315,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -11296,6 +11354,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -12246,6 +12305,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -12288,6 +12348,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm256_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm256_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm256_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm256_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm256_max_ps(a, b)
@@ -12452,6 +12513,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -12477,6 +12552,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -13427,6 +13503,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -13471,6 +13548,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm512_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm512_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
@@ -13648,6 +13726,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -13673,6 +13765,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -14623,6 +14716,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -14667,6 +14761,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) vsubq_f32(a, b)
 #define hfm__v_mul(a, b) vmulq_f32(a, b)
 #define hfm__v_div(a, b) vdivq_f32(a, b)
+#define hfm__v_sqrt(a) vsqrtq_f32(a)
 #define hfm__v_fma(a, b, c) vfmaq_f32(c, a, b)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v4_max(a, b)
@@ -14816,6 +14911,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -14841,6 +14950,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -15791,6 +15901,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -15836,6 +15947,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) wasm_f32x4_sub(a, b)
 #define hfm__v_mul(a, b) wasm_f32x4_mul(a, b)
 #define hfm__v_div(a, b) wasm_f32x4_div(a, b)
+#define hfm__v_sqrt(a) wasm_f32x4_sqrt(a)
 #define hfm__v_fma(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) wasm_f32x4_pmax(b, a)
@@ -16001,6 +16113,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -16026,6 +16152,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -16976,6 +17103,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -17261,6 +17389,13 @@ HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
   if (!cpu->packing || !weight) return;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
+}
+
+/* Bytes of this weight's panels that are ready. */
+HFM__PRIVATE uint64_t hfm__panels_kept_bytes(const hfm__weight *weight) {
+  struct hfm__panels *panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels ? (uint64_t)(hfm__atomic_load(&panels->ready) * panels->nr * panels->k * hfm__dtype_size(panels->dtype))
+                : 0;
 }
 
 /* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */
@@ -18502,7 +18637,7 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
   }
 }
@@ -18858,7 +18993,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
-  const char *left_out; /* what the class leaves out of its family's models: files' names with it are no news; or NULL */
+  const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
 
@@ -19041,9 +19176,9 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before; or those of the encoded text are put there once. How a
-   session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
+   head]. Each call adds its positions after those of the calls before; or those of the encoded text are put there once.
+   How a session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
@@ -19208,6 +19343,13 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   double value = 1;
   if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1e-300, 1e300, &value, b->error);
   return hfm__ok(b) ? value : 1;
+}
+
+/* What a norm adds to the variance: 0 or more. */
+HFM__PRIVATE double hfm__epsilon(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1e300, &value, b->error);
+  return value;
 }
 
 /* Any finite number. */
@@ -20397,16 +20539,19 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
-                   hfm__no_value);
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
 }
 
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
@@ -20868,6 +21013,26 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
+  double part = hfm__rope_number(b, key, source->partial);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
+    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
+                                         int64_t dimension) {
+  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
 HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
   double base = source->theta;
@@ -20875,17 +21040,6 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *sou
   if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
     b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
-}
-
-/* How much of a head is rotated, likewise. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
-  double part = source->partial;
-  if (!source->partial_key) return 1;
-  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
-    part = hfm__rope_needed(b, "partial_rotary_factor");
-  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
-    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
@@ -20917,19 +21071,22 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
                                  int64_t max_positions) {
   static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
   const char *type;
+  int proportional, whole;
   float *frequency;
   double factor = 1;
   b->rope_layer = source->layer_type;
   type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  proportional = hfm__equal(type, "proportional");
+  whole = proportional || !source->partial_key;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
   rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
-  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -20960,8 +21117,10 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (proportional) {
+    hfm__rope_proportional(b, source, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
   for (size_t i = 0; i < HFM__COUNT(buffers); i++)
     hfm__buffer_add(b,
@@ -21236,6 +21395,8 @@ typedef struct hfm__bert_config {
   double layer_norm_eps;
   const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
+  int32_t is_decoder;   /* keys and values may be cached */
+  int32_t causal;       /* tokens see only what is before them */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -21268,7 +21429,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   c->type_vocab_size = hfm__size(b, "type_vocab_size");
   c->hidden_act = hfm__activation_key(b, "hidden_act");
-  c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  c->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
@@ -21279,10 +21440,11 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
-    if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
     if (hfm__flag(b, "add_cross_attention"))
-      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
+      hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
   }
+  c->is_decoder = hfm__flag(b, "is_decoder");
+  c->causal = c->is_decoder && hfm__is_causal(b);
 }
 
 /* ---- Embeddings ---- */
@@ -21346,14 +21508,20 @@ HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, c
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert_layer *self, const hfm__bert_config *c,
-                                              hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *model, int64_t index, hfm__val x,
+                                              hfm__val mask) {
+  const hfm__bert_config *c = &model->config;
+  const hfm__bert_layer *self = &model->layer[index];
   const int64_t heads = c->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(c->hidden_size / heads));
   const hfm__val q = hfm__split_heads(b, hfm__call(b, self->query, x), heads);
-  const hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
-  const hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads);
-  hfm__val attention = hfm__attend(b, q, k, v, mask, scale, 0, 0), output;
+  hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
+  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, output;
+  if (c->is_decoder) {
+    k = hfm__cached(b, index, "key", k);
+    v = hfm__cached(b, index, "value", v);
+  }
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -21379,7 +21547,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
   const hfm__val mask = hfm__input_mask(b);
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->config.num_hidden_layers && hfm__ok(b); i++) {
-    x = hfm__bert_layer_forward(b, &self->layer[i], &self->config, x, mask);
+    x = hfm__bert_layer_forward(b, self, i, x, mask);
     hfm__hidden_state(b, x);
   }
   return x;
@@ -21477,7 +21645,7 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
-HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
@@ -21499,9 +21667,10 @@ HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
   hfm__end(b);
   return self;
 }
-HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
+/* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
+HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__val x = hfm__call(b, self->transform_dense, hfm__bert_model_forward(b, self));
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
   x = hfm__call(b, self->transform_LayerNorm, hfm__call(b, self->transform_act_fn, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
@@ -21511,7 +21680,8 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__bert_lm_init, hfm__bert_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
@@ -21578,10 +21748,14 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
                               : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
                                 "0 or more: give position_ids",
                           pad);
+  if (hfm__ok(b) && b->asked.use_cache && hfm__given(b, HFM__IN_inputs_embeds) && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_MISSING, NULL, "position_ids", 0,
+                          "position_ids are needed with inputs_embeds and use_cache: without them Transformers counts "
+                          "from the first position again in every call");
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
-  hfm__require(b, hfm__symbol(b, HFM__SYM_LENGTH), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
+  hfm__require(b, hfm__total_length(b), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
                "max_position_embeddings - pad_token_id - 1");
   return hfm__padded_positions(b, ids, pad);
 }
@@ -21666,7 +21840,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
 }
 
-HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
   hfm__begin(b, "lm_head", "*LMHead");
@@ -21677,16 +21851,16 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
   hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
   hfm__end(b);
 }
-HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
+HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
   if (self)
     hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
                         hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
-HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
+HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__roberta_model_forward(b, &self->bert));
+  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
   x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
 }
@@ -21697,7 +21871,8 @@ static const hfm__head hfm__roberta_heads[] = {
      hfm__roberta_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
@@ -22110,7 +22285,7 @@ HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
-  self->epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->epsilon = hfm__epsilon(b, "layer_norm_epsilon");
   self->attn_pdrop = hfm__probability(b, "attn_pdrop");
   self->embd_pdrop = hfm__probability(b, "embd_pdrop");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
@@ -23254,7 +23429,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
@@ -23574,10 +23749,19 @@ static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NUL
 #endif
 #ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3, SmolLM3 =============================================
+/* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3, SmolLM3 ==================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_WITHOUT_ROPE };
+/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
+   use_sliding_window allows it, without layer_types those from max_window_layers on; those that layer_types names,
+   without it those without rotary embeddings, where use_sliding_window allows it. */
+enum {
+  HFM__WINDOW_NONE,
+  HFM__WINDOW_EVERY_LAYER,
+  HFM__WINDOW_BY_LAYER_TYPE,
+  HFM__WINDOW_OPTIONAL,
+  HFM__WINDOW_WITHOUT_ROPE
+};
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -23598,9 +23782,6 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->qk_norm = traits->qk_norm;
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -23619,19 +23800,19 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t wanted = hfm__flag(b, "use_sliding_window") && !hfm__is_null(b, "sliding_window");
-  int64_t first = INT32_MAX;
-  int32_t sliding = 0;
-  if (rule == HFM__WINDOW_EVERY_LAYER) {
-    sliding = !hfm__is_null(b, "sliding_window");
-  } else if (rule == HFM__WINDOW_WITHOUT_ROPE) {
-    sliding = hfm__is_sliding(b, i, wanted && !hfm__llama_has_rope(b, i));
-  } else if (rule == HFM__WINDOW_BY_LAYER_TYPE && wanted) {
-    if (hfm__ok(b) && hfm__is_null(b, "layer_types"))
+  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
+  int32_t otherwise = 1;
+  int64_t first = 0;
+  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
+  else if (!given) return 0;
+  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    sliding = hfm__is_sliding(b, i, i >= first);
+    otherwise = i >= first;
   }
-  return sliding ? hfm__window(b, hfm__size(b, "sliding_window")) : 0;
+  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -23650,17 +23831,20 @@ static const hfm__llama_traits hfm__llama_itself = {
 static const hfm__llama_traits hfm__mistral_traits = {
     {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+static const hfm__llama_traits hfm__ministral_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
     {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
     {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
-    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
     {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
-/* ---- Configuration classes ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
@@ -24200,8 +24384,8 @@ static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_alias
 #ifdef HFM__WITH_T5
 /* ==== begin src/families/t5.c ==== */
 /* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
-   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of the
-   scores by distance, which the first block of each side has and all share. */
+   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of
+   the scores by distance, which the first block of each side has and all share. */
 
 typedef struct hfm__t5_traits {
   int32_t scales_outputs;
@@ -24625,7 +24809,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
-  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   self->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   self->distillation = ((const hfm__vit_traits *)b->traits)->distillation;
   hfm__vit_size_pair(b, "image_size", self->image_size);
@@ -24866,6 +25050,7 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
     {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
@@ -24948,6 +25133,12 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   return NULL;
 }
 
+/* AutoConfig's rule: a mistral whose file has layer_types is a ministral, which has the same classes. */
+HFM__PRIVATE const hfm__arch *hfm__arch_in_fact(const hfm__arch *arch, const hfm_config *config) {
+  const int alternating = hfm__equal(arch->model_type, "mistral") && hfm__config_find(config, "layer_types").node != 0;
+  return alternating ? hfm__arch_find("ministral") : arch;
+}
+
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
   const hfm__arch *arch = hfm__arch_find(model_type);
   return arch ? arch->config : NULL;
@@ -25006,7 +25197,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, config);
+  *head = hfm__head_find(*arch, task, config); /* architectures has the classes of the type that the file names */
+  *arch = hfm__arch_in_fact(*arch, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {
@@ -26703,6 +26895,13 @@ HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
                                                                                         : 2;
 }
 
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
+  hfm_inputs inputs;
+  memset(&inputs, 0, sizeof inputs);
+  inputs.input_ids = hfm_tensor_i64(ids, batch, length);
+  return inputs;
+}
+
 /* Which inputs are there, and what else they ask for. */
 HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__question *asked, hfm_error *error) {
   memset(asked, 0, sizeof *asked);
@@ -26924,6 +27123,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
     sum += model->tree.buffers[i].elements * (hfm_dtype_bits(model->tree.buffers[i].dtype) / 8);
+  return sum;
+}
+
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
   return sum;
 }
 
@@ -27536,6 +27741,21 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
+
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
@@ -27741,7 +27961,8 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
-  if (result == HFM_OK && (!like || !request.asked.present)) result = hfm__declared_inputs(session->model, &request, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
@@ -27775,8 +27996,8 @@ HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__req
                      batch, cache->rows);
   if (cache->source && hfm__has_source(&request->asked))
     return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
-                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or empty "
-                     "it with hfm_cache_crop(session, 0, ...)");
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
   if (!cache->source && !hfm__has_source(&request->asked))
     return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
                      "%s needs input_ids%s", session->model->architecture,
@@ -28039,8 +28260,8 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its heads,
-     head size and first position;
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its
+     heads, head size and first position;
    then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
    tier. ---- */
 
@@ -28234,7 +28455,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
 /* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
   const hfm__graph *g = &program->graph;
   uint64_t sum = 0;
   for (size_t i = 0; i < g->node_count; i++) {
@@ -28317,7 +28538,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
     estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
   }
   hfm__program_free(&model->ctx.mem, program);
   hfm__free_text(&model->ctx.mem, dir);

@@ -23,7 +23,7 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
   }
 }

@@ -1,6 +1,6 @@
 /* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
-   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of the
-   scores by distance, which the first block of each side has and all share. */
+   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of
+   the scores by distance, which the first block of each side has and all share. */
 
 typedef struct hfm__t5_traits {
   int32_t scales_outputs;

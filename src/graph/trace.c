@@ -730,16 +730,19 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
-                   hfm__no_value);
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
 }
 
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask

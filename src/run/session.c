@@ -103,6 +103,21 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
+
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
@@ -308,7 +323,8 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
-  if (result == HFM_OK && (!like || !request.asked.present)) result = hfm__declared_inputs(session->model, &request, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
@@ -342,8 +358,8 @@ HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__req
                      batch, cache->rows);
   if (cache->source && hfm__has_source(&request->asked))
     return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
-                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or empty "
-                     "it with hfm_cache_crop(session, 0, ...)");
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
   if (!cache->source && !hfm__has_source(&request->asked))
     return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
                      "%s needs input_ids%s", session->model->architecture,

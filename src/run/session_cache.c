@@ -59,8 +59,8 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its heads,
-     head size and first position;
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its
+     heads, head size and first position;
    then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
    tier. ---- */
 

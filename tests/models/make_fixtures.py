@@ -289,11 +289,11 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
         "masked-lm": "AutoModelForMaskedLM", "seq2seq-lm": "AutoModelForSeq2SeqLM",
         "image-classification": "AutoModelForImageClassification"}
-MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
-               "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe",
-               "t5", "mt5", "vit", "deit"]
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text",
-            "granite", "phi3", "mixtral", "qwen3_moe")
+MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral",
+               "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3",
+               "mixtral", "qwen3_moe", "t5", "mt5", "vit", "deit"]
+DECODERS = ("gpt2", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma", "gemma2",
+            "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 
 
 def config_of(cls, settings):
