@@ -250,8 +250,8 @@ model("qwen3_moe_dense", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_experts=0))
 
 model("t5_base", "T5Model", T5)
 model("t5_generation", "T5ForConditionalGeneration", T5_SMALL)
-model("t5_gated", "T5ForConditionalGeneration", dict(T5_SMALL, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-                                                     initializer_factor=0.5), edit="t5_untied_head")
+model("t5_gated", "T5ForConditionalGeneration", dict(T5_SMALL, feed_forward_proj="gated-gelu", initializer_factor=0.5,
+                                                     tie_word_embeddings=False), edit="t5_untied_head")
 model("t5_encoder", "T5EncoderModel", dict(T5_SMALL, num_layers=2, feed_forward_proj="gated-silu"))
 model("t5_token", "T5ForTokenClassification", dict(T5_SMALL, **LABELS5, classifier_dropout=0.25))
 model("t5_question", "T5ForQuestionAnswering", T5_SMALL)
