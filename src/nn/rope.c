@@ -185,7 +185,10 @@ HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *s
     part = hfm__rope_needed(b, "partial_rotary_factor");
   else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
     b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
+  if (hfm__ok(b) && part > 1)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
+                          "rope parameter 'partial_rotary_factor' is %g, but a head has no more than 1.0 of itself", part);
+  return hfm__ok(b) ? part : 1;
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {

@@ -19,7 +19,11 @@ static const subject subjects[] = {
     {FIXTURE("llama_no_gqa"), HFM_BASE},       {FIXTURE("mistral_causal"), HFM_CAUSAL_LM},
     {FIXTURE("qwen2_causal"), HFM_CAUSAL_LM},  {FIXTURE("qwen3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE},
-    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM}};
+    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM},
+    {FIXTURE("opt_causal"), HFM_CAUSAL_LM},    {FIXTURE("gpt_neox_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("gpt_neo_base"), HFM_BASE},       {FIXTURE("phi_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("falcon_40b"), HFM_BASE},         {FIXTURE("falcon_rw"), HFM_CAUSAL_LM},
+    {FIXTURE("bloom_causal"), HFM_CAUSAL_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t ids[BATCH * LENGTH], mask[BATCH * LENGTH];
