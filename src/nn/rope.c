@@ -187,7 +187,7 @@ HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *s
     b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
   if (hfm__ok(b) && part > 1)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
-                          "rope parameter 'partial_rotary_factor' is %g, but a head has no more than 1.0 of itself", part);
+                          "rope parameter 'partial_rotary_factor' is %g, but must be at most 1", part);
   return hfm__ok(b) ? part : 1;
 }
 
