@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c0ae8d5d78f2c8cb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "609a8e372582694b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -25,29 +25,24 @@ DO THIS
       #include "hfmodel.h"
       #include <stdio.h>
 
-      int main(int argc, char **argv) {
-        // "Waar is het?" for examples/models/langid-bert: 1, each byte + 3, 2. Else: ids from your tokenizer
-        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2};
-        hfm_options options = {0};
-        hfm_inputs inputs = {0};
-        hfm_outputs outputs;
-        hfm_model *model = NULL;
-        hfm_session *session = NULL;
+      int main(void) {
+        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2}; // "Waar is het?"
+        const hfm_inputs in = hfm_input_ids(ids, 1, sizeof ids / sizeof ids[0]);
+        hfm_outputs out;
+        hfm_session *session;
         hfm_error error;
-        options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
-        inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);
-        if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
-            hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
-          return puts(error.message), 1;
-        puts(hfm_label(model, hfm_argmax((const float *)outputs.logits.data, hfm_num_labels(model))));
+        if (hfm_load("examples/models/langid-bert", HFM_SEQUENCE_CLASSIFICATION, &session, &error) ||
+            hfm_forward(session, &in, &out, &error)) return puts(error.message), 1;
+        puts(hfm_label(hfm_session_model(session), hfm_argmax((const float *)out.logits.data, out.logits.shape[1])));
         hfm_session_free(session);
-        hfm_model_free(model);
       }
 
-  Compile it with one of
+  It prints "nl", for Dutch. The ids are bytes + 3 between 1 and 2, as that model has them; for another model they come
+  from its tokenizer. hfm_load is hfm_from_pretrained with options.task, AutoModelForSequenceClassification here, and
+  hfm_session_create. Compile it with one of
 
       cc -O2 app.c -lm          gcc or clang; add -pthread where the C library is older than glibc 2.34
-      c++ -O2 app.cpp           C++11 or later; write {} instead of {0}
+      c++ -O2 app.cpp           C++11 or later; where a struct is cleared, write {} instead of {0}
       cl /O2 app.c              MSVC (compiled by clang for MSVC's target in our tests; cl itself is not run there)
 
   No -march and no -ffast-math: the fastest instructions of the machine are chosen when a model is loaded.
@@ -62,8 +57,9 @@ WHAT IT LOADS
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
-          mistral, qwen2, qwen3, gemma, vit, deit, with the heads that Transformers has for them. hfm_registry() lists
-          every pair of model type and task.
+          mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
+          qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model
+          type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -122,13 +118,15 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STRICT       no options.strict
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
-  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_GEMMA,
+  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
+  HFMODEL_ONLY_MIXTRAL,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
-  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA,
-  HFMODEL_NO_GEMMA,
-  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
-                          deit)
+  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL,
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
+                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, VIT
+                          has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -612,12 +610,18 @@ HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
 /* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* Bytes of weights that are packed and kept by now: all that will be with HFM_PACK_EAGER, 0 with HFM_PACK_NEVER; with
+   HFM_PACK_LAZY they become more as products are repeated. */
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model);
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file). */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
+/* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor);
 
 /* What loading found: output_loading_info=True. */
 enum { HFM_KEY_UNEXPECTED = 1, HFM_KEY_MISSING = 2, HFM_KEY_MISMATCHED = 3 };
@@ -728,6 +732,9 @@ typedef struct hfm_inputs {
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
 } hfm_inputs;
 
+/* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length);
+
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
    is; copy what must live longer. Fields that the architecture does not have stay zero. */
 typedef struct hfm_outputs {
@@ -759,12 +766,17 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
                                           hfm_error *error);
 /* NULL is fine. */
 HFMODEL_API void hfm_session_free(hfm_session *session);
+/* The short way to a session: hfm_from_pretrained with all options but the task left out, hfm_session_create on it, and
+   hfm_model_free, so that hfm_session_free frees both. *session is the caller's. */
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error);
+/* What the session runs; lives as long as the session. */
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -8206,11 +8218,19 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
+                 largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
+                 by their sum
+     experts     x [..., K] or [..., S, K], chosen i64 [..., S], weights [E, N, K] -> [..., S, N]: each row of x times
+                 the weights of the S experts that were chosen for it; the others' are not touched. `weights` is a table
+                 of addresses: attrs.parts for each expert, each of N / parts rows
+     weighted_sum  x [..., S, N], weights [..., S] -> [..., N]: the sum over S, each row times its weight
      rope_frequencies  positions i64, frequencies [R/2], long frequencies [R/2]? -> frequencies [R/2]: the long ones
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
-     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
+                 id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
@@ -8218,8 +8238,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -8237,6 +8257,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(rotary, 2, 2, 1) \
   X(conv2d, 2, 3, 1) \
   X(rope_angles, 2, 2, 1) \
+  X(top_k, 1, 1, 2) \
+  X(experts, 3, 3, 1) \
+  X(weighted_sum, 2, 2, 1) \
   X(rope_frequencies, 2, 3, 1) \
   X(iota, 0, 0, 1) \
   X(padded_positions, 1, 1, 1) \
@@ -8288,6 +8311,7 @@ enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
   X(relu6, relu6, "ReLU6", "") \
   X(sigmoid, sigmoid, "Sigmoid", "") \
   X(silu, silu, "SiLUActivation", "") \
+  X(sqrtsoftplus, sqrtsoftplus, "SqrtSoftplusActivation", "") \
   X(swish, silu, "SiLU", "") \
   X(tanh, tanh, "Tanh", "")
 
@@ -8298,7 +8322,7 @@ enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 /* Those that kernels compute; "none" gives what it gets. */
 #define HFM__KERNEL_ACTIVATION_LIST(X) \
   X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
-  X(relu6) X(sigmoid) X(silu) X(tanh)
+  X(relu6) X(sigmoid) X(silu) X(sqrtsoftplus) X(tanh)
 
 #define HFM__ACT_ENUM(name) HFM__ACT_##name,
 enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
@@ -8316,6 +8340,8 @@ typedef struct hfm__attrs {
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  int32_t count, normalized;         /* top_k */
+  int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
@@ -8389,15 +8415,18 @@ struct hfm__weight;
 
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
-  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element. May fail. */
+  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
+     *data is their table: then none of them is touched yet. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;                 /* mapped, owned: the elements */
-  uint64_t bytes;                   /* of the elements */
+  const void *data;                 /* mapped, owned: the elements; NULL where they lie in pieces that are apart */
+  const void **pieces;              /* of a parameter that has parts: where each piece begins, in order; else NULL */
+  int64_t piece_count;
+  uint64_t bytes; /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
@@ -8406,7 +8435,7 @@ typedef struct hfm__weight {
 
 HFM__PRIVATE hfm_result hfm__acquire_memory(hfm__weight *weight, const void **data, hfm_error *error) {
   (void)error;
-  *data = weight->data;
+  *data = weight->pieces ? (const void *)weight->pieces : weight->data;
   return HFM_OK;
 }
 HFM__PRIVATE void hfm__release_memory(hfm__weight *weight) { (void)weight; }
@@ -8723,6 +8752,7 @@ typedef struct hfm__kernels {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrtf(a)
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)
@@ -8907,6 +8937,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -8932,6 +8976,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -9882,6 +9927,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -9926,6 +9972,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_max(a, b) hfm__vd_max(a, b)
@@ -10048,6 +10095,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -10073,6 +10134,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -11023,6 +11085,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -11065,6 +11128,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)
@@ -11229,6 +11293,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -11254,6 +11332,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -12204,6 +12283,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -12246,6 +12326,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm256_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm256_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm256_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm256_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm256_max_ps(a, b)
@@ -12410,6 +12491,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -12435,6 +12530,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -13385,6 +13481,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -13429,6 +13526,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm512_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm512_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
@@ -13606,6 +13704,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -13631,6 +13743,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -14581,6 +14694,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -14625,6 +14739,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) vsubq_f32(a, b)
 #define hfm__v_mul(a, b) vmulq_f32(a, b)
 #define hfm__v_div(a, b) vdivq_f32(a, b)
+#define hfm__v_sqrt(a) vsqrtq_f32(a)
 #define hfm__v_fma(a, b, c) vfmaq_f32(c, a, b)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v4_max(a, b)
@@ -14774,6 +14889,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -14799,6 +14928,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -15749,6 +15879,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -15794,6 +15925,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) wasm_f32x4_sub(a, b)
 #define hfm__v_mul(a, b) wasm_f32x4_mul(a, b)
 #define hfm__v_div(a, b) wasm_f32x4_div(a, b)
+#define hfm__v_sqrt(a) wasm_f32x4_sqrt(a)
 #define hfm__v_fma(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) wasm_f32x4_pmax(b, a)
@@ -15959,6 +16091,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -15984,6 +16130,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -16934,6 +17081,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -17219,6 +17367,13 @@ HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
   if (!cpu->packing || !weight) return;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
+}
+
+/* Bytes of this weight's panels that are ready. */
+HFM__PRIVATE uint64_t hfm__panels_kept_bytes(const hfm__weight *weight) {
+  struct hfm__panels *panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels ? (uint64_t)(hfm__atomic_load(&panels->ready) * panels->nr * panels->k * hfm__dtype_size(panels->dtype))
+                : 0;
 }
 
 /* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */
@@ -18153,6 +18308,287 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
   }
 }
 /* ==== end src/cpu/ops_attention.c ==== */
+/* ==== begin src/cpu/ops_experts.c ==== */
+/* ==== cpu/ops_experts (private): mixture of experts ===============================================================
+   Routing, the products with the chosen experts' weights, and the sum of what they say. A pair is a token and one of
+   its choices. Nothing of an expert that nobody chose is read. */
+
+/* ---- top_k: a chunk is some rows ---- */
+
+HFM__PRIVATE int64_t hfm__top_k_step(const hfm__op_args *a) {
+  return hfm__row_step(hfm__width(&a->in[0]) * (a->attrs->count + 1));
+}
+
+HFM__PRIVATE int64_t hfm__top_k_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__top_k_step(a);
+  return (hfm__rows(&a->in[0]) + step - 1) / step;
+}
+
+/* The probabilities of a row, then a mark for each that is taken. */
+HFM__PRIVATE uint64_t hfm__top_k_scratch(const hfm__op_args *a) {
+  const uint64_t n = (uint64_t)hfm__width(&a->in[0]);
+  return hfm__aligned(n * sizeof(float)) + hfm__aligned(n);
+}
+
+/* Even where everything is NaN the choices are different and exist. */
+HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const int64_t n = hfm__width(&a->in[0]), count = a->attrs->count, step = hfm__top_k_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, hfm__rows(&a->in[0]));
+  float *p = (float *)(void *)worker->scratch;
+  uint8_t *taken = worker->scratch + hfm__aligned((uint64_t)n * sizeof(float));
+  int64_t r, i, j;
+  for (r = chunk * step; r < end; r++) {
+    float *out = (float *)a->out[0].data + r * count, sum = 0;
+    int64_t *chosen = (int64_t *)a->out[1].data + r * count;
+    a->cpu->kernels->softmax(hfm__row(&a->in[0], r), p, n);
+    memset(taken, 0, (size_t)n);
+    for (j = 0; j < count; j++) {
+      int64_t best = -1;
+      for (i = 0; i < n; i++)
+        if (!taken[i] && (best < 0 || p[i] > p[best])) best = i;
+      taken[best] = 1;
+      chosen[j] = best;
+      out[j] = p[best];
+      sum += p[best];
+    }
+    for (j = 0; j < count && a->attrs->normalized; j++) out[j] /= sum;
+  }
+}
+
+/* ---- experts ----
+   The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
+   weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
+   of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
+   weights' rows are read as they lie, as linear does. No packed panels are kept: they would be of all experts, and a
+   token needs few. */
+
+enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
+
+typedef struct hfm__experts_plan {
+  int64_t tokens, slots, pairs, experts, k;
+  int64_t parts, rows;    /* pieces of each expert's weight, and rows in each */
+  int64_t panels;         /* of a piece */
+  int64_t blocks, groups; /* of pairs; of panels (a single token: of rows) */
+  int64_t at_once;        /* panels that are used together */
+  int64_t depth;          /* K in the units of the product */
+  int32_t dtype, in_pairs, one_row;
+} hfm__experts_plan;
+
+HFM__PRIVATE hfm__experts_plan hfm__plan_experts(const hfm__op_args *a) {
+  const hfm__operand *chosen = &a->in[1], *weight = &a->in[2];
+  const int64_t nr = a->cpu->kernels->nr;
+  hfm__experts_plan p;
+  int64_t pieces, hit;
+  memset(&p, 0, sizeof p);
+  p.tokens = hfm__rows(chosen);
+  p.slots = hfm__width(chosen);
+  p.pairs = p.tokens * p.slots;
+  p.experts = weight->shape[0];
+  p.k = weight->shape[2];
+  p.parts = a->attrs->parts;
+  p.rows = weight->shape[1] / p.parts;
+  p.dtype = weight->dtype;
+  p.one_row = p.tokens == 1 && !a->cpu->batch_invariant;
+  p.in_pairs = !p.one_row && hfm__in_pairs(a->cpu, p.dtype, 0, p.k);
+  p.depth = p.in_pairs ? p.k / 2 : p.k;
+  p.panels = (p.rows + nr - 1) / nr;
+  p.at_once = HFM__MAX(1, HFM__MIN(HFM__PANELS_AT_ONCE / HFM__MAX(p.depth * nr, 1), HFM__EXPERT_COLUMNS / nr));
+  p.blocks = (p.pairs + HFM__EXPERT_ROWS - 1) / HFM__EXPERT_ROWS;
+  hit = HFM__MIN(p.pairs, p.experts);
+  pieces = hfm__pieces(2.0 * (double)p.pairs * (double)(p.parts * p.rows * p.k),
+                       hit * p.parts * p.rows * p.k * hfm__dtype_size(p.dtype));
+  if (p.one_row) {
+    const int64_t matrices = HFM__MAX(p.slots * p.parts, 1);
+    p.groups = HFM__MAX(1, HFM__MIN((pieces + matrices - 1) / matrices, p.rows / 4));
+  } else {
+    p.groups = HFM__MAX(1, HFM__MIN(pieces / HFM__MAX(p.blocks, 1), p.parts * p.panels));
+  }
+  if (p.rows == 0) p.groups = 0;
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__experts_chunks(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return p.groups * (p.one_row ? p.slots * p.parts : p.blocks);
+}
+
+/* Where a worker's scratch holds what, from its beginning. */
+typedef struct hfm__experts_room {
+  int64_t *block; /* whose rows are gathered, or -1 */
+  int64_t *order; /* the pairs, sorted by their expert */
+  int64_t *starts;
+  float *rows, *panels, *sums, *out;
+  uint64_t bytes;
+} hfm__experts_room;
+
+HFM__PRIVATE void *hfm__experts_take(uint8_t *base, uint64_t *bytes, uint64_t more) {
+  uint8_t *at = base ? base + *bytes : NULL;
+  *bytes += hfm__aligned(more);
+  return at;
+}
+
+HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const hfm__experts_plan *p, uint8_t *base) {
+  const uint64_t nr = (uint64_t)a->cpu->kernels->nr, rows = (uint64_t)HFM__MIN(p->pairs, (int64_t)HFM__EXPERT_ROWS);
+  const uint64_t columns = (uint64_t)p->at_once * nr, depth = (uint64_t)p->depth;
+  hfm__experts_room s;
+  memset(&s, 0, sizeof s);
+  s.block = (int64_t *)hfm__experts_take(base, &s.bytes, sizeof(int64_t));
+  s.order = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)p->pairs * sizeof(int64_t));
+  s.starts = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)(p->experts + 1) * sizeof(int64_t));
+  s.rows = (float *)hfm__experts_take(base, &s.bytes, rows * depth * sizeof(float));
+  s.panels = (float *)hfm__experts_take(base, &s.bytes, columns * depth * sizeof(float));
+  s.sums = (float *)hfm__experts_take(base, &s.bytes, depth * nr > HFM__PIECE_FLOATS ? rows * nr * sizeof(float) : 0);
+  s.out = (float *)hfm__experts_take(base, &s.bytes, rows * columns * sizeof(float));
+  return s;
+}
+
+HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return p.one_row ? 0 : hfm__experts_layout(a, &p, NULL).bytes;
+}
+
+/* The row of x that a pair multiplies. */
+HFM__PRIVATE const float *hfm__expert_input(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair) {
+  return hfm__row(&a->in[0], a->in[0].rank == a->in[1].rank ? pair / p->slots : pair);
+}
+
+HFM__PRIVATE const uint8_t *hfm__expert_piece(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair,
+                                              int64_t part) {
+  const int64_t expert = ((const int64_t *)a->in[1].data)[pair];
+  HFMODEL_ASSERT(expert >= 0 && expert < p->experts);
+  return ((const uint8_t *const *)a->in[2].data)[expert * p->parts + part];
+}
+
+/* Stable: pairs of one expert stay in order. */
+HFM__PRIVATE void hfm__experts_sort(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s) {
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  int64_t i;
+  memset(s->starts, 0, (size_t)(p->experts + 1) * sizeof *s->starts);
+  for (i = 0; i < p->pairs; i++) s->starts[chosen[i] + 1]++;
+  for (i = 0; i < p->experts; i++) s->starts[i + 1] += s->starts[i];
+  for (i = 0; i < p->pairs; i++) s->order[s->starts[chosen[i]]++] = i;
+}
+
+HFM__PRIVATE void hfm__experts_gather(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                      int64_t first, int64_t count) {
+  int64_t r;
+  for (r = 0; r < count; r++) {
+    const float *x = hfm__expert_input(a, p, s->order[first + r]);
+    if (p->in_pairs) a->cpu->kernels->narrow_bf16(x, s->rows + r * p->depth, p->k);
+    else memcpy(s->rows + r * p->depth, x, (size_t)p->k * sizeof(float));
+  }
+}
+
+/* Some rows of the block, all of one expert, times panels [panel, end) of one of its pieces. */
+HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                       const int64_t *pairs, const float *rows, int64_t count, int64_t part,
+                                       int64_t panel, int64_t end) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t nr = kernels->nr, size = p->k * hfm__dtype_size(p->dtype), n = p->parts * p->rows;
+  const uint8_t *piece = hfm__expert_piece(a, p, pairs[0], part);
+  const int64_t first = panel * nr, last = HFM__MIN(end * nr, p->rows);
+  int64_t i, r;
+  hfm__pack job;
+  hfm__gemm g;
+  job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
+  job.transposed = 0;
+  job.ld = job.k = p->depth;
+  for (i = first; i < last; i += nr) {
+    job.weight = piece + i * size;
+    job.n = HFM__MIN(nr, last - i);
+    job.panel = s->panels + (i - first) * p->depth;
+    kernels->pack(&job);
+  }
+  memset(&g, 0, sizeof g);
+  g.rows = count;
+  g.n = last - first;
+  g.k = g.lda = p->depth;
+  g.a = rows;
+  g.panels = s->panels;
+  g.out = s->out;
+  g.ldo = g.n;
+  g.sums = s->sums;
+  g.next = piece + last * size;
+  g.next_bytes = (HFM__MIN(last + (last - first), p->rows) - last) * size;
+  if (!g.next_bytes) g.next = g.panels;
+  if (p->in_pairs) kernels->gemm_bf16(&g);
+  else kernels->gemm(&g);
+  for (r = 0; r < count; r++)
+    memcpy((float *)a->out[0].data + pairs[r] * n + part * p->rows + first, s->out + r * g.n,
+           (size_t)g.n * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__experts_run_block(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk,
+                                         hfm__worker *worker) {
+  const hfm__experts_room s = hfm__experts_layout(a, p, worker->scratch);
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  const int64_t block = chunk / p->groups, group = chunk % p->groups;
+  const int64_t row0 = block * HFM__EXPERT_ROWS, rows = HFM__MIN(p->pairs - row0, (int64_t)HFM__EXPERT_ROWS);
+  const int64_t end = p->parts * p->panels * (group + 1) / p->groups;
+  int64_t first, last, panel, next;
+  if (worker->tag != a->serial) {
+    worker->tag = a->serial;
+    hfm__experts_sort(a, p, &s);
+    *s.block = -1;
+  }
+  if (*s.block != block) hfm__experts_gather(a, p, &s, row0, rows);
+  *s.block = block;
+  for (first = 0; first < rows; first = last) {
+    const int64_t *pairs = s.order + row0 + first;
+    for (last = first + 1; last < rows && chosen[s.order[row0 + last]] == chosen[pairs[0]];) last++;
+    for (panel = p->parts * p->panels * group / p->groups; panel < end; panel = next) {
+      const int64_t part = panel / p->panels, piece_end = HFM__MIN(end, (part + 1) * p->panels);
+      next = HFM__MIN(panel + p->at_once, piece_end);
+      hfm__experts_product(a, p, &s, pairs, s.rows + first * p->depth, last - first, part, panel - part * p->panels,
+                           next - part * p->panels);
+    }
+  }
+}
+
+/* A single token: each of its choices' pieces is a product of one row, as linear has it. */
+HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk) {
+  const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
+  hfm__op_args linear = *a;
+  hfm__product product;
+  memset(&product, 0, sizeof product);
+  product.n = p->rows;
+  product.k = p->k;
+  product.dtype = p->dtype;
+  product.groups = p->groups;
+  linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
+  linear.in[2].data = linear.in[3].data = NULL;
+  linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
+  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+}
+
+HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  if (p.one_row) hfm__experts_run_token(a, &p, chunk);
+  else hfm__experts_run_block(a, &p, chunk, worker);
+}
+
+/* ---- weighted_sum: in the order of the choices ---- */
+
+HFM__PRIVATE uint64_t hfm__weighted_sum_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__weighted_sum_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t n = hfm__width(&a->in[0]), slots = hfm__width(&a->in[1]);
+  float *term = (float *)(void *)worker->scratch;
+  int64_t r, end, s;
+  for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
+    const float *weights = hfm__row(&a->in[1], r);
+    float *out = (float *)a->out[0].data + r * n;
+    kernels->mul(hfm__row(&a->in[0], r * slots), weights, 1, out, n);
+    for (s = 1; s < slots; s++) {
+      kernels->mul(hfm__row(&a->in[0], r * slots + s), weights + s, 1, term, n);
+      kernels->add(out, term, 0, out, n);
+    }
+  }
+}
+/* ==== end src/cpu/ops_experts.c ==== */
 /* ==== begin src/cpu/ops_index.c ==== */
 /* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
 
@@ -18179,7 +18615,7 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
   }
 }
@@ -18336,6 +18772,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
+#define hfm__weighted_sum_chunks hfm__row_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -18377,6 +18814,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
+#undef hfm__weighted_sum_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
@@ -18465,6 +18903,7 @@ typedef struct hfm__parameter {
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
+  int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
@@ -18525,6 +18964,9 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 }
 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
+
+/* In how many pieces of equal shape files may hold it; 0: as a whole only. */
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
 /* ==== end src/graph/tree.h ==== */
 /* ==== begin src/graph/graph.h ==== */
 /* ==== graph/graph (private): the computation, traced over symbolic dimensions ====================================
@@ -18652,9 +19094,9 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
-   follows from what the attention that reads it can see. */
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
+   head]. Each call adds its positions after those of the calls before. How a session keeps, crops and copies it
+   (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
@@ -18799,6 +19241,20 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   double value = 1;
   if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1e-300, 1e300, &value, b->error);
   return hfm__ok(b) ? value : 1;
+}
+
+/* What a norm adds to the variance: 0 or more. */
+HFM__PRIVATE double hfm__epsilon(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1e300, &value, b->error);
+  return value;
+}
+
+/* Any finite number. */
+HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, -1e300, 1e300, &value, b->error);
+  return value;
 }
 
 /* Yes or no; null or nothing is no. */
@@ -19033,6 +19489,15 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+/* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
+   `parts` equal parts of its rows: the family's compositions say under which names. */
+HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
+                                 int32_t parts) {
+  const hfm__par handle = hfm__parameter3(b, name, count, rows, columns, HFM__INIT_NORMAL);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
+  return handle;
+}
+
 /* A buffer of the current scope. */
 HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype dtype, int64_t elements) {
   hfm__tree *tree = b->tree;
@@ -19152,9 +19617,8 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
-  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  const hfm__mod module = hfm__as_class(b, hfm__embedding(b, name, count, size, padding_idx), torch_class);
   if (!hfm__ok(b)) return module;
-  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
   b->tree->modules[module.id].embed_scale = scale;
   b->scope = module.id;
   hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
@@ -19824,6 +20288,53 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+/* ---- Mixture of experts ---- */
+
+/* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
+HFM__PRIVATE hfm__val hfm__top_k(hfm__builder *b, hfm__val logits, int64_t count, int32_t normalized,
+                                 hfm__val *chosen) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  hfm__val out;
+  const int32_t rank = hfm__rank_of(b, logits);
+  *chosen = hfm__no_value;
+  if (!hfm__ok(b)) return logits;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.count = (int32_t)count;
+  attrs.normalized = normalized;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, logits, i);
+  shape[rank - 1] = hfm__fixed(b, count);
+  out = hfm__emit(b, HFM__OP_top_k, &attrs, HFM_F32, rank, shape, logits, hfm__no_value, hfm__no_value, hfm__no_value);
+  if (!hfm__ok(b)) return out;
+  *chosen = hfm__value_add(b, HFM__VALUE_NODE, hfm__value_of(b, out)->source, HFM_I64, rank, shape);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].out[1] = chosen->id;
+  return out;
+}
+
+/* x, a row for each token or for each of its choices, times the weights of the chosen experts: [..., choices, rows]. */
+HFM__PRIVATE hfm__val hfm__experts(hfm__builder *b, hfm__val x, hfm__val chosen, hfm__par stack) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  const int32_t rank = hfm__rank_of(b, chosen);
+  if (!hfm__ok(b)) return x;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parts = b->tree->parameters[stack.id].parts;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, chosen, i);
+  shape[rank] = hfm__fixed(b, b->tree->parameters[stack.id].shape[1]);
+  return hfm__emit(b, HFM__OP_experts, &attrs, HFM_F32, rank + 1, shape, x, chosen, hfm__stored(b, stack),
+                   hfm__no_value);
+}
+
+/* x [..., choices, size] and a weight for each choice: [..., size]. */
+HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val weights) {
+  hfm__dim shape[HFM_MAX_RANK];
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
+  for (int32_t i = 0; i < rank - 2; i++) shape[i] = hfm__dim_of(b, x, i);
+  shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
+  return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
+}
+
 /* ---- Attention and indices ---- */
 
 /* HFM_ATTN_...: asking for attentions runs eager attention. */
@@ -19892,16 +20403,19 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
-                   hfm__no_value);
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
 }
 
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
@@ -20182,6 +20696,7 @@ typedef struct hfm__rope_source {
   double theta;            /* where the configuration has none */
   const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
   double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
 } hfm__rope_source;
 
 typedef struct hfm__rope {
@@ -20341,6 +20856,26 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
+  double part = hfm__rope_number(b, key, source->partial);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
+    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
+                                         int64_t dimension) {
+  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
 HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
   double base = source->theta;
@@ -20348,20 +20883,6 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *sou
   if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
     b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
-}
-
-/* How much of a head is rotated, likewise. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
-  double part = source->partial;
-  if (!source->partial_key) return 1;
-  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
-    part = hfm__rope_needed(b, "partial_rotary_factor");
-  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
-    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
-  if (hfm__ok(b) && part > 1)
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
-                          "rope parameter 'partial_rotary_factor' is %g, but a head has no more than 1.0 of itself", part);
-  return hfm__ok(b) ? part : 1;
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
@@ -20393,19 +20914,22 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
                                  int64_t max_positions) {
   static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
   const char *type;
+  int proportional, whole;
   float *frequency;
   double factor = 1;
   b->rope_layer = source->layer_type;
-  type = hfm__rope_type(b);
+  type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  proportional = hfm__equal(type, "proportional");
+  whole = proportional || !source->partial_key;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
   rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
-  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -20436,8 +20960,10 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (proportional) {
+    hfm__rope_proportional(b, source, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
   for (size_t i = 0; i < HFM__COUNT(buffers); i++)
     hfm__buffer_add(b,
@@ -20505,7 +21031,8 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
     !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
     !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
-    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -20548,6 +21075,15 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
 #define HFM__WITH_GEMMA
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GRANITE)) && !defined(HFMODEL_NO_GRANITE)
+#define HFM__WITH_GRANITE
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI3)) && !defined(HFMODEL_NO_PHI3)
+#define HFM__WITH_PHI3
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
+#define HFM__WITH_MIXTRAL
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
@@ -20573,9 +21109,12 @@ typedef struct hfm__head {
 } hfm__head;
 
 /* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
-   ends): "*" stands for a number. */
+   ends): "*" stands for a number. With `part` the module's is a stack (hfm__stack), and the file's is a piece of it: of
+   the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
+  int32_t part;       /* 0: the same tensor */
+  const char *suffix; /* only for the head that is called so; NULL: for all */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -20696,6 +21235,8 @@ typedef struct hfm__bert_config {
   double layer_norm_eps;
   const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
+  int32_t is_decoder;   /* keys and values may be cached */
+  int32_t causal;       /* tokens see only what is before them */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -20728,7 +21269,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   c->type_vocab_size = hfm__size(b, "type_vocab_size");
   c->hidden_act = hfm__activation_key(b, "hidden_act");
-  c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  c->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
@@ -20739,10 +21280,11 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
-    if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
     if (hfm__flag(b, "add_cross_attention"))
-      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
+      hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
   }
+  c->is_decoder = hfm__flag(b, "is_decoder");
+  c->causal = c->is_decoder && hfm__is_causal(b);
 }
 
 /* ---- Embeddings ---- */
@@ -20806,14 +21348,20 @@ HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, c
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert_layer *self, const hfm__bert_config *c,
-                                              hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *model, int64_t index, hfm__val x,
+                                              hfm__val mask) {
+  const hfm__bert_config *c = &model->config;
+  const hfm__bert_layer *self = &model->layer[index];
   const int64_t heads = c->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(c->hidden_size / heads));
   const hfm__val q = hfm__split_heads(b, hfm__call(b, self->query, x), heads);
-  const hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
-  const hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads);
-  hfm__val attention = hfm__attend(b, q, k, v, mask, scale, 0, 0), output;
+  hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
+  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, output;
+  if (c->is_decoder) {
+    k = hfm__cached(b, index, "key", k);
+    v = hfm__cached(b, index, "value", v);
+  }
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -20839,7 +21387,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
   const hfm__val mask = hfm__input_mask(b);
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->config.num_hidden_layers && hfm__ok(b); i++) {
-    x = hfm__bert_layer_forward(b, &self->layer[i], &self->config, x, mask);
+    x = hfm__bert_layer_forward(b, self, i, x, mask);
     hfm__hidden_state(b, x);
   }
   return x;
@@ -20937,7 +21485,7 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
-HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
@@ -20959,9 +21507,10 @@ HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
   hfm__end(b);
   return self;
 }
-HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
+/* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
+HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__val x = hfm__call(b, self->transform_dense, hfm__bert_model_forward(b, self));
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
   x = hfm__call(b, self->transform_LayerNorm, hfm__call(b, self->transform_act_fn, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
@@ -20971,7 +21520,8 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__bert_lm_init, hfm__bert_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
@@ -21038,10 +21588,14 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
                               : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
                                 "0 or more: give position_ids",
                           pad);
+  if (hfm__ok(b) && b->asked.use_cache && hfm__given(b, HFM__IN_inputs_embeds) && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_MISSING, NULL, "position_ids", 0,
+                          "position_ids are needed with inputs_embeds and use_cache: without them Transformers counts "
+                          "from the first position again in every call");
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
-  hfm__require(b, hfm__symbol(b, HFM__SYM_LENGTH), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
+  hfm__require(b, hfm__total_length(b), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
                "max_position_embeddings - pad_token_id - 1");
   return hfm__padded_positions(b, ids, pad);
 }
@@ -21126,7 +21680,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
 }
 
-HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
   hfm__begin(b, "lm_head", "*LMHead");
@@ -21137,16 +21691,16 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
   hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
   hfm__end(b);
 }
-HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
+HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
   if (self)
     hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
                         hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
-HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
+HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__roberta_model_forward(b, &self->bert));
+  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
   x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
 }
@@ -21157,7 +21711,8 @@ static const hfm__head hfm__roberta_heads[] = {
      hfm__roberta_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
@@ -21570,7 +22125,7 @@ HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
-  self->epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->epsilon = hfm__epsilon(b, "layer_norm_epsilon");
   self->attn_pdrop = hfm__probability(b, "attn_pdrop");
   self->embd_pdrop = hfm__probability(b, "embd_pdrop");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
@@ -21899,7 +22454,7 @@ HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox 
 }
 
 HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25};
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
   hfm__gpt_neox *self = (hfm__gpt_neox *)base;
   base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
   self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
@@ -21960,7 +22515,8 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *
 static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
                                                       hfm__gpt_neox_forward, "classifier", 0};
 
-static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight"}, {NULL, NULL}};
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
+                                                     {NULL, NULL, 0, NULL}};
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
@@ -22219,7 +22775,7 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
 }
 
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5};
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
   hfm__phi *self = (hfm__phi *)base;
   base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
@@ -22388,7 +22944,7 @@ HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *sel
 }
 
 HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1};
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
   hfm__falcon *self = (hfm__falcon *)base;
   base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
   self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
@@ -22617,7 +23173,8 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
 static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
 /* ==== end src/families/bloom.c ==== */
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA)
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
@@ -22654,12 +23211,19 @@ typedef struct hfm__decoder_traits {
 
 typedef struct hfm__decoder_attention {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  hfm__mod qkv_proj; /* instead of the first three */
   int64_t window; /* how far a token sees, itself included; 0: to the end */
   int32_t rope;   /* HFM__ROPE_... */
 } hfm__decoder_attention;
 
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
+  hfm__mod gate_up_proj; /* instead of the first two */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
+  hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -22675,14 +23239,17 @@ typedef struct hfm__decoder {
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
   double rms_norm_eps;
-  /* None of these, unless the family says otherwise. */
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  /* What a family may set: Llama has none of these, but for the first three. */
+  double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class;                       /* "*Model" */
+  hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
+  int32_t qkv_bias, o_bias, mlp_bias;
+  int32_t qk_norm;       /* HFM__QK_NORM_... */
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
-  double embed_scale;    /* what embeddings are multiplied by */
-  double attn_logit_softcapping, final_logit_softcapping;
-  int32_t rope_by_layer_type;
-  double scaling;          /* of the attention's scores: 1 / sqrt(head_dim) */
-  const char *model_class; /* "*Model" */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
+  double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb[HFM__ROPE_NONE];
@@ -22702,7 +23269,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
@@ -22710,6 +23277,9 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
   self->model_class = "*Model";
+  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
+  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
@@ -22745,6 +23315,12 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
                                               hfm__decoder_attention *attention) {
   const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
   hfm__begin(b, "self_attn", "*Attention");
+  if (self->fused) {
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    hfm__end(b);
+    return;
+  }
   attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
   attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
   attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
@@ -22755,6 +23331,13 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
     attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
   }
   hfm__end(b);
+}
+
+/* `heads` heads of what a fused projection gives, from head `first` on. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_from(hfm__builder *b, const hfm__decoder *self, hfm__val qkv, int64_t first,
+                                              int64_t heads) {
+  const hfm__dim width = hfm__fixed(b, heads * self->head_dim);
+  return hfm__split_heads(b, hfm__slice(b, qkv, -1, first * self->head_dim, width), heads);
 }
 
 /* A projection's heads, with their norm where there is one. */
@@ -22774,9 +23357,17 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
   const hfm__val angles = call->angles[attention->rope];
   const hfm__mod no_norm = {0};
   hfm__scores scores;
-  hfm__val q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
-  hfm__val k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
-  hfm__val v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  hfm__val q, k, v;
+  if (self->fused) {
+    const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
+    q = hfm__decoder_heads_from(b, self, qkv, 0, heads);
+    k = hfm__decoder_heads_from(b, self, qkv, heads, key_heads);
+    v = hfm__decoder_heads_from(b, self, qkv, heads + key_heads, key_heads);
+  } else {
+    q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+    k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+    v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  }
   if (angles.id) {
     q = hfm__rotary(b, q, angles);
     k = hfm__rotary(b, k, angles);
@@ -22796,6 +23387,13 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
 
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
+  if (self->fused) {
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+    hfm__end(b);
+    return;
+  }
   mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
   mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
   mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
@@ -22803,12 +23401,27 @@ HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *sel
   hfm__end(b);
 }
 
+/* The first half of the last dimension, activated, times the second. */
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up) {
+  const hfm__dim half = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, gate_up, -1), hfm__fixed(b, 2));
+  const hfm__val gate = hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half));
+  return hfm__mul(b, gate, hfm__slice_from(b, gate_up, -1, half, half));
+}
+
 HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
-  const hfm__val gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+  hfm__val gate;
+  if (mlp->gate_up_proj.id)
+    return hfm__call(b, mlp->down_proj, hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x)));
+  gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
 
 /* ---- Llama's layer ---- */
+
+/* x and what a block makes of it. */
+HFM__PRIVATE hfm__val hfm__decoder_add(hfm__builder *b, const hfm__decoder *self, hfm__val x, hfm__val y) {
+  return hfm__add(b, self->residual_scale != 0 ? hfm__scaled(b, y, self->residual_scale) : y, x);
+}
 
 HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
@@ -22822,9 +23435,9 @@ HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__dec
                                                  const hfm__decoder_call *call) {
   const hfm__decoder_layer *layer = &self->layers[index];
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
-  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__decoder_mlp_forward(b, &layer->mlp, y), x);
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, &layer->mlp, y));
 }
 
 /* ---- The model around the layers ---- */
@@ -22836,24 +23449,15 @@ HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) 
   return 0;
 }
 
-/* One for each type of layer that there is. */
+/* The model's, or one for each type of layer that there is. */
 HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
-  static const hfm__rope_source sources[] = {{"full_attention", "rope_theta", 1000000.0, NULL, 1},
-                                             {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1}};
   hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
-  for (int32_t i = HFM__ROPE_FULL; i <= HFM__ROPE_SLIDING && hfm__ok(b); i++)
-    if (hfm__decoder_uses_rope(self, i))
-      hfm__rope_read(b, &self->rotary_emb[i], &sources[i], self->head_dim, self->max_position_embeddings);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE && hfm__ok(b); i++) {
+    const hfm__rope_source *source = &self->rope_sources[i];
+    if (source->layer_type ? hfm__decoder_uses_rope(self, i) : i == HFM__ROPE_FULL)
+      hfm__rope_read(b, &self->rotary_emb[i], source, self->head_dim, self->max_position_embeddings);
+  }
   hfm__end(b);
-}
-
-HFM__PRIVATE void hfm__decoder_rope_init(hfm__builder *b, hfm__decoder *self) {
-  hfm__rope_source source;
-  memset(&source, 0, sizeof source);
-  source.theta_key = "rope_theta";
-  source.theta = self->traits->rope_theta;
-  hfm__rope_init(b, &self->rotary_emb[HFM__ROPE_FULL], "*RotaryEmbedding", &source, self->head_dim,
-                 self->max_position_embeddings);
 }
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
@@ -22870,8 +23474,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  if (self->rope_by_layer_type) hfm__decoder_ropes_init(b, self);
-  else hfm__decoder_rope_init(b, self);
+  hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -22883,6 +23486,7 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
     if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
   call.mask = hfm__decoder_mask(b, positions);
+  if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
     x = self->traits->decoder->layer_forward(b, self, i, x, &call);
@@ -22927,6 +23531,7 @@ HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model
   const hfm__decoder *self = (const hfm__decoder *)model;
   const double cap = self->final_logit_softcapping;
   hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
   if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
   hfm__output(b, HFM__OUT_logits, logits);
 }
@@ -22984,10 +23589,19 @@ static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NUL
 #endif
 #ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3, SmolLM3 =============================================
+/* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3, SmolLM3 ==================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_WITHOUT_ROPE };
+/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
+   use_sliding_window allows it, without layer_types those from max_window_layers on; those that layer_types names,
+   without it those without rotary embeddings, where use_sliding_window allows it. */
+enum {
+  HFM__WINDOW_NONE,
+  HFM__WINDOW_EVERY_LAYER,
+  HFM__WINDOW_BY_LAYER_TYPE,
+  HFM__WINDOW_OPTIONAL,
+  HFM__WINDOW_WITHOUT_ROPE
+};
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -23008,9 +23622,6 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->qk_norm = traits->qk_norm;
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -23029,19 +23640,19 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t wanted = hfm__flag(b, "use_sliding_window") && !hfm__is_null(b, "sliding_window");
-  int64_t first = INT32_MAX;
-  int32_t sliding = 0;
-  if (rule == HFM__WINDOW_EVERY_LAYER) {
-    sliding = !hfm__is_null(b, "sliding_window");
-  } else if (rule == HFM__WINDOW_WITHOUT_ROPE) {
-    sliding = hfm__is_sliding(b, i, wanted && !hfm__llama_has_rope(b, i));
-  } else if (rule == HFM__WINDOW_BY_LAYER_TYPE && wanted) {
-    if (hfm__ok(b) && hfm__is_null(b, "layer_types"))
+  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
+  int32_t otherwise = 1;
+  int64_t first = 0;
+  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
+  else if (!given) return 0;
+  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    sliding = hfm__is_sliding(b, i, i >= first);
+    otherwise = i >= first;
   }
-  return sliding ? hfm__window(b, hfm__size(b, "sliding_window")) : 0;
+  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -23060,17 +23671,20 @@ static const hfm__llama_traits hfm__llama_itself = {
 static const hfm__llama_traits hfm__mistral_traits = {
     {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+static const hfm__llama_traits hfm__ministral_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
     {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
     {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
-    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
     {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
-/* ---- Configuration classes ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
@@ -23269,24 +23883,31 @@ static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL,
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
 HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->qk_norm = HFM__QK_NORM_HEADS;
-  self->rope_by_layer_type = 1;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
   self->model_class = "*TextModel";
   if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
   return self;
 }
 
-/* Bidirectional, the window is half to each side. */
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
 HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_attention *attention = &self->layers[index].self_attn;
-  int64_t window;
   hfm__gemma2_norms_init(b, self, index);
   if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
-  window = hfm__size(b, "sliding_window");
-  if (hfm__flag(b, "use_bidirectional_attention")) window = window / 2 + 1;
-  attention->window = hfm__window(b, window);
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
   attention->rope = HFM__ROPE_SLIDING;
 }
 
@@ -23347,6 +23968,259 @@ static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_def
 static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
 /* ==== end src/families/gemma.c ==== */
 #endif
+#ifdef HFM__WITH_GRANITE
+/* ==== begin src/families/granite.c ==== */
+/* ==== families/granite (private): Granite =========================================================================
+   After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
+   block adds, and the logits. */
+
+HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->mlp_bias = hfm__flag(b, "mlp_bias");
+  self->input_scale = hfm__real(b, "embedding_multiplier");
+  self->scaling = hfm__real(b, "attention_multiplier");
+  self->residual_scale = hfm__real(b, "residual_multiplier");
+  self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
+  return self;
+}
+
+static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
+                                                      hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+
+static const hfm__head hfm__granite_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__granite_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attention_multiplier", "1.0"}, {"bos_token_id", "1"},
+  {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
+/* ==== end src/families/granite.c ==== */
+#endif
+#ifdef HFM__WITH_PHI3
+/* ==== begin src/families/phi3.c ==== */
+/* ==== families/phi3 (private): Phi-3 and Phi-4-mini ===============================================================
+   After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
+
+HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  const char *type = hfm__rope_type(b);
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->fused = 1;
+  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
+    self->rope_sources[HFM__ROPE_FULL].type = "longrope";
+  else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
+    hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
+  return self;
+}
+
+HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const char *resid_pdrop = hfm__probability(b, "resid_pdrop");
+  hfm__decoder_layer_init(b, self, index);
+  (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
+  (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
+  if (!hfm__is_null(b, "sliding_window"))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
+                                                   hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__phi3_traits = {&hfm__phi3_class, NULL, 10000.0};
+
+static const hfm__head hfm__phi3_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__phi3_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "32000"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
+  {"max_position_embeddings", "4096"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"original_max_position_embeddings", "4096"}, {"pad_token_id", "32000"}, {"resid_pdrop", "0.0"},
+  {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults};
+/* ==== end src/families/phi3.c ==== */
+#endif
+#ifdef HFM__WITH_MIXTRAL
+/* ==== begin src/families/mixtral.c ==== */
+/* ==== families/mixtral (private): Mixtral and Qwen3-MoE ===========================================================
+   After models/mixtral/modeling_mixtral.py and models/qwen3_moe/modeling_qwen3_moe.py: decoders after Llama in whose
+   layers a router chooses among experts, each an MLP, for every token. */
+
+typedef struct hfm__mixtral_traits {
+  hfm__decoder_traits decoder;
+  const char *intermediate_key; /* the size of an expert */
+  int32_t router_first;         /* registered before the experts */
+  int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
+} hfm__mixtral_traits;
+
+HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self || !traits->qwen) return self;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  return self;
+}
+
+/* Is layer i in the list mlp_only_layers? */
+HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int64_t layer;
+  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
+       node = hfm__json_following(list.doc, node)) {
+    if (!hfm__json_int(list.doc, node, &layer))
+      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+    else if (layer == i) return 1;
+  }
+  return 0;
+}
+
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+  int64_t experts = 1;
+  if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
+  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+}
+
+HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                           int64_t experts) {
+  int64_t shape[2];
+  shape[0] = experts;
+  shape[1] = self->hidden_size;
+  mlp->router = hfm__weighted(b, "gate", "*TopKRouter", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, 0);
+  hfm__describe(b, mlp->router, "");
+}
+
+HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                            int64_t experts) {
+  const int64_t size = hfm__size(b, ((const hfm__mixtral_traits *)b->traits)->intermediate_key);
+  hfm__begin(b, "experts", "*Experts");
+  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->hidden_size, 2);
+  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->hidden_size, size, 1);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  const int64_t experts = hfm__size(b, "num_experts");
+  mlp->choices = hfm__size(b, "num_experts_per_tok");
+  mlp->normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  if (hfm__ok(b) && mlp->choices > experts)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
+                          "'num_experts_per_tok' is %i, but there are %i experts", mlp->choices, experts);
+  hfm__begin(b, "mlp", "*SparseMoeBlock");
+  if (traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__mixtral_experts_init(b, self, mlp, experts);
+  if (!traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const int32_t qwen = ((const hfm__mixtral_traits *)b->traits)->qwen;
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
+    layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+  else hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val chosen, weights, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
+  weights = hfm__top_k(b, hfm__call(b, mlp->router, x), mlp->choices, mlp->normalized, &chosen);
+  y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), weights);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
+}
+
+static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
+                                                      hfm__mixtral_layer_forward};
+static const hfm__mixtral_traits hfm__mixtral_itself = {{&hfm__mixtral_class, "model", 1000000.0},
+                                                        "intermediate_size", 1, 0};
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, "transformer", 10000.0},
+                                                          "moe_intermediate_size", 0, 1};
+
+/* Files have the experts one by one; save_pretrained writes them so, too. */
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0, NULL},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1, NULL},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2, NULL},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1, NULL},
+                                                   {NULL, NULL, 0, NULL}};
+static const hfm__rename hfm__qwen3_moe_renames[] = {
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1, NULL},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2, NULL},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
+    {NULL, NULL, 0, NULL}};
+
+static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__mixtral_aliases[] = {{"num_experts", "num_local_experts"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mixtral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "2"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "8"}, {"num_local_experts", "8"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"}, {"router_aux_loss_coef", "0.001"},
+  {"router_jitter_noise", "0.0"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"},
+  {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"decoder_sparse_step", "1"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "6144"},
+  {"max_position_embeddings", "32768"}, {"mlp_only_layers", "[]"}, {"moe_intermediate_size", "768"},
+  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"},
+  {"num_hidden_layers", "24"}, {"num_key_value_heads", "4"}, {"num_local_experts", "128"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-06"}, {"router_aux_loss_coef", "0.001"},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
+static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
+/* ==== end src/families/mixtral.c ==== */
+#endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
 /* ==== families/vit (private): ViT, DeiT ===========================================================================
@@ -23399,7 +24273,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
-  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   self->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   self->distillation = ((const hfm__vit_traits *)b->traits)->distillation;
   hfm__vit_size_pair(b, "image_size", self->image_size);
@@ -23567,14 +24441,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
-                                               {"attention.attention.query", "attention.q_proj"},
-                                               {"attention.attention.key", "attention.k_proj"},
-                                               {"attention.attention.value", "attention.v_proj"},
-                                               {"attention.output.dense", "attention.o_proj"},
-                                               {"intermediate.dense", "mlp.fc1"},
-                                               {"output.dense", "mlp.fc2"},
-                                               {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0, NULL},
+                                               {"attention.attention.query", "attention.q_proj", 0, NULL},
+                                               {"attention.attention.key", "attention.k_proj", 0, NULL},
+                                               {"attention.attention.value", "attention.v_proj", 0, NULL},
+                                               {"attention.output.dense", "attention.o_proj", 0, NULL},
+                                               {"intermediate.dense", "mlp.fc1", 0, NULL},
+                                               {"output.dense", "mlp.fc2", 0, NULL},
+                                               {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -23640,6 +24514,7 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
     {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
@@ -23651,6 +24526,16 @@ static const hfm__arch hfm__archs[] = {
     {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
     {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
     {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
+#endif
+#ifdef HFM__WITH_GRANITE
+    {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
+#endif
+#ifdef HFM__WITH_PHI3
+    {"phi3", "Phi3", &hfm__phi3_config_class, &hfm__phi3_family, &hfm__phi3_traits},
+#endif
+#ifdef HFM__WITH_MIXTRAL
+    {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
+    {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -23706,6 +24591,12 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++)
     if (hfm__equal(arch->model_type, model_type)) return arch;
   return NULL;
+}
+
+/* AutoConfig's rule: a mistral whose file has layer_types is a ministral, which has the same classes. */
+HFM__PRIVATE const hfm__arch *hfm__arch_in_fact(const hfm__arch *arch, const hfm_config *config) {
+  const int alternating = hfm__equal(arch->model_type, "mistral") && hfm__config_find(config, "layer_types").node != 0;
+  return alternating ? hfm__arch_find("ministral") : arch;
 }
 
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
@@ -23766,7 +24657,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, config);
+  *head = hfm__head_find(*arch, task, config); /* architectures has the classes of the type that the file names */
+  *arch = hfm__arch_in_fact(*arch, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {
@@ -23806,9 +24698,17 @@ HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry) {
 /* ==== begin src/weights/names.c ==== */
 /* ==== weights/names (private): a file's names as the model's ======================================================
    In Transformers' order: the family's renames and the legacy ones, then the prefix of the base model is added or
-   stripped where that makes the name known; a name that was known before it was renamed is kept. */
+   stripped where that makes the name known; a name that was known before it was renamed is kept. A rule may say that
+   what the file has is a piece of what the model has. */
 
 enum { HFM__NAME_MAX = 512 };
+
+/* The value of n decimal digits. */
+HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
+  int64_t v = 0;
+  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
+  return v;
+}
 
 /* Length of the text at `s` that `pattern` matches ("*": digits), or 0. */
 HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const char **number, size_t *digits) {
@@ -23825,8 +24725,9 @@ HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const 
   return s[i] == 0 || s[i] == '.' ? i : 0;
 }
 
-/* Replaces the first occurrence of rule->file that stands between dots (or the ends). */
-HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule) {
+/* Replaces the first occurrence of rule->file that stands between dots (or the ends); 0: there is none. `*index` is the
+   number that "*" stood for; one of many digits is larger than any. */
+HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule, int64_t *index) {
   for (size_t at = 0; name[at]; at++) {
     const char *number = "";
     size_t digits = 0, length;
@@ -23842,19 +24743,23 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
       else hfm__text_char(&t, *p);
     }
     hfm__text_str(&t, name + at + length);
-    if (t.length < sizeof result) memcpy(name, result, t.length + 1);
-    return;
+    if (t.length >= sizeof result) return 0;
+    *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    memcpy(name, result, t.length + 1);
+    return 1;
   }
+  return 0;
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0, NULL}, {"LayerNorm.beta", "LayerNorm.bias", 0, NULL},
+    {NULL, NULL, 0, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
 typedef struct hfm__name_entry {
   const char *name;
-  int32_t parameter; /* 0: a buffer */
+  int32_t parameter;
 } hfm__name_entry;
 
 typedef struct hfm__name_table {
@@ -23880,22 +24785,16 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
 
 HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
                                              hfm_error *error) {
-  const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
-  const size_t count = parameters + tree->buffer_count;
+  const size_t count = tree->parameter_count ? tree->parameter_count - 1 : 0;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
   const void **pointers = (const void **)hfm__arena_alloc(arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!entries || !pointers) return hfm__fail_memory(error, "names of parameters", 0);
   for (size_t i = 0; i < count; i++) {
+    const hfm__parameter *p = &tree->parameters[i + 1];
     hfm__name_entry *entry = &entries[i];
     pointers[i] = entry;
-    if (i < parameters) {
-      const hfm__parameter *p = &tree->parameters[i + 1];
-      entry->name = hfm__path_text(arena, tree, p->module, p->name);
-      entry->parameter = (int32_t)i + 1;
-    } else {
-      const hfm__buffer *buffer = &tree->buffers[i - parameters];
-      entry->name = hfm__path_text(arena, tree, buffer->module, buffer->name);
-    }
+    entry->name = hfm__path_text(arena, tree, p->module, p->name);
+    entry->parameter = (int32_t)i + 1;
     if (!entry->name) return hfm__fail_memory(error, "names of parameters", 0);
   }
   hfm__sort(pointers, pointers + count, count, hfm__name_entry_order);
@@ -23929,20 +24828,43 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_tabl
   return t.length < sizeof prefixed ? hfm__name_find(table, prefixed) : NULL;
 }
 
-/* What a file's tensor is in the model, or NULL; `renamed` is its name there, or what reports call it. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_resolve(const hfm__name_table *table, const hfm__family *family,
-                                                      const char *base, const char *name, char renamed[HFM__NAME_MAX]) {
-  const hfm__name_entry *found;
-  hfm__text t = hfm__text_to(renamed, HFM__NAME_MAX);
+HFM__PRIVATE const hfm__name_entry *hfm__name_known(const hfm__name_table *table, const char *name, const char *base) {
+  const hfm__name_entry *found = hfm__name_find(table, name);
+  return found ? found : hfm__name_find_prefixed(table, name, base);
+}
+
+/* What a file's tensor is in the model. */
+typedef struct hfm__resolved {
+  const hfm__name_entry *entry; /* NULL: nothing */
+  char name[HFM__NAME_MAX];     /* its name there, or what reports call it */
+  int32_t part;                 /* as hfm__rename has it; 0: it is all of the entry */
+  int64_t index;                /* of the matrix that it is a part of */
+} hfm__resolved;
+
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules, const char *suffix) {
+  for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
+    int64_t number;
+    if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
+    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    found->part = rule->part;
+    found->index = number;
+  }
+}
+
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *suffix,
+                                    const char *base, const char *name, hfm__resolved *found) {
+  hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
-  if (t.length >= HFM__NAME_MAX) return NULL;
-  for (const hfm__rename *rule = family->renames; rule && rule->file; rule++) hfm__rename_apply(renamed, rule);
-  for (const hfm__rename *rule = hfm__legacy_renames; rule->file; rule++) hfm__rename_apply(renamed, rule);
-  found = hfm__name_find(table, renamed);
-  if (!found) found = hfm__name_find_prefixed(table, renamed, base);
-  if (!found) found = hfm__name_find(table, name);
-  if (!found) found = hfm__name_find_prefixed(table, name, base);
-  return found;
+  found->entry = NULL;
+  found->part = 0;
+  found->index = 0;
+  if (t.length >= sizeof found->name) return;
+  hfm__name_rename(found, family->renames, suffix);
+  hfm__name_rename(found, hfm__legacy_renames, suffix);
+  found->entry = hfm__name_known(table, found->name, base);
+  if (found->entry) return;
+  found->entry = hfm__name_known(table, name, base);
+  if (found->entry) found->part = 0;
 }
 /* ==== end src/weights/names.c ==== */
 /* ==== begin src/weights/init.c ==== */
@@ -24095,8 +25017,17 @@ HFM__PRIVATE hfm_result hfm__report_add(hfm_model *model, const char *key, int32
 /* ==== end src/weights/model.h ==== */
 /* ==== begin src/weights/load.c ==== */
 /* ==== weights/load (private): file tensors become parameters ======================================================
-   Each tensor finds its parameter by name; ties are settled; what is left over or absent goes into the report. Weights
-   are used where they lie in the file unless another type is asked for, or they can't be read there. */
+   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or
+   absent goes into the report. Weights are used where they lie in the file unless another type is asked for, or they
+   can't be read there. */
+
+/* What a file's tensor is a piece of; the pieces of a parameter are a list. */
+typedef struct hfm__piece {
+  int64_t index; /* of the matrix */
+  int32_t part;  /* of its rows, from 0 */
+  const hfm__file_tensor *tensor;
+  struct hfm__piece *next;
+} hfm__piece;
 
 typedef struct hfm__loader {
   hfm_model *model;
@@ -24105,6 +25036,7 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
@@ -24134,34 +25066,98 @@ HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__p
   return tensor->rank == p->rank && memcmp(tensor->shape, p->shape, (size_t)p->rank * sizeof *p->shape) == 0;
 }
 
+/* A tensor, or what its pieces make together, has another shape than the parameter. */
+HFM__PRIVATE hfm_result hfm__mismatch(hfm__loader *l, int32_t parameter, const char *name,
+                                      const hfm__file_tensor *found) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  if (l->options && l->options->ignore_mismatched_sizes) {
+    l->mismatched[parameter] = 1;
+    return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, p, l->error);
+  }
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[found->file].name, name, found->offset,
+                   "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
+                   "(options.ignore_mismatched_sizes initialises such weights anew)",
+                   found->name, found->shape, (int)found->rank, name, p->shape, (int)p->rank);
+}
+
+HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *found, const hfm__file_tensor *tensor) {
+  hfm__piece *piece = (hfm__piece *)hfm__arena_alloc(&l->arena, sizeof *piece);
+  if (!piece) return hfm__fail_memory(l->error, "a table of weights", 0);
+  piece->index = found->index;
+  piece->part = found->part - 1;
+  piece->tensor = tensor;
+  piece->next = l->pieces[found->entry->parameter];
+  l->pieces[found->entry->parameter] = piece;
+  return HFM_OK;
+}
+
 HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   hfm_model *model = l->model;
   hfm_result result = HFM_OK;
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
-    char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found =
-        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
-    if (!found) {
-      if (!hfm__is_ignored(model, renamed))
-        result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found->parameter) {
-      const hfm__parameter *p = &model->tree.parameters[found->parameter];
-      if (hfm__same_shape_as(tensor, p)) {
-        l->tensors[found->parameter] = tensor;
-      } else if (l->options && l->options->ignore_mismatched_sizes) {
-        l->mismatched[found->parameter] = 1;
-        result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
-      } else {
-        result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
-                           tensor->offset,
-                           "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
-                           "(options.ignore_mismatched_sizes initialises such weights anew)",
-                           tensor->name, tensor->shape, (int)tensor->rank, found->name, p->shape, (int)p->rank);
-      }
+    hfm__resolved found;
+    hfm__name_resolve(&l->names, model->arch->family, model->head->suffix, model->base, tensor->name, &found);
+    if (!found.entry) {
+      if (!hfm__is_ignored(model, found.name))
+        result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
+    } else if (found.part) {
+      result = hfm__match_piece(l, &found, tensor);
+    } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
+      l->tensors[found.entry->parameter] = tensor;
+    } else {
+      result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
+}
+
+/* ---- Pieces ---- */
+
+HFM__PRIVATE hfm_result hfm__pieces_wrong(hfm__loader *l, const char *name, const hfm__file_tensor *tensor,
+                                          const char *format, ...) {
+  char problem[160];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+                   "%s is made of several tensors, one of them %q, %s", name, tensor->name, problem);
+}
+
+/* The pieces of a parameter in order. What they make must have its shape; *table is NULL where it has not, and that is
+   no error. */
+HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, const char *name,
+                                           const hfm__file_tensor ***table) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const hfm__file_tensor *first = l->pieces[parameter]->tensor;
+  const int64_t needed = hfm__parameter_pieces(p);
+  hfm__file_tensor whole = *first;
+  int64_t count = 0;
+  *table = NULL;
+  if (first->rank != 2 || first->shape[0] > INT64_MAX / p->parts) return hfm__mismatch(l, parameter, name, first);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next, count++)
+    if (piece->tensor->rank != 2 || memcmp(piece->tensor->shape, first->shape, 2 * sizeof *first->shape) != 0)
+      return hfm__pieces_wrong(l, name, piece->tensor, "whose shape is %t; but %q has shape %t", piece->tensor->shape,
+                               (int)piece->tensor->rank, first->name, first->shape, 2);
+  if (l->tensors[parameter])
+    return hfm__pieces_wrong(l, name, first, "but it is also there as a whole, %q", l->tensors[parameter]->name);
+  whole.name = name;
+  whole.rank = 3;
+  whole.shape[0] = count / p->parts;
+  whole.shape[1] = first->shape[0] * p->parts;
+  whole.shape[2] = first->shape[1];
+  if (count % p->parts == 0 && !hfm__same_shape_as(&whole, p)) return hfm__mismatch(l, parameter, name, &whole);
+  if (count != needed) return hfm__pieces_wrong(l, name, first, "but there are %i of them, not %i", count, needed);
+  *table = (const hfm__file_tensor **)hfm__arena_alloc(&l->arena, (uint64_t)needed * sizeof **table);
+  if (!*table) return hfm__fail_memory(l->error, "a table of weights", 0);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next)
+    if (piece->index < p->shape[0]) (*table)[piece->index * p->parts + piece->part] = piece->tensor;
+  for (int64_t i = 0; i < needed; i++)
+    if (!(*table)[i])
+      return hfm__pieces_wrong(l, name, first, "but part %i of number %i is not there", i % p->parts + 1, i / p->parts);
+  return HFM_OK;
 }
 
 /* ---- The dtype ---- */
@@ -24264,18 +25260,15 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
-                                            const char *name) {
-  const hfm_model *model = l->model;
-  const hfm__file *file = &model->checkpoint.files[tensor->file];
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN;
-  uint8_t *out;
-  hfm_result result = hfm__weight_allocate(l, weight, name);
-  if (result != HFM_OK) return result;
-  out = (uint8_t *)weight->data;
-  if (plain) return hfm__file_read(file, tensor->offset, out, weight->bytes, l->error);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  hfm_result result = HFM_OK;
+  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
@@ -24283,7 +25276,7 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       const int64_t n = HFM__MIN(step, elements - at);
       result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
-        hfm__store(out, weight->dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
+        hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
@@ -24295,38 +25288,94 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK)
-      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
 
+/* Where a tensor's elements can be used as they are, or NULL. */
+HFM__PRIVATE const uint8_t *hfm__tensor_in_place(const hfm_model *model, const hfm__file_tensor *tensor,
+                                                 hfm_dtype dtype) {
+  const uint8_t *mapped = hfm__tensor_mapped(model, tensor);
+  const int usable = mapped && tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
+                     (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(dtype) / 8) == 0;
+  return usable ? mapped : NULL;
+}
+
+HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_tensor *tensor, const char *name) {
+  if (hfm__convertible(tensor->dtype)) return HFM_OK;
+  return hfm__fail(
+      l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+      "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+      tensor->name, hfm_dtype_name(tensor->dtype));
+}
+
+HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
+  p->dtype = l->dtype;
+  weight->dtype = dtype;
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
-  if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(
-        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-        tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = l->dtype;
-  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
-  if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
-      (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
+  hfm_result result = hfm__check_convertible(l, tensor, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
+  if (weight->data) {
     weight->storage = &hfm__storage_mapped;
-    weight->data = mapped;
     return HFM_OK;
   }
-  return hfm__weight_convert(l, weight, tensor, name);
+  result = hfm__weight_allocate(l, weight, name);
+  return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
+
+HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
+                                                const hfm__file_tensor **tensors, const char *name) {
+  const int64_t count = weight->piece_count;
+  hfm_dtype found = tensors[0]->dtype;
+  hfm_result result = HFM_OK;
+  int in_place = 1;
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
+    result = hfm__check_convertible(l, tensors[i], name);
+    if (tensors[i]->dtype != found) found = HFM_F32;
+  }
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  for (int64_t i = 0; i < count; i++) {
+    weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
+    in_place &= weight->pieces[i] != NULL;
+  }
+  weight->storage = &hfm__storage_mapped;
+  if (in_place) return HFM_OK;
+  result = hfm__weight_allocate(l, weight, name);
+  for (int64_t i = 0; i < count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, tensors[i], weight->dtype,
+                                 (uint8_t *)(uintptr_t)weight->data + weight->bytes / (uint64_t)count * (uint64_t)i);
+  return result;
+}
+
+/* A table of pieces for what may lie in some. */
+HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
+  weight->piece_count = hfm__parameter_pieces(p);
+  if (!weight->piece_count) return HFM_OK;
+  weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
+                                                   (uint64_t)weight->piece_count * sizeof *weight->pieces);
+  return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
+}
+
+/* The pieces of what lies in one block. */
+HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
+  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+    weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = l->dtype;
-  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
@@ -24361,8 +25410,9 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
   hfm__weight *weight = &model->weights[parameter];
+  const hfm__file_tensor **pieces = NULL;
   const char *name;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to)
@@ -24371,9 +25421,19 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
-  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
-  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+  result = hfm__weight_table(l, weight, p);
+  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
+  if (result != HFM_OK) return result;
+  if (pieces) {
+    result = hfm__weight_from_pieces(l, weight, p, pieces, name);
+  } else if (l->tensors[parameter]) {
+    result = hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  } else {
+    if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
+    if (result == HFM_OK) result = hfm__weight_new(l, weight, p, name);
+  }
+  if (result == HFM_OK) hfm__weight_cut(weight);
+  return result;
 }
 
 /* ---- All of them ---- */
@@ -24383,13 +25443,18 @@ HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
   return x->status != y->status ? x->status - y->status : strcmp(x->key, y->key);
 }
 
-/* By status, then by name; Transformers' own order within a status is random. */
+/* By status, then by name; Transformers' own order within a status is random. Each once: pieces share a name. */
 HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
+  size_t kept = 0;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
   hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
+  for (size_t i = 0; i < count; i++)
+    if (!kept || hfm__report_order(&model->report[kept - 1], &model->report[i]) != 0)
+      model->report[kept++] = model->report[i];
+  model->report_count = kept;
   return HFM_OK;
 }
 
@@ -24414,12 +25479,14 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
-                                       : hfm__fail_memory(error, "a table of weights", 0);
+  if (l.tensors && l.pieces && l.mismatched && model->weights)
+    result = hfm__name_table_make(&l.arena, tree, &l.names, error);
+  else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
@@ -24454,12 +25521,6 @@ HFM__PRIVATE int hfm__is_number(const char *s, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (s[i] < '0' || s[i] > '9') return 0;
   return n > 0 && n < 10;
-}
-
-HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
-  int64_t v = 0;
-  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
-  return v;
 }
 
 /* Orders keys by their parts; all numbers between dots are alike. 0: the same but for such numbers. */
@@ -25254,6 +26315,13 @@ HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
   return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
 }
 
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
+  hfm_inputs inputs;
+  memset(&inputs, 0, sizeof inputs);
+  inputs.input_ids = hfm_tensor_i64(ids, batch, length);
+  return inputs;
+}
+
 /* Which inputs are there, and what else they ask for. */
 HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__question *asked, hfm_error *error) {
   memset(asked, 0, sizeof *asked);
@@ -25477,6 +26545,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   return sum;
 }
 
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
+  return sum;
+}
+
 /* ---- state_dict(): own parameters first, then those of the children, in registration order ---- */
 
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model) {
@@ -25496,6 +26570,26 @@ HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, h
     entry->tensor.rank = weight->rank;
     memcpy(entry->tensor.shape, weight->shape, sizeof entry->tensor.shape);
   }
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor) {
+  hfm_named_tensor entry;
+  const hfm__weight *weight;
+  hfm_result result;
+  if (!tensor) return HFM_ERROR_ARGUMENT;
+  memset(tensor, 0, sizeof *tensor);
+  result = hfm_state_dict_at(model, index, &entry);
+  if (result != HFM_OK) return result;
+  weight = hfm__weight_for(model, model->state_order[index]);
+  if (piece >= (weight->data ? 1 : (size_t)weight->piece_count)) return HFM_ERROR_NOT_FOUND;
+  *tensor = entry.tensor;
+  if (weight->data) return HFM_OK;
+  tensor->data = weight->pieces[piece];
+  tensor->rank = 2;
+  tensor->shape[0] = weight->shape[0] * weight->shape[1] / weight->piece_count;
+  tensor->shape[1] = weight->shape[2];
+  tensor->shape[2] = 0;
   return HFM_OK;
 }
 
@@ -26052,6 +27146,21 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   *out = session;
   return HFM_OK;
 }
+
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
 
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
@@ -26664,7 +27773,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
 /* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
   const hfm__graph *g = &program->graph;
   uint64_t sum = 0;
   for (size_t i = 0; i < g->node_count; i++) {
@@ -26746,7 +27855,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
     estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
   }
   hfm__program_free(&model->ctx.mem, program);
   hfm__free_text(&model->ctx.mem, dir);

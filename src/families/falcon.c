@@ -91,7 +91,7 @@ HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *sel
 }
 
 HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1};
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
   hfm__falcon *self = (hfm__falcon *)base;
   base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
   self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);

@@ -94,24 +94,31 @@ static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL,
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
 HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->qk_norm = HFM__QK_NORM_HEADS;
-  self->rope_by_layer_type = 1;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
   self->model_class = "*TextModel";
   if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
   return self;
 }
 
-/* Bidirectional, the window is half to each side. */
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
 HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_attention *attention = &self->layers[index].self_attn;
-  int64_t window;
   hfm__gemma2_norms_init(b, self, index);
   if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
-  window = hfm__size(b, "sliding_window");
-  if (hfm__flag(b, "use_bidirectional_attention")) window = window / 2 + 1;
-  attention->window = hfm__window(b, window);
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
   attention->rope = HFM__ROPE_SLIDING;
 }
 

@@ -54,7 +54,7 @@ HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox 
 }
 
 HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25};
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
   hfm__gpt_neox *self = (hfm__gpt_neox *)base;
   base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
   self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
@@ -115,7 +115,8 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *
 static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
                                                       hfm__gpt_neox_forward, "classifier", 0};
 
-static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight"}, {NULL, NULL}};
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
+                                                     {NULL, NULL, 0, NULL}};
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,

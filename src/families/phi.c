@@ -65,7 +65,7 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
 }
 
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5};
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
   hfm__phi *self = (hfm__phi *)base;
   base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);

@@ -19,6 +19,13 @@ HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
   return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
 }
 
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
+  hfm_inputs inputs;
+  memset(&inputs, 0, sizeof inputs);
+  inputs.input_ids = hfm_tensor_i64(ids, batch, length);
+  return inputs;
+}
+
 /* Which inputs are there, and what else they ask for. */
 HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__question *asked, hfm_error *error) {
   memset(asked, 0, sizeof *asked);

@@ -30,9 +30,19 @@ static const struct {
   {"bloom", "{\"model_type\":\"bloom\"," TEXT_SIZES "}"},
   {"llama", "{\"model_type\":\"llama\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"ministral", "{\"model_type\":\"ministral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen3", "{\"model_type\":\"qwen3\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"smollm3", "{\"model_type\":\"smollm3\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"olmo2", "{\"model_type\":\"olmo2\"," TEXT_SIZES "}"},
+  {"gemma2", "{\"model_type\":\"gemma2\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"gemma3_text", "{\"model_type\":\"gemma3_text\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
   {"gemma", "{\"model_type\":\"gemma\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"granite", "{\"model_type\":\"granite\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"residual_multiplier\":0.5}"},
+  {"phi3", "{\"model_type\":\"phi3\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"mixtral", "{\"model_type\":\"mixtral\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"num_local_experts\":3}"},
+  {"qwen3_moe", "{\"model_type\":\"qwen3_moe\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"num_experts\":3,"
+                "\"num_experts_per_tok\":2,\"moe_intermediate_size\":7,\"mlp_only_layers\":[1]}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
   {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"

@@ -166,7 +166,7 @@ def randomize(model, name):
             elif kind.endswith(("Embedding", "Embeddings")):  # a lookup table, or ViT's tokens and positions
                 p.copy_(noise * 0.7)
             else:
-                fan_in = p.shape[0] if kind == "Conv1D" else p[0].numel()
+                fan_in = p.shape[0] if kind == "Conv1D" else p.shape[-1] if kind.endswith("Experts") else p[0].numel()
                 sharp = any(part in key for part in ("query", "key", "q_proj", "k_proj", "q_lin", "k_lin"))
                 p.copy_(noise * ((1.5 if sharp else 1.2) / fan_in ** 0.5))
 
@@ -237,6 +237,18 @@ def edit_gpt_neo_old_names(tensors):  # the causal mask among the weights
     tensors["transformer.h.0.attn.attention.masked_bias"] = torch.tensor(-1e9)
 
 
+def edit_fused_experts(tensors):  # the module's own names, which save_pretrained doesn't write but does read
+    for key in list(tensors):
+        new = key.replace("block_sparse_moe", "mlp")
+        tensors[new] = tensors.pop(key)
+    for layer in range(1):
+        experts = f"model.layers.{layer}.mlp.experts"
+        pop = lambda e, w: tensors.pop(f"{experts}.{e}.{w}.weight")  # noqa: E731
+        both = [torch.cat([pop(e, "w1"), pop(e, "w3")]) for e in range(3)]
+        tensors[f"{experts}.gate_up_proj"] = torch.stack(both)
+        tensors[f"{experts}.down_proj"] = torch.stack([pop(e, "w2") for e in range(3)])
+
+
 def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read
     fixed = {"encoder.layer.": "layers.", "attention.attention.query": "attention.q_proj",
              "attention.attention.key": "attention.k_proj", "attention.attention.value": "attention.v_proj",
@@ -256,10 +268,10 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
         "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
 MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "opt", "gpt_neox", "gpt_neo", "phi",
-               "falcon", "bloom", "llama", "mistral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma", "gemma2",
-               "gemma3_text", "vit", "deit"]
-DECODERS = ("gpt2", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom", "llama", "mistral", "qwen2", "qwen3",
-            "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text")
+               "falcon", "bloom", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma",
+               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "vit", "deit"]
+DECODERS = ("gpt2", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom", "llama", "mistral", "ministral", "qwen2",
+            "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 
 
 def config_of(cls, settings):
@@ -326,7 +338,8 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
     torch.manual_seed(seed)
     try:
         loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
-            directory, dtype=dtype, attn_implementation=attention, output_loading_info=True, **kwargs)
+            directory, dtype=dtype, attn_implementation=attention, experts_implementation="eager",
+            output_loading_info=True, **kwargs)
     finally:
         root.handlers, loading_report._style = handlers, plain
     return loaded, info, log.lines
