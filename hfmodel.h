@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f5fdebf6a92f6652" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "78f13e2dae4c3f00" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -20858,13 +20858,16 @@ typedef struct hfm__rope_source {
 
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
-  const float *frequency;      /* [dimension / 2] */
+  const float *frequency;      /* [hfm__rope_half] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
   float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
+
+/* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
+HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
@@ -20955,7 +20958,7 @@ HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__rope_factor(b, (double)max_positions / original);
   const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
@@ -20984,7 +20987,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
@@ -21091,7 +21094,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
-  if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
+  if (hfm__ok(b) && (2 * hfm__rope_half(rope) > head_dim || rope->dimension < 1 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
                           "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
                           rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
@@ -21099,20 +21102,20 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
-  frequency = HFM__NEW(b, float, rope->dimension / 2);
+  frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++)
+  for (int64_t i = 0; i < hfm__rope_half(rope); i++)
     frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
   if (hfm__equal(type, "linear")) {
-    for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] /= (float)factor;
+    for (int64_t i = 0; i < hfm__rope_half(rope); i++) frequency[i] /= (float)factor;
   } else if (hfm__equal(type, "dynamic")) {
     rope->dynamic = 1;
     rope->factor = factor;
   } else if (hfm__equal(type, "llama3")) {
-    hfm__rope_llama3(b, frequency, rope->dimension / 2, factor, max_positions);
+    hfm__rope_llama3(b, frequency, hfm__rope_half(rope), factor, max_positions);
   } else if (hfm__equal(type, "yarn")) {
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
@@ -21125,7 +21128,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   for (size_t i = 0; i < HFM__COUNT(buffers); i++)
     hfm__buffer_add(b,
                     source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
-                    HFM_F32, rope->dimension / 2);
+                    HFM_F32, hfm__rope_half(rope));
 }
 
 /* The same in a module of its own, as most models have it. */
@@ -21139,7 +21142,7 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
    where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const int on_data = hfm__given(b, HFM__IN_position_ids);
   hfm__val shorter, longer;
   hfm__dim shape;
@@ -21160,14 +21163,14 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   return hfm__emit(b, HFM__OP_rope_frequencies, &attrs, HFM_F32, 1, &shape, positions, shorter, longer, hfm__no_value);
 }
 
-/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, dimension / 2]. */
+/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, half]. */
 HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   shape[2] = hfm__fixed(b, 2);
-  shape[3] = hfm__fixed(b, rope->dimension / 2);
+  shape[3] = hfm__fixed(b, hfm__rope_half(rope));
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
   return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,
@@ -21273,7 +21276,8 @@ typedef struct hfm__head {
    the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
-  int32_t part; /* 0: the same tensor */
+  int32_t part;       /* 0: the same tensor */
+  const char *suffix; /* only for the head that is called so; NULL: for all */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -22675,7 +22679,8 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *
 static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
                                                       hfm__gpt_neox_forward, "classifier", 0};
 
-static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0}, {NULL, NULL, 0}};
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
+                                                     {NULL, NULL, 0, NULL}};
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
@@ -24340,16 +24345,16 @@ static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, 
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
-static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
-                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
-                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
-                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
-                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0, NULL},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1, NULL},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2, NULL},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1, NULL},
+                                                   {NULL, NULL, 0, NULL}};
 static const hfm__rename hfm__qwen3_moe_renames[] = {
-    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
-    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
-    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
-    {NULL, NULL, 0}};
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1, NULL},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2, NULL},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
+    {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
@@ -24977,14 +24982,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
-                                               {"attention.attention.query", "attention.q_proj", 0},
-                                               {"attention.attention.key", "attention.k_proj", 0},
-                                               {"attention.attention.value", "attention.v_proj", 0},
-                                               {"attention.output.dense", "attention.o_proj", 0},
-                                               {"intermediate.dense", "mlp.fc1", 0},
-                                               {"output.dense", "mlp.fc2", 0},
-                                               {NULL, NULL, 0}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0, NULL},
+                                               {"attention.attention.query", "attention.q_proj", 0, NULL},
+                                               {"attention.attention.key", "attention.k_proj", 0, NULL},
+                                               {"attention.attention.value", "attention.v_proj", 0, NULL},
+                                               {"attention.output.dense", "attention.o_proj", 0, NULL},
+                                               {"intermediate.dense", "mlp.fc1", 0, NULL},
+                                               {"output.dense", "mlp.fc2", 0, NULL},
+                                               {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -25292,13 +25297,14 @@ HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0, NULL}, {"LayerNorm.beta", "LayerNorm.bias", 0, NULL},
+    {NULL, NULL, 0, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
 typedef struct hfm__name_entry {
   const char *name;
-  int32_t parameter; /* 0: a buffer */
+  int32_t parameter;
 } hfm__name_entry;
 
 typedef struct hfm__name_table {
@@ -25324,22 +25330,16 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
 
 HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
                                              hfm_error *error) {
-  const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
-  const size_t count = parameters + tree->buffer_count;
+  const size_t count = tree->parameter_count ? tree->parameter_count - 1 : 0;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
   const void **pointers = (const void **)hfm__arena_alloc(arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!entries || !pointers) return hfm__fail_memory(error, "names of parameters", 0);
   for (size_t i = 0; i < count; i++) {
+    const hfm__parameter *p = &tree->parameters[i + 1];
     hfm__name_entry *entry = &entries[i];
     pointers[i] = entry;
-    if (i < parameters) {
-      const hfm__parameter *p = &tree->parameters[i + 1];
-      entry->name = hfm__path_text(arena, tree, p->module, p->name);
-      entry->parameter = (int32_t)i + 1;
-    } else {
-      const hfm__buffer *buffer = &tree->buffers[i - parameters];
-      entry->name = hfm__path_text(arena, tree, buffer->module, buffer->name);
-    }
+    entry->name = hfm__path_text(arena, tree, p->module, p->name);
+    entry->parameter = (int32_t)i + 1;
     if (!entry->name) return hfm__fail_memory(error, "names of parameters", 0);
   }
   hfm__sort(pointers, pointers + count, count, hfm__name_entry_order);
@@ -25386,25 +25386,26 @@ typedef struct hfm__resolved {
   int64_t index;                /* of the matrix that it is a part of */
 } hfm__resolved;
 
-HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules, const char *suffix) {
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
+    if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
     if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }
 }
 
-HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
-                                    const char *name, hfm__resolved *found) {
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *suffix,
+                                    const char *base, const char *name, hfm__resolved *found) {
   hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
   found->entry = NULL;
   found->part = 0;
   found->index = 0;
   if (t.length >= sizeof found->name) return;
-  hfm__name_rename(found, family->renames);
-  hfm__name_rename(found, hfm__legacy_renames);
+  hfm__name_rename(found, family->renames, suffix);
+  hfm__name_rename(found, hfm__legacy_renames, suffix);
   found->entry = hfm__name_known(table, found->name, base);
   if (found->entry) return;
   found->entry = hfm__name_known(table, name, base);
@@ -25642,16 +25643,16 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
     hfm__resolved found;
-    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    hfm__name_resolve(&l->names, model->arch->family, model->head->suffix, model->base, tensor->name, &found);
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
-    } else if (found.entry->parameter) {
-      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
-        l->tensors[found.entry->parameter] = tensor;
-      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
+    } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
+      l->tensors[found.entry->parameter] = tensor;
+    } else {
+      result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
