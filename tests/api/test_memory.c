@@ -214,6 +214,55 @@ static void test_bounds_apart(void) {
   free(ids);
 }
 
+/* A forward beyond the reservation for which there is no memory, whichever allocation it is that fails: what was
+   reserved still runs without another one, and a cache goes on from where it was. */
+static void beyond_reservation(const subject *s, int32_t use_cache) {
+  int64_t at;
+  for (at = -1; at < 1000; at++) {
+    failing_alloc memory;
+    hfm_options options;
+    hfm_model *model;
+    hfm_session *session;
+    hfm_inputs in = inputs_for(s, 2, 5), longer = inputs_for(s, 4, 30);
+    hfm_outputs out;
+    hfm_error error;
+    hfm_result result = HFM_ERROR_MEMORY;
+    failing_alloc_begin(&memory, -1);
+    memset(&options, 0, sizeof options);
+    options.allocator = memory.allocator;
+    options.task = s->task;
+    options.packing = HFM_PACK_NEVER;
+    in.use_cache = longer.use_cache = use_cache;
+    longer.output_attentions = 1;
+    if (use_cache) longer.input_ids = hfm_tensor_i64(ids, 2, 30);
+    model = load_fixture(s->dir, &options);
+    session = new_session(model, 2);
+    CHECK_INT(hfm_session_reserve(session, 2, 8, &in, &error), HFM_OK);
+    CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+    if (at >= 0) {
+      memory.fail_at = memory.calls + at;
+      result = hfm_forward(session, &longer, &out, &error);
+    }
+    if (result) {
+      if (at >= 0) CHECK_INT(result, HFM_ERROR_MEMORY);
+      memory.fail_at = memory.calls; /* not one more */
+      in.input_ids = hfm_tensor_i64(ids + 5, 2, 3);
+      forward_kept(session, &in, at < 0 ? &first : &second);
+      if (at >= 0 && !CHECK(same_bits(&first, &second))) printf("  allocation %d\n", (int)at);
+    }
+    hfm_session_free(session);
+    hfm_model_free(model);
+    CHECK(failing_alloc_clean(&memory));
+    if (result == HFM_OK) break;
+  }
+  CHECK(at > 5 && at < 1000);
+}
+
+static void test_beyond_reservation(void) {
+  beyond_reservation(&subjects[0], 0);
+  beyond_reservation(&subjects[1], 1);
+}
+
 /* ---- X5: the estimate is what is taken then ---- */
 
 static void test_estimate(void) {
@@ -605,6 +654,7 @@ int main(void) {
   TEST(test_no_allocation_elsewhere);
   TEST(test_no_allocation_beside_guards);
   TEST(test_bounds_apart);
+  TEST(test_beyond_reservation);
   TEST(test_estimate);
   TEST(test_failing_allocations);
   TEST(test_from_memory);
