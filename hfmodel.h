@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c7c97bb03415119f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "4d17b8fc55d029e1" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -630,7 +630,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -18423,6 +18424,7 @@ typedef struct hfm__builder {
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
   uint64_t parameter_budget, element_budget;
+  int32_t from_files; /* 1: these are what the weights files hold; 0: what no model needs */
   double initializer_range;
   /* Tracing. */
   hfm__graph *graph;
@@ -18516,7 +18518,9 @@ HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
   if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
-                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+                          b->from_files ? "%q asks for %i layers, but the weights files hold too few tensors for them"
+                                        : "%q asks for %i layers, more than any model has",
+                          key, layers);
   return hfm__ok(b) ? layers : 0;
 }
 
@@ -18656,8 +18660,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }
@@ -23388,6 +23394,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
+  b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files &&
@@ -24261,8 +24268,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
-   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;
@@ -24280,6 +24287,34 @@ HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *pat
     result = reader.result;
   hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}
+
+/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
+   Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  hfm_options services;
+  hfm_model *model;
+  char *text;
+  size_t size;
+  hfm_result result;
+  memset(&services, 0, sizeof services);
+  if (options) {
+    services.allocator = options->allocator;
+    services.io = options->io;
+    services.limits = options->limits;
+  }
+  result = hfm__model_new(&services, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
+  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
+  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, &services, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  hfm_model_free(model);
   return result;
 }
 
@@ -24306,6 +24341,7 @@ HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *
   if (hfm__ends_with(name, ".json")) {
     if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
     if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
     return hfm__check_json(ctx, path, error);
   }
   result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);

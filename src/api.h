@@ -327,7 +327,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */

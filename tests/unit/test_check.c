@@ -57,6 +57,36 @@ static void test_kinds(void) {
   }
 }
 
+/* A config.json is judged by what its family reads, before anything is sized by it (C1 to C4); where its model type is
+   not known, by what every model reads. */
+static void test_configurations(void) {
+#define BERT "{\"model_type\": \"bert\", \"hidden_size\": 8, \"num_attention_heads\": 2, \"intermediate_size\": 8"
+  static const check_case cases[] = {
+      {"config.json", BERT "}", HFM_E_NONE},
+      {"config.json", BERT ", \"architectures\": [\"BertForPreTraining\"]}", HFM_E_NONE},
+      {"m/config.json", BERT ", \"num_hidden_layers\": -1}", HFM_E_CONFIG_RANGE},
+      {"config.json", BERT ", \"num_hidden_layers\": 1000000000}", HFM_E_CONFIG_LIMIT},
+      {"config.json", BERT ", \"num_hidden_layers\": 1000000}", HFM_E_FILE_STRUCTURE},
+      {"config.json", BERT ", \"num_hidden_layers\": \"2\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", BERT ", \"hidden_act\": \"gelo\"}", HFM_E_CONFIG_VALUE},
+      {"config.json", BERT ", \"layer_norm_eps\": NaN}", HFM_E_CONFIG_TYPE},
+      {"config.json", BERT ", \"is_decoder\": \"no\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"model_type\": \"none\", \"hidden_size\": -1}", HFM_E_NONE},
+      {"config.json", "{\"model_type\": \"none\", \"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
+      {"generation_config.json", "{\"num_labels\": \"3\"}", HFM_E_NONE},
+  };
+#undef BERT
+  hfm_limits limits;
+  memset(&limits, 0, sizeof limits);
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_error error;
+    if (!CHECK_INT(verdict(cases[i].name, cases[i].text, strlen(cases[i].text), NULL, limits, &error), cases[i].item))
+      printf("    %s: %s\n", cases[i].text, error.message);
+    CHECK(cases[i].item == HFM_E_NONE || strstr(error.message, "weights files") == NULL);
+  }
+}
+
 /* F3: a configuration has the cap of configurations, any other JSON file that of an index. */
 static void test_caps(void) {
   hfm_limits limits;
@@ -98,6 +128,7 @@ static void test_index(void) {
 
 int main(void) {
   TEST(test_kinds);
+  TEST(test_configurations);
   TEST(test_caps);
   TEST(test_index);
   return check_report("test_check");
