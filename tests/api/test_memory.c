@@ -214,6 +214,35 @@ static void test_bounds_apart(void) {
   free(ids);
 }
 
+/* The same where keys and values are kept: a cache in pages has room for either without being a product of both. */
+static void test_bounds_apart_with_cache(void) {
+  static const int64_t shapes[][2] = {{1, 2000}, {600, 4}, {1, 2000}, {599, 3}};
+  int64_t *ids = (int64_t *)calloc(2400, sizeof *ids);
+  hfm_options options;
+  hfm_model *model;
+  hfm_session *session;
+  hfm_error error;
+  hfm_inputs in;
+  hfm_outputs out;
+  uint64_t first = 0;
+  memset(&options, 0, sizeof options);
+  memset(&in, 0, sizeof in);
+  options.packing = HFM_PACK_NEVER;
+  in.use_cache = 1;
+  model = load_fixture(FIXTURE("llama_base"), &options);
+  session = new_session(model, 1);
+  for (size_t i = 0; ids && i < HFM__COUNT(shapes); i++) {
+    in.input_ids = hfm_tensor_i64(ids, shapes[i][0], shapes[i][1]);
+    if (!CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK)) printf("  %s\n", error.message);
+    CHECK_INT(hfm_cache_crop(session, 0, &error), HFM_OK);
+    if (i == 0) first = hfm_session_memory(session);
+    CHECK(hfm_session_memory(session) < 4 * first);
+  }
+  hfm_session_free(session);
+  hfm_model_free(model);
+  free(ids);
+}
+
 /* A forward beyond the reservation for which there is no memory, whichever allocation it is that fails: what was
    reserved still runs without another one, and a cache goes on from where it was. */
 static void beyond_reservation(const subject *s, int32_t use_cache) {
@@ -654,6 +683,7 @@ int main(void) {
   TEST(test_no_allocation_elsewhere);
   TEST(test_no_allocation_beside_guards);
   TEST(test_bounds_apart);
+  TEST(test_bounds_apart_with_cache);
   TEST(test_beyond_reservation);
   TEST(test_estimate);
   TEST(test_failing_allocations);

@@ -176,6 +176,8 @@ static void fuzz_reload(fuzz_calls *c) {
     if (exact) {
       memcpy(exact, bytes, (size_t)left);
       fuzz_reason(hfm_cache_load(c->session, exact, left, &error), &error);
+      FUZZ_REQUIRE(error.code == HFM_OK || hfm_cache_length(c->session) == length,
+                   "a refused cache in place of the old one");
     }
     free(exact);
   }
