@@ -82,15 +82,39 @@
 #ifdef HFM__WITH_DISTILBERT
 #include "families/distilbert.c"
 #endif
+#ifdef HFM__WITH_CAUSAL
+#include "families/causal.c"
+#endif
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
-    defined(HFM__WITH_MIXTRAL)
+#ifdef HFM__WITH_OPT
+#include "families/opt.c"
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+#include "families/gpt_neox.c"
+#endif
+#ifdef HFM__WITH_GPT_NEO
+#include "families/gpt_neo.c"
+#endif
+#ifdef HFM__WITH_PHI
+#include "families/phi.c"
+#endif
+#ifdef HFM__WITH_FALCON
+#include "families/falcon.c"
+#endif
+#ifdef HFM__WITH_BLOOM
+#include "families/bloom.c"
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
 #include "families/decoder.c"
 #endif
 #ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_OLMO2
+#include "families/olmo2.c"
 #endif
 #ifdef HFM__WITH_GEMMA
 #include "families/gemma.c"
@@ -103,6 +127,9 @@
 #endif
 #ifdef HFM__WITH_MIXTRAL
 #include "families/mixtral.c"
+#endif
+#ifdef HFM__WITH_T5
+#include "families/t5.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

@@ -153,7 +153,7 @@ static void fuzz_reorder(fuzz_calls *c) {
 
 /* What the cache is as bytes comes back as it was; other bytes, in place of some or all of these, are taken or not. */
 static void fuzz_reload(fuzz_calls *c) {
-  enum { HEADER = 48 };
+  enum { HEADER = 56 };
   const uint64_t saved = hfm_cache_size(c->session), size = HFM__MAX(saved, (uint64_t)HEADER);
   uint8_t *bytes = (uint8_t *)calloc(1, (size_t)size), *again = (uint8_t *)malloc((size_t)size);
   const int64_t length = hfm_cache_length(c->session), batch = hfm_cache_batch(c->session);

@@ -3,6 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include <time.h>
 
 typedef struct check_case {
   const char *name, *text;
@@ -87,6 +88,29 @@ static void test_configurations(void) {
   }
 }
 
+/* C2: a list that every layer looks into is read once: so many steps, not as many for each of the layers. */
+static void test_long_list(void) {
+  static const char head[] = "{\"model_type\": \"qwen3_moe\", \"hidden_size\": 2, \"intermediate_size\": 1, "
+                             "\"moe_intermediate_size\": 1, \"num_attention_heads\": 1, \"num_key_value_heads\": 1, "
+                             "\"head_dim\": 2, \"vocab_size\": 1, \"num_experts\": 1, \"num_experts_per_tok\": 1, "
+                             "\"num_hidden_layers\": 2000, \"mlp_only_layers\": [0";
+  enum { NUMBERS = 300000 };
+  const size_t size = sizeof head - 1 + 2 * NUMBERS + 2;
+  char *text = (char *)malloc(size);
+  const clock_t before = clock();
+  hfm_limits limits;
+  hfm_error error;
+  if (!CHECK(text != NULL)) return;
+  memset(&limits, 0, sizeof limits);
+  memcpy(text, head, sizeof head - 1);
+  for (size_t i = 0; i < NUMBERS; i++) memcpy(text + sizeof head - 1 + 2 * i, ",7", 2);
+  memcpy(text + size - 2, "]}", 2);
+  if (!CHECK_INT(verdict("config.json", text, size, NULL, limits, &error), HFM_E_NONE))
+    printf("    %s\n", error.message);
+  CHECK((double)(clock() - before) < 4.0 * CLOCKS_PER_SEC);
+  free(text);
+}
+
 /* F3: a configuration has the cap of configurations, any other JSON file that of an index. */
 static void test_caps(void) {
   hfm_limits limits;
@@ -129,6 +153,7 @@ static void test_index(void) {
 int main(void) {
   TEST(test_kinds);
   TEST(test_configurations);
+  TEST(test_long_list);
   TEST(test_caps);
   TEST(test_index);
   return check_report("test_check");
