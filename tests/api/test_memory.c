@@ -334,6 +334,24 @@ static void test_estimate(void) {
   }
 }
 
+/* F6: causal masks of 2^62 elements, which GPT Neo counts among its buffers, are more than a number holds together. */
+static void test_estimate_of_too_much(void) {
+  static const char text[] =
+      "{\"model_type\": \"gpt_neo\", \"hidden_size\": 1, \"num_heads\": 1, \"num_layers\": 3, \"vocab_size\": 1, "
+      "\"intermediate_size\": 1, \"attention_types\": [[[\"global\"], 3]], \"max_position_embeddings\": 2147483647}";
+  hfm_options options;
+  hfm_memory_estimate estimate;
+  hfm_config *config = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  if (!CHECK_INT(hfm_config_parse(text, sizeof text - 1, NULL, &config, &error), HFM_OK)) return;
+  options.config = config;
+  if (CHECK_INT(hfm_estimate_memory(FIXTURE("gpt2_base"), &options, 1, 1, &estimate, &error), HFM_OK))
+    CHECK(estimate.weight_bytes == (uint64_t)INT64_MAX);
+  else printf("  %s\n", error.message);
+  hfm_config_free(config);
+}
+
 /* ---- Every allocation fails in turn ---- */
 
 static hfm_result whole_life(const subject *s, const hfm_options *options, const hfm_memory_file *files, size_t count,
@@ -691,6 +709,7 @@ int main(void) {
   TEST(test_bounds_apart_with_cache);
   TEST(test_beyond_reservation);
   TEST(test_estimate);
+  TEST(test_estimate_of_too_much);
   TEST(test_failing_allocations);
   TEST(test_from_memory);
   TEST(test_memory_files_that_lack);
