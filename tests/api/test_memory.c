@@ -649,6 +649,7 @@ static const char *const keys[] = {
     "num_channels", "pooler_output_size", "pad_token_id", "sliding_window", "max_window_layers",
     "num_experts", "num_experts_per_tok", "moe_intermediate_size"};
 
+/* `key` NULL: all that there are. */
 static void ask(const char *dir, const char *key, int64_t value, int32_t no_layers) {
   failing_alloc memory;
   hfm_options options;
@@ -662,7 +663,9 @@ static void ask(const char *dir, const char *key, int64_t value, int32_t no_laye
   memset(&options, 0, sizeof options);
   options.task = HFM_TASK_FROM_CONFIG;
   CHECK_INT(hfm_config_from_pretrained(dir, NULL, &config, &error), HFM_OK);
-  hfm_config_set_int(config, key, value, &error);
+  for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+    if (key ? strcmp(keys[k], key) == 0 : hfm_config_has(config, keys[k]))
+      hfm_config_set_int(config, keys[k], value, &error);
   if (no_layers) {
     hfm_config_set_int(config, "num_hidden_layers", 0, &error);
     hfm_config_remove(config, "layer_types", &error);
@@ -674,7 +677,8 @@ static void ask(const char *dir, const char *key, int64_t value, int32_t no_laye
   result = hfm_from_pretrained(dir, &options, &model, &error);
   seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
   if (!CHECK(seconds < 1.0) || !CHECK(memory.peak_bytes < 64 << 20))
-    printf("  %s: %s = %lld: %.2f s, %lld bytes\n", dir, key, (long long)value, seconds, (long long)memory.peak_bytes);
+    printf("  %s: %s = %lld: %.2f s, %lld bytes\n", dir, key ? key : "all", (long long)value, seconds,
+           (long long)memory.peak_bytes);
   CHECK((result == HFM_OK) == (model != NULL));
   if (result) CHECK(error.message[0] != 0 && error.item != 0);
   else { /* it runs, or says why not */
@@ -694,6 +698,7 @@ static void ask(const char *dir, const char *key, int64_t value, int32_t no_laye
 static void test_impossible(void) {
   const int64_t values[] = {1000000000, INT32_MAX, INT64_MAX, (int64_t)1 << 32, 0, -1, INT64_MIN, 1000003};
   for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+    for (int32_t no_layers = 0; no_layers < 2; no_layers++) ask(families[f], NULL, INT32_MAX, no_layers);
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
       for (size_t v = 0; v < sizeof values / sizeof *values; v++) ask(families[f], keys[k], values[v], 0);
       ask(families[f], keys[k], 1000000000, 1);

@@ -72,6 +72,10 @@ static void test_configurations(void) {
       {"config.json", BERT ", \"hidden_act\": \"gelo\"}", HFM_E_CONFIG_VALUE},
       {"config.json", BERT ", \"layer_norm_eps\": NaN}", HFM_E_CONFIG_TYPE},
       {"config.json", BERT ", \"is_decoder\": \"no\"}", HFM_E_CONFIG_TYPE},
+      {"config.json",
+       "{\"model_type\": \"phi3\", \"hidden_size\": 8, \"num_attention_heads\": 2147483647, "
+       "\"num_key_value_heads\": 2147483647, \"head_dim\": 2147483647}",
+       HFM_E_CONFIG_RANGE}, /* F6: three times their product is more than 2^63 */
       {"config.json", "{\"model_type\": \"none\", \"hidden_size\": -1}", HFM_E_NONE},
       {"config.json", "{\"model_type\": \"none\", \"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
       {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
