@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "78f13e2dae4c3f00" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f9e59c3e12b118cc" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -642,7 +642,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -794,7 +795,8 @@ HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
    once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
    like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
-   largest batch and length so far, or for its own shape where both together would take much more. */
+   largest batch and length so far, or for its own shape where both together would take much more. Where there is no
+   memory for that, what was reserved still runs. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -4657,8 +4659,15 @@ HFM__PRIVATE void hfm__zip_close(hfm__zip *zip) {
   memset(zip, 0, sizeof *zip);
 }
 
+/* "byte N: zip entry 'name': problem"; `entry` NULL: of the whole archive. */
 HFM__PRIVATE hfm_result hfm__zip_bad(const hfm__zip *zip, const char *entry, uint64_t offset, hfm_error *error,
-                                     const char *problem) {
+                                     const char *format, ...) {
+  char problem[320];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   if (entry)
     return hfm__fail(error, HFM_E_ZIP_STRUCTURE, zip->file->name, entry, offset, "byte %u: zip entry %q: %s", offset,
                      entry, problem);
@@ -4683,20 +4692,23 @@ HFM__PRIVATE hfm_result hfm__zip_end64(const hfm__zip *zip, uint64_t end, hfm__z
   at = hfm__le64(locator + 8);
   end -= HFM__ZIP_LOCATOR64_SIZE;
   if (hfm__le32(locator + 4) != 0 || hfm__le32(locator + 16) != 1)
-    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   if (at > end || end - at < HFM__ZIP_END64_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator points outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator must point to a record before it, found byte %u", at);
   result = hfm__file_read(zip->file, at, record, sizeof record, error);
   if (result != HFM_OK) return result;
   size = hfm__le64(record + 4);
   if (hfm__le32(record) != HFM__ZIP_END64 || size != end - at - 12)
-    return hfm__zip_bad(zip, NULL, at, error, "no zip64 end record where its locator says");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip64 end record that reaches to its locator, byte %u, expected", end);
   if (hfm__le32(record + 16) != 0 || hfm__le32(record + 20) != 0 || hfm__le64(record + 24) != hfm__le64(record + 32))
-    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on one disk expected, found one on several");
   if ((dir->entries != 0xffff && dir->entries != hfm__le64(record + 32)) ||
       (dir->size != 0xffffffff && dir->size != hfm__le64(record + 40)) ||
       (dir->offset != 0xffffffff && dir->offset != hfm__le64(record + 48)))
-    return hfm__zip_bad(zip, NULL, at, error, "the zip64 end record and the plain one contradict each other");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "the zip64 end record says %u entries in %u bytes at byte %u, but the plain one %u in %u at %u",
+                        hfm__le64(record + 32), hfm__le64(record + 40), hfm__le64(record + 48), dir->entries, dir->size,
+                        dir->offset);
   dir->entries = hfm__le64(record + 32);
   dir->size = hfm__le64(record + 40);
   dir->offset = hfm__le64(record + 48);
@@ -4712,7 +4724,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   uint64_t i, end;
   hfm_result result;
   if (size < HFM__ZIP_END_SIZE)
-    return hfm__zip_bad(zip, NULL, size, error, "too short for a zip archive (is the download complete?)");
+    return hfm__zip_bad(zip, NULL, size, error,
+                        "a zip archive has at least %u bytes, found %u (is the download complete?)",
+                        (uint64_t)HFM__ZIP_END_SIZE, size);
   result = hfm__file_bytes(zip->file, size - reach, reach, &tail, &owned, error);
   if (result != HFM_OK) return result;
   for (i = reach - HFM__ZIP_END_SIZE + 1; i-- > 0;)
@@ -4721,10 +4735,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   if (i >= reach) {
     result = hfm__zip_bad(zip, NULL, size, error, "a zip archive without its end record (is the download complete?)");
   } else if (hfm__le16(tail + i + 20) != size - end - HFM__ZIP_END_SIZE) {
-    result = hfm__zip_bad(zip, NULL, end, error, "the end record does not reach the end of the file");
+    result = hfm__zip_bad(zip, NULL, end, error,
+                          "the end record and its comment must reach the file's last byte, %u, but end at %u", size,
+                          end + HFM__ZIP_END_SIZE + hfm__le16(tail + i + 20));
   } else if (hfm__le16(tail + i + 4) != 0 || hfm__le16(tail + i + 6) != 0 ||
              hfm__le16(tail + i + 8) != hfm__le16(tail + i + 10)) {
-    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   } else {
     dir->entries = hfm__le16(tail + i + 10);
     dir->size = hfm__le32(tail + i + 12);
@@ -4735,9 +4751,13 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
   if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory lies outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory is too small for its number of entries");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must have from 1 to %u entries in its %u bytes, found %u",
+                        dir->size / HFM__ZIP_CENTRAL_SIZE, dir->size, dir->entries);
   return HFM_OK;
 }
 
@@ -4774,17 +4794,20 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   size_t name_size, extra_size;
   char *name;
   if (left < HFM__ZIP_CENTRAL_SIZE || hfm__le32(record) != HFM__ZIP_CENTRAL)
-    return hfm__zip_bad(zip, NULL, at, error, "an entry of the zip directory expected");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "an entry of the zip directory expected, found something else in %u bytes", left);
   name_size = hfm__le16(record + 28);
   extra_size = hfm__le16(record + 30);
   *used = HFM__ZIP_CENTRAL_SIZE + (uint64_t)name_size + extra_size + hfm__le16(record + 32);
-  if (*used > left) return hfm__zip_bad(zip, NULL, at, error, "an entry reaches beyond the zip directory");
+  if (*used > left)
+    return hfm__zip_bad(zip, NULL, at, error, "an entry has %u bytes, but the zip directory only %u more", *used, left);
   name = hfm__arena_copy(&zip->arena, (const char *)record + HFM__ZIP_CENTRAL_SIZE, name_size);
   if (!name) return hfm__fail_memory(error, "a zip directory", 0);
   for (size_t i = 0; i < name_size; i++)
     if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
-      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error, "a control character in an entry's name");
-  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry without a name");
+      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error,
+                          "an entry's name without control characters expected, found %q", name);
+  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry's name expected, found none");
   entry->name = name;
   packed = hfm__le32(record + 20);
   entry->size = hfm__le32(record + 24);
@@ -4794,7 +4817,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   fields[2] = &entry->header;
   if (!hfm__zip_extra64(record + HFM__ZIP_CENTRAL_SIZE + name_size, extra_size, fields))
     return hfm__zip_bad(zip, name, at, error, "its zip64 block does not hold exactly the fields that are missing");
-  if (hfm__le16(record + 34) != 0) return hfm__zip_bad(zip, name, at, error, "on another disk");
+  if (hfm__le16(record + 34) != 0)
+    return hfm__zip_bad(zip, name, at, error, "must be on disk 0, found %u", (uint64_t)hfm__le16(record + 34));
   if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
                      "byte %u: zip entry %q is encrypted or patched", at + 8, name);
@@ -4816,21 +4840,30 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
   hfm_result result;
   int same;
   if (at > dir->offset || dir->offset - at < HFM__ZIP_LOCAL_SIZE + name_size)
-    return hfm__zip_bad(zip, entry->name, record, error, "its local header lies outside of the file");
+    return hfm__zip_bad(zip, entry->name, record, error,
+                        "its local header must lie before the directory, byte %u, found it at byte %u", dir->offset,
+                        at);
   result = hfm__file_read(zip->file, at, header, sizeof header, error);
   if (result != HFM_OK) return result;
-  if (hfm__le32(header) != HFM__ZIP_LOCAL) return hfm__zip_bad(zip, entry->name, at, error, "no local header there");
+  if (hfm__le32(header) != HFM__ZIP_LOCAL)
+    return hfm__zip_bad(zip, entry->name, at, error, "its local header expected, found none");
   if (hfm__le16(header + 6) & HFM__ZIP_REFUSED_FLAGS || hfm__le16(header + 8) != 0 ||
       hfm__le16(header + 26) != name_size)
-    return hfm__zip_bad(zip, entry->name, at, error, "its local header contradicts the directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
+                        (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
+                        (uint64_t)hfm__le16(header + 26));
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
   hfm__free(&zip->arena.mem, owned, name_size);
-  if (!same) return hfm__zip_bad(zip, entry->name, at, error, "its local header has another name");
+  if (!same)
+    return hfm__zip_bad(zip, entry->name, at, error, "the same name in its local header expected, found another");
   entry->offset = at + HFM__ZIP_LOCAL_SIZE + name_size + hfm__le16(header + 28);
   if (entry->offset > dir->offset || entry->size > dir->offset - entry->offset)
-    return hfm__zip_bad(zip, entry->name, at, error, "its data reaches into the zip directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its %u bytes from byte %u on must end before the directory, byte %u", entry->size,
+                        entry->offset, dir->offset);
   return HFM_OK;
 }
 
@@ -4851,13 +4884,15 @@ HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
   for (size_t i = 1; i < zip->count; i++) {
     const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
     if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error, "overlaps the entry before it");
+      return hfm__zip_bad(zip, entry->name, entry->header, error,
+                          "must begin behind the entry before it, which ends at byte %u",
+                          before->offset + before->size);
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
     if (hfm__zip_name_order(sorted[i - 1], sorted[i]) == 0)
       return hfm__zip_bad(zip, ((const hfm__zip_entry *)sorted[i])->name, ((const hfm__zip_entry *)sorted[i])->header,
-                          error, "a name that another entry has too");
+                          error, "a name that no other entry has expected, found two");
   return HFM_OK;
 }
 
@@ -4866,10 +4901,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_root(hfm__zip *zip, hfm_error *error) {
   const char *first = zip->entries[0].name, *slash = strchr(first, '/');
   const size_t size = slash ? (size_t)(slash - first) : 0;
   if (!size)
-    return hfm__zip_bad(zip, first, zip->entries[0].header, error, "not in a folder, as all entries of torch.save are");
+    return hfm__zip_bad(zip, first, zip->entries[0].header, error,
+                        "must be in a folder, as all entries of torch.save are");
   for (size_t i = 0; i < zip->count; i++)
     if (strncmp(zip->entries[i].name, first, size + 1) != 0)
-      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error, "not in the folder of the others");
+      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error,
+                          "must be in the folder of the others, as %q is", first);
   zip->root = hfm__arena_copy(&zip->arena, first, size);
   return zip->root ? HFM_OK : hfm__fail_memory(error, "a zip directory", 0);
 }
@@ -4899,7 +4936,8 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
     if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, dir.offset + at, error);
   }
   if (result == HFM_OK && at != dir.size)
-    result = hfm__zip_bad(zip, NULL, dir.offset + at, error, "bytes of the zip directory are left over");
+    result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
+                          "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
   if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);
@@ -6136,14 +6174,13 @@ HFM__PRIVATE hfm_result hfm__torch_byte_order(hfm__torch *t) {
   hfm_result result;
   if (!entry) return HFM_OK;
   memset(order, 0, sizeof order);
-  if (entry->size < sizeof order) {
-    result = hfm__file_read(t->file, entry->offset, order, entry->size, t->error);
-    if (result != HFM_OK) return result;
-  }
+  result = hfm__file_read(t->file, entry->offset, order, HFM__MIN(entry->size, (uint64_t)sizeof order - 1), t->error);
+  if (result != HFM_OK) return result;
   t->big_endian = hfm__equal(order, "big");
-  if (t->big_endian || hfm__equal(order, "little")) return HFM_OK;
+  if ((t->big_endian || hfm__equal(order, "little")) && entry->size == strlen(order)) return HFM_OK;
   return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, entry->name, entry->offset,
-                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\"", entry->offset);
+                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\", found %u bytes, %q", entry->offset,
+                   entry->size, order);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry *entry) {
@@ -6195,9 +6232,28 @@ HFM__PRIVATE hfm_result hfm__torch_read_zip(hfm__torch *t) {
 
 /* ---- Legacy stream ---- */
 
-HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, uint64_t offset, const char *problem) {
+/* "byte N: legacy .bin file: storage 'key': problem"; `storage` NULL: of the whole file. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, const hfm__torch_record *storage, uint64_t offset,
+                                              const char *format, ...) {
+  char problem[512];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  if (storage) {
+    hfm__text_str(&text, "storage ");
+    hfm__text_quoted(&text, storage->key.text, storage->key.size);
+    hfm__text_str(&text, ": ");
+  }
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   return hfm__fail(t->error, HFM_E_TORCH_LEGACY, t->file->name, NULL, offset, "byte %u: legacy .bin file: %s", offset,
                    problem);
+}
+
+/* The same, where a pickle holds something else. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_found(const hfm__torch *t, uint32_t object, const char *expected) {
+  return hfm__torch_legacy_bad(t, NULL, t->pickle.op, "%s expected, found %s", expected,
+                               hfm__pickle_kinds[t->pickle.objects[object].kind]);
 }
 
 HFM__PRIVATE int hfm__torch_record_order(const void *a, const void *b) {
@@ -6224,7 +6280,7 @@ HFM__PRIVATE hfm_result hfm__torch_locate_record(hfm__torch *t, const hfm__torch
                                                  uint64_t bytes, uint64_t *offset) {
   const hfm__torch_record *record = hfm__torch_find_record(t, storage->key, storage->key_size);
   if (!record || record->numel * record->itemsize != bytes)
-    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage is not in the file with that size");
+    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage of %u bytes is not in the file", bytes);
   *offset = record->offset;
   return HFM_OK;
 }
@@ -6245,11 +6301,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
                      "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
-    return hfm__torch_legacy_bad(t, p->op, "protocol version 1001 expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_INT)) return hfm__torch_legacy_found(t, root, "the protocol's version");
+  if (p->objects[root].u.integer != 1001)
+    return hfm__torch_legacy_bad(t, NULL, p->op, "version 1001 of the protocol expected, found %i",
+                                 p->objects[root].u.integer);
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_bad(t, p->op, "a dict of the system expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_found(t, root, "a dict of the system");
   m = hfm__torch_members_of(p, root);
   while (hfm__torch_next_member(&m, &key, &value))
     if (hfm__pickle_text_is(p, key, "little_endian"))
@@ -6266,7 +6324,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   size_t n = 0;
   for (uint32_t cell = p->objects[list].a; cell; cell = p->cells[cell].next) {
     const hfm__pickle_object *key = &p->objects[p->cells[cell].value];
-    if (key->kind != HFM__PK_STRING) return hfm__torch_legacy_bad(t, p->op, "the storages' keys must be strings");
+    if (key->kind != HFM__PK_STRING)
+      return hfm__torch_legacy_found(t, p->cells[cell].value, "strings as the storages' keys");
     records[n].key.text = (const char *)p->data + key->a;
     records[n].key.size = key->b;
     t->by_key[n] = &records[n];
@@ -6275,21 +6334,29 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   hfm__sort(t->by_key, t->by_key + n, n, hfm__torch_record_order);
   for (size_t i = 1; i < n; i++)
     if (hfm__torch_record_order(t->by_key[i - 1], t->by_key[i]) == 0)
-      return hfm__torch_legacy_bad(t, p->op, "a storage is listed twice");
+      return hfm__torch_legacy_bad(t, (const hfm__torch_record *)t->by_key[i], p->op,
+                                   "must be listed once, found twice");
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
+    if (!record) {
+      hfm__torch_record absent;
+      memset(&absent, 0, sizeof absent);
+      absent.key.text = storage.key;
+      absent.key.size = storage.key_size;
+      return hfm__torch_legacy_bad(t, &absent, p->op, "is a tensor's, but not in the list of storages");
+    }
     if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
-      return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
+      return hfm__torch_legacy_bad(t, record, p->op, "has %u elements of %u bytes for one tensor, %u of %u for another",
+                                   record->numel, record->itemsize, storage.numel, storage.itemsize);
     record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)
-    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, p->op, "a storage is listed that no tensor uses");
+    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, &records[i], p->op, "is listed, but no tensor uses it");
   return HFM_OK;
 }
 
@@ -6301,18 +6368,26 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_storages(hfm__torch *t, hfm__torch_rec
     uint8_t count[8];
     uint64_t bytes;
     hfm_result result;
-    if (size - at < 8) return hfm__torch_legacy_bad(t, at, "a storage is missing (is the download complete?)");
+    if (size - at < 8)
+      return hfm__torch_legacy_bad(
+          t, &records[i], at, "expected, but the file has only %u more bytes (is the download complete?)", size - at);
     result = hfm__file_read(t->file, at, count, 8, t->error);
     if (result != HFM_OK) return result;
     if (hfm__le64(count) != records[i].numel)
-      return hfm__torch_legacy_bad(t, at, "a storage has another number of elements than its tensors say");
+      return hfm__torch_legacy_bad(t, &records[i], at, "must have %u elements, as its tensors say, found %u",
+                                   records[i].numel, hfm__le64(count));
     at += 8;
     if (!hfm__mul64(records[i].numel, records[i].itemsize, &bytes) || bytes > size - at)
-      return hfm__torch_legacy_bad(t, at, "a storage reaches beyond the end of the file (is the download complete?)");
+      return hfm__torch_legacy_bad(t, &records[i], at,
+                                   "%u elements of %u bytes expected, but the file has only %u bytes more (is the "
+                                   "download complete?)",
+                                   records[i].numel, records[i].itemsize, size - at);
     records[i].offset = at;
     at += bytes;
   }
-  return at == size ? HFM_OK : hfm__torch_legacy_bad(t, at, "bytes follow the last storage");
+  return at == size
+             ? HFM_OK
+             : hfm__torch_legacy_bad(t, NULL, at, "nothing after the last storage expected, found %u bytes", size - at);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
@@ -6325,7 +6400,7 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
   if (result == HFM_OK) result = hfm__pickle_run(p, &object);
   if (result == HFM_OK) result = hfm__pickle_run(p, &list);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_bad(t, p->op, "a list of storages expected");
+  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_found(t, list, "a list of storages");
   count = p->objects[list].u.count;
   if (count) {
     records = (hfm__torch_record *)hfm__alloc_zero(mem, count * sizeof *records);
@@ -19294,6 +19369,7 @@ typedef struct hfm__builder {
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
   uint64_t parameter_budget, element_budget;
+  int32_t from_files; /* 1: these are what the weights files hold; 0: what no model needs */
   double initializer_range;
   const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
@@ -19406,7 +19482,9 @@ HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
   if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
-                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+                          b->from_files ? "%q asks for %i layers, but the weights files hold too few tensors for them"
+                                        : "%q asks for %i layers, more than any model has",
+                          key, layers);
   return hfm__ok(b) ? layers : 0;
 }
 
@@ -19551,8 +19629,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }
@@ -23438,6 +23518,10 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
+                          "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
+                          self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
@@ -27116,14 +27200,23 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   return sum;
 }
 
+/* Adds what a tensor takes. What a configuration asks for may be more than can be counted: INT64_MAX then. */
+HFM__PRIVATE void hfm__footprint_add(int64_t *sum, int64_t elements, hfm_dtype dtype) {
+  uint64_t bytes;
+  if (hfm__mul64((uint64_t)elements, (uint64_t)hfm_dtype_bits(dtype) / 8, &bytes) &&
+      bytes <= (uint64_t)(INT64_MAX - *sum))
+    *sum += (int64_t)bytes;
+  else *sum = INT64_MAX;
+}
+
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers) {
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) sum += hfm__parameter_elements(p) * (hfm_dtype_bits(p->dtype) / 8);
+    if (!p->tied_to) hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
-    sum += model->tree.buffers[i].elements * (hfm_dtype_bits(model->tree.buffers[i].dtype) / 8);
+    hfm__footprint_add(&sum, model->tree.buffers[i].elements, model->tree.buffers[i].dtype);
   return sum;
 }
 
@@ -27370,6 +27463,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
+  b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files &&
@@ -27779,16 +27873,29 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
-/* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
+HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
+  const hfm__program *program = session->programs;
+  while (program && !program->reserved) program = program->next;
+  return program != NULL;
+}
+
+/* Makes a block of at least `bytes` usable bytes. The old contents are gone. What is reserved can still run where there
+   is no memory for more: only without a reservation is the old block given back before the new one is there. */
 HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
                                            const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
+  uint8_t *larger;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
+  if (!hfm__session_reserved(session)) {
+    hfm__free(mem, *block, *size);
+    *block = NULL;
+    *size = 0;
+  }
+  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
-  *size = 0;
-  *block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!*block) return hfm__fail_memory(error, what, bytes);
+  *block = larger;
   *size = bytes;
   return HFM_OK;
 }
@@ -27799,7 +27906,6 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
-  session->worker_scratch = 0;
   result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
   if (result != HFM_OK) return result;
   session->worker_scratch = each;
@@ -28286,13 +28392,16 @@ HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
   return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
 }
 
+/* UINT64_MAX: more than there can be. */
 HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
-  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8;
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8, each;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
     const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
-    bytes += (uint64_t)extent->rows * (uint64_t)(span.end - span.first) *
-             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+    if (!hfm__mul64((uint64_t)extent->rows, (uint64_t)(span.end - span.first), &each) ||
+        !hfm__mul64(each, (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8)), &each) ||
+        !hfm__add64(bytes, each, &bytes))
+      return UINT64_MAX;
   }
   return bytes;
 }
@@ -28550,8 +28659,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
-   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;
@@ -28569,6 +28678,34 @@ HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *pat
     result = reader.result;
   hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}
+
+/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
+   Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  hfm_options services;
+  hfm_model *model;
+  char *text;
+  size_t size;
+  hfm_result result;
+  memset(&services, 0, sizeof services);
+  if (options) {
+    services.allocator = options->allocator;
+    services.io = options->io;
+    services.limits = options->limits;
+  }
+  result = hfm__model_new(&services, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
+  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
+  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, &services, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  hfm_model_free(model);
   return result;
 }
 
@@ -28595,6 +28732,7 @@ HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *
   if (hfm__ends_with(name, ".json")) {
     if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
     if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
     return hfm__check_json(ctx, path, error);
   }
   result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);

@@ -333,7 +333,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -485,7 +486,8 @@ HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
    once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
    like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
-   largest batch and length so far, or for its own shape where both together would take much more. */
+   largest batch and length so far, or for its own shape where both together would take much more. Where there is no
+   memory for that, what was reserved still runs. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
