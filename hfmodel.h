@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2eebbb6f181f5919" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "528f04c919230369" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -935,20 +935,28 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
 #if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <errno.h>
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  const int saved = errno;
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
+  errno = saved;
+}
 /* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
   return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
 }
-/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+/* Asks for huge pages in the whole ones of a block that was so aligned. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
-    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+    hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 }
 #else
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
@@ -956,9 +964,13 @@ HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t s
   (void)size;
   return 64;
 }
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   (void)mem;
   (void)block;
+  (void)size;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  (void)range;
   (void)size;
 }
 #endif
@@ -2514,6 +2526,7 @@ HFM__PRIVATE const void *hfm__system_map(void *ctx, void *handle) {
   map = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
   errno = saved;
   if (map == MAP_FAILED) return NULL;
+  hfm__ask_huge_pages(map, file->size); /* then it is read in large pieces, and one page fault shows each */
   file->map = map;
   return map;
 }
@@ -16891,7 +16904,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      if (packing->policy == HFM_PACK_EAGER)
+        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -16967,7 +16981,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 
