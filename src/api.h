@@ -227,8 +227,8 @@ typedef struct hfm_options {
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
                                   has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
                                   stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
-                                  and replays, not for speed. An error where a build can't promise that ("Numbers") */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests and
+                                  replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
 /* Reads config.json (and generation_config.json, if any) of a directory or cached repository.

@@ -175,8 +175,8 @@ NUMBERS
   too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
-  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
-  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
+  every machine, compiler and instruction set, about five times slower. Builds that can't promise it
   (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
   about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
   promised.

@@ -65,11 +65,17 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* options.strict: the same bits on every machine. */
+/* options.strict: the same bits on every machine, with its instructions. */
 HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #if HFM__WITH_STRICT
   (void)error;
   cpu->kernels = &hfm__kernels_strict;
+#if HFM__WITH_AVX2
+  if (cpu->isa >= HFM_ISA_AVX2) cpu->kernels = &hfm__kernels_strict_avx2;
+#endif
+#if HFM__WITH_AVX512
+  if (cpu->isa >= HFM_ISA_AVX512) cpu->kernels = &hfm__kernels_strict_avx512;
+#endif
   cpu->name = "strict";
   return HFM_OK;
 #else

@@ -31,13 +31,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -47,8 +47,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 #include "kernel_tile.h"
 
 #ifdef hfm__v_dot_bf16
@@ -91,12 +91,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -104,15 +104,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {

@@ -78,10 +78,13 @@ typedef struct hfm__attention {
   int64_t ldo;
 } hfm__attention;
 
-#define HFM__KERNEL_LIST(X) \
+#define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
   X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
+  X(attention, (const hfm__attention *a))
+
+#define HFM__ROW_KERNEL_LIST(X) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
@@ -89,8 +92,9 @@ typedef struct hfm__attention {
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
   X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)) \
-  X(attention, (const hfm__attention *a))
+  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))
+
+#define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
@@ -113,3 +117,4 @@ typedef struct hfm__kernels {
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */
+#define HFM__ROW_FN(name) HFM__JOIN(hfm__##name##_, HFM__ROW_SUFFIX) /* its kernel on rows */

@@ -15,14 +15,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -41,6 +42,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -122,7 +124,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
    the piece before has left it, so its order of additions is the same. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
   int64_t first, p;
