@@ -5,9 +5,9 @@
 
    Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured, too:
    FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one second to
-   the next where others share the machine. A line gives the best and the median rate, and of their rounds' rates the
-   best and median share of the greater of the two peaks. Weights are cold: each call takes the next of many copies;
-   "of read" is how fast they are read. FILTER: only cases whose name contains one. */
+   the next where others share the machine. A line gives the best rate with its share of the greater of the two peaks
+   beside it, and the medians of rates and shares. Weights are cold: each call takes the next of many copies; "of read"
+   is how fast they are read. FILTER: only cases whose name contains one. */
 #define _GNU_SOURCE
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
@@ -34,7 +34,7 @@ typedef struct bench_case {
   int32_t kept; /* weights are kept panels */
   uint64_t weight_bytes;
   int64_t turn;
-  double rate[MAX_ROUNDS], share[MAX_ROUNDS], of_read[MAX_ROUNDS];
+  double rate[MAX_ROUNDS], share[MAX_ROUNDS], of_read[MAX_ROUNDS], best_share, best_of_read;
 } bench_case;
 
 static struct {
@@ -331,7 +331,8 @@ static void sample(bench_case *c, int round) {
   if (c->unit < PEAKS) peak = peak_now(c->unit);
   c->rate[round] = rate_of(c);
   if (c->unit < PEAKS) c->share[round] = c->rate[round] / HFM__MAX(peak, peak_now(c->unit));
-  if (read) c->of_read[round] = c->rate[round] / c->work * (double)c->weight_bytes / HFM__MAX(bytes, peak_now(UNIT_BYTES));
+  if (!read) return;
+  c->of_read[round] = c->rate[round] / c->work * (double)c->weight_bytes / HFM__MAX(bytes, peak_now(UNIT_BYTES));
 }
 
 static int wanted(const char *name, char **filters, int count) {
@@ -364,32 +365,39 @@ static void report(int rounds, int json) {
   static const char *units[] = {"GF/s", "GB/s", "GF/s", "Gelem/s"};
   int i;
   for (i = 0; i < case_count; i++) {
-    qsort(cases[i].rate, (size_t)rounds, sizeof(double), compare);
-    qsort(cases[i].share, (size_t)rounds, sizeof(double), compare);
-    qsort(cases[i].of_read, (size_t)rounds, sizeof(double), compare);
+    bench_case *c = &cases[i];
+    int round, best = 0;
+    for (round = 1; round < rounds; round++)
+      if (c->rate[round] > c->rate[best]) best = round;
+    c->best_share = c->share[best];
+    c->best_of_read = c->of_read[best];
+    qsort(c->rate, (size_t)rounds, sizeof(double), compare);
+    qsort(c->share, (size_t)rounds, sizeof(double), compare);
+    qsort(c->of_read, (size_t)rounds, sizeof(double), compare);
   }
   if (json)
     printf("{\"isa\": \"%s\", \"threads\": %d, \"rounds\": %d, \"fma_gflops\": %.1f, \"read_gbytes\": %.1f, "
            "\"cases\": [",
            bench.cpu.name, (int)bench.threads, rounds, bench.most[UNIT_FLOPS] * 1e-9, bench.most[UNIT_BYTES] * 1e-9);
   else
-    printf("isa %s, threads %d, rounds %d: FMA peak %.1f to %.1f GF/s, of bf16 pairs %.1f to %.1f, read %.1f to %.1f GB/s\n",
-           bench.cpu.name, (int)bench.threads, rounds, bench.least[UNIT_FLOPS] * 1e-9, bench.most[UNIT_FLOPS] * 1e-9,
+    printf("isa %s, threads %d, rounds %d: FMA peak %.1f to %.1f GF/s, of bf16 pairs %.1f to %.1f, "
+           "read %.1f to %.1f GB/s\n", bench.cpu.name, (int)bench.threads, rounds, bench.least[UNIT_FLOPS] * 1e-9, bench.most[UNIT_FLOPS] * 1e-9,
            bench.least[UNIT_PAIRS] * 1e-9, bench.most[UNIT_PAIRS] * 1e-9, bench.least[UNIT_BYTES] * 1e-9,
            bench.most[UNIT_BYTES] * 1e-9);
   for (i = 0; i < case_count; i++) {
     const bench_case *c = &cases[i];
     const double best = c->rate[rounds - 1], median = c->rate[rounds / 2];
-    const double top = c->share[rounds - 1], middle = c->share[rounds / 2];
+    const double middle = c->share[rounds / 2];
     if (json) {
       printf("%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"best\": %.3f, \"median\": %.3f", i ? "," : "", c->name,
              units[c->unit], best * 1e-9, median * 1e-9);
-      if (c->unit < PEAKS) printf(", \"best_share\": %.3f, \"median_share\": %.3f", top, middle);
+      if (c->unit < PEAKS) printf(", \"best_share\": %.3f, \"median_share\": %.3f", c->best_share, middle);
       printf("}");
     } else if (c->unit < PEAKS) {
-      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%", c->name, best * 1e-9, units[c->unit], 100 * top,
+      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%", c->name, best * 1e-9, units[c->unit], 100 * c->best_share,
              median * 1e-9, 100 * middle);
-      if (c->of_read[0] > 0) printf("   of read %5.1f %%, %5.1f %%", 100 * c->of_read[rounds - 1], 100 * c->of_read[rounds / 2]);
+      if (c->of_read[0] > 0)
+        printf("   of read %5.1f %%, %5.1f %%", 100 * c->best_of_read, 100 * c->of_read[rounds / 2]);
       printf("\n");
     } else {
       printf("%-40s best %8.2f %-7s           median %8.2f\n", c->name, best * 1e-9, units[c->unit], median * 1e-9);
