@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f9e59c3e12b118cc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "558bd5ddcf2ded5a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -137,8 +137,9 @@ MEMORY AND OWNERSHIP
     session keeps its model alive: free them in any order.
   - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
   - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
-  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
-    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - Weights are mapped, in huge pages where the system has them: it loads them as they are touched and may drop them
+    again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
+    options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
@@ -184,11 +185,12 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
+  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
-  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
-  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
+  every machine, compiler and instruction set, about five times slower. Builds that can't promise it
   (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
   about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
   promised.
@@ -534,9 +536,10 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
-                                  stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
+                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
+                                  default */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
                                   and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
@@ -996,20 +999,28 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
 #if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <errno.h>
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  const int saved = errno;
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
+  errno = saved;
+}
 /* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
   return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
 }
-/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+/* Asks for huge pages in the whole ones of a block that was so aligned. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
-    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+    hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 }
 #else
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
@@ -1017,9 +1028,13 @@ HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t s
   (void)size;
   return 64;
 }
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   (void)mem;
   (void)block;
+  (void)size;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  (void)range;
   (void)size;
 }
 #endif
@@ -2173,6 +2188,10 @@ HFM__INLINE double hfm__exact(double x) {
 /* c + a * b, rounded twice */
 HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
 
+/* b where a comparison with NaN decides. */
+HFM__INLINE double hfm__exact_max(double a, double b) { return a > b ? a : b; }
+HFM__INLINE double hfm__exact_min(double a, double b) { return a < b ? a : b; }
+
 /* c[0] x^(n-1) + c[1] x^(n-2) + ... + c[n-1] */
 HFM__INLINE double hfm__exact_series(double x, const double *c, int32_t n) {
   double sum = c[0];
@@ -2186,6 +2205,11 @@ HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
   double f;
   memcpy(&f, &bits, sizeof f);
   return f;
+}
+
+/* x 2^n; beyond 200 as for 200. */
+HFM__INLINE double hfm__exact_scale(double x, double n) {
+  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
 }
 
 /* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */
@@ -2575,6 +2599,7 @@ HFM__PRIVATE const void *hfm__system_map(void *ctx, void *handle) {
   map = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
   errno = saved;
   if (map == MAP_FAILED) return NULL;
+  hfm__ask_huge_pages(map, file->size); /* then it is read in large pieces, and one page fault shows each */
   file->map = map;
   return map;
 }
@@ -8470,7 +8495,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
-  int32_t index;
+  int32_t index, count; /* of so many; 0: it is alone. Each takes the next chunk that none has taken */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */
@@ -8697,8 +8722,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
+enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
@@ -8729,12 +8754,13 @@ typedef struct hfm__ahead {
 
 /* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
    and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. */
+   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
+  int32_t fetch;
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
@@ -8775,10 +8801,13 @@ typedef struct hfm__attention {
   int64_t ldo;
 } hfm__attention;
 
-#define HFM__KERNEL_LIST(X) \
+#define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
   X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
+  X(attention, (const hfm__attention *a))
+
+#define HFM__ROW_KERNEL_LIST(X) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
@@ -8786,8 +8815,9 @@ typedef struct hfm__attention {
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
   X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)) \
-  X(attention, (const hfm__attention *a))
+  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))
+
+#define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
@@ -8810,6 +8840,7 @@ typedef struct hfm__kernels {
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */
+#define HFM__ROW_FN(name) HFM__JOIN(hfm__##name##_, HFM__ROW_SUFFIX) /* its kernel on rows */
 /* ==== end src/cpu/kernel_list.h ==== */
 /* ==== begin src/cpu/tiers.h ==== */
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
@@ -8938,12 +8969,24 @@ HFM__INLINE float hfm__v1_scale(float x, float n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -9284,6 +9327,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -9318,13 +9362,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -9334,8 +9378,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -9354,14 +9398,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -9380,6 +9425,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9443,9 +9489,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -9459,25 +9506,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -9511,14 +9564,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -9537,6 +9591,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9600,9 +9655,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -9616,25 +9672,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -9678,12 +9740,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -9691,15 +9753,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -9730,17 +9799,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -9779,10 +9857,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -9815,7 +9895,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -9854,7 +9934,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -9879,9 +9959,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -9904,11 +9984,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -9928,7 +10008,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -9945,10 +10025,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -9962,10 +10044,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -9994,7 +10076,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -10010,6 +10095,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -10046,16 +10139,15 @@ static const hfm__kernels HFM__FN(kernels) = {
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict
 #define HFM__TARGET
+#define HFM__LANES (HFM__X86 || HFM__WITH_NEON ? 2 : 1)
 /* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
 /* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
    options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
    product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
-   are kept apart from sums by hfm__exact. */
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
 
 #define HFM__W 1
-#define HFM__NV 4
-#define HFM__MR 4
-#define HFM__TALL 4
 #define hfm__vf double
 #define hfm__v_zero() 0.0
 #define hfm__v_set1(x) ((double)(x))
@@ -10072,11 +10164,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
-#define hfm__v_max(a, b) hfm__vd_max(a, b)
-#define hfm__v_min(a, b) hfm__vd_min(a, b)
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
 #define hfm__v_round(x) floor((x) + 0.5)
-#define hfm__v_scale(x, n) hfm__vd_scale(x, n)
-#define hfm__v_scale_down(x, n) hfm__vd_scale(x, n)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
 #define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) ((float)(x))
@@ -10084,11 +10176,58 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) (void)(r)
 #define hfm__v_prefetch(p) (void)(p)
 
-HFM__INLINE double hfm__vd_max(double a, double b) { return a > b ? a : b; }
-HFM__INLINE double hfm__vd_min(double a, double b) { return a < b ? a : b; }
-HFM__INLINE double hfm__vd_scale(double x, double n) {
-  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
-}
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
 /* ==== end src/cpu/vec_strict.h ==== */
 /* ==== begin src/cpu/kernels.h ==== */
 /* amalgamate: repeat */
@@ -10096,12 +10235,24 @@ HFM__INLINE double hfm__vd_scale(double x, double n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -10442,6 +10593,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -10476,13 +10628,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -10492,8 +10644,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -10512,14 +10664,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -10538,6 +10691,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10601,9 +10755,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -10617,25 +10772,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -10669,14 +10830,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -10695,6 +10857,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10758,9 +10921,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -10774,25 +10938,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -10836,12 +11006,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -10849,15 +11019,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -10888,17 +11065,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -10937,10 +11123,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -10973,7 +11161,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -11012,7 +11200,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -11037,9 +11225,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -11062,11 +11250,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -11086,7 +11274,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -11103,10 +11291,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -11120,10 +11310,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -11152,7 +11342,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -11168,6 +11361,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -11200,6 +11401,2542 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__TARGET_BF16
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
+
+#if HFM__WITH_AVX2
+#define HFM__SUFFIX strict_avx2
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx2,fma")
+#define HFM__LANES 4
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
+
+#define HFM__W 1
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
+
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
+/* `activation` is a constant wherever this is inlined. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  hfm__vf y;
+  switch (activation) {
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
+#undef HFM__UNARY_CASE
+  }
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+#endif
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
+#if HFM__MR == 4
+#define HFM__ROWS(M) HFM__ROWS4(M)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * width;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+    }
+    for (; k < k1; k++)
+      for (i = 0; i < HFM__W; i++)
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k < k1; k++)
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->dtype == HFM_F32) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
+    else HFM__FN(pack_rows_as)(HFM_F32, p);
+  } else if (p->dtype == HFM_BF16) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
+    else HFM__FN(pack_rows_as)(HFM_BF16, p);
+  } else {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
+    else HFM__FN(pack_rows_as)(HFM_F16, p);
+  }
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
+  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
+  else HFM__FN(gemv_as)(HFM_F16, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
+HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
+  } else {
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by, negative where there are none yet. */
+HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                 int64_t end) {
+  const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return fresh ? -1.0f : 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return fresh ? -1.0f : factor;
+}
+
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
+HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
+  seen = begin;
+  used = end - begin;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == a->first) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR, HFM__STRIP,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__STRIP
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__TALL
+#undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_sqrt
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
+
+#if HFM__WITH_AVX512
+#define HFM__SUFFIX strict_avx512
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
+#define HFM__LANES 8
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
+
+#define HFM__W 1
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
+
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
+/* `activation` is a constant wherever this is inlined. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  hfm__vf y;
+  switch (activation) {
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
+#undef HFM__UNARY_CASE
+  }
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+#endif
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
+#if HFM__MR == 4
+#define HFM__ROWS(M) HFM__ROWS4(M)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * width;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+    }
+    for (; k < k1; k++)
+      for (i = 0; i < HFM__W; i++)
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k < k1; k++)
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->dtype == HFM_F32) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
+    else HFM__FN(pack_rows_as)(HFM_F32, p);
+  } else if (p->dtype == HFM_BF16) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
+    else HFM__FN(pack_rows_as)(HFM_BF16, p);
+  } else {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
+    else HFM__FN(pack_rows_as)(HFM_F16, p);
+  }
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
+  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
+  else HFM__FN(gemv_as)(HFM_F16, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
+HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
+  } else {
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by, negative where there are none yet. */
+HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                 int64_t end) {
+  const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return fresh ? -1.0f : 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return fresh ? -1.0f : factor;
+}
+
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
+HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
+  seen = begin;
+  used = end - begin;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == a->first) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR, HFM__STRIP,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__STRIP
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__TALL
+#undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_sqrt
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
 #endif
 
 #if HFM__X86
@@ -11294,12 +14031,24 @@ HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -11640,6 +14389,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -11674,13 +14424,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -11690,8 +14440,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -11710,14 +14460,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -11736,6 +14487,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11799,9 +14551,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -11815,25 +14568,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -11867,14 +14626,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -11893,6 +14653,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11956,9 +14717,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -11972,25 +14734,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -12034,12 +14802,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -12047,15 +14815,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -12086,17 +14861,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -12135,10 +14919,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12171,7 +14957,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -12210,7 +14996,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -12235,9 +15021,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -12260,11 +15046,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -12284,7 +15070,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -12301,10 +15087,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -12318,10 +15106,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -12350,7 +15138,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -12366,6 +15157,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -12492,12 +15291,24 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -12838,6 +15649,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -12872,13 +15684,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -12888,8 +15700,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -12908,14 +15720,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -12934,6 +15747,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -12997,9 +15811,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -13013,25 +15828,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -13065,14 +15886,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -13091,6 +15913,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -13154,9 +15977,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -13170,25 +15994,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -13232,12 +16062,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -13245,15 +16075,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -13284,17 +16121,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -13333,10 +16179,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -13369,7 +16217,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -13408,7 +16256,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -13433,9 +16281,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -13458,11 +16306,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -13482,7 +16330,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -13499,10 +16347,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -13516,10 +16366,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -13548,7 +16398,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -13564,6 +16417,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -13705,12 +16566,24 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -14051,6 +16924,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -14085,13 +16959,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -14101,8 +16975,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -14121,14 +16995,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -14147,6 +17022,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -14210,9 +17086,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -14226,25 +17103,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -14278,14 +17161,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -14304,6 +17188,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -14367,9 +17252,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -14383,25 +17269,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -14445,12 +17337,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -14458,15 +17350,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -14497,17 +17396,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -14546,10 +17454,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14582,7 +17492,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -14621,7 +17531,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -14646,9 +17556,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -14671,11 +17581,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -14695,7 +17605,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -14712,10 +17622,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -14729,10 +17641,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -14761,7 +17673,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -14777,6 +17692,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -14890,12 +17813,24 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -15236,6 +18171,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -15270,13 +18206,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -15286,8 +18222,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -15306,14 +18242,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -15332,6 +18269,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -15395,9 +18333,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -15411,25 +18350,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -15463,14 +18408,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -15489,6 +18435,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -15552,9 +18499,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -15568,25 +18516,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -15630,12 +18584,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -15643,15 +18597,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -15682,17 +18643,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -15731,10 +18701,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15767,7 +18739,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -15806,7 +18778,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -15831,9 +18803,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -15856,11 +18828,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -15880,7 +18852,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -15897,10 +18869,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -15914,10 +18888,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -15946,7 +18920,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -15962,6 +18939,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -16092,12 +19077,24 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -16438,6 +19435,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -16472,13 +19470,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -16488,8 +19486,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -16508,14 +19506,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -16534,6 +19533,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -16597,9 +19597,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -16613,25 +19614,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -16665,14 +19672,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -16691,6 +19699,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -16754,9 +19763,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -16770,25 +19780,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -16832,12 +19848,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -16845,15 +19861,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -16884,17 +19907,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -16933,10 +19965,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -16969,7 +20003,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -17008,7 +20042,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -17033,9 +20067,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -17058,11 +20092,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -17082,7 +20116,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -17099,10 +20133,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -17116,10 +20152,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -17148,7 +20184,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -17164,6 +20203,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -17201,6 +20248,32 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== begin src/cpu/cpu.h ==== */
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
+/* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
+   from core to core. Afterwards the one that took less time for its bytes is used. */
+typedef struct hfm__trial {
+  hfm__atomic runs, kilobytes[2], microseconds[2];
+} hfm__trial;
+
+enum { HFM__TRIAL_RUNS = 128 };
+
+/* Which way, 0 or 1; *begun is the time where this run counts, or 0. */
+HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
+  const intptr_t run = hfm__atomic_load(&trial->runs);
+  *begun = 0;
+  if (run < HFM__TRIAL_RUNS) {
+    *begun = hfm__clock_ns();
+    return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
+  }
+  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) <
+         (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
+}
+
+HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
+  if (!begun) return;
+  (void)hfm__atomic_add(&trial->microseconds[way], (intptr_t)((hfm__clock_ns() - begun) / 1000));
+  (void)hfm__atomic_add(&trial->kilobytes[way], (intptr_t)(bytes / 1024));
+}
+
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
    planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
    hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
@@ -17212,6 +20285,7 @@ typedef struct hfm__packing {
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
+  hfm__trial fetch[2];  /* in products of one row: of float32 weights, and of 16-bit ones */
 } hfm__packing;
 
 typedef struct hfm__cpu {
@@ -17266,11 +20340,17 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* options.strict: the same bits on every machine. */
+/* options.strict: the same bits on every machine, with its instructions. */
 HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #if HFM__WITH_STRICT
   (void)error;
   cpu->kernels = &hfm__kernels_strict;
+#if HFM__WITH_AVX2
+  if (cpu->isa >= HFM_ISA_AVX2) cpu->kernels = &hfm__kernels_strict_avx2;
+#endif
+#if HFM__WITH_AVX512
+  if (cpu->isa >= HFM_ISA_AVX512) cpu->kernels = &hfm__kernels_strict_avx512;
+#endif
   cpu->name = "strict";
   return HFM_OK;
 #else
@@ -17378,7 +20458,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      if (packing->policy == HFM_PACK_EAGER)
+        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -17454,7 +20535,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 
@@ -17571,6 +20652,16 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
   *block = p->gathered ? chunk / p->groups : chunk % p->row_blocks;
 }
 
+/* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
+                                        const hfm__worker *worker) {
+  int64_t later, block;
+  chunk += HFM__MAX(worker->count, 1);
+  if (chunk >= p->groups * p->row_blocks) return p->panels;
+  hfm__product_chunk(p, chunk, &later, &block);
+  return later == group ? p->panels : p->panels * later / p->groups;
+}
+
 /* Where a worker's scratch holds what. */
 typedef struct hfm__product_scratch {
   int64_t panel, count; /* which panels are packed */
@@ -17652,13 +20743,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
-  int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
+  int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
   hfm__product_chunk(p, chunk, &group, &block);
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
+  later = hfm__product_later(p, chunk, group, worker);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -17693,13 +20785,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       part.bias = wide_bias;
     }
     part.next = part.panels; /* 0 bytes of it */
-    if (end < p->panels && (end < panel1 || block + 1 == p->row_blocks)) {
-      const int64_t ahead = HFM__MIN(end + (end - panel), p->panels) - end, size = hfm__dtype_size(p->dtype);
+    next = end < panel1 ? end : later;
+    if (next < p->panels) {
+      const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
       const int raw = part.panels == scratch && !p->transposed;
-      if (part.panels != scratch) part.next = part.panels + (end - panel) * nr * p->k;
-      else if (raw) part.next = (const uint8_t *)a->in[1].data + end * nr * p->k * size;
+      if (part.panels != scratch) part.next = part.panels + (next - panel) * nr * p->k;
+      else if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       if (part.next != part.panels)
-        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
+        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
       part.rows = 1;
@@ -17735,6 +20828,8 @@ HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int6
 HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
+  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
@@ -17743,8 +20838,10 @@ HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p,
   g.x = x;
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
+  g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
   a->cpu->kernels->gemv(&g);
+  if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
   for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
@@ -27911,6 +31008,7 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   session->worker_scratch = each;
   for (uint64_t i = 0; i < workers; i++) {
     session->workers[i].index = (int32_t)i;
+    session->workers[i].count = session->pool->threads;
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;

@@ -178,6 +178,7 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   session->worker_scratch = each;
   for (uint64_t i = 0; i < workers; i++) {
     session->workers[i].index = (int32_t)i;
+    session->workers[i].count = session->pool->threads;
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;

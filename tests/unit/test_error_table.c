@@ -114,7 +114,7 @@ static void index_rows(void) {
   }
 }
 
-/* A field of a good archive changed: of the end record, a local header, the directory, zip64's record and its locator. */
+/* A field of a good archive changed: of the end record, a local header, the directory, zip64's record, its locator. */
 static void zip_row(int where, size_t offset, uint64_t value, int width) {
   archive a;
   make_archive(&a, good_pickle, sizeof good_pickle - 1, where == '6' || where == 'L');
