@@ -92,7 +92,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));

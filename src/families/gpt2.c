@@ -27,7 +27,7 @@ HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
-  self->epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->epsilon = hfm__epsilon(b, "layer_norm_epsilon");
   self->attn_pdrop = hfm__probability(b, "attn_pdrop");
   self->embd_pdrop = hfm__probability(b, "embd_pdrop");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");

@@ -1,7 +1,16 @@
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3, SmolLM3 =============================================
+/* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3, SmolLM3 ==================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE, HFM__WINDOW_WITHOUT_ROPE };
+/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
+   use_sliding_window allows it, without layer_types those from max_window_layers on; those that layer_types names,
+   without it those without rotary embeddings, where use_sliding_window allows it. */
+enum {
+  HFM__WINDOW_NONE,
+  HFM__WINDOW_EVERY_LAYER,
+  HFM__WINDOW_BY_LAYER_TYPE,
+  HFM__WINDOW_OPTIONAL,
+  HFM__WINDOW_WITHOUT_ROPE
+};
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -22,9 +31,6 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->qk_norm = traits->qk_norm;
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
@@ -43,19 +49,19 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t wanted = hfm__flag(b, "use_sliding_window") && !hfm__is_null(b, "sliding_window");
-  int64_t first = INT32_MAX;
-  int32_t sliding = 0;
-  if (rule == HFM__WINDOW_EVERY_LAYER) {
-    sliding = !hfm__is_null(b, "sliding_window");
-  } else if (rule == HFM__WINDOW_WITHOUT_ROPE) {
-    sliding = hfm__is_sliding(b, i, wanted && !hfm__llama_has_rope(b, i));
-  } else if (rule == HFM__WINDOW_BY_LAYER_TYPE && wanted) {
-    if (hfm__ok(b) && hfm__is_null(b, "layer_types"))
+  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
+  int32_t otherwise = 1;
+  int64_t first = 0;
+  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
+  else if (!given) return 0;
+  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    sliding = hfm__is_sliding(b, i, i >= first);
+    otherwise = i >= first;
   }
-  return sliding ? hfm__window(b, hfm__size(b, "sliding_window")) : 0;
+  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -74,17 +80,20 @@ static const hfm__llama_traits hfm__llama_itself = {
 static const hfm__llama_traits hfm__mistral_traits = {
     {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+static const hfm__llama_traits hfm__ministral_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
     {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
     {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
-    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
     {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
-/* ---- Configuration classes ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},

@@ -48,7 +48,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
-  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   self->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   self->distillation = ((const hfm__vit_traits *)b->traits)->distillation;
   hfm__vit_size_pair(b, "image_size", self->image_size);

@@ -169,6 +169,26 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
+  double part = hfm__rope_number(b, key, source->partial);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
+    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
+                                         int64_t dimension) {
+  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
 HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
   double base = source->theta;
@@ -176,17 +196,6 @@ HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *sou
   if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
     b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
-}
-
-/* How much of a head is rotated, likewise. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
-  double part = source->partial;
-  if (!source->partial_key) return 1;
-  if (hfm__config_rope_member(b->config, b->rope_layer, "partial_rotary_factor").node)
-    part = hfm__rope_needed(b, "partial_rotary_factor");
-  else if (hfm__ok(b) && !hfm__is_null(b, source->partial_key))
-    b->result = hfm__config_need_float(b->config, source->partial_key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
@@ -218,19 +227,22 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
                                  int64_t max_positions) {
   static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
   const char *type;
+  int proportional, whole;
   float *frequency;
   double factor = 1;
   b->rope_layer = source->layer_type;
   type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  proportional = hfm__equal(type, "proportional");
+  whole = proportional || !source->partial_key;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
   rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
-  if (!source->partial_key && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -261,8 +273,10 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (proportional) {
+    hfm__rope_proportional(b, source, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
   for (size_t i = 0; i < HFM__COUNT(buffers); i++)
     hfm__buffer_add(b,

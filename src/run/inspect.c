@@ -46,6 +46,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   return sum;
 }
 
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
+  return sum;
+}
+
 /* ---- state_dict(): own parameters first, then those of the children, in registration order ---- */
 
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model) {

@@ -30,6 +30,7 @@ static const struct {
   {"bloom", "{\"model_type\":\"bloom\"," TEXT_SIZES "}"},
   {"llama", "{\"model_type\":\"llama\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"ministral", "{\"model_type\":\"ministral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen3", "{\"model_type\":\"qwen3\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
   {"smollm3", "{\"model_type\":\"smollm3\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},

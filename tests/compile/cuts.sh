@@ -5,7 +5,8 @@
 
 # The macros that directives test, and those that the manual (the first comment of the product) speaks of.
 grep -E '^ *# *(if|ifdef|ifndef|elif)' hfmodel.h | grep -oE 'HFMODEL_(NO|ONLY)_[A-Z0-9_]+' | sort -u >"$work/code"
-sed -n '/begin src\/manual.h/,/end src\/manual.h/p' hfmodel.h | grep -oE 'HFMODEL_(NO|ONLY)_[A-Z0-9_]*[A-Z0-9]' | sort -u >"$work/manual"
+sed -n '/begin src\/manual.h/,/end src\/manual.h/p' hfmodel.h |
+  grep -oE 'HFMODEL_(NO|ONLY)_[A-Z0-9_]*[A-Z0-9]' | sort -u >"$work/manual"
 check "the manual lists the cuts that the code has" diff "$work/code" "$work/manual"
 [ -s "$work/code" ] && pass || fail "there are cuts"
 

@@ -13,7 +13,8 @@ static const char *const fuzz_config_keys[] = {
   "sliding_window", "use_sliding_window", "max_window_layers", "layer_types", "full_attention", "sliding_attention",
   "sliding_window_pattern", "use_bidirectional_attention", "rope_local_base_freq", "hidden_activation",
   "query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "no_rope_layers",
-  "no_rope_layer_interval", "attention_bias", "mlp_bias", "is_decoder", "add_cross_attention", "tie_word_embeddings", "pad_token_id",
+  "no_rope_layer_interval", "attention_bias", "mlp_bias", "is_decoder", "add_cross_attention",
+  "tie_word_embeddings", "pad_token_id",
   "bos_token_id", "eos_token_id", "id2label", "label2id", "num_labels", "problem_type", "dtype", "torch_dtype",
   "n_embd", "n_head", "n_layer", "n_positions", "n_inner", "activation_function", "scale_attn_weights",
   "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "layer_norm_epsilon", "dim", "hidden_dim", "n_heads",
@@ -29,19 +30,18 @@ static const char *const fuzz_config_keys[] = {
   "num_local_experts", "num_experts", "num_experts_per_tok", "moe_intermediate_size", "decoder_sparse_step",
   "mlp_only_layers", "norm_topk_prob", "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
-  "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit",
-  "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom",
-  "granite", "phi3", "mixtral", "qwen3_moe",
-  "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default", "global",
-  "local",
-  "linear", "dynamic", "yarn", "llama3", "longrope", "su", "float32", "float16", "bfloat16", "float64", "auto",
-  "full_attention", "sliding_attention", "absolute", "relative_key", "BertModel", "BertForMaskedLM",
-  "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering", "GPT2LMHeadModel",
-  "GPT2ForSequenceClassification", "LlamaForCausalLM", "LlamaForSequenceClassification", "ViTForImageClassification",
-  "DeiTForImageClassificationWithTeacher", "DistilBertModel", "RobertaForMaskedLM", "Qwen3ForCausalLM",
-  "MistralForTokenClassification", "Qwen2ForQuestionAnswering", "NoSuchModel", "", "yes", "LABEL_0", "../x",
-  "model.safetensors", "x.safetensors", "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000",
-  "Infinity"};
+  "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "ministral", "qwen2",
+  "qwen3", "vit", "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi",
+  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5",
+  "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
+  "quick_gelu", "swish", "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional", "su",
+  "float32", "float16", "bfloat16", "float64", "auto", "full_attention", "sliding_attention", "absolute",
+  "relative_key", "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification",
+  "BertForQuestionAnswering", "GPT2LMHeadModel", "GPT2ForSequenceClassification", "LlamaForCausalLM",
+  "LlamaForSequenceClassification", "ViTForImageClassification", "DeiTForImageClassificationWithTeacher",
+  "DistilBertModel", "RobertaForMaskedLM", "Qwen3ForCausalLM", "MistralForTokenClassification",
+  "Qwen2ForQuestionAnswering", "NoSuchModel", "", "yes", "LABEL_0", "../x", "model.safetensors", "x.safetensors",
+  "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000", "Infinity"};
 static const fuzz_words fuzz_config_words = FUZZ_WORDS(fuzz_config_keys, fuzz_config_texts);
 
 static const char *const fuzz_header_keys[] = {"dtype", "shape", "data_offsets", "__metadata__", "a", "b", "\\u0061",

@@ -70,6 +70,9 @@ QWEN3_MOE = dict(QWEN3, num_experts=7, num_experts_per_tok=3, moe_intermediate_s
                  decoder_sparse_step=1, mlp_only_layers=[1])
 QWEN3_MOE_SMALL = dict(QWEN3_MOE, vocab_size=61, hidden_size=20, num_hidden_layers=1, num_experts=3,
                        num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[])
+T5 = dict(vocab_size=83, d_model=30, d_kv=6, d_ff=44, num_layers=2, num_heads=5, relative_attention_num_buckets=10,
+          relative_attention_max_distance=27, decoder_start_token_id=0)
+T5_SMALL = dict(T5, vocab_size=61, d_model=21, d_kv=7, d_ff=28, num_heads=3, num_layers=1, num_decoder_layers=2)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -93,6 +96,7 @@ model("bert_token", "BertForTokenClassification", dict(BERT_SMALL, **LABELS5))
 model("bert_question", "BertForQuestionAnswering", BERT_SMALL)
 model("bert_masked", "BertForMaskedLM", BERT_SMALL)
 model("bert_masked_untied", "BertForMaskedLM", dict(BERT_SMALL, tie_word_embeddings=False))
+model("bert_causal", "BertLMHeadModel", dict(BERT_SMALL, is_decoder=True))
 model("bert_f16", "BertModel", BERT_SMALL, dtype="float16")
 model("bert_bf16", "BertModel", BERT_SMALL, dtype="bfloat16")
 model("bert_f64", "BertModel", BERT_SMALL, dtype="float64")
@@ -115,17 +119,20 @@ model("roberta_sequence", "RobertaForSequenceClassification", dict(ROBERTA_SMALL
 model("roberta_token", "RobertaForTokenClassification", dict(ROBERTA_SMALL, **LABELS5))
 model("roberta_question", "RobertaForQuestionAnswering", ROBERTA_SMALL)
 model("roberta_masked", "RobertaForMaskedLM", ROBERTA_SMALL, edit="roberta_position_ids")
+model("roberta_causal", "RobertaForCausalLM", dict(ROBERTA_ONE, is_decoder=True))
 model("xlm_roberta_base", "XLMRobertaModel", ROBERTA_ONE)
 model("xlm_roberta_sequence", "XLMRobertaForSequenceClassification", dict(ROBERTA_ONE, **LABELS1))
 model("xlm_roberta_token", "XLMRobertaForTokenClassification", dict(ROBERTA_ONE, **LABELS3))
 model("xlm_roberta_question", "XLMRobertaForQuestionAnswering", ROBERTA_ONE)
 model("xlm_roberta_masked", "XLMRobertaForMaskedLM", ROBERTA_ONE)
+model("xlm_roberta_causal", "XLMRobertaForCausalLM", dict(ROBERTA_ONE, is_decoder=True))
 model("camembert_base", "CamembertModel", ROBERTA_ONE)
 model("camembert_sequence", "CamembertForSequenceClassification", dict(ROBERTA_ONE, **LABELS5))
 model("camembert_token", "CamembertForTokenClassification", dict(ROBERTA_ONE, **LABELS3))
 model("camembert_question", "CamembertForQuestionAnswering", ROBERTA_ONE)
 model("camembert_masked", "CamembertForMaskedLM", ROBERTA_ONE)
 
+model("camembert_causal", "CamembertForCausalLM", ROBERTA_ONE)
 model("distilbert_base", "DistilBertModel", DISTIL)
 model("distilbert_sequence", "DistilBertForSequenceClassification", dict(DISTIL_SMALL, **LABELS3))
 model("distilbert_sinusoidal", "DistilBertForSequenceClassification",
@@ -161,6 +168,11 @@ model("mistral_causal", "MistralForCausalLM", MISTRAL_SMALL)
 model("mistral_sequence", "MistralForSequenceClassification", dict(MISTRAL_SMALL, **LABELS3))
 model("mistral_token", "MistralForTokenClassification", dict(MISTRAL_ONE, **LABELS5))
 model("mistral_question", "MistralForQuestionAnswering", MISTRAL_ONE)
+model("ministral_base", "MinistralModel", dict(MISTRAL, layer_types=["sliding_attention", "full_attention"]))
+model("ministral_causal", "MinistralForCausalLM", MISTRAL_ONE)
+model("ministral_sequence", "MinistralForSequenceClassification", dict(MISTRAL_ONE, **LABELS3))
+model("ministral_token", "MinistralForTokenClassification", dict(MISTRAL_ONE, **LABELS5))
+model("ministral_question", "MinistralForQuestionAnswering", MISTRAL_ONE)
 model("qwen2_base", "Qwen2Model", QWEN2)
 model("qwen2_causal", "Qwen2ForCausalLM", dict(QWEN2_SMALL, tie_word_embeddings=True))
 model("qwen2_sequence", "Qwen2ForSequenceClassification", dict(QWEN2_SMALL, **LABELS3))
@@ -236,6 +248,17 @@ model("qwen3_moe_steps", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_hidden_layer
                                               mlp_only_layers=None))
 model("qwen3_moe_dense", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_experts=0))
 
+model("t5_base", "T5Model", T5)
+model("t5_generation", "T5ForConditionalGeneration", T5_SMALL)
+model("t5_gated", "T5ForConditionalGeneration", dict(T5_SMALL, feed_forward_proj="gated-gelu", initializer_factor=0.5,
+                                                     tie_word_embeddings=False), edit="t5_untied_head")
+model("t5_encoder", "T5EncoderModel", dict(T5_SMALL, num_layers=2, feed_forward_proj="gated-silu"))
+model("t5_token", "T5ForTokenClassification", dict(T5_SMALL, **LABELS5, classifier_dropout=0.25))
+model("t5_question", "T5ForQuestionAnswering", T5_SMALL)
+model("mt5_base", "MT5Model", dict(T5_SMALL, relative_attention_num_buckets=9))
+model("mt5_generation", "MT5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
+model("mt5_bf16", "MT5ForConditionalGeneration", T5_SMALL, dtype="bfloat16")
+
 model("vit_base", "ViTModel", VIT)
 model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
 model("vit_image_grey", "ViTForImageClassification", dict(VIT_SMALL, **LABELS1, num_channels=1, qkv_bias=False,
@@ -270,9 +293,10 @@ cases("bert_base", "base", "right7", "types7", "left7", "one", "plain7", "long33
       "embeds7")
 for act in ("relu", "gelu_new", "gelu_pytorch_tanh", "silu", "gelu_fast", "quick_gelu", "gelu_10", "gelu_accurate",
             "gelu_python", "gelu_python_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "relu2", "relu6",
-            "sigmoid", "swish", "tanh"):
+            "sigmoid", "sqrtsoftplus", "swish", "tanh"):
     case(f"bert_act_{act}", "bert_base", "base", "types7", config={"hidden_act": act})
 case("bert_eps", "bert_base", "base", "types7", config={"layer_norm_eps": 0.125})
+case("bert_eps_0", "bert_base", "base", "types7", config={"layer_norm_eps": 0.0})
 case("bert_minimal_config", "bert_base", "base", "types7",
      config={k: DROP for k in ("hidden_act", "layer_norm_eps", "pad_token_id", "type_vocab_size", "dtype",
                                "hidden_dropout_prob", "attention_probs_dropout_prob", "architectures",
@@ -283,6 +307,11 @@ cases("bert_token", "token-classification", "right7", "types7")
 cases("bert_question", "question-answering", "types7", "right7")
 cases("bert_masked", "masked-lm", "right7", "types7")
 cases("bert_masked_untied", "masked-lm", "types7")
+cases("bert_causal", "causal-lm", "right7", "left7", "types7", "positions7")
+case("bert_causal_as_base", "bert_causal", "base", "right7", full=True)
+case("bert_causal_as_masked", "bert_causal", "masked-lm", "right7")
+case("bert_causal_encoder", "bert_causal", "causal-lm", "right7", config={"is_decoder": False})
+case("bert_causal_bidirectional", "bert_causal", "causal-lm", "right7", config={"is_causal": False})
 for stored in ("f16", "bf16", "f64", "mixed"):
     cases(f"bert_{stored}", "sequence-classification" if stored == "mixed" else "base", "types7")
 for wanted in ("float16", "bfloat16"):
@@ -318,7 +347,11 @@ case("bert_sequence_num_labels_key", "bert_sequence", "sequence-classification",
      config={"num_labels": 3, "id2label": DROP, "label2id": DROP})
 WHOLE = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 1}  # printed as Python prints integers
 case("bert_whole_dropout", "bert_sequence", "sequence-classification", "types7", config=WHOLE)
-case("bert_whole_dropouts", "bert_sequence", "sequence-classification", "types7", config=dict(WHOLE, classifier_dropout=1))
+case("bert_whole_dropouts",
+     "bert_sequence",
+     "sequence-classification",
+     "types7",
+     config=dict(WHOLE, classifier_dropout=1))
 case("bert_wrong_task", "bert_base", "image-classification", None, fails="TASK_UNSUPPORTED")
 
 cases("roberta_base", "base", "right7", "left7", "pads7", "plain7", "one", "long33", "positions7", "embeds7")
@@ -329,6 +362,9 @@ cases("roberta_sequence", "sequence-classification", "right7", "one")
 cases("roberta_token", "token-classification", "right7")
 cases("roberta_question", "question-answering", "right7")
 cases("roberta_masked", "masked-lm", "right7")
+cases("roberta_causal", "causal-lm", "right7", "left7")
+for name in ("xlm_roberta", "camembert"):
+    cases(f"{name}_causal", "causal-lm", "right7")
 case("roberta_masked_as_sequence", "roberta_masked", "sequence-classification", "right7", full=True)
 case("roberta_sequence_as_base", "roberta_sequence", "base", "right7", full=True)
 case("roberta_base_as_masked", "roberta_base", "masked-lm", "right7", full=True)
@@ -398,6 +434,11 @@ ROPES = {
     "longrope_ratio": {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0,
                                            "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0],
                                            "original_max_position_embeddings": 12}, "max_position_embeddings": 36},
+    "proportional": {"rope_parameters": {"rope_type": "proportional", "rope_theta": 10000.0, "factor": 1.5,
+                                         "partial_rotary_factor": 0.5}},
+    "proportional_all": {"rope_parameters": {"rope_type": "proportional", "rope_theta": 500.0}},
+    "old_proportional": {"rope_parameters": DROP, "rope_theta": 10000.0, "partial_rotary_factor": 0.7,
+                         "rope_scaling": {"rope_type": "proportional"}},
     "old_theta": {"rope_parameters": DROP, "rope_theta": 250000.0, "dtype": DROP, "torch_dtype": "float32"},
     "old_linear": {"rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": {"type": "linear", "factor": 2.5},
                    "dtype": DROP, "torch_dtype": "float32"},
@@ -438,13 +479,18 @@ case("llama_as_bf16", "llama_base", "base", "right7", config={"dtype": "bfloat16
 case("llama_as_f16_old", "llama_base", "base", "right7", config={"dtype": None, "torch_dtype": "float16"}, dtype="auto")
 case("llama_bf16_as_f32", "llama_bf16_sharded", "causal-lm", "right7", config={"dtype": "float32"}, dtype="auto")
 case("llama_bf16_unsaid", "llama_bf16_sharded", "causal-lm", "right7", config={"dtype": DROP}, dtype="auto")
+case("llama_eps_0", "llama_base", "base", "right7", config={"rms_norm_eps": 0.0})
 case("llama_gelu", "llama_base", "base", "right7", config={"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 0.125})
 cases("llama_causal", "causal-lm", "right7", "left7", "long33")
 cases("llama_causal_tied", "causal-lm", "right7")
 cases("llama_sequence", "sequence-classification", "right7", "left7", "pads7", "one")
 case("llama_sequence_no_pad", "llama_sequence", "sequence-classification", "plain1x7", config={"pad_token_id": None})
 cases("llama_token", "token-classification", "right7")
-case("llama_token_no_bias", "llama_token", "token-classification", "right7", config={"token_classification_bias": False},
+case("llama_token_no_bias",
+     "llama_token",
+     "token-classification",
+     "right7",
+     config={"token_classification_bias": False},
      full=True)
 case("llama_sequence_pad_minus_1", "llama_sequence", "sequence-classification", "other_pads7",
      config={"pad_token_id": -1})
@@ -469,6 +515,19 @@ cases("mistral_causal", "causal-lm", "right7", "long13")
 cases("mistral_sequence", "sequence-classification", "right7")
 cases("mistral_token", "token-classification", "right7")
 cases("mistral_question", "question-answering", "right7")
+
+cases("ministral_base", "base", "right7", "long33", "left7", "one")
+case("ministral_layer_types_dropped", "ministral_base", "base", "long33", config={"layer_types": DROP})
+case("ministral_all_full", "ministral_base", "base", "long33", config={"layer_types": ["full_attention"] * 2})
+cases("ministral_causal", "causal-lm", "right7", "long13")
+cases("ministral_sequence", "sequence-classification", "right7")
+cases("ministral_token", "token-classification", "right7")
+cases("ministral_question", "question-answering", "right7")
+case("mistral_with_layer_types", "mistral_base", "base", "long33",
+     config={"layer_types": ["full_attention", "sliding_attention"]})
+case("mistral_causal_with_layer_types", "mistral_causal", "causal-lm", "long13",
+     config={"layer_types": ["full_attention", "sliding_attention"]})
+case("mistral_layer_types_null", "mistral_base", "base", "long33", config={"layer_types": None})
 
 SLIDE = {"use_sliding_window": True, "sliding_window": 5}
 for name in ("qwen2", "qwen3"):
@@ -679,8 +738,8 @@ case("mixtral_as_bfloat16", "mixtral_causal", "causal-lm", "right7", dtype="bflo
 case("mixtral_causal_as_base", "mixtral_causal", "base", "right7", full=True)
 case("mixtral_base_as_causal", "mixtral_base", "causal-lm", "right7", full=True)
 for experts in (2, 4):
-    case(f"mixtral_{experts}_experts", "mixtral_f16", "base", "right7", config={"num_local_experts": experts}, full=True,
-         ignore_mismatched_sizes=True)
+    case(f"mixtral_{experts}_experts", "mixtral_f16", "base", "right7", config={"num_local_experts": experts},
+         full=True, ignore_mismatched_sizes=True)
     case(f"mixtral_{experts}_experts_refused", "mixtral_f16", "base", None, config={"num_local_experts": experts},
          fails="WEIGHT_MISMATCH")
 case("mixtral_wider", "mixtral_f16", "base", "right7", config={"intermediate_size": 14}, full=True,
@@ -700,6 +759,25 @@ cases("qwen3_moe_token", "token-classification", "right7")
 cases("qwen3_moe_question", "question-answering", "right7")
 cases("qwen3_moe_dense", "base", "right7")
 case("qwen3_moe_causal_as_base", "qwen3_moe_causal", "base", "right7", full=True)
+
+cases("t5_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds")
+cases("t5_generation", "seq2seq-lm", "seq7x5", "seq2x1")
+case("t5_generation_untied", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"tie_word_embeddings": False, "scale_decoder_outputs": DROP})
+case("t5_generation_relu2", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"feed_forward_proj": "relu2", "dense_act_fn": DROP, "is_gated_act": DROP})
+case("t5_generation_derived", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False})
+cases("t5_gated", "seq2seq-lm", "seq7x5")
+cases("t5_encoder", "base", "right7", "left7", auto="AutoModelForTextEncoding")  # the class in architectures
+cases("t5_token", "token-classification", "right7")
+cases("t5_question", "question-answering", "seq7x5")
+case("t5_base_as_generation", "t5_base", "seq2seq-lm", "seq7x5", full=True)
+case("t5_generation_as_base", "t5_generation", "base", "seq7x5", full=True)
+case("t5_generation_as_token", "t5_generation", "token-classification", "right7", full=True)
+cases("mt5_base", "base", "seq7x5")
+cases("mt5_generation", "seq2seq-lm", "seq7x5", "seq_left9x4")
+cases("mt5_bf16", "seq2seq-lm", "seq7x5")
 
 cases("vit_base", "base", "image3", "image1")
 cases("vit_image", "image-classification", "image3", "image1")

@@ -188,12 +188,12 @@ static void test_rope(void) {
     const char *json, *layer, *type;
     double theta, factor;
   } cases[] = {
-      {"{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}", NULL, "llama3",
-       -1, 8},
+      {"{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}", NULL, "llama3", -1,
+       8},
       {"{\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}", NULL, "linear", -1, 2},
       {"{\"rope_theta\": 10000, \"rope_scaling\": null}", NULL, "default", -1, -1},
-      {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}", NULL,
-       "linear", -1, 2}, /* what a user adds counts */
+      {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}",
+       NULL, "linear", -1, 2}, /* what a user adds counts */
       {"{\"rope_scaling\": {}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}", NULL, "yarn", -1, -1},
       {"{\"rope_parameters\": {\"rope_theta\": 1000.0, \"rope_type\": \"yarn\", \"factor\": 4.0}, \"rope_theta\": 5}",
        NULL, "yarn", 1000, 4},

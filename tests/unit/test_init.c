@@ -46,7 +46,8 @@ static void check_moments(const hfm_tensor *t, const char *name, double deviatio
     if (!(fabs((double)x[i]) <= most)) most = fabs((double)x[i]);
   }
   if (!CHECK_NEAR(sum / (double)n, 0, 5 * deviation / sqrt((double)n)) ||
-      !CHECK_NEAR(sqrt(squares / (double)n), deviation, 5 * deviation / sqrt(2.0 * (double)n)) || !CHECK(most <= largest))
+      !CHECK_NEAR(sqrt(squares / (double)n), deviation, 5 * deviation / sqrt(2.0 * (double)n)) ||
+      !CHECK(most <= largest))
     printf("    %s: mean %g, deviation %g, largest %g\n", name, sum / (double)n, sqrt(squares / (double)n), most);
 }
 
