@@ -226,6 +226,17 @@ def edit_llama_inv_freq(tensors):
             tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
 
 
+def edit_gpt_neox_old_names(tensors):  # as Pythia has it: buffers among the weights
+    tensors["gpt_neox.layers.0.attention.bias"] = torch.ones(24, 24, dtype=torch.uint8).tril()[None, None]
+    tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
+    tensors["gpt_neox.layers.0.attention.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
+
+
+def edit_gpt_neo_old_names(tensors):  # the causal mask among the weights
+    tensors["transformer.h.0.attn.attention.bias"] = torch.ones(40, 40, dtype=torch.uint8).tril()[None, None]
+    tensors["transformer.h.0.attn.attention.masked_bias"] = torch.tensor(-1e9)
+
+
 def edit_fused_experts(tensors):  # the module's own names, which save_pretrained doesn't write but does read
     for key in list(tensors):
         new = key.replace("block_sparse_moe", "mlp")
@@ -236,17 +247,6 @@ def edit_fused_experts(tensors):  # the module's own names, which save_pretraine
         both = [torch.cat([pop(e, "w1"), pop(e, "w3")]) for e in range(3)]
         tensors[f"{experts}.gate_up_proj"] = torch.stack(both)
         tensors[f"{experts}.down_proj"] = torch.stack([pop(e, "w2") for e in range(3)])
-
-
-def edit_gpt_neox_old_names(tensors):  # as Pythia has it: buffers among the weights
-    tensors["gpt_neox.layers.0.attention.bias"] = torch.ones(24, 24, dtype=torch.uint8).tril()[None, None]
-    tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
-    tensors["gpt_neox.layers.0.attention.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
-
-
-def edit_gpt_neo_old_names(tensors):  # the causal mask among the weights
-    tensors["transformer.h.0.attn.attention.bias"] = torch.ones(40, 40, dtype=torch.uint8).tril()[None, None]
-    tensors["transformer.h.0.attn.attention.masked_bias"] = torch.tensor(-1e9)
 
 
 def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read

@@ -184,7 +184,7 @@ static void test_numbers(void) {
       {DIR("vit_base"), "image_size", "[15]", HFM_E_CONFIG_MISSING, "'image_size.1'"},
       {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0.25}", HFM_E_CONFIG_RANGE,
        "an even head size (here 3, the part that is rotated)"},
-      {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0}", HFM_E_CONFIG_RANGE, "greater than 0"},
+      {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0}", HFM_E_CONFIG_RANGE, "(here 0"},
       {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 1.5}", HFM_E_CONFIG_RANGE, "is 1.5, but"},
       {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0.01}", HFM_E_CONFIG_RANGE, "(here 0"},
       {DIR("phi_norms"), "head_dim", "6", HFM_E_CONFIG_VALUE, "'qk_layernorm'"},
