@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "609a8e372582694b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a81ac08042904827" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -119,14 +119,14 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
-  HFMODEL_ONLY_MIXTRAL,
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
-  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
-                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, VIT
-                          has deit)
+                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
+                          mt5, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -730,6 +730,11 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in
+     the first call only: later ones leave input_ids out, but give its attention_mask again. */
+  hfm_tensor decoder_input_ids;      /* [batch, length] */
+  hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
+  hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
 
 /* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
@@ -749,8 +754,20 @@ typedef struct hfm_outputs {
   size_t hidden_states_count;
   const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
   size_t attentions_count;
-  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  const hfm_named_tensor *items;     /* everything here that is present, by name ("hidden_states.0", ...) */
   size_t items_count;
+  /* Models with an encoder, instead of hidden_states and attentions. */
+  hfm_tensor encoder_last_hidden_state;      /* [batch, length, hidden], where the call has run the encoder */
+  const hfm_tensor *encoder_hidden_states;   /* as hidden_states */
+  size_t encoder_hidden_states_count;
+  const hfm_tensor *encoder_attentions;      /* as attentions */
+  size_t encoder_attentions_count;
+  const hfm_tensor *decoder_hidden_states;
+  size_t decoder_hidden_states_count;
+  const hfm_tensor *decoder_attentions;
+  size_t decoder_attentions_count;
+  const hfm_tensor *cross_attentions;        /* layers tensors [batch, heads, decoder length, encoder length] */
+  size_t cross_attentions_count;
 } hfm_outputs;
 
 typedef struct hfm_session_options {
@@ -775,7 +792,8 @@ HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the
+   once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
    largest batch and length so far, or for its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
@@ -803,7 +821,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
    past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
    can be continued in many ways. */
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
-/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+/* Bytes that hfm_cache_save writes now: 56 + 24 x states for the header, then batch x length x heads x head size
    elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
 /* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
@@ -8234,6 +8252,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
+                 of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
+                 half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -8265,6 +8286,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(padded_positions, 1, 1, 1) \
   X(kept_positions, 1, 1, 1) \
   X(alibi, 1, 1, 1) \
+  X(relative_bias, 1, 1, 1) \
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
@@ -8332,7 +8354,7 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
-  int32_t causal;                    /* attention */
+  int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
@@ -8342,7 +8364,7 @@ typedef struct hfm__attrs {
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
-  int64_t window;                    /* attention: 0 is unlimited */
+  int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
@@ -18664,6 +18686,57 @@ HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__work
 
 HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
 
+/* ---- relative_bias: a chunk is some queries of one head, after a table of its biases by distance ---- */
+
+/* The bucket of a key `distance` after the query, in float32 as torch computes it. */
+HFM__PRIVATE int64_t hfm__relative_bucket(int64_t distance, int64_t buckets, int32_t causal, int64_t most) {
+  int64_t first = 0, exact, bucket;
+  if (!causal) {
+    buckets /= 2;
+    if (distance > 0) first = buckets;
+  } else if (distance > 0) {
+    distance = 0;
+  }
+  if (distance < 0) distance = -distance;
+  exact = buckets / 2;
+  if (distance < exact) return first + distance;
+  {
+    const float part = (float)hfm__exact_log((double)((float)distance / (float)exact));
+    const float whole = (float)hfm__exact_log((double)most / (double)exact);
+    bucket = exact + (int64_t)(part / whole * (float)(buckets - exact));
+  }
+  return first + HFM__MIN(bucket, buckets - 1);
+}
+
+HFM__PRIVATE int64_t hfm__relative_bias_step(const hfm__op_args *a) { return hfm__row_step(a->out[0].shape[3]); }
+
+HFM__PRIVATE int64_t hfm__relative_bias_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__relative_bias_step(a);
+  return a->out[0].shape[1] * ((a->out[0].shape[2] + step - 1) / step);
+}
+
+HFM__PRIVATE uint64_t hfm__relative_bias_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)(2 * a->attrs->window + 1) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *table = &a->in[0], *out = &a->out[0];
+  const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
+  const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
+  const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  int64_t i, j;
+  for (i = -most; i <= most; i++) {
+    const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
+    hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
+  }
+  for (i = chunk % blocks * step; i < end; i++) {
+    float *row = (float *)out->data + (head * queries + i) * keys;
+    const int64_t query = a->dims[0] + i;
+    for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
+  }
+}
+
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];
   int64_t b, s;
@@ -18920,6 +18993,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
 
@@ -18980,7 +19054,8 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
-  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
+  HFM__SYM_TARGET,        /* positions of the decoder's own input; in models without an encoder the length */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then TARGET */
   HFM__SYM_COUNT
 };
 
@@ -19012,7 +19087,8 @@ typedef struct hfm__requirement {
 
 /* Inputs of a forward, in hfm_inputs' order: X(name). */
 #define HFM__INPUT_LIST(X) \
-  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels)
+  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels) \
+  X(decoder_input_ids) X(decoder_attention_mask) X(decoder_inputs_embeds)
 #define HFM__INPUT_ENUM(name) HFM__IN_##name,
 enum { HFM__INPUT_LIST(HFM__INPUT_ENUM) HFM__IN_COUNT };
 #undef HFM__INPUT_ENUM
@@ -19027,26 +19103,32 @@ static const hfm__input_row hfm__input_rows[] = {
 #undef HFM__INPUT_ROW
 };
 
-/* Single outputs, in hfm_outputs' order, then the two lists. */
+/* Single outputs, in hfm_outputs' order, then those that are lists. */
 #define HFM__OUTPUT_LIST(X) \
-  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
+  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits) \
+  X(encoder_last_hidden_state)
+#define HFM__OUTPUT_LISTS(X) \
+  X(hidden_states) X(attentions) X(encoder_hidden_states) X(encoder_attentions) X(decoder_hidden_states) \
+  X(decoder_attentions) X(cross_attentions)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
 enum {
   HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
-  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
-  HFM__OUT_attentions,
-  HFM__OUT_COUNT
+  HFM__OUT_BEFORE_LISTS = HFM__OUT_SINGLE - 1,
+  HFM__OUTPUT_LISTS(HFM__OUTPUT_ENUM) HFM__OUT_COUNT,
+  HFM__OUT_LISTS = HFM__OUT_COUNT - HFM__OUT_SINGLE
 };
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset; /* in hfm_outputs */
+  size_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
+#undef HFM__OUTPUT_LIST_ROW
 };
 
 enum {
@@ -19095,14 +19177,15 @@ typedef struct hfm__constant {
 } hfm__constant;
 
 /* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
-   head]. Each call adds its positions after those of the calls before. How a session keeps, crops and copies it
-   (run/cache.c) follows from what the attention that reads it can see. */
+   head]. Each call adds its positions after those of the calls before; or those of the encoded text are put there once.
+   How a session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
@@ -19181,6 +19264,24 @@ typedef struct hfm__question {
   int32_t logits_to_keep; /* of the last positions; 0: all */
 } hfm__question;
 
+/* What an encoder, a decoder, or a model that has only one side takes, what its positions are, and what it records. */
+typedef struct hfm__side {
+  int32_t ids, mask, embeds;         /* HFM__IN_... */
+  int32_t length, total;             /* HFM__SYM_...: of its positions; with those cached, where there is a cache */
+  int32_t hidden_states, attentions; /* HFM__OUT_... */
+} hfm__side;
+
+static const hfm__side hfm__only_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
+    HFM__OUT_hidden_states, HFM__OUT_attentions};
+
+static const hfm__side hfm__encoder_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask,        HFM__IN_inputs_embeds, HFM__SYM_LENGTH,
+    HFM__SYM_LENGTH,   HFM__OUT_encoder_hidden_states, HFM__OUT_encoder_attentions};
+static const hfm__side hfm__decoder_side = {
+    HFM__IN_decoder_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds, HFM__SYM_TARGET,
+    HFM__SYM_TOTAL,            HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -19198,6 +19299,7 @@ typedef struct hfm__builder {
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
+  const hfm__side *side;
   int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
@@ -19277,15 +19379,14 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
-/* The activation of that name: HFM__ACTIVATION_... */
-HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+/* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
+HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
 #define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
 #define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
   static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
   static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
 #undef HFM__ACTIVATION_NAMED
-  const char *name = hfm__string(b, key, NULL);
   for (size_t i = 0; name && i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i;
   if (hfm__ok(b) && !name)
@@ -19293,6 +19394,10 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
   if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
   return HFM__ACTIVATION_gelu;
+}
+
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  return hfm__activation_named(b, key, hfm__string(b, key, NULL));
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */
@@ -19515,9 +19620,14 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names, where the configuration says tie_word_embeddings: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. */
+HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
+  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+}
+
+/* The same where the configuration says tie_word_embeddings. */
 HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b) && hfm__flag(b, "tie_word_embeddings")) b->tree->parameters[name.id].tied_to = source.id;
+  if (hfm__flag(b, "tie_word_embeddings")) hfm__tie(b, name, source);
 }
 
 /* ---- Modules that compute ---- */
@@ -19901,11 +20011,14 @@ HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype
   return value;
 }
 
+/* Positions of this call in the side that is being traced. */
+HFM__PRIVATE hfm__dim hfm__length(hfm__builder *b) { return hfm__symbol(b, b->side->length); }
+
 /* An argument [batch, length] of integers in 0 .. limit - 1; `reason` says what the limit is. */
 HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t limit, const char *reason) {
   const hfm__dim none = {0};
   const hfm__val value =
-      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b), none, none);
   if (hfm__ok(b)) {
     b->graph->inputs[input].limit = limit;
     b->graph->inputs[input].limit_reason = reason;
@@ -19915,21 +20028,20 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? b->side->total : b->side->length);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->asked.use_cache) return hfm__fixed(b, 0);
-  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+  if (!b->asked.use_cache || b->side->total == b->side->length) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__total_length(b), hfm__length(b));
 }
 
-/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
+/* The side's attention mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
-  if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
-                    none);
+  if (!hfm__given(b, b->side->mask)) return hfm__no_value;
+  return hfm__input(b, b->side->mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none, none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -20096,21 +20208,44 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[HFM_MAX_RANK];
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
   hfm__val state, out;
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
-  const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
-  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
 }
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
@@ -20138,9 +20273,9 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   window = hfm__state_window(b->graph, window);
   state->values = values;
   state->window = window;
-  b->graph->nodes[v->source].attrs.transposed = values;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
   if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
                                       hfm__fixed(b, window - 1 + HFM__PAGE - 1));
     const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
     b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
@@ -20209,7 +20344,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, b->side->hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -20348,6 +20483,7 @@ typedef struct hfm__scores {
   hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
   int64_t window;
   int32_t causal;
+  int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
 
 /* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
@@ -20375,7 +20511,7 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
     scores[2] = shape[1];
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
-    hfm__output(b, HFM__OUT_attentions, probabilities);
+    hfm__output(b, rule->recorded ? rule->recorded : b->side->attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
 }
@@ -20431,6 +20567,27 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   shape[1] = hfm__dim_of(b, keep, 1);
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
+}
+
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
 }
 
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
@@ -21032,7 +21189,7 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
     !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
     !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
-    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -21084,6 +21241,9 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
 #define HFM__WITH_MIXTRAL
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
+#define HFM__WITH_T5
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
@@ -21129,21 +21289,22 @@ typedef struct hfm__family {
 /* input_ids or inputs_embeds: one of them, not both. Ids are looked up in `words`. */
 HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int64_t vocab_size, int64_t hidden_size) {
   const hfm__dim none = {0};
-  if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
-    if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
-                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
-    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
-                          "input_ids and inputs_embeds were both given: the model takes exactly one of them");
+  if (hfm__ok(b) && hfm__given(b, b->side->embeds)) {
+    if (!hfm__given(b, b->side->ids))
+      return hfm__input(b, b->side->embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b),
+                        hfm__fixed(b, hidden_size), none);
+    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[b->side->embeds].name, 0,
+                          "%s and %s were both given: the model takes exactly one of them",
+                          hfm__input_rows[b->side->ids].name, hfm__input_rows[b->side->embeds].name);
   }
-  return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
+  return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
 /* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
    the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
-  const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
-  const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
+  const hfm__dim none = {0}, length = hfm__length(b);
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -21163,7 +21324,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+  if (hfm__given(b, b->side->mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
       hfm__flag(b, "use_cache"))
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
@@ -21186,7 +21347,7 @@ HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__
 
 /* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
 HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
-  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  const hfm__dim length = hfm__length(b);
   hfm__dim kept;
   if (!b->asked.logits_to_keep) return x;
   kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
@@ -21207,14 +21368,14 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
 /* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
-  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
+  const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
   if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
                  "1: config.json has no pad_token_id, which a larger batch needs");
-  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
+  if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
@@ -23224,6 +23385,7 @@ typedef struct hfm__decoder_mlp {
   hfm__par experts_gate_up, experts_down;
   int64_t choices;
   int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -24077,36 +24239,36 @@ typedef struct hfm__mixtral_traits {
   int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
 } hfm__mixtral_traits;
 
+/* Marks the layers of the list mlp_only_layers. */
+HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int wrong = kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY;
+  for (uint32_t node = wrong ? 0 : hfm__json_first(list.doc, list.node); node && !wrong;
+       node = hfm__json_following(list.doc, node)) {
+    int64_t layer;
+    wrong = !hfm__json_int(list.doc, node, &layer);
+    if (!wrong && layer >= 0 && layer < self->num_hidden_layers) self->layers[layer].mlp.only = 1;
+  }
+  if (wrong && hfm__ok(b))
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+}
+
 HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self || !traits->qwen) return self;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  hfm__qwen3_moe_mark(b, self);
   return self;
 }
 
-/* Is layer i in the list mlp_only_layers? */
-HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
-  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
-  const int32_t kind = hfm__json_kind(list.doc, list.node);
-  int64_t layer;
-  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
-    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
-       node = hfm__json_following(list.doc, node)) {
-    if (!hfm__json_int(list.doc, node, &layer))
-      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-    else if (layer == i) return 1;
-  }
-  return 0;
-}
-
-HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
   int64_t experts = 1;
   if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
-  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+  return !self->layers[i].mlp.only && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
 }
 
 HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
@@ -24149,7 +24311,7 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
     layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
-  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+  if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
   layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
   layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
@@ -24220,6 +24382,382 @@ static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
 static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
 static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
 /* ==== end src/families/mixtral.c ==== */
+#endif
+#ifdef HFM__WITH_T5
+/* ==== begin src/families/t5.c ==== */
+/* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
+   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of
+   the scores by distance, which the first block of each side has and all share. */
+
+typedef struct hfm__t5_traits {
+  int32_t scales_outputs;
+} hfm__t5_traits;
+
+static const hfm__t5_traits hfm__t5_itself = {1}, hfm__mt5_traits = {0};
+
+typedef struct hfm__t5_attention {
+  hfm__mod q, k, v, o;
+} hfm__t5_attention;
+
+typedef struct hfm__t5_block {
+  hfm__t5_attention self, cross; /* cross: in decoders */
+  hfm__mod self_norm, cross_norm;
+  hfm__mod wi, wi_gate, wo, act, ff_dropout; /* wi_gate: in gated ones the half without activation */
+  hfm__mod ff_norm;
+  hfm__mod self_dropout, cross_dropout, dropout;
+} hfm__t5_block;
+
+/* T5Stack */
+typedef struct hfm__t5_stack {
+  hfm__mod embed_tokens, final_layer_norm, dropout;
+  hfm__par relative_attention_bias;
+  hfm__t5_block *block;
+  int64_t layers;
+} hfm__t5_stack;
+
+typedef struct hfm__t5 {
+  int64_t vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads, buckets, max_distance;
+  double layer_norm_epsilon, initializer_factor;
+  int32_t dense_act, gated, scales_outputs;
+  const char *dropout_rate;
+  hfm__mod shared, lm_head, dense, head_dropout, classifier;
+  hfm__t5_stack encoder, decoder;
+} hfm__t5;
+
+enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files hold */
+
+/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. What Transformers derives from
+   it stands in files that it has written, too, and counts for more there. */
+HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
+  const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
+  self->gated = strncmp(name, "gated-", 6) == 0;
+  if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
+  if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
+  if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
+  self->dense_act = hfm__activation_named(b, key, name);
+}
+
+/* Outputs are scaled unless the file says that embeddings are not tied, which they are all the same. */
+HFM__PRIVATE int32_t hfm__t5_scales(hfm__builder *b, const hfm__t5_traits *traits) {
+  if (!traits->scales_outputs) return 0;
+  return hfm__flag(b, hfm__is_null(b, "scale_decoder_outputs") ? "tie_word_embeddings" : "scale_decoder_outputs");
+}
+
+HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
+  hfm__t5 *self = HFM__NEW(b, hfm__t5, 1);
+  if (!self) return NULL;
+  self->scales_outputs = hfm__t5_scales(b, (const hfm__t5_traits *)b->traits);
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->d_model = hfm__size(b, "d_model");
+  self->d_kv = hfm__size(b, "d_kv");
+  self->d_ff = hfm__size(b, "d_ff");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_decoder_layers =
+      hfm__is_null(b, "num_decoder_layers") ? self->num_layers : hfm__layer_count(b, "num_decoder_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->buckets = hfm__size(b, "relative_attention_num_buckets");
+  self->max_distance = hfm__size(b, "relative_attention_max_distance");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->initializer_factor = hfm__positive(b, "initializer_factor");
+  self->dropout_rate = hfm__probability(b, "dropout_rate");
+  hfm__t5_feed_forward_proj(b, self);
+  if (hfm__ok(b) && (self->buckets < 4 || self->max_distance <= self->buckets / 2))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "relative_attention_num_buckets", 0,
+                          "relative_attention_num_buckets is %i, relative_attention_max_distance %i, but must be at "
+                          "least 4, and more than half of that",
+                          self->buckets, self->max_distance);
+  if (hfm__ok(b) && self->max_distance > HFM__T5_MOST)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "relative_attention_max_distance", 0,
+                          "relative_attention_max_distance is %i: more than %d is not believable", self->max_distance,
+                          (int)HFM__T5_MOST);
+  return self;
+}
+
+/* Initialised with that deviation times initializer_factor. */
+HFM__PRIVATE hfm__mod hfm__t5_spread(hfm__builder *b, const hfm__t5 *self, hfm__mod module, double deviation) {
+  if (hfm__ok(b))
+    b->tree->parameters[hfm__weight_of(b, module).id].deviation = (float)(self->initializer_factor * deviation);
+  return module;
+}
+
+/* A Linear without bias; its deviation is 1 / sqrt(fan). */
+HFM__PRIVATE hfm__mod hfm__t5_linear(hfm__builder *b, const hfm__t5 *self, const char *name, int64_t in, int64_t out,
+                                     int64_t fan) {
+  return hfm__t5_spread(b, self, hfm__linear(b, name, in, out, 0), 1 / sqrt((double)fan));
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_norm(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  const hfm__mod module = hfm__rms_norm(b, name, "*LayerNorm", self->d_model, self->layer_norm_epsilon);
+  hfm__describe(b, module, "");
+  return module;
+}
+
+HFM__PRIVATE void hfm__t5_attention_init(hfm__builder *b, const hfm__t5 *self, const char *name,
+                                         hfm__t5_attention *attention, hfm__par *bias) {
+  const int64_t inner = self->num_heads * self->d_kv;
+  hfm__begin(b, name, "*Attention");
+  attention->q = hfm__t5_linear(b, self, "q", self->d_model, inner, self->d_model * self->d_kv);
+  attention->k = hfm__t5_linear(b, self, "k", self->d_model, inner, self->d_model);
+  attention->v = hfm__t5_linear(b, self, "v", self->d_model, inner, self->d_model);
+  attention->o = hfm__t5_linear(b, self, "o", inner, self->d_model, inner);
+  if (bias) {
+    const hfm__mod table =
+        hfm__embedding(b, "relative_attention_bias", self->buckets, self->num_heads, HFM__NO_PADDING);
+    *bias = hfm__weight_of(b, hfm__t5_spread(b, self, table, 1 / sqrt((double)self->d_model)));
+  }
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_ff_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block) {
+  hfm__begin(b, "DenseReluDense", self->gated ? "*DenseGatedActDense" : "*DenseActDense");
+  block->wi = hfm__t5_linear(b, self, self->gated ? "wi_0" : "wi", self->d_model, self->d_ff, self->d_model);
+  if (self->gated) block->wi_gate = hfm__t5_linear(b, self, "wi_1", self->d_model, self->d_ff, self->d_model);
+  block->wo = hfm__t5_linear(b, self, "wo", self->d_ff, self->d_model, self->d_ff);
+  block->ff_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  block->act = hfm__activation(b, "act", self->dense_act);
+  hfm__end(b);
+  block->ff_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+}
+
+/* T5Block: its parts are elements of a ModuleList of their own. */
+HFM__PRIVATE void hfm__t5_block_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block, int decodes,
+                                     hfm__par *bias) {
+  hfm__begin_list(b, "layer");
+  hfm__begin_item(b, 0, "*LayerSelfAttention");
+  hfm__t5_attention_init(b, self, "SelfAttention", &block->self, bias);
+  block->self_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->self_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+  if (decodes) {
+    hfm__begin_item(b, 1, "*LayerCrossAttention");
+    hfm__t5_attention_init(b, self, "EncDecAttention", &block->cross, NULL);
+    block->cross_norm = hfm__t5_norm(b, self, "layer_norm");
+    block->cross_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+    hfm__end(b);
+  }
+  hfm__begin_item(b, decodes ? 2 : 1, "*LayerFF");
+  hfm__t5_ff_init(b, self, block);
+  hfm__end(b);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_embedding(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  return hfm__t5_spread(b, self, hfm__embedding(b, name, self->vocab_size, self->d_model, HFM__NO_PADDING), 1);
+}
+
+HFM__PRIVATE void hfm__t5_stack_init(hfm__builder *b, const hfm__t5 *self, const char *name, hfm__t5_stack *stack,
+                                     int64_t layers, int decodes) {
+  hfm__begin(b, name, "*Stack");
+  stack->embed_tokens = hfm__t5_embedding(b, self, "embed_tokens");
+  hfm__tie(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->layers = layers;
+  stack->block = HFM__NEW(b, hfm__t5_block, layers);
+  hfm__begin_list(b, "block");
+  for (int64_t i = 0; i < layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Block");
+    hfm__t5_block_init(b, self, &stack->block[i], decodes, i == 0 ? &stack->relative_attention_bias : NULL);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  stack->final_layer_norm = hfm__t5_norm(b, self, "final_layer_norm");
+  stack->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_model_init(hfm__builder *b, hfm__t5 *self, int decodes) {
+  self->shared = hfm__t5_embedding(b, self, "shared");
+  hfm__t5_stack_init(b, self, "encoder", &self->encoder, self->num_layers, 0);
+  if (decodes) hfm__t5_stack_init(b, self, "decoder", &self->decoder, self->num_decoder_layers, 1);
+  else if (hfm__ok(b)) b->tree->left_out = "decoder";
+}
+
+/* ---- Forward ---- */
+
+/* Attention of x's queries; the bias, if any, is by distance. No scaling: it is part of the initialisation. */
+HFM__PRIVATE hfm__val hfm__t5_attend(hfm__builder *b, const hfm__t5 *self, const hfm__t5_attention *attention,
+                                     hfm__val x, hfm__val k, hfm__val v, const hfm__scores *rule) {
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, attention->q, x), self->num_heads);
+  return hfm__call(b, attention->o, hfm__attend_by(b, q, k, v, rule));
+}
+
+HFM__PRIVATE hfm__val hfm__t5_heads_of(hfm__builder *b, const hfm__t5 *self, hfm__mod projection, hfm__val x) {
+  return x.id ? hfm__split_heads(b, hfm__call(b, projection, x), self->num_heads) : x;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_feed_forward(hfm__builder *b, const hfm__t5_block *block, hfm__val x) {
+  hfm__val y = hfm__call(b, block->act, hfm__call(b, block->wi, x));
+  if (block->wi_gate.id) y = hfm__mul(b, y, hfm__call(b, block->wi_gate, x));
+  return hfm__call(b, block->wo, hfm__call(b, block->ff_dropout, y));
+}
+
+/* One side over the text that it takes. `encoded` is what its cross attention looks at, if it has any: no value where
+   that is in the cache. */
+HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self, const hfm__t5_stack *stack,
+                                            hfm__val encoded, hfm__val encoded_mask) {
+  const int decodes = stack == &self->decoder;
+  hfm__scores own, cross;
+  hfm__val x = hfm__word_embeddings(b, stack->embed_tokens, self->vocab_size, self->d_model), y;
+  memset(&own, 0, sizeof own);
+  own.scale = 1;
+  own.causal = decodes;
+  own.keep = hfm__input_mask(b);
+  own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
+  memset(&cross, 0, sizeof cross);
+  cross.scale = 1;
+  cross.keep = encoded_mask;
+  cross.recorded = HFM__OUT_cross_attentions;
+  for (int64_t i = 0; i < stack->layers && hfm__ok(b); i++) {
+    const hfm__t5_block *block = &stack->block[i];
+    hfm__val k, v;
+    hfm__hidden_state(b, x);
+    y = hfm__call(b, block->self_norm, x);
+    k = hfm__t5_heads_of(b, self, block->self.k, y);
+    v = hfm__t5_heads_of(b, self, block->self.v, y);
+    if (decodes) k = hfm__cached(b, i, "decoder.key", k);
+    if (decodes) v = hfm__cached(b, i, "decoder.value", v);
+    x = hfm__add(b, hfm__t5_attend(b, self, &block->self, y, k, v, &own), x);
+    if (decodes) {
+      y = hfm__call(b, block->cross_norm, x);
+      k = hfm__t5_heads_of(b, self, block->cross.k, encoded);
+      v = hfm__t5_heads_of(b, self, block->cross.v, encoded);
+      k = hfm__cached_once(b, i, "encoder.key", k, self->num_heads, self->d_kv);
+      v = hfm__cached_once(b, i, "encoder.value", v, self->num_heads, self->d_kv);
+      x = hfm__add(b, hfm__t5_attend(b, self, &block->cross, y, k, v, &cross), x);
+    }
+    y = hfm__t5_feed_forward(b, block, hfm__call(b, block->ff_norm, x));
+    x = hfm__add(b, y, x);
+  }
+  y = hfm__call(b, stack->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
+  return hfm__t5_stack_forward(b, self, &self->encoder, hfm__no_value, hfm__no_value);
+}
+
+/* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, hfm__val *encoded) {
+  const int source = hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
+  hfm__val mask;
+  b->side = &hfm__encoder_side;
+  *encoded = source || !b->asked.use_cache ? hfm__t5_encode(b, self) : hfm__no_value;
+  mask = hfm__input_mask(b);
+  b->side = &hfm__decoder_side;
+  return hfm__t5_stack_forward(b, self, &self->decoder, *encoded, mask);
+}
+
+HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
+  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
+  hfm__val encoded;
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_model_forward(b, (const hfm__t5 *)model, &encoded));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_encoder_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 0);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_encoder_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_encode(b, (const hfm__t5 *)model));
+}
+
+HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->lm_head = hfm__t5_spread(b, self, hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0), 1);
+  hfm__tie(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, &encoded));
+  if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_token_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*EncoderModel");
+  hfm__t5_model_init(b, self, 0);
+  hfm__end(b);
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "classifier_dropout"));
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "classifier", self->d_model, hfm__labels(b), 1), 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_token_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->classifier, hfm__call(b, self->head_dropout, hfm__t5_encode(b, self))));
+}
+
+HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "qa_outputs", self->d_model, hfm__labels(b), 1),
+                                    1 / sqrt((double)self->d_model));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded;
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, &encoded)));
+  hfm__encoder_output(b, encoded);
+}
+
+static const hfm__head hfm__t5_heads[] = {
+    {HFM_BASE, "Model", hfm__t5_base_init, hfm__t5_base_forward},
+    {HFM_BASE, "EncoderModel", hfm__t5_encoder_init, hfm__t5_encoder_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__t5_generation_init, hfm__t5_generation_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__t5_token_init, hfm__t5_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__t5_question_init, hfm__t5_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const char *const hfm__t5_ignored[] = {
+    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
+
+static const hfm__family hfm__t5_family = {"transformer", hfm__t5_heads, NULL, hfm__t5_ignored};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__t5_aliases[] = {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"},
+                                                   {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"},
+                                                   {NULL, NULL}};
+
+static const hfm__config_pair hfm__t5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "2048"}, {"d_kv", "64"}, {"d_model", "512"}, {"dropout_rate", "0.1"},
+  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"},
+  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_heads", "8"}, {"num_layers", "6"},
+  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "32128"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mt5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"},
+  {"decoder_start_token_id", "0"}, {"dropout_rate", "0.1"}, {"eos_token_id", "1"},
+  {"feed_forward_proj", "\"gated-gelu\""}, {"initializer_factor", "1.0"}, {"is_encoder_decoder", "true"},
+  {"layer_norm_epsilon", "1e-06"}, {"num_heads", "6"}, {"num_layers", "8"}, {"pad_token_id", "0"},
+  {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
+static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
+/* ==== end src/families/t5.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -24536,6 +25074,10 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_MIXTRAL
     {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
     {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
+#endif
+#ifdef HFM__WITH_T5
+    {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
+    {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -25051,6 +25593,7 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
 HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  if (model->tree.left_out && strstr(name, model->tree.left_out)) return 1;
   for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
@@ -25755,9 +26298,16 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
    from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
    window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
 
+/* What there must be room for: `rows` sequences of `total` positions, which come at most `length` at a time, with
+   encoded texts of `source` positions. */
+typedef struct hfm__extent {
+  int64_t rows, total, length, source;
+} hfm__extent;
+
 /* States whose positions live equally long. */
 typedef struct hfm__page_set {
   int64_t window;         /* as in hfm__state */
+  int32_t once;
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
@@ -25765,6 +26315,8 @@ typedef struct hfm__page_set {
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
 } hfm__page_set;
+
+enum { HFM__MAX_SETS = HFM__MAX_WINDOWS + 1 }; /* that of encoded texts has no window */
 
 typedef struct hfm__cached_state {
   int32_t set, values;
@@ -25777,14 +26329,15 @@ typedef struct hfm__cache {
   const hfm__kernels *kernels;
   hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
   size_t state_count;
-  hfm__page_set sets[HFM__MAX_WINDOWS];
+  hfm__page_set sets[HFM__MAX_SETS];
   int32_t set_count;
   void *block;    /* tables and pages */
   uint64_t bytes;
   uint8_t **data; /* the pages of each state */
   int64_t most_rows;
   int64_t rows, length; /* sequences and positions that it holds */
-  int64_t reach;        /* positions with those of the call in progress */
+  int64_t source;       /* positions of the encoded texts, in models with an encoder */
+  int64_t reach, source_reach; /* the same with the call in progress */
 } hfm__cache;
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
@@ -25794,10 +26347,9 @@ HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
 }
 
-/* Pages for a row of `total` positions, `length` of them new. */
-HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
-  const int64_t all = hfm__pages(total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
+  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -25818,9 +26370,14 @@ HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache
     const hfm__value *v = &g->values[g->states[i].value];
     hfm__cached_state *state = &cache->states[i];
     int32_t set = 0;
-    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
-    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
-    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    while (set < cache->set_count &&
+           (cache->sets[set].window != g->states[i].window || cache->sets[set].once != g->states[i].once))
+      set++;
+    HFMODEL_ASSERT(set < HFM__MAX_SETS);
+    if (set == cache->set_count) {
+      cache->sets[cache->set_count].once = g->states[i].once;
+      cache->sets[cache->set_count++].window = g->states[i].window;
+    }
     state->set = set;
     state->values = g->states[i].values;
     state->heads = dims[v->shape[2].id];
@@ -25840,19 +26397,18 @@ HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count,
   return p;
 }
 
-/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
-   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
-   has so many. */
-HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+/* Lays `to`, a copy of a cache, out in a larger block, for `extent` and for what there was room before. Without a block
+   only to->bytes is found: more than hfm__plan_most if no machine has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, const hfm__extent *extent, uint8_t *block) {
   uint64_t at = 0;
-  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->most_rows = HFM__MAX(extent->rows, to->most_rows);
   to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
   for (int32_t i = 0; i < to->set_count; i++) {
     hfm__page_set *set = &to->sets[i];
-    const int64_t pages = hfm__pages_of_row(set, total, length);
+    const int64_t pages = hfm__pages_of_row(set, extent);
     uint64_t entries;
     set->columns = HFM__MAX(set->columns, pages);
-    set->count = HFM__MAX(set->count, rows * pages);
+    set->count = HFM__MAX(set->count, extent->rows * pages);
     entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
     set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
     set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
@@ -25883,11 +26439,11 @@ HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
   }
 }
 
-HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
-  int has = cache->block && rows <= cache->most_rows;
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, const hfm__extent *extent) {
+  int has = cache->block && extent->rows <= cache->most_rows;
   for (int32_t i = 0; has && i < cache->set_count; i++) {
-    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
-    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], extent);
+    has = pages <= cache->sets[i].columns && extent->rows * pages <= cache->sets[i].count;
   }
   return has;
 }
@@ -25897,20 +26453,19 @@ HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
   hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
 }
 
-/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
-   stays; on failure so does the cache. */
-HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
-                                        int64_t length, hfm_error *error) {
+/* Makes room. What the cache holds stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, const hfm__extent *extent,
+                                        hfm_error *error) {
   hfm__cache larger = *cache;
-  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
-  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (!cache->state_count || hfm__cache_has_room(cache, extent)) return HFM_OK;
+  hfm__cache_lay_out(&larger, extent, NULL);
   if (larger.bytes > hfm__plan_most)
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
-                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
-                     total);
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space",
+                     extent->rows, extent->total);
   larger.block = hfm__alloc(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
-  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);
   hfm__free(mem, cache->block, cache->bytes);
   *cache = larger;
@@ -25961,42 +26516,61 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
   }
 }
 
-/* Lets go of positions from `length` on. */
-HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
-  for (int32_t i = 0; i < cache->set_count; i++) {
-    hfm__page_set *set = &cache->sets[i];
-    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
-  }
-  cache->length = length;
+/* Positions of a set's rows. */
+HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
+  return set->once ? cache->source : cache->length;
 }
 
-/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
-HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+/* Lets go of positions from `length` on; with the last of them goes the encoded text. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  cache->length = length;
+  if (!length) cache->source = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = length ? set->first : 0;
+    hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
+  }
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`, and encoded texts up to `source`. There is
+   room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach, int64_t source) {
   hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
   cache->rows = rows;
   cache->reach = reach;
+  cache->source_reach = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
-    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
+    const int64_t held = hfm__pages(set->once ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
+    if (set->once) cache->source_reach = source;
   }
 }
 
-/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
-   gone. There is room for it. */
-HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+/* The call is done: its positions are held. */
+HFM__PRIVATE void hfm__cache_end(hfm__cache *cache) {
+  cache->length = cache->reach;
+  cache->source = cache->source_reach;
+}
+
+/* The pages of `extent`, to be filled by other means than a call; all that was held is gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) {
   hfm__cache_cut(cache, 0);
-  cache->rows = rows;
-  cache->length = cache->reach = length;
+  cache->rows = extent->rows;
+  cache->reach = extent->total;
+  cache->source_reach = extent->source;
+  hfm__cache_end(cache);
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
+    const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
-    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
-      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+      for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
         memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
                (size_t)hfm__page_bytes(cache, s));
   }
@@ -26037,7 +26611,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = cache->reach - o->first;
+  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;
@@ -26057,8 +26631,8 @@ typedef struct hfm__program {
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
-  hfm_tensor *lists[2];   /* hidden_states, attentions */
-  size_t list_counts[2];
+  hfm_tensor *lists[HFM__OUT_LISTS];
+  size_t list_counts[HFM__OUT_LISTS];
   hfm_named_tensor *items;
   uint64_t scratch; /* bytes for each worker */
 } hfm__program;
@@ -26192,6 +26766,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
+  b.side = &hfm__only_side;
   b.asked = request->asked;
   b.attention = model->attention;
   b.binding = request->binding;
@@ -26209,12 +26784,12 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->operands = (hfm__operand *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *program->operands);
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
-  for (int32_t list = 0; list < 2; list++) {
+  for (int32_t list = 0; list < HFM__OUT_LISTS; list++) {
     program->lists[list] =
         (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
-  for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
+  for (size_t i = 0, counts[HFM__OUT_LISTS] = {0}; i < g->output_count; i++) {
     const int32_t kind = g->outputs[i].kind;
     char text[40];
     hfm__text t = hfm__text_to(text, sizeof text);
@@ -26307,12 +26882,15 @@ HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
-  if (input == HFM__IN_attention_mask && use_cache) return -1;
-  return axis == 1 ? HFM__SYM_LENGTH : -1;
+  if (use_cache && (input == HFM__IN_attention_mask || input == HFM__IN_decoder_attention_mask)) return -1;
+  if (axis != 1) return -1;
+  return input >= HFM__IN_decoder_input_ids ? HFM__SYM_TARGET : HFM__SYM_LENGTH;
 }
 
 HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
-  return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
+  return input == HFM__IN_pixel_values                                                   ? 4
+         : input == HFM__IN_inputs_embeds || input == HFM__IN_decoder_inputs_embeds ? 3
+                                                                                        : 2;
 }
 
 HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
@@ -26353,8 +26931,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
                        (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
-                       : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
-                                                    : "[batch, length]");
+                       : hfm__input_rank(i) == 3 ? "[batch, length, hidden]"
+                                                 : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
       const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
@@ -26364,6 +26942,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
+  if (request->binding[HFM__SYM_TARGET] < 0) request->binding[HFM__SYM_TARGET] = request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
     request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
@@ -26886,6 +27465,19 @@ HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
   return request;
 }
 
+/* The usual inputs, and what the model's forward takes besides where it is given these: request->asked.present. */
+HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__request *request, hfm_error *error) {
+  hfm__graph graph;
+  hfm_result result;
+  memset(&graph, 0, sizeof graph);
+  request->asked.present = hfm__usual_inputs(model);
+  result = hfm__trace(model, request, &graph, error);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (graph.inputs[i].value) request->asked.present |= 1u << i;
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* HFM_PACK_EAGER: packs every weight that products read. */
 HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
   const hfm__request request = hfm__usual_request(model);
@@ -27220,12 +27812,17 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
                                             const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
-  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
-  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm__extent needed, wanted;
   hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
-  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
-  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
+  needed.rows = binding[HFM__SYM_BATCH];
+  needed.total = binding[HFM__SYM_TOTAL];
+  needed.length = binding[HFM__SYM_TARGET];
+  needed.source = binding[HFM__SYM_LENGTH];
+  wanted = needed;
+  if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, &needed)) return result;
+  result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
+  return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
@@ -27325,6 +27922,29 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* The first of two inputs that is there and says how long it is; else `length`. */
+HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
+  const hfm_tensor *tensor = a->data ? a : b;
+  return tensor->data && tensor->rank > 1 && tensor->shape[1] > 0 ? tensor->shape[1] : length;
+}
+
+/* What a reservation for `length` positions binds: the text's; or, where a decoder has an encoder, the decoder's. */
+HFM__PRIVATE void hfm__reserve_lengths(hfm__request *request, int64_t length, const hfm_inputs *like) {
+  const int two = like && (like->decoder_input_ids.data || like->decoder_inputs_embeds.data);
+  int64_t *binding = request->binding;
+  binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET] = binding[HFM__SYM_TOTAL] = length;
+  if (two) {
+    const hfm_tensor *source = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    binding[HFM__SYM_LENGTH] = hfm__length_like(source, &like->attention_mask, length);
+  }
+  if (request->asked.use_cache) {
+    binding[HFM__SYM_TARGET] = HFM__MIN(length, two ? hfm__length_like(&like->decoder_input_ids,
+                                                                       &like->decoder_inputs_embeds, length)
+                                                    : hfm__length_like(&like->input_ids, &like->inputs_embeds, length));
+    if (!two) binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET];
+  }
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
   hfm__program *program;
@@ -27339,17 +27959,12 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
-  request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) {
-    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
-    request.binding[HFM__SYM_TOTAL] = length;
-    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
-      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
-  }
+  hfm__reserve_lengths(&request, length, like);
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -27364,14 +27979,29 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 
 /* ---- Forward ---- */
 
+/* Does the caller give what an encoder (or a decoder without one) reads? */
+HFM__PRIVATE int hfm__has_source(const hfm__question *asked) {
+  return (asked->present & (1u << HFM__IN_input_ids | 1u << HFM__IN_inputs_embeds | 1u << HFM__IN_pixel_values)) != 0;
+}
+
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const hfm__cache *cache = &session->cache;
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cache.length && batch != session->cache.rows)
+  if (cache->length && batch != cache->rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cache.rows);
-  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
+                     batch, cache->rows);
+  if (cache->source && hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
+  if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
+  request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
@@ -27386,7 +28016,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (program->graph.state_count)
-    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
+                     request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
@@ -27493,7 +28124,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cache.length = session->cache.reach;
+    hfm__cache_end(&session->cache);
   }
   return result;
 }
@@ -27527,7 +28158,7 @@ HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
 
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
   hfm__program *program;
-  size_t counts[2] = {0, 0};
+  size_t counts[HFM__OUT_LISTS] = {0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
@@ -27545,10 +28176,11 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
     if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
     else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
   }
-  outputs->hidden_states = program->lists[0];
-  outputs->hidden_states_count = counts[0];
-  outputs->attentions = program->lists[1];
-  outputs->attentions_count = counts[1];
+  for (int32_t i = 0; i < HFM__OUT_LISTS; i++) {
+    const hfm__output_row *row = &hfm__output_rows[HFM__OUT_SINGLE + i];
+    *(const hfm_tensor **)(void *)((uint8_t *)outputs + row->offset) = program->lists[i];
+    *(size_t *)(void *)((uint8_t *)outputs + row->count_offset) = counts[i];
+  }
   outputs->items = program->items;
   outputs->items_count = program->graph.output_count;
   return HFM_OK;
@@ -27591,7 +28223,18 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   return HFM_OK;
 }
 
+/* What it holds. */
+HFM__PRIVATE hfm__extent hfm__cache_extent(const hfm__cache *cache) {
+  hfm__extent extent;
+  extent.rows = cache->rows;
+  extent.total = cache->length;
+  extent.length = 1;
+  extent.source = cache->source;
+  return extent;
+}
+
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
@@ -27607,47 +28250,68 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
                        "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
                        session->cache.rows - 1, session->cache.rows);
   hfm__session_stop(session);
-  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  extent = hfm__cache_extent(&session->cache);
+  extent.rows = count;
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
   return result;
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
-   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its
+     heads, head size and first position;
+   then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
+   tier. ---- */
 
-enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 7, HFM__CACHE_STATE_WORDS = 3 };
 static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
 
-/* The first position that a state hands over: no later call sees one before it. */
-HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
-  const int64_t window = cache->sets[cache->states[state].set].window;
-  return window ? HFM__MAX(length - window + 1, 0) : 0;
+/* The positions [first, end) that a state hands over: no later call sees others. */
+typedef struct hfm__cache_span {
+  int64_t first, end;
+} hfm__cache_span;
+
+HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
+  const hfm__page_set *set = &cache->sets[cache->states[state].set];
+  hfm__cache_span span;
+  span.end = set->once ? extent->source : extent->total;
+  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  return span;
 }
 
-HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
-  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
+  return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
+}
+
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
-    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
+    const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
+    bytes += (uint64_t)extent->rows * (uint64_t)(span.end - span.first) *
              (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
   }
   return bytes;
 }
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  hfm__extent extent;
   if (!session || !session->cache.length) return 0;
-  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+  extent = hfm__cache_extent(&session->cache);
+  return hfm__cache_saved_bytes(&session->cache, &extent);
 }
 
-/* Word i of the header that a cache of these states has. */
-HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+/* Which kind of word the i-th of the header is. */
+HFM__PRIVATE size_t hfm__cache_word_kind(size_t i) {
+  return i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+}
+
+/* The i-th word of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, const hfm__extent *extent) {
   const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
-  uint64_t magic = 0;
-  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+  switch (hfm__cache_word_kind(i)) {
     case 0:
-      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
-      return magic;
+      return hfm__le64(hfm__cache_magic);
     case 1:
       return HFM__CACHE_VERSION;
     case 2:
@@ -27655,15 +28319,17 @@ HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t
     case 3:
       return cache->state_count;
     case 4:
-      return (uint64_t)rows;
+      return (uint64_t)extent->rows;
     case 5:
-      return (uint64_t)length;
+      return (uint64_t)extent->total;
+    case 6:
+      return (uint64_t)extent->source;
     case HFM__CACHE_WORDS:
       return (uint64_t)cache->states[state].heads;
     case HFM__CACHE_WORDS + 1:
       return (uint64_t)cache->states[state].head;
     default:
-      return (uint64_t)hfm__cache_from(cache, state, length);
+      return (uint64_t)hfm__cache_handed(cache, state, extent).first;
   }
 }
 
@@ -27674,13 +28340,15 @@ HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
 /* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
 HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
   const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  const hfm__extent extent = hfm__cache_extent(cache);
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
+    const hfm__cache_span span = hfm__cache_handed(cache, i, &extent);
     hfm__operand o;
     memset(&o, 0, sizeof o);
     hfm__cache_bind(cache, (int32_t)i, &o);
     for (int64_t r = 0; r < cache->rows; r++)
-      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+      for (int64_t p = span.first; p < span.end; p++)
         for (int64_t h = 0; h < s->heads; h++) {
           uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
           for (int64_t d = 0; d < s->head; d++, bytes += size) {
@@ -27696,7 +28364,8 @@ HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int sav
 }
 
 HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
-  const hfm__cache *cache;
+  hfm__cache *cache;
+  hfm__extent extent;
   uint8_t *at = (uint8_t *)bytes;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -27708,34 +28377,43 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
                      "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, cache->length);
-  session->cache.reach = cache->length;
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
-    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
-  hfm__cache_transfer(&session->cache, at, 1);
+  hfm__cache_cut(cache, cache->length);
+  extent = hfm__cache_extent(cache);
+  for (size_t i = 0; i < hfm__cache_words(cache); i++, at += 8) hfm__put_word(at, hfm__cache_word(cache, i, &extent));
+  hfm__cache_transfer(cache, at, 1);
   return HFM_OK;
 }
 
+/* A number of the header that must lie in [least, INT32_MAX]: what it is, or the nearest that it may be. */
+HFM__PRIVATE int64_t hfm__cache_number(const uint8_t *bytes, int64_t least) {
+  const uint64_t found = hfm__le64(bytes);
+  return found > (uint64_t)INT32_MAX ? INT32_MAX : HFM__MAX((int64_t)found, least);
+}
+
 /* The header against what this session would have written for so many rows and positions. */
-HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
-                                         int64_t *length, hfm_error *error) {
-  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size,
+                                         hfm__extent *extent, hfm_error *error) {
+  static const char *const words[] = {"magic",        "version",         "dtype",     "number of states",
+                                      "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
-  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
-  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
-    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+  int32_t encodes = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  extent->rows = hfm__cache_number(bytes + 32, 1);
+  extent->total = hfm__cache_number(bytes + 40, 1);
+  extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
+  extent->length = 1;
+  for (size_t i = 0; i < hfm__cache_words(cache); i++) {
     const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
-    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    const uint64_t expected = hfm__cache_word(cache, i, extent);
     if (found != expected)
       return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
-                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
-                       expected);
+                       "the saved cache does not fit this session: its %s is %u, but should be %u",
+                       words[hfm__cache_word_kind(i)], found, expected);
   }
-  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+  if (size != hfm__cache_saved_bytes(cache, extent))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
-                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
-                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u",
+                     extent->rows, extent->total, hfm__cache_saved_bytes(cache, extent), size);
   return HFM_OK;
 }
 
@@ -27743,14 +28421,17 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
 HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
   hfm__request request = hfm__usual_request(session->model);
   hfm__program *program;
+  hfm_result result;
   if (session->cache.states) return HFM_OK;
   request.asked.use_cache = 1;
+  result = hfm__declared_inputs(session->model, &request, error);
+  if (result != HFM_OK) return result;
   return hfm__session_program(session, &request, request.binding, NULL, &program, error);
 }
 
 HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
   const uint8_t *from = (const uint8_t *)bytes;
-  int64_t rows, length;
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -27759,12 +28440,11 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
                      HFM__CACHE_WORDS * 8, size);
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
-  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
-  if (result == HFM_OK)
-    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
+  if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;
-  hfm__cache_fill(&session->cache, rows, length);
-  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_fill(&session->cache, &extent);
+  from += hfm__cache_words(&session->cache) * 8;
   hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
   return HFM_OK;
 }
@@ -27794,22 +28474,23 @@ HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__
 /* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
 HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
   hfm__program *program = NULL;
+  hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
   request.asked.use_cache = 1;
-  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  request.binding[HFM__SYM_LENGTH] = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
   result = hfm__program_create(model, &request, request.binding, &program, error);
   if (result == HFM_ERROR_ARGUMENT) {
     hfm__clear_error(error);
     return HFM_OK;
   }
   if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK)
-    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
   *bytes = cache.bytes;
   cache.bytes = 0; /* counted, not taken */
   hfm__cache_free(&model->ctx.mem, &cache);

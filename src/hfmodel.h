@@ -128,6 +128,9 @@
 #ifdef HFM__WITH_MIXTRAL
 #include "families/mixtral.c"
 #endif
+#ifdef HFM__WITH_T5
+#include "families/t5.c"
+#endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"
 #endif

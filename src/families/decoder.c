@@ -46,6 +46,7 @@ typedef struct hfm__decoder_mlp {
   hfm__par experts_gate_up, experts_down;
   int64_t choices;
   int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
