@@ -29,7 +29,11 @@ struct hfm_session {
   int32_t done;
   int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
+  uint64_t calls; /* of anything that ends a forward in progress: who goes on with one sees whether it is still theirs */
+  hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
+
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -49,12 +53,14 @@ HFM__PRIVATE void hfm__group_release(hfm_session *session) {
 HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
   hfm__group_release(session);
   session->running = NULL;
+  session->calls++;
 }
 
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm_generation_free(session->generation);
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -105,7 +111,8 @@ HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return ses
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
-  sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
+  sum = hfm__generation_bytes(session->generation);
+  sum += sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
         session->state_bytes;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
@@ -286,11 +293,26 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* Plans for the bindings of a request, and for the other side of its guards. */
+HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
+                                          hfm_error *error) {
+  hfm__program *program;
+  int64_t least[HFM__SYM_COUNT];
+  memcpy(least, request->binding, sizeof least);
+  for (int32_t side = 0; side < 2; side++) {
+    const hfm_result result = hfm__session_program(session, request, least, NULL, &program, error);
+    if (result != HFM_OK) return result;
+    program->reserved |= stays;
+    if (!program->graph.guard_count) break;
+    memcpy(least, program->plan.bounds, sizeof least);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
+  }
+  return HFM_OK;
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
-  hfm__program *program;
   hfm__request request;
-  int64_t least[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
@@ -306,16 +328,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
   if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
-  memcpy(least, request.binding, sizeof least);
-  for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
-    result = hfm__session_program(session, &request, least, NULL, &program, error);
-    if (result != HFM_OK) return result;
-    program->reserved = 1;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-  }
-  return HFM_OK;
+  return hfm__session_plan(session, &request, 1, error);
 }
 
 /* ---- The cache ---- */
@@ -330,6 +343,29 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
                      "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
   hfm__session_stop(session);
   session->cached = length;
+  return HFM_OK;
+}
+
+/* Row i of the cache becomes what row rows[i] was; `count` of them, which may be more than there were. */
+HFM__PRIVATE hfm_result hfm__cache_reorder(hfm_session *session, const int64_t *rows, int64_t count,
+                                           hfm_error *error) {
+  const hfm_allocator *mem = &session->model->ctx.mem;
+  const hfm__graph *g = &session->programs->graph;
+  uint8_t *at = session->states ? hfm__align64(session->states) : NULL;
+  hfm__session_stop(session);
+  HFMODEL_ASSERT(count <= session->state_bounds[0]);
+  for (size_t i = 0; at && i < g->state_count; i++) {
+    const hfm__operand *state = &session->programs->operands[g->states[i].value];
+    const uint64_t row = (uint64_t)state->stride[1] * (uint64_t)session->state_bounds[1] * sizeof(float);
+    const uint64_t all = row * (uint64_t)session->cached_batch;
+    uint8_t *copy = (uint8_t *)hfm__alloc(mem, all);
+    if (!copy) return hfm__fail_memory(error, "the cache", all);
+    memcpy(copy, at, (size_t)all);
+    for (int64_t b = 0; b < count; b++) memcpy(at + (size_t)b * row, copy + (size_t)rows[b] * row, (size_t)row);
+    hfm__free(mem, copy, all);
+    at += hfm__aligned(row * (uint64_t)session->state_bounds[0]);
+  }
+  session->cached_batch = count;
   return HFM_OK;
 }
 
@@ -471,6 +507,12 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   return result;
 }
 
+/* When a time budget is over; none is over at once, after one chunk. */
+HFM__PRIVATE uint64_t hfm__deadline(double budget_seconds) {
+  if (!(budget_seconds > 0)) return 1;
+  return hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
+}
+
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
   return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first",
                    what, hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
@@ -478,7 +520,6 @@ HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
   hfm_result result;
-  uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
@@ -488,8 +529,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
     *done = 1;
     return HFM_OK;
   }
-  if (budget_seconds > 0) deadline = hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
-  result = hfm__session_slices(session, deadline, error);
+  result = hfm__session_slices(session, hfm__deadline(budget_seconds), error);
   *done = result == HFM_OK && session->done;
   return result;
 }
