@@ -103,7 +103,7 @@ HFM__PRIVATE hfm_result hfm__decoder_reorder(hfm__decoder *d, const int64_t *fro
     is_same = is_same && d->order[i] == i;
   }
   if (is_same) return HFM_OK;
-  result = hfm__cache_reorder(d->session, d->order, rows, error);
+  result = hfm_cache_reorder(d->session, d->order, rows, error);
   d->calls = d->session->calls;
   if (result == HFM_OK) d->rows = rows;
   return result;

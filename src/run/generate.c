@@ -151,16 +151,16 @@ HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_i
 HFM__PRIVATE hfm_result hfm__generation_cache(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   hfm_session *session = g->session;
   if (!inputs->use_cache) return hfm_cache_crop(session, 0, error);
-  if (session->cached && session->cached_batch != g->prompts)
+  if (session->cache.length && session->cache.rows != g->prompts)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "there are %i prompts, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, "
                      "...)",
-                     g->prompts, session->cached_batch);
-  if (session->cached >= g->prompt_length)
+                     g->prompts, session->cache.rows);
+  if (session->cache.length >= g->prompt_length)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "input_ids has length %i, but the cache has %i positions already: at least one token must be new "
                      "(hfm_cache_crop goes back)",
-                     g->prompt_length, session->cached);
+                     g->prompt_length, session->cache.length);
   return HFM_OK;
 }
 
@@ -278,7 +278,7 @@ HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inp
   if (result != HFM_OK) return result;
   hfm__generation_start(g, inputs);
   if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
-  g->decoder.fed = g->session->cached;
+  g->decoder.fed = g->session->cache.length;
   if (result == HFM_OK) result = hfm__decoder_plan(&g->decoder, g->options.max_length, error);
   return result;
 }
