@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8f6a2d707122ab51" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f96846d0536a88b7" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -24456,18 +24456,17 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
-/* Plans for the bindings of a request, and for the other side of its guards. */
+/* Plans for the bindings of a request, and for the other side of its guards. *out is one of the programs. */
 HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
-                                          hfm_error *error) {
-  hfm__program *program;
+                                          hfm__program **out, hfm_error *error) {
   int64_t least[HFM__SYM_COUNT];
   memcpy(least, request->binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) {
-    const hfm_result result = hfm__session_program(session, request, least, NULL, &program, error);
+    const hfm_result result = hfm__session_program(session, request, least, NULL, out, error);
     if (result != HFM_OK) return result;
-    program->reserved |= stays;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
+    (*out)->reserved |= stays;
+    if (!(*out)->graph.guard_count) break;
+    memcpy(least, (*out)->plan.bounds, sizeof least);
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
   }
   return HFM_OK;
@@ -24475,6 +24474,7 @@ HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *re
 
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
+  hfm__program *program;
   hfm__request request;
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
@@ -24496,7 +24496,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
     if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
       request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
   }
-  return hfm__session_plan(session, &request, 1, error);
+  return hfm__session_plan(session, &request, 1, &program, error);
 }
 
 /* ---- Forward ---- */
@@ -26073,9 +26073,9 @@ HFM__PRIVATE void hfm__draw_several(const float *scores, double *weights, int64_
 /* ==== end src/run/sampling.c ==== */
 /* ==== begin src/run/beam_search.c ==== */
 /* ==== run/beam_search (private): the best of several texts at once ================================================
-   GenerationMixin._beam_search, in float32 as there. For each prompt num_beams texts are under way; each step their best
-   continuations, twice as many or more, are the candidates. Those that end compete with the ones that ended before,
-   by their score per length; the best of the others go on. */
+   GenerationMixin._beam_search, in float32 as there. For each prompt num_beams texts are under way; each step their
+   best continuations, twice as many or more, are the candidates. Those that end compete with the ones that ended
+   before, by their score per length; the best of the others go on. */
 
 typedef struct hfm__hypotheses { /* [prompts * beams] texts */
   int64_t *ids;          /* [..., max_length] */
@@ -26364,8 +26364,8 @@ HFM__PRIVATE hfm_result hfm__decoder_run(hfm__decoder *d, uint64_t deadline, int
   return HFM_OK;
 }
 
-/* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is expanded
-   the sequences of a prompt share them. */
+/* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
+   expanded the sequences of a prompt share them. */
 HFM__PRIVATE const float *hfm__decoder_logits(const hfm__decoder *d, int64_t sequence, int64_t back) {
   const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
   return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
@@ -26396,26 +26396,37 @@ HFM__PRIVATE hfm_result hfm__decoder_crop(hfm__decoder *d, int64_t length, hfm_e
   return result;
 }
 
+/* Where positions come from a table, the text must not be longer than that. */
+HFM__PRIVATE hfm_result hfm__decoder_positions(const hfm__decoder *d, const hfm__program *program, int64_t most_length,
+                                               hfm_error *error) {
+  const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
+  for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
+    const int64_t last = d->prompt_positions[(p + 1) * d->prompt_length - 1] + most_length - 1 - d->prompt_length;
+    if (last >= declared->limit)
+      return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
+                       "a text of max_length %i can't be generated: its last position would be %i, but must be from 0 "
+                       "to %i (%s is %i)",
+                       most_length, last, declared->limit - 1, declared->limit_reason, declared->limit);
+  }
+  return HFM_OK;
+}
+
 /* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, hfm_error *error) {
   const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
   const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
-  hfm_error reason;
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
   for (int32_t i = 0; i < 2 && result == HFM_OK; i++) {
     hfm__request request = hfm__usual_request(d->session->model);
+    hfm__program *program = NULL;
     result = hfm__question_from(&d->inputs, &request.asked, error);
     request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
     request.binding[HFM__SYM_LENGTH] = length[i];
     request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
-    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &reason);
-    if (result == HFM_OK) continue;
-    if (error) *error = reason;
-    if (reason.item == HFM_E_INPUT_TOO_LONG)
-      (void)hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
-                      "a text of max_length %i can't be generated: %s", most_length, reason.message);
+    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
+    if (result == HFM_OK) result = hfm__decoder_positions(d, program, most_length, error);
   }
   d->calls = d->session->calls;
   return result;
@@ -26475,6 +26486,7 @@ HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation) {
 HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const hfm_inputs *inputs,
                                                hfm_error *error) {
   const hfm_tensor *ids = &inputs->input_ids;
+  const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
   if (session->model->head->task != HFM_CAUSAL_LM)
     return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
                      "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);
@@ -26496,7 +26508,7 @@ HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const
   if (!hfm__is_integer(ids->dtype))
     return hfm__input_bad_dtype(HFM__IN_input_ids, ids, "an integer type (int64, int32, ...)", error);
   for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
-    const int64_t id = hfm__integer_at(ids, i), vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
+    const int64_t id = hfm__integer_at(ids, i);
     if (id < 0 || id >= vocab_size)
       return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "input_ids", 0,
                        "input_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i / ids->shape[1],
@@ -26734,8 +26746,8 @@ HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inpu
 
 /* ---- Feeding ---- */
 
-/* What came after the same words before: PromptLookupCandidateGenerator. Returns how many tokens it put behind the text;
-   they stand where the next ones will. */
+/* What came after the same words before: PromptLookupCandidateGenerator. Returns how many tokens it put behind the
+   text; they stand where the next ones will. */
 HFM__PRIVATE int64_t hfm__generation_guess(const hfm_generation *g) {
   const hfm__generation_options *o = &g->options;
   int64_t *ids = g->ids;

@@ -1,7 +1,7 @@
 /* ==== run/beam_search (private): the best of several texts at once ================================================
-   GenerationMixin._beam_search, in float32 as there. For each prompt num_beams texts are under way; each step their best
-   continuations, twice as many or more, are the candidates. Those that end compete with the ones that ended before,
-   by their score per length; the best of the others go on. */
+   GenerationMixin._beam_search, in float32 as there. For each prompt num_beams texts are under way; each step their
+   best continuations, twice as many or more, are the candidates. Those that end compete with the ones that ended
+   before, by their score per length; the best of the others go on. */
 
 typedef struct hfm__hypotheses { /* [prompts * beams] texts */
   int64_t *ids;          /* [..., max_length] */

@@ -85,8 +85,8 @@ HFM__PRIVATE hfm_result hfm__decoder_run(hfm__decoder *d, uint64_t deadline, int
   return HFM_OK;
 }
 
-/* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is expanded
-   the sequences of a prompt share them. */
+/* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
+   expanded the sequences of a prompt share them. */
 HFM__PRIVATE const float *hfm__decoder_logits(const hfm__decoder *d, int64_t sequence, int64_t back) {
   const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
   return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
@@ -117,26 +117,37 @@ HFM__PRIVATE hfm_result hfm__decoder_crop(hfm__decoder *d, int64_t length, hfm_e
   return result;
 }
 
+/* Where positions come from a table, the text must not be longer than that. */
+HFM__PRIVATE hfm_result hfm__decoder_positions(const hfm__decoder *d, const hfm__program *program, int64_t most_length,
+                                               hfm_error *error) {
+  const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
+  for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
+    const int64_t last = d->prompt_positions[(p + 1) * d->prompt_length - 1] + most_length - 1 - d->prompt_length;
+    if (last >= declared->limit)
+      return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
+                       "a text of max_length %i can't be generated: its last position would be %i, but must be from 0 "
+                       "to %i (%s is %i)",
+                       most_length, last, declared->limit - 1, declared->limit_reason, declared->limit);
+  }
+  return HFM_OK;
+}
+
 /* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, hfm_error *error) {
   const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
   const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
-  hfm_error reason;
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
   for (int32_t i = 0; i < 2 && result == HFM_OK; i++) {
     hfm__request request = hfm__usual_request(d->session->model);
+    hfm__program *program = NULL;
     result = hfm__question_from(&d->inputs, &request.asked, error);
     request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
     request.binding[HFM__SYM_LENGTH] = length[i];
     request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
-    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &reason);
-    if (result == HFM_OK) continue;
-    if (error) *error = reason;
-    if (reason.item == HFM_E_INPUT_TOO_LONG)
-      (void)hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
-                      "a text of max_length %i can't be generated: %s", most_length, reason.message);
+    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
+    if (result == HFM_OK) result = hfm__decoder_positions(d, program, most_length, error);
   }
   d->calls = d->session->calls;
   return result;

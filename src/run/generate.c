@@ -51,6 +51,7 @@ HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation) {
 HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const hfm_inputs *inputs,
                                                hfm_error *error) {
   const hfm_tensor *ids = &inputs->input_ids;
+  const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
   if (session->model->head->task != HFM_CAUSAL_LM)
     return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
                      "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);
@@ -72,7 +73,7 @@ HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const
   if (!hfm__is_integer(ids->dtype))
     return hfm__input_bad_dtype(HFM__IN_input_ids, ids, "an integer type (int64, int32, ...)", error);
   for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
-    const int64_t id = hfm__integer_at(ids, i), vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
+    const int64_t id = hfm__integer_at(ids, i);
     if (id < 0 || id >= vocab_size)
       return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "input_ids", 0,
                        "input_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i / ids->shape[1],
@@ -310,8 +311,8 @@ HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inpu
 
 /* ---- Feeding ---- */
 
-/* What came after the same words before: PromptLookupCandidateGenerator. Returns how many tokens it put behind the text;
-   they stand where the next ones will. */
+/* What came after the same words before: PromptLookupCandidateGenerator. Returns how many tokens it put behind the
+   text; they stand where the next ones will. */
 HFM__PRIVATE int64_t hfm__generation_guess(const hfm_generation *g) {
   const hfm__generation_options *o = &g->options;
   int64_t *ids = g->ids;

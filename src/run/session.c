@@ -273,18 +273,17 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
-/* Plans for the bindings of a request, and for the other side of its guards. */
+/* Plans for the bindings of a request, and for the other side of its guards. *out is one of the programs. */
 HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
-                                          hfm_error *error) {
-  hfm__program *program;
+                                          hfm__program **out, hfm_error *error) {
   int64_t least[HFM__SYM_COUNT];
   memcpy(least, request->binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) {
-    const hfm_result result = hfm__session_program(session, request, least, NULL, &program, error);
+    const hfm_result result = hfm__session_program(session, request, least, NULL, out, error);
     if (result != HFM_OK) return result;
-    program->reserved |= stays;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
+    (*out)->reserved |= stays;
+    if (!(*out)->graph.guard_count) break;
+    memcpy(least, (*out)->plan.bounds, sizeof least);
     for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
   }
   return HFM_OK;
@@ -292,6 +291,7 @@ HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *re
 
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
+  hfm__program *program;
   hfm__request request;
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
@@ -313,7 +313,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
     if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
       request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
   }
-  return hfm__session_plan(session, &request, 1, error);
+  return hfm__session_plan(session, &request, 1, &program, error);
 }
 
 /* ---- Forward ---- */

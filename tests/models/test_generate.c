@@ -231,8 +231,8 @@ static int same_ids(const generation_case *c, const char *what, const hfm_tensor
   return 0;
 }
 
-/* Scores agree within the rounding of logits of the order of 10; what is forbidden is so on both sides. Zeros stand where
-   a sequence had ended, and Transformers has something there. */
+/* Scores agree within the rounding of logits of the order of 10; what is forbidden is so on both sides. Zeros stand
+   where a sequence had ended, and Transformers has something there. */
 static int same_scores(const hfm_tensor *got, const hfm_tensor *want) {
   const float *a = (const float *)got->data, *b = (const float *)want->data;
   int64_t n = elements(want), width = want->shape[want->rank - 1], i, k;
@@ -263,7 +263,8 @@ static void compare(const generation_case *c, const hfm_generated *got, const hf
 /* ---- Running ---- */
 
 static hfm_inputs inputs_of(const hfm_tensors *file) {
-  const hfm_tensor *mask = hfm_tensors_find(file, "attention_mask"), *positions = hfm_tensors_find(file, "position_ids");
+  const hfm_tensor *mask = hfm_tensors_find(file, "attention_mask");
+  const hfm_tensor *positions = hfm_tensors_find(file, "position_ids");
   hfm_inputs in;
   memset(&in, 0, sizeof in);
   in.input_ids = *hfm_tensors_find(file, "input_ids");
