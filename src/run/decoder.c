@@ -144,7 +144,7 @@ HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, 
     result = hfm__question_from(&d->inputs, &request.asked, error);
     request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
-    request.binding[HFM__SYM_LENGTH] = length[i];
+    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
     request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
     if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
     if (result == HFM_OK) result = hfm__decoder_positions(d, program, most_length, error);
