@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8d77624a1cc5df06" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c3eb01353a9ecd61" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -29981,13 +29981,13 @@ HFM__PRIVATE int hfm__beams_advance(hfm__beams *b, int64_t length) {
   return improvable && goes_on && !(all_finished && o->early_stopping == HFM_EARLY_STOPPING_TRUE);
 }
 /* ==== end src/run/beam_search.c ==== */
-/* ==== begin src/run/decoder.c ==== */
-/* ==== run/decoder (private): tokens in, the next token's logits out ===============================================
+/* ==== begin src/run/steps.c ==== */
+/* ==== run/steps (private): tokens in, the next token's logits out ===================================================
    All that generation knows of a model. The tokens of all sequences go in, a few at a time; their keys and values stay
    in the session's cache; the logits after them come out. Mask and positions are as Transformers makes them: the mask
    grows by one with each token, positions count what the mask keeps. */
 
-typedef struct hfm__decoder {
+typedef struct hfm__steps {
   hfm_session *session;
   uint64_t calls;      /* the session's, after the last of ours */
   int64_t prompts, rows, expand; /* prompts become `expand` sequences each; rows: how many the cache has now */
@@ -30003,9 +30003,9 @@ typedef struct hfm__decoder {
   int32_t is_begun; /* a step is in progress */
   const float *logits;
   int64_t kept; /* positions that `logits` has of each row: the last ones */
-} hfm__decoder;
+} hfm__steps;
 
-HFM__PRIVATE hfm_result hfm__decoder_room(hfm__decoder *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
   const uint64_t rows = (uint64_t)(d->prompts * d->expand), prompt = (uint64_t)(d->prompts * d->prompt_length);
   const uint64_t step = HFM__MAX(prompt, rows * (uint64_t)d->most_fed);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
@@ -30019,7 +30019,7 @@ HFM__PRIVATE hfm_result hfm__decoder_room(hfm__decoder *d, hfm__arena *arena, in
 }
 
 /* Begins to feed `count` tokens of each row, behind what the cache has. ids[row * stride] is a row's first. */
-HFM__PRIVATE hfm_result hfm__decoder_begin(hfm__decoder *d, const int64_t *ids, int64_t stride, int64_t count,
+HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int64_t stride, int64_t count,
                                            hfm_error *error) {
   const int64_t total = d->fed + count, known = HFM__MIN(total, d->prompt_length), expand = d->rows / d->prompts;
   hfm_result result;
@@ -30046,14 +30046,14 @@ HFM__PRIVATE hfm_result hfm__decoder_begin(hfm__decoder *d, const int64_t *ids, 
 }
 
 /* Has nobody else used the session since? */
-HFM__PRIVATE hfm_result hfm__decoder_check(const hfm__decoder *d, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_check(const hfm__steps *d, hfm_error *error) {
   if (d->calls == d->session->calls) return HFM_OK;
   return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_generation_next", 0,
                    "hfm_generation_next: the session was used for something else since: begin a new generation");
 }
 
 /* Goes on with the step until the deadline (0: to its end); *done when the logits are there. */
-HFM__PRIVATE hfm_result hfm__decoder_run(hfm__decoder *d, uint64_t deadline, int32_t *done, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t *done, hfm_error *error) {
   hfm_outputs outputs;
   hfm_result result = hfm__session_slices(d->session, deadline, error);
   *done = result == HFM_OK && d->session->done;
@@ -30071,13 +30071,13 @@ HFM__PRIVATE hfm_result hfm__decoder_run(hfm__decoder *d, uint64_t deadline, int
 
 /* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
    expanded the sequences of a prompt share them. */
-HFM__PRIVATE const float *hfm__decoder_logits(const hfm__decoder *d, int64_t sequence, int64_t back) {
+HFM__PRIVATE const float *hfm__steps_logits(const hfm__steps *d, int64_t sequence, int64_t back) {
   const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
   return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
 }
 
 /* The cache's rows become those of the sequences `from`, all of them; NULL: as they are, one for each. */
-HFM__PRIVATE hfm_result hfm__decoder_reorder(hfm__decoder *d, const int64_t *from, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, hfm_error *error) {
   const int64_t rows = d->prompts * d->expand;
   hfm_result result;
   int is_same = d->rows == rows;
@@ -30094,7 +30094,7 @@ HFM__PRIVATE hfm_result hfm__decoder_reorder(hfm__decoder *d, const int64_t *fro
 }
 
 /* The cache keeps its first `length` positions. */
-HFM__PRIVATE hfm_result hfm__decoder_crop(hfm__decoder *d, int64_t length, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error *error) {
   const hfm_result result = length < d->fed ? hfm_cache_crop(d->session, length, error) : HFM_OK;
   d->calls = d->session->calls;
   if (result == HFM_OK) d->fed = HFM__MIN(d->fed, length);
@@ -30102,7 +30102,7 @@ HFM__PRIVATE hfm_result hfm__decoder_crop(hfm__decoder *d, int64_t length, hfm_e
 }
 
 /* Where positions come from a table, the text must not be longer than that. */
-HFM__PRIVATE hfm_result hfm__decoder_positions(const hfm__decoder *d, const hfm__program *program, int64_t most_length,
+HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
   const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
   for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
@@ -30117,7 +30117,7 @@ HFM__PRIVATE hfm_result hfm__decoder_positions(const hfm__decoder *d, const hfm_
 }
 
 /* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
-HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
   const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
   const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
   hfm_result result = HFM_OK;
@@ -30131,15 +30131,15 @@ HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, 
     request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
     request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
     if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
-    if (result == HFM_OK) result = hfm__decoder_positions(d, program, most_length, error);
+    if (result == HFM_OK) result = hfm__steps_positions(d, program, most_length, error);
   }
   d->calls = d->session->calls;
   return result;
 }
-/* ==== end src/run/decoder.c ==== */
+/* ==== end src/run/steps.c ==== */
 /* ==== begin src/run/generate.c ==== */
 /* ==== run/generate (private): from prompts to texts, a step at a time =============================================
-   A step feeds the last tokens (run/decoder.c), then chooses the next ones: for each prompt its scores are processed
+   A step feeds the last tokens (run/steps.c), then chooses the next ones: for each prompt its scores are processed
    (run/logits_process.c), and a token is taken, drawn (run/sampling.c) or searched for (run/beam_search.c). Time is
    looked at in between chunks of the former and prompts of the latter. */
 
@@ -30150,7 +30150,7 @@ struct hfm_generation {
   hfm__arena arena;
   hfm_generation_config said; /* the callbacks, and the seed; its lists are copied into `options` */
   hfm__generation_options options;
-  hfm__decoder decoder;
+  hfm__steps steps;
   hfm__processors processors;
   hfm__sampler sampler;
   hfm__beams beams;
@@ -30241,7 +30241,7 @@ HFM__PRIVATE hfm_result hfm__generation_mask(hfm_generation *g, const hfm_inputs
   const hfm_tensor *ids = &inputs->input_ids, *given = &inputs->attention_mask;
   const int infer = !given->data && g->options.pad >= 0 && !hfm__ids_have(g->options.eos, g->options.pad);
   const int64_t length = g->prompt_length;
-  uint8_t *mask = g->decoder.prompt_mask;
+  uint8_t *mask = g->steps.prompt_mask;
   int right = 0;
   if (given->data) {
     const hfm_result result = hfm__generation_like_ids(given, ids, HFM__IN_attention_mask, error);
@@ -30277,9 +30277,9 @@ HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_i
   for (int64_t p = 0; p < g->prompts; p++) {
     int64_t kept = 0;
     for (int64_t i = 0; i < length; i++) {
-      int64_t *position = &g->decoder.prompt_positions[p * length + i];
+      int64_t *position = &g->steps.prompt_positions[p * length + i];
       if (given->data) *position = hfm__integer_at(given, given->shape[0] == 1 ? i : p * length + i);
-      else *position = g->decoder.prompt_mask[p * length + i] ? kept++ : 0;
+      else *position = g->steps.prompt_mask[p * length + i] ? kept++ : 0;
       if (*position < 0)
         return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
                          "position_ids[%i][%i] is %i, but must not be negative", p, i, *position);
@@ -30358,14 +30358,14 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->beams.prompt_length = g->prompt_length;
   g->beams.vocab_size = g->vocab_size;
   g->beams.candidate_count = HFM__MAX(2, 1 + o->eos.count) * o->num_beams;
-  g->decoder.session = g->session;
-  g->decoder.prompts = g->decoder.rows = g->prompts;
-  g->decoder.expand = g->rows / g->prompts;
-  g->decoder.prompt_length = g->prompt_length;
-  g->decoder.vocab_size = g->vocab_size;
-  g->decoder.most_fed = 1 + o->prompt_lookup_num_tokens;
-  g->decoder.inputs.use_cache = 1;
-  g->decoder.inputs.logits_to_keep = (int32_t)g->decoder.most_fed;
+  g->steps.session = g->session;
+  g->steps.prompts = g->steps.rows = g->prompts;
+  g->steps.expand = g->rows / g->prompts;
+  g->steps.prompt_length = g->prompt_length;
+  g->steps.vocab_size = g->vocab_size;
+  g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  g->steps.inputs.use_cache = 1;
+  g->steps.inputs.logits_to_keep = (int32_t)g->steps.most_fed;
 }
 
 /* What can't be for these prompts and this vocabulary. */
@@ -30412,15 +30412,15 @@ HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inp
   hfm__generation_parts(g);
   result = hfm__generation_fits(g, error);
   if (result == HFM_OK) result = hfm__generation_cache(g, inputs, error);
-  if (result == HFM_OK) result = hfm__decoder_room(&g->decoder, &g->arena, g->options.max_length, error);
+  if (result == HFM_OK) result = hfm__steps_room(&g->steps, &g->arena, g->options.max_length, error);
   if (result == HFM_OK) result = hfm__generation_mask(g, inputs, error);
   if (result == HFM_OK) result = hfm__generation_positions(g, inputs, error);
   if (result == HFM_OK) result = hfm__generation_room(g, error);
   if (result != HFM_OK) return result;
   hfm__generation_start(g, inputs);
   if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
-  g->decoder.fed = g->session->cache.length;
-  if (result == HFM_OK) result = hfm__decoder_plan(&g->decoder, g->options.max_length, error);
+  g->steps.fed = g->session->cache.length;
+  if (result == HFM_OK) result = hfm__steps_plan(&g->steps, g->options.max_length, error);
   return result;
 }
 
@@ -30474,16 +30474,16 @@ HFM__PRIVATE int64_t hfm__generation_guess(const hfm_generation *g) {
 /* Begins the next step: all of the prompt that is not cached, or the last token. Before that the cache becomes what the
    texts are now. */
 HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error) {
-  hfm__decoder *d = &g->decoder;
+  hfm__steps *d = &g->steps;
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
   int64_t stride = g->options.max_length;
-  hfm_result result = hfm__decoder_crop(d, g->length - 1, error);
-  if (result == HFM_OK && g->is_moved) result = hfm__decoder_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  hfm_result result = hfm__steps_crop(d, g->length - 1, error);
+  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
   if (d->rows == g->prompts) stride *= d->expand;
   g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt_length ? hfm__generation_guess(g) : 0;
-  return hfm__decoder_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
+  return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 
 /* ---- Choosing ---- */
@@ -30508,7 +30508,7 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
   hfm_result result;
   for (int64_t k = 0; k < g->group; k++) {
     const int64_t row = group * g->group + k, length = g->prompt_length;
-    const uint8_t *mask = g->decoder.prompt_mask + row / (g->rows / g->prompts) * length;
+    const uint8_t *mask = g->steps.prompt_mask + row / (g->rows / g->prompts) * length;
     hfm__sequence *s = &g->sequences[k];
     s->ids = ids + row * g->options.max_length;
     s->length = g->length;
@@ -30516,7 +30516,7 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
     while (!mask[s->first]) s->first++;
     s->scores = g->scores + k * g->vocab_size;
     s->row = row;
-    memcpy(s->scores, hfm__decoder_logits(&g->decoder, row, g->guessed - g->checked), row_bytes);
+    memcpy(s->scores, hfm__steps_logits(&g->steps, row, g->guessed - g->checked), row_bytes);
     if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
   }
   result = hfm__process_logits(&g->processors, g->sequences, g->group, error);
@@ -30604,8 +30604,8 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
   hfm_result result = HFM_OK;
   int32_t done = 0;
   if (g->phase == HFM__GENERATION_FEED) {
-    if (!g->decoder.is_begun) result = hfm__generation_feed(g, error);
-    if (result == HFM_OK) result = hfm__decoder_run(&g->decoder, deadline, &done, error);
+    if (!g->steps.is_begun) result = hfm__generation_feed(g, error);
+    if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
     if (done) g->phase = HFM__GENERATION_CHOOSE;
   } else if (g->phase == HFM__GENERATION_CHOOSE) {
     const int is_first = g->length == g->prompt_length;
@@ -30614,7 +30614,7 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
     hfm__generation_turn(g);
     if (is_first) hfm__generation_clock(g, 0);
   } else {
-    result = hfm__decoder_crop(&g->decoder, g->group > 1 ? 0 : g->length - 1, error);
+    result = hfm__steps_crop(&g->steps, g->group > 1 ? 0 : g->length - 1, error);
     if (result == HFM_OK) g->phase = HFM__GENERATION_DONE;
   }
   return result;
@@ -30622,7 +30622,7 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
 
 /* Runs until the deadline (0: to the end). */
 HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline, hfm_error *error) {
-  hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__decoder_check(&g->decoder, error);
+  hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__steps_check(&g->steps, error);
   g->mark = hfm__clock_ns();
   while (result == HFM_OK && g->phase != HFM__GENERATION_DONE) {
     result = hfm__generation_step(g, deadline, error);

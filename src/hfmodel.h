@@ -157,7 +157,7 @@
 #include "run/logits_process.c"
 #include "run/sampling.c"
 #include "run/beam_search.c"
-#include "run/decoder.c"
+#include "run/steps.c"
 #include "run/generate.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

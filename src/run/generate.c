@@ -1,5 +1,5 @@
 /* ==== run/generate (private): from prompts to texts, a step at a time =============================================
-   A step feeds the last tokens (run/decoder.c), then chooses the next ones: for each prompt its scores are processed
+   A step feeds the last tokens (run/steps.c), then chooses the next ones: for each prompt its scores are processed
    (run/logits_process.c), and a token is taken, drawn (run/sampling.c) or searched for (run/beam_search.c). Time is
    looked at in between chunks of the former and prompts of the latter. */
 
@@ -10,7 +10,7 @@ struct hfm_generation {
   hfm__arena arena;
   hfm_generation_config said; /* the callbacks, and the seed; its lists are copied into `options` */
   hfm__generation_options options;
-  hfm__decoder decoder;
+  hfm__steps steps;
   hfm__processors processors;
   hfm__sampler sampler;
   hfm__beams beams;
@@ -101,7 +101,7 @@ HFM__PRIVATE hfm_result hfm__generation_mask(hfm_generation *g, const hfm_inputs
   const hfm_tensor *ids = &inputs->input_ids, *given = &inputs->attention_mask;
   const int infer = !given->data && g->options.pad >= 0 && !hfm__ids_have(g->options.eos, g->options.pad);
   const int64_t length = g->prompt_length;
-  uint8_t *mask = g->decoder.prompt_mask;
+  uint8_t *mask = g->steps.prompt_mask;
   int right = 0;
   if (given->data) {
     const hfm_result result = hfm__generation_like_ids(given, ids, HFM__IN_attention_mask, error);
@@ -137,9 +137,9 @@ HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_i
   for (int64_t p = 0; p < g->prompts; p++) {
     int64_t kept = 0;
     for (int64_t i = 0; i < length; i++) {
-      int64_t *position = &g->decoder.prompt_positions[p * length + i];
+      int64_t *position = &g->steps.prompt_positions[p * length + i];
       if (given->data) *position = hfm__integer_at(given, given->shape[0] == 1 ? i : p * length + i);
-      else *position = g->decoder.prompt_mask[p * length + i] ? kept++ : 0;
+      else *position = g->steps.prompt_mask[p * length + i] ? kept++ : 0;
       if (*position < 0)
         return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
                          "position_ids[%i][%i] is %i, but must not be negative", p, i, *position);
@@ -218,14 +218,14 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->beams.prompt_length = g->prompt_length;
   g->beams.vocab_size = g->vocab_size;
   g->beams.candidate_count = HFM__MAX(2, 1 + o->eos.count) * o->num_beams;
-  g->decoder.session = g->session;
-  g->decoder.prompts = g->decoder.rows = g->prompts;
-  g->decoder.expand = g->rows / g->prompts;
-  g->decoder.prompt_length = g->prompt_length;
-  g->decoder.vocab_size = g->vocab_size;
-  g->decoder.most_fed = 1 + o->prompt_lookup_num_tokens;
-  g->decoder.inputs.use_cache = 1;
-  g->decoder.inputs.logits_to_keep = (int32_t)g->decoder.most_fed;
+  g->steps.session = g->session;
+  g->steps.prompts = g->steps.rows = g->prompts;
+  g->steps.expand = g->rows / g->prompts;
+  g->steps.prompt_length = g->prompt_length;
+  g->steps.vocab_size = g->vocab_size;
+  g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  g->steps.inputs.use_cache = 1;
+  g->steps.inputs.logits_to_keep = (int32_t)g->steps.most_fed;
 }
 
 /* What can't be for these prompts and this vocabulary. */
@@ -272,15 +272,15 @@ HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inp
   hfm__generation_parts(g);
   result = hfm__generation_fits(g, error);
   if (result == HFM_OK) result = hfm__generation_cache(g, inputs, error);
-  if (result == HFM_OK) result = hfm__decoder_room(&g->decoder, &g->arena, g->options.max_length, error);
+  if (result == HFM_OK) result = hfm__steps_room(&g->steps, &g->arena, g->options.max_length, error);
   if (result == HFM_OK) result = hfm__generation_mask(g, inputs, error);
   if (result == HFM_OK) result = hfm__generation_positions(g, inputs, error);
   if (result == HFM_OK) result = hfm__generation_room(g, error);
   if (result != HFM_OK) return result;
   hfm__generation_start(g, inputs);
   if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
-  g->decoder.fed = g->session->cache.length;
-  if (result == HFM_OK) result = hfm__decoder_plan(&g->decoder, g->options.max_length, error);
+  g->steps.fed = g->session->cache.length;
+  if (result == HFM_OK) result = hfm__steps_plan(&g->steps, g->options.max_length, error);
   return result;
 }
 
@@ -334,16 +334,16 @@ HFM__PRIVATE int64_t hfm__generation_guess(const hfm_generation *g) {
 /* Begins the next step: all of the prompt that is not cached, or the last token. Before that the cache becomes what the
    texts are now. */
 HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error) {
-  hfm__decoder *d = &g->decoder;
+  hfm__steps *d = &g->steps;
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
   int64_t stride = g->options.max_length;
-  hfm_result result = hfm__decoder_crop(d, g->length - 1, error);
-  if (result == HFM_OK && g->is_moved) result = hfm__decoder_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  hfm_result result = hfm__steps_crop(d, g->length - 1, error);
+  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
   if (d->rows == g->prompts) stride *= d->expand;
   g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt_length ? hfm__generation_guess(g) : 0;
-  return hfm__decoder_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
+  return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 
 /* ---- Choosing ---- */
@@ -368,7 +368,7 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
   hfm_result result;
   for (int64_t k = 0; k < g->group; k++) {
     const int64_t row = group * g->group + k, length = g->prompt_length;
-    const uint8_t *mask = g->decoder.prompt_mask + row / (g->rows / g->prompts) * length;
+    const uint8_t *mask = g->steps.prompt_mask + row / (g->rows / g->prompts) * length;
     hfm__sequence *s = &g->sequences[k];
     s->ids = ids + row * g->options.max_length;
     s->length = g->length;
@@ -376,7 +376,7 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
     while (!mask[s->first]) s->first++;
     s->scores = g->scores + k * g->vocab_size;
     s->row = row;
-    memcpy(s->scores, hfm__decoder_logits(&g->decoder, row, g->guessed - g->checked), row_bytes);
+    memcpy(s->scores, hfm__steps_logits(&g->steps, row, g->guessed - g->checked), row_bytes);
     if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
   }
   result = hfm__process_logits(&g->processors, g->sequences, g->group, error);
@@ -464,8 +464,8 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
   hfm_result result = HFM_OK;
   int32_t done = 0;
   if (g->phase == HFM__GENERATION_FEED) {
-    if (!g->decoder.is_begun) result = hfm__generation_feed(g, error);
-    if (result == HFM_OK) result = hfm__decoder_run(&g->decoder, deadline, &done, error);
+    if (!g->steps.is_begun) result = hfm__generation_feed(g, error);
+    if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
     if (done) g->phase = HFM__GENERATION_CHOOSE;
   } else if (g->phase == HFM__GENERATION_CHOOSE) {
     const int is_first = g->length == g->prompt_length;
@@ -474,7 +474,7 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
     hfm__generation_turn(g);
     if (is_first) hfm__generation_clock(g, 0);
   } else {
-    result = hfm__decoder_crop(&g->decoder, g->group > 1 ? 0 : g->length - 1, error);
+    result = hfm__steps_crop(&g->steps, g->group > 1 ? 0 : g->length - 1, error);
     if (result == HFM_OK) g->phase = HFM__GENERATION_DONE;
   }
   return result;
@@ -482,7 +482,7 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
 
 /* Runs until the deadline (0: to the end). */
 HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline, hfm_error *error) {
-  hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__decoder_check(&g->decoder, error);
+  hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__steps_check(&g->steps, error);
   g->mark = hfm__clock_ns();
   while (result == HFM_OK && g->phase != HFM__GENERATION_DONE) {
     result = hfm__generation_step(g, deadline, error);

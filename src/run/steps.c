@@ -1,9 +1,9 @@
-/* ==== run/decoder (private): tokens in, the next token's logits out ===============================================
+/* ==== run/steps (private): tokens in, the next token's logits out ===================================================
    All that generation knows of a model. The tokens of all sequences go in, a few at a time; their keys and values stay
    in the session's cache; the logits after them come out. Mask and positions are as Transformers makes them: the mask
    grows by one with each token, positions count what the mask keeps. */
 
-typedef struct hfm__decoder {
+typedef struct hfm__steps {
   hfm_session *session;
   uint64_t calls;      /* the session's, after the last of ours */
   int64_t prompts, rows, expand; /* prompts become `expand` sequences each; rows: how many the cache has now */
@@ -19,9 +19,9 @@ typedef struct hfm__decoder {
   int32_t is_begun; /* a step is in progress */
   const float *logits;
   int64_t kept; /* positions that `logits` has of each row: the last ones */
-} hfm__decoder;
+} hfm__steps;
 
-HFM__PRIVATE hfm_result hfm__decoder_room(hfm__decoder *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
   const uint64_t rows = (uint64_t)(d->prompts * d->expand), prompt = (uint64_t)(d->prompts * d->prompt_length);
   const uint64_t step = HFM__MAX(prompt, rows * (uint64_t)d->most_fed);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
@@ -35,7 +35,7 @@ HFM__PRIVATE hfm_result hfm__decoder_room(hfm__decoder *d, hfm__arena *arena, in
 }
 
 /* Begins to feed `count` tokens of each row, behind what the cache has. ids[row * stride] is a row's first. */
-HFM__PRIVATE hfm_result hfm__decoder_begin(hfm__decoder *d, const int64_t *ids, int64_t stride, int64_t count,
+HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int64_t stride, int64_t count,
                                            hfm_error *error) {
   const int64_t total = d->fed + count, known = HFM__MIN(total, d->prompt_length), expand = d->rows / d->prompts;
   hfm_result result;
@@ -62,14 +62,14 @@ HFM__PRIVATE hfm_result hfm__decoder_begin(hfm__decoder *d, const int64_t *ids, 
 }
 
 /* Has nobody else used the session since? */
-HFM__PRIVATE hfm_result hfm__decoder_check(const hfm__decoder *d, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_check(const hfm__steps *d, hfm_error *error) {
   if (d->calls == d->session->calls) return HFM_OK;
   return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_generation_next", 0,
                    "hfm_generation_next: the session was used for something else since: begin a new generation");
 }
 
 /* Goes on with the step until the deadline (0: to its end); *done when the logits are there. */
-HFM__PRIVATE hfm_result hfm__decoder_run(hfm__decoder *d, uint64_t deadline, int32_t *done, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t *done, hfm_error *error) {
   hfm_outputs outputs;
   hfm_result result = hfm__session_slices(d->session, deadline, error);
   *done = result == HFM_OK && d->session->done;
@@ -87,13 +87,13 @@ HFM__PRIVATE hfm_result hfm__decoder_run(hfm__decoder *d, uint64_t deadline, int
 
 /* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
    expanded the sequences of a prompt share them. */
-HFM__PRIVATE const float *hfm__decoder_logits(const hfm__decoder *d, int64_t sequence, int64_t back) {
+HFM__PRIVATE const float *hfm__steps_logits(const hfm__steps *d, int64_t sequence, int64_t back) {
   const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
   return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
 }
 
 /* The cache's rows become those of the sequences `from`, all of them; NULL: as they are, one for each. */
-HFM__PRIVATE hfm_result hfm__decoder_reorder(hfm__decoder *d, const int64_t *from, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, hfm_error *error) {
   const int64_t rows = d->prompts * d->expand;
   hfm_result result;
   int is_same = d->rows == rows;
@@ -110,7 +110,7 @@ HFM__PRIVATE hfm_result hfm__decoder_reorder(hfm__decoder *d, const int64_t *fro
 }
 
 /* The cache keeps its first `length` positions. */
-HFM__PRIVATE hfm_result hfm__decoder_crop(hfm__decoder *d, int64_t length, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error *error) {
   const hfm_result result = length < d->fed ? hfm_cache_crop(d->session, length, error) : HFM_OK;
   d->calls = d->session->calls;
   if (result == HFM_OK) d->fed = HFM__MIN(d->fed, length);
@@ -118,7 +118,7 @@ HFM__PRIVATE hfm_result hfm__decoder_crop(hfm__decoder *d, int64_t length, hfm_e
 }
 
 /* Where positions come from a table, the text must not be longer than that. */
-HFM__PRIVATE hfm_result hfm__decoder_positions(const hfm__decoder *d, const hfm__program *program, int64_t most_length,
+HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
   const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
   for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
@@ -133,7 +133,7 @@ HFM__PRIVATE hfm_result hfm__decoder_positions(const hfm__decoder *d, const hfm_
 }
 
 /* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
-HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
   const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
   const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
   hfm_result result = HFM_OK;
@@ -147,7 +147,7 @@ HFM__PRIVATE hfm_result hfm__decoder_plan(hfm__decoder *d, int64_t most_length, 
     request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
     request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
     if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
-    if (result == HFM_OK) result = hfm__decoder_positions(d, program, most_length, error);
+    if (result == HFM_OK) result = hfm__steps_positions(d, program, most_length, error);
   }
   d->calls = d->session->calls;
   return result;
