@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c3eb01353a9ecd61" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a98f9ea3ec6ab49b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -70,7 +70,6 @@ IT DOES NOT
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
   - train or compute losses
-  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -149,6 +148,23 @@ MEMORY AND OWNERSHIP
     ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
     hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
     which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
+
+
+GENERATION
+
+  hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
+  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
+  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
+  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
+  left, with an attention_mask.
+
+  config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
+  callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,
+  &done, &error) once per frame, then hfm_generation_outputs. All memory is taken at the beginning, for max_length.
+  With inputs.use_cache a chat goes on from the session's cache: give the whole text each time.
+
+  Drawn tokens depend on seed and logits only: softmax, filters and draw are double arithmetic in one order, whatever
+  the instruction set. Each sequence draws from a stream of its own.
 
 
 THREADS
@@ -7594,16 +7610,20 @@ HFM__PRIVATE hfm_result hfm__config_text(const hfm__context *ctx, const char *fo
 }
 
 /* generation_config.json, if there is one. As in Transformers, a broken one does not stop a load: it is logged. */
-HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *folder, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *dir, const char *subfolder,
+                                                    hfm_error *error) {
   const hfm__context *ctx = &config->ctx;
+  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : ""), *path, *text;
   hfm_error reason;
-  char *path, *text;
   size_t size;
-  hfm_result result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
+  hfm_result result;
+  if (!folder) return hfm__fail_memory(error, "a directory name", 0);
+  result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
   if (result == HFM_OK)
     result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   hfm__free_text(&ctx->mem, path);
+  hfm__free_text(&ctx->mem, folder);
   if (result == HFM_ERROR_MEMORY) {
     if (error) *error = reason;
     return result;
@@ -7623,7 +7643,7 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
   if (!folder) return hfm__fail_memory(error, "a directory name", 0);
   result = hfm__config_text(ctx, folder, "config.json", &path, &text, &size, error);
   if (result == HFM_OK) result = hfm__config_create(ctx, path, text, size, config, error);
-  if (result == HFM_OK) result = hfm__config_load_generation(*config, folder, error);
+  if (result == HFM_OK) result = hfm__config_load_generation(*config, dir, subfolder, error);
   if (result != HFM_OK) {
     hfm_config_free(*config);
     *config = NULL;
@@ -27677,7 +27697,11 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
     return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
                      "models do not run from GGUF yet: load the model that it was converted from, a directory with "
                      "config.json and *.safetensors (hfm_read_contents says what is in this file)");
-  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (options && options->config) {
+    const hfm_result result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+    if (result != HFM_OK || hfm__is_weights_file(path)) return result;
+    return hfm__config_load_generation(model->config, path, options->subfolder, error);
+  }
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
                      "a weights file alone says nothing about its model: set options.config, or give the directory");
