@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "558bd5ddcf2ded5a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a679514ac591703d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -70,7 +70,6 @@ IT DOES NOT
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
   - train or compute losses
-  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -150,6 +149,23 @@ MEMORY AND OWNERSHIP
     ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
     hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
     which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
+
+
+GENERATION
+
+  hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
+  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
+  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
+  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
+  left, with an attention_mask.
+
+  config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
+  callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,
+  &done, &error) once per frame, then hfm_generation_outputs. All memory is taken at the beginning, for max_length.
+  With inputs.use_cache a chat goes on from the session's cache: give the whole text each time.
+
+  Drawn tokens depend on seed and logits only: softmax, filters and draw are double arithmetic in one order, whatever
+  the instruction set. Each sequence draws from a stream of its own.
 
 
 THREADS
@@ -302,7 +318,8 @@ LIMITS
   X(INPUT_TOO_LONG, 246, HFM_ERROR_SHAPE) \
   X(LABELS_UNSUPPORTED, 247, HFM_ERROR_UNSUPPORTED) \
   X(ISA_MISSING, 248, HFM_ERROR_UNSUPPORTED) \
-  X(STRICT_MISSING, 250, HFM_ERROR_UNSUPPORTED)
+  X(STRICT_MISSING, 250, HFM_ERROR_UNSUPPORTED) \
+  X(SCORES, 251, HFM_ERROR_ARGUMENT)
 
 #define HFM__ERROR_ENUM(name, number, result) HFM_E_##name = number,
 enum { HFM_E_NONE = 0, HFM_ERROR_ITEMS(HFM__ERROR_ENUM) HFM_E_LAST };
@@ -839,6 +856,150 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
+
+/* ---- Generation -------------------------------------------------------------------------------------------------- */
+
+/* Some token ids. {NULL, 0}: not said, so the files count. A count of -1: none, whatever the files say. */
+typedef struct hfm_token_ids {
+  const int64_t *data;
+  int64_t count;
+} hfm_token_ids;
+
+/* A number where 0 itself is meant, for the fields of hfm_generation_config in which 0 stands for "not said". */
+#define HFM_ZERO 1e-300
+
+enum { HFM_EARLY_STOPPING_FALSE = -1, HFM_EARLY_STOPPING_TRUE = 1, HFM_EARLY_STOPPING_NEVER = 2 };
+
+/* Callbacks of a generation. They come from the thread that calls, and must not use the session. `row` numbers the
+   sequences under way: those of the first prompt come first. `input_ids` are the prompt and what came after it, padding
+   included, `length` of them, until the callback returns. */
+
+/* logits_processor=: changes the scores of the next token, vocab_size of them, in place (beams: log-probabilities).
+   It comes after all other processors and before temperature and the filters of sampling. NaN is an error. */
+typedef struct hfm_logits_processor {
+  void *ctx;
+  void (*process)(void *ctx, int64_t row, const int64_t *input_ids, int64_t length, float *scores, int64_t vocab_size);
+} hfm_logits_processor;
+
+/* prefix_allowed_tokens_fn=: sets *allowed to the ids that may come next, which must live until the next call, and
+   returns how many they are; none is an error. `prompt` is row / num_beams. */
+typedef struct hfm_prefix_constraint {
+  void *ctx;
+  int64_t (*allowed_tokens)(void *ctx, int64_t prompt, const int64_t *input_ids, int64_t length,
+                            const int64_t **allowed);
+} hfm_prefix_constraint;
+
+/* streamer=: the token that each of `rows` sequences got (pad_token_id where one has ended), as soon as it is known.
+   The prompt is not streamed. Not with beams, which may still change what they said. */
+typedef struct hfm_streamer {
+  void *ctx;
+  void (*put)(void *ctx, const int64_t *tokens, int64_t rows);
+} hfm_streamer;
+
+/* stopping_criteria=: non-zero ends that sequence after its last token. With beams it judges each candidate, and `row`
+   numbers those. */
+typedef struct hfm_stopping_criteria {
+  void *ctx;
+  int32_t (*is_done)(void *ctx, int64_t row, const int64_t *input_ids, int64_t length);
+} hfm_stopping_criteria;
+
+/* How to generate, by the names of Transformers' GenerationConfig and with its defaults and rules.
+   What is 0 was not said: then generation_config.json counts, or without such a file config.json, and then the default
+   below. -1 in an integer, or as a count, is Python's None: it overrules the files (no eos_token_id, no top_k, ...).
+   Switches: 1 is True, -1 is False. Where 0 itself is meant in a number, write HFM_ZERO. */
+typedef struct hfm_generation_config {
+  /* how long */
+  int64_t max_new_tokens;        /* beats max_length; default: as max_length says */
+  int64_t max_length;            /* with the prompt, its padding included; default: 20 more than the prompt has, at most
+                                    max_position_embeddings. Where positions come from a table, max_length - 1 must not
+                                    exceed it; rotary positions (RoPE) have no end */
+  int64_t min_new_tokens;        /* beats min_length; before that eos_token_id is not chosen; default: none */
+  int64_t min_length;            /* default: none */
+  double max_time;               /* seconds from the beginning; the token under way is finished; default: no limit */
+  hfm_token_ids eos_token_id;    /* any of them ends a sequence; default: none */
+  hfm_token_ids pad_token_id;    /* one: what fills rows that ended; default: the first eos_token_id */
+  /* which way */
+  int32_t do_sample;             /* 1: draws; default: the most likely token */
+  int32_t early_stopping;        /* HFM_EARLY_STOPPING_...; beams only; default false */
+  int64_t num_beams;             /* more than 1: beam search; default 1 */
+  int64_t num_return_sequences;  /* for each prompt; default 1; more need do_sample, or as many beams */
+  double length_penalty;         /* beams only: scores are divided by the new tokens' number to this power; default 1 */
+  int64_t prompt_lookup_num_tokens; /* guesses up to so many tokens from what came after the same words before, and
+                                       checks them in one step: the same ids, sooner. One sequence, no beams; default:
+                                       none */
+  int64_t max_matching_ngram_size;  /* of those words; default 2 */
+  /* what may come */
+  double repetition_penalty;     /* above 1: tokens that are there already, in the prompt too, become less likely;
+                                    default 1 */
+  int64_t no_repeat_ngram_size;  /* so many tokens in a row come only once; default: off */
+  const hfm_token_ids *bad_words_ids; /* sequences that never come, bad_words_count of them; default: none */
+  int64_t bad_words_count;
+  hfm_token_ids forced_bos_token_id;  /* one: the token after a prompt of one token; default: none */
+  hfm_token_ids forced_eos_token_id;  /* one of them comes where max_length is reached; default: none */
+  hfm_token_ids suppress_tokens;      /* never come; default: none */
+  hfm_token_ids begin_suppress_tokens; /* don't come first; default: none */
+  int32_t remove_invalid_values; /* 1: NaN and infinities become 0 and the largest floats, instead of an error */
+  int32_t renormalize_logits;    /* 1: after all of this scores are log-probabilities again; default 0 */
+  /* sampling: in this order, each on what the one before left */
+  double temperature;            /* scores are divided by it; above 0; default 1 */
+  int64_t top_k;                 /* only the k likeliest; default 50; -1: all */
+  double top_p;                  /* only the likeliest whose probabilities sum up to p, 0 to 1; default 1 */
+  double min_p;                  /* only those at least so likely, relative to the likeliest, 0 to 1; default: off */
+  double typical_p;              /* only the most typical that sum up to it, above 0 to 1; default 1 */
+  double epsilon_cutoff;         /* only those at least so likely, 0 to 1; default: off */
+  double eta_cutoff;             /* the same, less strict where much is uncertain, 0 to 1; default: off */
+  uint64_t seed;                 /* the same seed and logits give the same ids on every machine; default 0 is a seed
+                                    like any other. Each sequence has a stream of its own */
+  /* what else */
+  int32_t output_scores;         /* 1: keep the scores of every step */
+  hfm_logits_processor logits_processor;
+  hfm_prefix_constraint prefix_constraint;
+  hfm_streamer streamer;
+  hfm_stopping_criteria stopping_criteria;
+} hfm_generation_config;
+
+typedef struct hfm_generated {
+  hfm_tensor sequences;        /* I64 [prompts * num_return_sequences, length]: prompt and what was generated; where one
+                                  ended sooner, pad_token_id follows */
+  hfm_tensor sequences_scores; /* F32 [rows]: beams, when they are done: what they were ranked by */
+  hfm_tensor scores;           /* F32 [steps, rows, vocab]: with output_scores, what each token was chosen by, of all
+                                  beams; zeros where a sequence had ended */
+  hfm_tensor beam_indices;     /* I64 [rows, steps]: beams, when they are done: the row of scores that each token came
+                                  from, -1 after the end */
+  int64_t prompt_length;       /* tokens of a prompt, padding included */
+  int64_t steps;               /* tokens that the longest sequence got */
+  double prompt_seconds, decode_seconds; /* spent up to the first token, and after it */
+} hfm_generated;
+
+/* Generates from inputs->input_ids [prompts, length] (with attention_mask: prompts of different length are padded on
+   the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if given. `config` may be
+   NULL. The model is one for causal-lm.
+   inputs->use_cache = 0 empties the session's cache first. With 1 the ids are the whole text, of which the session's
+   cache has the first hfm_cache_length() positions already: a chat goes on without computing its beginning again.
+   Afterwards the cache holds all but the last token; after beams it is empty.
+   Memory for max_length is planned before the first token; no token allocates. *outputs live in the session until its
+   next hfm_generate. On failure *outputs is zero and the session can be used again. */
+HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
+                                    hfm_generated *outputs, hfm_error *error);
+
+/* The same in slices, for a frame's time budget: begin, then next until *done. */
+typedef struct hfm_generation hfm_generation;
+/* Checks and plans everything; computes nothing yet. `inputs` are copied; what the callbacks' ctx point to must live as
+   long as the generation. *generation is the caller's: hfm_generation_free, before the session. */
+HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inputs *inputs,
+                                            const hfm_generation_config *config, hfm_generation **generation,
+                                            hfm_error *error);
+/* Goes on for `budget_seconds`, over as many tokens as that allows, and overshoots by at most one chunk, about 0.1 ms,
+   or by the choice of one prompt's token (<= 0: exactly one of these). However it is sliced, the bits are the same.
+   After a failure, cancellation included, the next call tries that step again. Between the calls the session must not
+   be used. */
+HFMODEL_API hfm_result hfm_generation_next(hfm_generation *generation, double budget_seconds, int32_t *done,
+                                           hfm_error *error);
+/* What there is so far, at any time: views that live until the generation's next call. Before they are done, beams give
+   the best of those under way. */
+HFMODEL_API hfm_result hfm_generation_outputs(hfm_generation *generation, hfm_generated *outputs, hfm_error *error);
+/* NULL is fine. The session's cache stays as it is. */
+HFMODEL_API void hfm_generation_free(hfm_generation *generation);
 
 /* ---- What everybody needs next ---------------------------------------------------------------------------------- */
 
@@ -7549,16 +7710,20 @@ HFM__PRIVATE hfm_result hfm__config_text(const hfm__context *ctx, const char *fo
 }
 
 /* generation_config.json, if there is one. As in Transformers, a broken one does not stop a load: it is logged. */
-HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *folder, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *dir, const char *subfolder,
+                                                    hfm_error *error) {
   const hfm__context *ctx = &config->ctx;
+  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : ""), *path, *text;
   hfm_error reason;
-  char *path, *text;
   size_t size;
-  hfm_result result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
+  hfm_result result;
+  if (!folder) return hfm__fail_memory(error, "a directory name", 0);
+  result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
   if (result == HFM_OK)
     result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   hfm__free_text(&ctx->mem, path);
+  hfm__free_text(&ctx->mem, folder);
   if (result == HFM_ERROR_MEMORY) {
     if (error) *error = reason;
     return result;
@@ -7578,7 +7743,7 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
   if (!folder) return hfm__fail_memory(error, "a directory name", 0);
   result = hfm__config_text(ctx, folder, "config.json", &path, &text, &size, error);
   if (result == HFM_OK) result = hfm__config_create(ctx, path, text, size, config, error);
-  if (result == HFM_OK) result = hfm__config_load_generation(*config, folder, error);
+  if (result == HFM_OK) result = hfm__config_load_generation(*config, dir, subfolder, error);
   if (result != HFM_OK) {
     hfm_config_free(*config);
     *config = NULL;
@@ -30724,7 +30889,11 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
     return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
                      "models do not run from GGUF yet: load the model that it was converted from, a directory with "
                      "config.json and *.safetensors (hfm_read_contents says what is in this file)");
-  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (options && options->config) {
+    const hfm_result result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+    if (result != HFM_OK || hfm__is_weights_file(path)) return result;
+    return hfm__config_load_generation(model->config, path, options->subfolder, error);
+  }
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
                      "a weights file alone says nothing about its model: set options.config, or give the directory");
@@ -30856,7 +31025,11 @@ struct hfm_session {
   int64_t chunk, chunks;
   int32_t done;
   uint64_t serial;
+  uint64_t calls; /* of what ends a forward in progress: who goes on with one sees whether it is still theirs */
+  hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
+
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -30876,12 +31049,14 @@ HFM__PRIVATE void hfm__group_release(hfm_session *session) {
 HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
   hfm__group_release(session);
   session->running = NULL;
+  session->calls++;
 }
 
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm_generation_free(session->generation);
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -30954,7 +31129,8 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states +
+        hfm__generation_bytes(session->generation);
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -31129,6 +31305,22 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* Plans for the bindings of a request, and for the other side of its guards. *out is one of the programs. */
+HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
+                                          hfm__program **out, hfm_error *error) {
+  int64_t least[HFM__SYM_COUNT];
+  memcpy(least, request->binding, sizeof least);
+  for (int32_t side = 0; side < 2; side++) {
+    const hfm_result result = hfm__session_program(session, request, least, NULL, out, error);
+    if (result != HFM_OK) return result;
+    (*out)->reserved |= stays;
+    if (!(*out)->graph.guard_count) break;
+    memcpy(least, (*out)->plan.bounds, sizeof least);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
+  }
+  return HFM_OK;
+}
+
 /* The first of two inputs that is there and says how long it is; else `length`. */
 HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
   const hfm_tensor *tensor = a->data ? a : b;
@@ -31156,7 +31348,6 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
-  int64_t least[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
@@ -31172,16 +31363,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   hfm__reserve_lengths(&request, length, like);
-  memcpy(least, request.binding, sizeof least);
-  for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
-    result = hfm__session_program(session, &request, least, NULL, &program, error);
-    if (result != HFM_OK) return result;
-    program->reserved = 1;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-  }
-  return HFM_OK;
+  return hfm__session_plan(session, &request, 1, &program, error);
 }
 
 /* ---- Forward ---- */
@@ -31336,6 +31518,12 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   return result;
 }
 
+/* When a time budget is over; none is over at once, after one chunk. */
+HFM__PRIVATE uint64_t hfm__deadline(double budget_seconds) {
+  if (!(budget_seconds > 0)) return 1;
+  return hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
+}
+
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
   return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first",
                    what, hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
@@ -31343,7 +31531,6 @@ HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
   hfm_result result;
-  uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
@@ -31353,8 +31540,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
     *done = 1;
     return HFM_OK;
   }
-  if (budget_seconds > 0) deadline = hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
-  result = hfm__session_slices(session, deadline, error);
+  result = hfm__session_slices(session, hfm__deadline(budget_seconds), error);
   *done = result == HFM_OK && session->done;
   return result;
 }
@@ -32065,6 +32251,1742 @@ HFMODEL_API const char *hfm_error_item_name(int32_t item) {
   }
 }
 /* ==== end src/run/helpers.c ==== */
+/* ==== begin src/run/generation_config.c ==== */
+/* ==== run/generation_config (private): how to generate, resolved ==================================================
+   The call's options, then generation_config.json (without one config.json, as Transformers' from_model_config reads
+   it), then the defaults: GenerationConfig, _prepare_generation_config and _prepare_generated_length. */
+
+typedef struct hfm__generation_options {
+  int64_t max_length, min_length; /* the prompt included */
+  int64_t num_beams, num_return_sequences, no_repeat_ngram_size, top_k;
+  int64_t prompt_lookup_num_tokens, max_matching_ngram_size;
+  int32_t do_sample, early_stopping, remove_invalid_values, renormalize_logits;
+  double max_time, length_penalty, repetition_penalty;
+  double temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff;
+  hfm_token_ids eos, forced_bos, forced_eos, suppress, begin_suppress;
+  const hfm_token_ids *bad_words;
+  int64_t bad_word_count, pad; /* -1: none */
+} hfm__generation_options;
+
+/* Reads one option after the other; after a failure it only gives fallbacks. */
+typedef struct hfm__generation_reader {
+  const hfm_config *config;
+  hfm__arena *arena;
+  hfm_error *error;
+  hfm_result result;
+} hfm__generation_reader;
+
+enum { HFM__GENERATION_PATH = 96, HFM__MOST_IDS = 1 << 20, HFM__NO_INT = -1 };
+
+/* ---- Where the files have a value ---- */
+
+/* config.json as from_model_config reads it: what stands there, then what stands in the text model's part. The class's
+   defaults count only where there is no file: a model from a configuration. */
+HFM__PRIVATE hfm__config_value hfm__config_generation_value(const hfm_config *config, const char *key, char *path) {
+  static const char *const parts[] = {"decoder", "generator", "text_config"};
+  hfm__text t = hfm__text_to(path, HFM__GENERATION_PATH);
+  hfm__config_value value = config->file ? hfm__config_walk(&config->document, config, key)
+                                         : hfm__config_find(config, key);
+  hfm__text_str(&t, key);
+  for (size_t i = 0; i < HFM__COUNT(parts) && hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL; i++) {
+    const hfm__config_value part = hfm__config_walk(&config->document, config, parts[i]);
+    if (hfm__json_kind(part.doc, part.node) != HFM__JSON_OBJECT) continue;
+    t = hfm__text_to(path, HFM__GENERATION_PATH);
+    hfm__text_format(&t, "%s.%s", parts[i], key);
+    return hfm__config_walk(&config->document, config, path);
+  }
+  return value;
+}
+
+/* The files' value of an option; `path` becomes the key that it stands under. */
+HFM__PRIVATE hfm__config_value hfm__generation_value(const hfm_config *config, const char *key, char *path) {
+  hfm__text t = hfm__text_to(path, HFM__GENERATION_PATH);
+  if (!config->generation.root) return hfm__config_generation_value(config, key, path);
+  hfm__text_format(&t, "generation_config.%s", key);
+  return hfm__config_find(config, path);
+}
+
+HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t node) {
+  hfm__config_value value;
+  value.doc = doc;
+  value.node = node;
+  return value;
+}
+
+/* Options that change what comes out and that only Transformers has, with the number that switches each off. */
+HFM__PRIVATE hfm_result hfm__generation_refuse(const hfm_config *config, hfm_error *error) {
+  static const struct {
+    const char *key;
+    double neutral;
+  } unknown[] = {{"guidance_scale", 1},    {"encoder_repetition_penalty", 1}, {"encoder_no_repeat_ngram_size", 0},
+                 {"num_beam_groups", 1},   {"penalty_alpha", 0},              {"exponential_decay_length_penalty", 0},
+                 {"sequence_bias", 0},     {"top_h", 0},                      {"constraints", 0},
+                 {"force_words_ids", 0},   {"stop_strings", 0},               {"watermarking_config", 0},
+                 {"token_healing", 0},     {"dola_layers", 0},                {"low_memory", 0}};
+  for (size_t i = 0; i < HFM__COUNT(unknown); i++) {
+    char path[HFM__GENERATION_PATH];
+    const hfm__config_value value = hfm__generation_value(config, unknown[i].key, path);
+    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    double number;
+    int32_t truth;
+    if (kind <= HFM__JSON_NULL) continue;
+    if (hfm__json_bool(value.doc, value.node, &truth) && !truth) continue;
+    if (hfm__json_double(value.doc, value.node, &number) && !(number < unknown[i].neutral) &&
+        !(number > unknown[i].neutral))
+      continue;
+    return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, path, 0,
+                     "%q asks for a way to generate that is not supported: remove it from the file", path);
+  }
+  return HFM_OK;
+}
+
+/* ---- One option ---- */
+
+/* An integer of at least `low`; -1 where it is None, `fallback` where nobody says anything. */
+HFM__PRIVATE int64_t hfm__generation_int(hfm__generation_reader *r, const char *key, int64_t said, int64_t fallback,
+                                         int64_t low) {
+  char path[HFM__GENERATION_PATH];
+  hfm__config_value value;
+  int64_t found = fallback;
+  if (r->result != HFM_OK || said == HFM__NO_INT) return HFM__NO_INT;
+  if (said && (said < low || said > INT32_MAX))
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          "%s is %i, but must be from %i to %i, or 0 for what the model's files say, or -1 for none",
+                          key, said, HFM__MAX(low, 1), (int64_t)INT32_MAX);
+  if (said || r->result != HFM_OK) return said;
+  value = hfm__generation_value(r->config, key, path);
+  if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
+    r->result = hfm__config_need_int(r->config, path, low, INT32_MAX, &found, r->error);
+  return found;
+}
+
+HFM__PRIVATE double hfm__generation_number(hfm__generation_reader *r, const char *key, double said, double fallback,
+                                           double low, double high) {
+  char path[HFM__GENERATION_PATH];
+  hfm__config_value value;
+  double found = fallback;
+  if (r->result != HFM_OK) return fallback;
+  if (said < 0 || said > 0) {
+    if (said > -2 * HFM_ZERO && said < 2 * HFM_ZERO) said = 0;
+    if (said < low || said > high)
+      r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                            "%s is %g, but must be from %g to %g, or 0 for what the model's files say", key, said, low,
+                            high);
+    return said;
+  }
+  if ((hfm__double_bits(said) & (UINT64_MAX >> 1)) != 0)
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s is NaN, but must be from %g to %g", key,
+                          low, high);
+  value = hfm__generation_value(r->config, key, path);
+  if (r->result == HFM_OK && hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
+    r->result = hfm__config_need_float(r->config, path, low, high, &found, r->error);
+  return found;
+}
+
+HFM__PRIVATE int32_t hfm__generation_switch(hfm__generation_reader *r, const char *key, int32_t said) {
+  char path[HFM__GENERATION_PATH];
+  int32_t found = 0;
+  if (r->result != HFM_OK) return 0;
+  if (said < -1 || said > 1)
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          "%s is %d, but must be 1 for yes, -1 for no, or 0 for what the model's files say", key,
+                          (int)said);
+  if (said) return said > 0;
+  (void)hfm__generation_value(r->config, key, path);
+  if (r->result == HFM_OK) r->result = hfm__config_opt_bool(r->config, path, &found, r->error);
+  return found;
+}
+
+/* False, true or "never". */
+HFM__PRIVATE int32_t hfm__generation_early_stopping(hfm__generation_reader *r, int32_t said) {
+  char path[HFM__GENERATION_PATH];
+  const hfm__config_value value = hfm__generation_value(r->config, "early_stopping", path);
+  const char *text = hfm__json_text(value.doc, value.node);
+  if (said == HFM_EARLY_STOPPING_NEVER) return said;
+  if (said < -1 || said > 1) {
+    if (r->result == HFM_OK)
+      r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, "early_stopping", 0,
+                            "early_stopping is %d, but must be an HFM_EARLY_STOPPING_ value", (int)said);
+    return 0;
+  }
+  if (!said && text && hfm__equal(text, "never")) return HFM_EARLY_STOPPING_NEVER;
+  return hfm__generation_switch(r, "early_stopping", said);
+}
+
+/* ---- Ids ---- */
+
+HFM__PRIVATE int64_t *hfm__id_room(hfm__generation_reader *r, int64_t count) {
+  int64_t *ids = (int64_t *)hfm__arena_alloc(r->arena, (uint64_t)count * sizeof *ids);
+  if (!ids && r->result == HFM_OK) r->result = hfm__fail_memory(r->error, "a generation", 0);
+  return ids;
+}
+
+HFM__PRIVATE hfm_token_ids hfm__no_ids(void) {
+  const hfm_token_ids none = {NULL, 0};
+  return none;
+}
+
+/* A copy of ids that the call gives. */
+HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+  hfm_token_ids copy = hfm__no_ids();
+  int64_t *ids;
+  if (said.count < 0 || said.count > HFM__MOST_IDS || (said.count && !said.data)) {
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          said.count > HFM__MOST_IDS ? "%s has %i ids, but may have at most %i"
+                          : said.count < 0 ? "%s has a count of %i: it is -1 for none, or from 1 to %i"
+                                           : "%s has no data, but a count of %i; at most %i are read",
+                          key, said.count, (int64_t)HFM__MOST_IDS);
+    return copy;
+  }
+  ids = hfm__id_room(r, said.count);
+  if (!ids) return copy;
+  if (said.count) memcpy(ids, said.data, (size_t)said.count * sizeof *ids);
+  copy.data = ids;
+  copy.count = said.count;
+  return copy;
+}
+
+/* A list of integers, or one integer, from a file. */
+HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value) {
+  const int is_list = hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY;
+  hfm_token_ids list = hfm__no_ids();
+  const uint32_t first = is_list ? hfm__json_first(value.doc, value.node) : value.node;
+  int64_t *ids;
+  for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
+  ids = hfm__id_room(r, list.count);
+  list.data = ids;
+  for (uint32_t node = first; ids && node; node = is_list ? hfm__json_following(value.doc, node) : 0)
+    if (!hfm__json_int(value.doc, node, ids++)) {
+      r->result = hfm__config_wrong(r->config, path, "an integer or a list of integers", r->error);
+      return hfm__no_ids();
+    }
+  if (!list.data) list.count = 0;
+  return list;
+}
+
+HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+  char path[HFM__GENERATION_PATH];
+  hfm__config_value value;
+  if (r->result != HFM_OK || (said.count == HFM__NO_INT)) return hfm__no_ids();
+  if (said.count || said.data) return hfm__generation_copy(r, key, said);
+  value = hfm__generation_value(r->config, key, path);
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return hfm__no_ids();
+  return hfm__generation_read(r, path, value);
+}
+
+/* An option that is one id; -1: none. */
+HFM__PRIVATE int64_t hfm__generation_id(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+  const hfm_token_ids ids = hfm__generation_ids(r, key, said);
+  if (r->result == HFM_OK && ids.count > 1)
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s has %i ids, but must be one", key,
+                          ids.count);
+  return ids.count == 1 ? ids.data[0] : -1;
+}
+
+HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm_generation_config *said,
+                                            hfm__generation_options *out) {
+  static const char key[] = "bad_words_ids";
+  char path[HFM__GENERATION_PATH];
+  const hfm__config_value value = hfm__generation_value(r->config, key, path);
+  const int from_file = !said->bad_words_count && !said->bad_words_ids;
+  hfm_token_ids *words;
+  int64_t count = said->bad_words_count;
+  uint32_t node = 0;
+  if (r->result != HFM_OK || count == HFM__NO_INT) return;
+  if (from_file) {
+    if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return;
+    if (hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY) node = hfm__json_first(value.doc, value.node);
+    for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
+    if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
+  } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          "bad_words_count is %i, but must be from 1 to %i, with bad_words_ids, or -1 for none", count,
+                          (int64_t)HFM__MOST_IDS);
+  }
+  if (r->result != HFM_OK) return;
+  words = (hfm_token_ids *)hfm__arena_alloc(r->arena, (uint64_t)count * sizeof *words);
+  if (!words) {
+    r->result = hfm__fail_memory(r->error, "a generation", 0);
+    return;
+  }
+  for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
+    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node))
+                         : hfm__generation_copy(r, key, said->bad_words_ids[i]);
+    if (r->result == HFM_OK && !words[i].count)
+      r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
+    if (from_file) node = hfm__json_following(value.doc, node);
+  }
+  out->bad_words = words;
+  out->bad_word_count = count;
+}
+
+/* ---- All of them ---- */
+
+/* max_new_tokens beats max_length; nobody says anything: 20 more than the prompt. */
+HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_generation_config *said,
+                                          int64_t prompt_length, hfm__generation_options *out) {
+  enum { DEFAULT_NEW = 20 };
+  const int64_t max_new = hfm__generation_int(r, "max_new_tokens", said->max_new_tokens, HFM__NO_INT, 1);
+  const int64_t min_new = hfm__generation_int(r, "min_new_tokens", said->min_new_tokens, HFM__NO_INT, 0);
+  const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
+  int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
+  int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  if (max_new > 0) most = prompt_length + max_new;
+  else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
+  if (min_new >= 0) least = prompt_length + min_new;
+  out->max_length = most;
+  out->min_length = HFM__MAX(least, 0);
+  if (r->result == HFM_OK && prompt_length >= most)
+    r->result = hfm__fail(r->error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
+                          "input_ids has length %i, but max_length is %i: nothing would be generated. Set "
+                          "max_new_tokens, or a larger max_length",
+                          prompt_length, most);
+}
+
+/* What two options together can't be. */
+HFM__PRIVATE hfm_result hfm__generation_conflicts(const hfm__generation_options *o, hfm_error *error) {
+  if (o->num_return_sequences > 1 && o->num_beams == 1 && !o->do_sample)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_return_sequences", 0,
+                     "num_return_sequences is %i, but greedy search has one result: set do_sample or num_beams",
+                     o->num_return_sequences);
+  if (o->num_beams > 1 && o->num_return_sequences > o->num_beams)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_return_sequences", 0,
+                     "num_return_sequences is %i, but must be at most num_beams, which is %i", o->num_return_sequences,
+                     o->num_beams);
+  if (o->prompt_lookup_num_tokens > 0 && (o->num_beams > 1 || o->num_return_sequences > 1))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
+                     "prompt_lookup_num_tokens guesses for one sequence: num_beams and num_return_sequences must be 1");
+  return HFM_OK;
+}
+
+HFM__PRIVATE int hfm__ids_have(hfm_token_ids ids, int64_t id) {
+  for (int64_t i = 0; i < ids.count; i++)
+    if (ids.data[i] == id) return 1;
+  return 0;
+}
+
+/* Forcing only what is suppressed would leave nothing. */
+HFM__PRIVATE hfm_result hfm__generation_forced(const char *key, hfm_token_ids forced, const hfm__generation_options *o,
+                                               int64_t vocab_size, hfm_error *error) {
+  int64_t left = 0;
+  for (int64_t i = 0; i < forced.count; i++) {
+    if (forced.data[i] < 0 || forced.data[i] >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, key, 0, "%s is %i, but must be from 0 to %i (vocab_size is %i)",
+                       key, forced.data[i], vocab_size - 1, vocab_size);
+    left += !hfm__ids_have(o->suppress, forced.data[i]);
+  }
+  if (forced.count && !left)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                     "every token of %s is also in suppress_tokens: nothing could come there. To prevent an early end "
+                     "use min_new_tokens",
+                     key);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__generation_vocabulary(const hfm__generation_options *o, int64_t vocab_size,
+                                                   hfm_error *error) {
+  hfm_result result = hfm__generation_forced("forced_bos_token_id", o->forced_bos, o, vocab_size, error);
+  if (result == HFM_OK) result = hfm__generation_forced("forced_eos_token_id", o->forced_eos, o, vocab_size, error);
+  for (int64_t i = 0; i < o->bad_word_count && result == HFM_OK; i++)
+    for (int64_t k = 0; k < o->bad_words[i].count && result == HFM_OK; k++)
+      if (o->bad_words[i].data[k] < 0 || o->bad_words[i].data[k] >= vocab_size)
+        result = hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "bad_words_ids", 0,
+                           "bad_words_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i, k,
+                           o->bad_words[i].data[k], vocab_size - 1, vocab_size);
+  return result;
+}
+
+/* Everything that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
+HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
+                                                int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
+                                                hfm__generation_options *out, hfm_error *error) {
+  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+  hfm__generation_reader r;
+  memset(out, 0, sizeof *out);
+  r.config = config;
+  r.arena = arena;
+  r.error = error;
+  r.result = hfm__generation_refuse(config, error);
+  hfm__generation_lengths(&r, said, prompt_length, out);
+  out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
+  out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
+  out->early_stopping = hfm__generation_early_stopping(&r, said->early_stopping);
+  out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
+  out->num_return_sequences =
+      HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
+  out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
+  out->prompt_lookup_num_tokens = HFM__MAX(
+      hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
+  out->max_matching_ngram_size =
+      hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
+  if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
+  out->repetition_penalty =
+      hfm__generation_number(&r, "repetition_penalty", said->repetition_penalty, 1, above_0, any);
+  out->no_repeat_ngram_size =
+      HFM__MAX(hfm__generation_int(&r, "no_repeat_ngram_size", said->no_repeat_ngram_size, 0, 0), 0);
+  out->remove_invalid_values = hfm__generation_switch(&r, "remove_invalid_values", said->remove_invalid_values);
+  out->renormalize_logits = hfm__generation_switch(&r, "renormalize_logits", said->renormalize_logits);
+  out->temperature = hfm__generation_number(&r, "temperature", said->temperature, 1, above_0, any);
+  out->top_k = HFM__MAX(hfm__generation_int(&r, "top_k", said->top_k, 50, 0), 0);
+  out->top_p = hfm__generation_number(&r, "top_p", said->top_p, 1, 0, 1);
+  out->min_p = hfm__generation_number(&r, "min_p", said->min_p, 0, 0, 1);
+  out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
+  out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
+  out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
+  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id);
+  out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
+  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id);
+  if (!said->forced_bos_token_id.count && hfm__generation_switch(&r, "force_bos_token_to_be_generated", 0))
+    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids()); /* how old files of BART say it */
+  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id);
+  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens);
+  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens);
+  hfm__generation_bad_words(&r, said, out);
+  if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
+  if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);
+  if (r.result == HFM_OK) r.result = hfm__generation_vocabulary(out, vocab_size, error);
+  return r.result;
+}
+/* ==== end src/run/generation_config.c ==== */
+/* ==== begin src/run/logits_process.c ==== */
+/* ==== run/logits_process (private): what changes scores before a token is chosen ==================================
+   Transformers' LogitsProcessors in the order of _get_logits_processor. Each one sees the ids of a sequence and the
+   scores of its next token. float32 as there, one operation after the other. */
+
+typedef struct hfm__sequence {
+  const int64_t *ids;
+  int64_t length;
+  int64_t first; /* of the ids: those before it are padding */
+  float *scores; /* vocab_size */
+  int64_t row;
+} hfm__sequence;
+
+typedef struct hfm__processors {
+  const hfm__generation_options *options;
+  const hfm_generation_config *said; /* the callbacks */
+  int64_t vocab_size, prompt_length;
+  uint8_t *seen; /* vocab_size, all 0 between uses */
+} hfm__processors;
+
+/* Minus infinity, by its bits: a user's -ffast-math knows none. */
+HFM__INLINE float hfm__forbidden(void) { return hfm__float_from_bits(0xff800000u); }
+HFM__INLINE int hfm__is_forbidden(float score) { return hfm__float_bits(score) == 0xff800000u; }
+
+HFM__PRIVATE void hfm__forbid(float *scores, int64_t vocab_size, hfm_token_ids ids) {
+  for (int64_t i = 0; i < ids.count; i++)
+    if (ids.data[i] >= 0 && ids.data[i] < vocab_size) scores[ids.data[i]] = hfm__forbidden();
+}
+
+/* Nothing but these, all alike. */
+HFM__PRIVATE void hfm__force(float *scores, int64_t vocab_size, hfm_token_ids ids) {
+  for (int64_t i = 0; i < vocab_size; i++) scores[i] = hfm__forbidden();
+  for (int64_t i = 0; i < ids.count; i++) scores[ids.data[i]] = 0;
+}
+
+/* Each token once, however often it is there. */
+HFM__PRIVATE void hfm__penalize_repetition(const hfm__processors *p, const hfm__sequence *s) {
+  const float penalty = (float)p->options->repetition_penalty;
+  for (int64_t i = s->first; i < s->length; i++) {
+    const int64_t id = s->ids[i];
+    if (p->seen[id]) continue;
+    p->seen[id] = 1;
+    s->scores[id] = s->scores[id] < 0 ? s->scores[id] * penalty : s->scores[id] / penalty;
+  }
+  for (int64_t i = s->first; i < s->length; i++) p->seen[s->ids[i]] = 0;
+}
+
+HFM__PRIVATE int hfm__ids_equal(const int64_t *a, const int64_t *b, int64_t count) {
+  return !memcmp(a, b, (size_t)count * sizeof *a);
+}
+
+/* What would complete words that are there already. */
+HFM__PRIVATE void hfm__forbid_ngrams(const hfm__processors *p, const hfm__sequence *s) {
+  const int64_t before = p->options->no_repeat_ngram_size - 1;
+  const int64_t *last = s->ids + s->length - before;
+  for (int64_t i = 0; i + before < s->length; i++)
+    if (hfm__ids_equal(s->ids + i, last, before)) s->scores[s->ids[i + before]] = hfm__forbidden();
+}
+
+/* A bad word that is one of eos_token_id alone is left out, as in Transformers. */
+HFM__PRIVATE void hfm__forbid_bad_words(const hfm__processors *p, const hfm__sequence *s) {
+  for (int64_t i = 0; i < p->options->bad_word_count; i++) {
+    const hfm_token_ids word = p->options->bad_words[i];
+    const int64_t before = word.count - 1, last = word.data[before];
+    if (before == 0 && hfm__ids_have(p->options->eos, last)) continue;
+    if (before <= s->length && hfm__ids_equal(s->ids + s->length - before, word.data, before))
+      s->scores[last] = hfm__forbidden();
+  }
+}
+
+HFM__PRIVATE void hfm__remove_invalid(float *scores, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    if (hfm__is_nan(scores[i])) scores[i] = 0;
+    else if ((hfm__float_bits(scores[i]) & 0x7fffffffu) == 0x7f800000u)
+      scores[i] = hfm__is_forbidden(scores[i]) ? -FLT_MAX : FLT_MAX;
+  }
+}
+
+HFM__PRIVATE int hfm__all_forbidden(const float *scores, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    if (!hfm__is_forbidden(scores[i])) return 0;
+  return 1;
+}
+
+/* The caller's prefix constraint, on all beams of a prompt. What it allows is marked in `seen`. If that leaves none of
+   them anything, everything that it allows is as good. */
+HFM__PRIVATE hfm_result hfm__constrain_prefix(const hfm__processors *p, const hfm__sequence *s, int64_t count,
+                                              hfm_error *error) {
+  const hfm_prefix_constraint *constraint = &p->said->prefix_constraint;
+  int satisfiable = 0;
+  for (int pass = 0; pass < 2 && !satisfiable; pass++)
+    for (int64_t k = 0; k < count; k++) {
+      const int64_t prompt = s[k].row / p->options->num_beams;
+      const int64_t *allowed = NULL;
+      const int64_t allowed_count =
+          constraint->allowed_tokens(constraint->ctx, prompt, s[k].ids, s[k].length, &allowed);
+      if (allowed_count <= 0 || !allowed)
+        return hfm__fail(error, HFM_E_SCORES, NULL, "prefix_constraint", 0,
+                         "prefix_constraint allows no token for prompt %i: it can't be satisfied", prompt);
+      for (int64_t i = 0; i < allowed_count; i++)
+        if (allowed[i] < 0 || allowed[i] >= p->vocab_size)
+          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "prefix_constraint", 0,
+                           "prefix_constraint allows token %i, but ids are from 0 to %i (vocab_size is %i)", allowed[i],
+                           p->vocab_size - 1, p->vocab_size);
+      for (int64_t i = 0; i < allowed_count; i++) p->seen[allowed[i]] = 1;
+      for (int64_t i = 0; i < p->vocab_size; i++) {
+        if (!p->seen[i]) s[k].scores[i] = hfm__forbidden();
+        else if (pass) s[k].scores[i] = 0;
+      }
+      for (int64_t i = 0; i < allowed_count; i++) p->seen[allowed[i]] = 0;
+      satisfiable |= !hfm__all_forbidden(s[k].scores, p->vocab_size);
+    }
+  return HFM_OK;
+}
+
+/* All processors on the sequences of a prompt that are under way: its beams, or one. */
+HFM__PRIVATE hfm_result hfm__process_logits(const hfm__processors *p, const hfm__sequence *s, int64_t count,
+                                            hfm_error *error) {
+  const hfm__generation_options *o = p->options;
+  const int64_t length = s[0].length, vocab_size = p->vocab_size;
+  const int64_t begin = p->prompt_length + (p->prompt_length <= 1 && o->forced_bos.count);
+  const int penalize = o->repetition_penalty < 1 || o->repetition_penalty > 1;
+  for (int64_t k = 0; k < count; k++) {
+    if (penalize) hfm__penalize_repetition(p, &s[k]);
+    if (o->no_repeat_ngram_size > 0 && length >= o->no_repeat_ngram_size) hfm__forbid_ngrams(p, &s[k]);
+    hfm__forbid_bad_words(p, &s[k]);
+    if (length < o->min_length) hfm__forbid(s[k].scores, vocab_size, o->eos);
+  }
+  if (p->said->prefix_constraint.allowed_tokens) {
+    const hfm_result result = hfm__constrain_prefix(p, s, count, error);
+    if (result != HFM_OK) return result;
+  }
+  for (int64_t k = 0; k < count; k++) {
+    if (o->forced_bos.count && length == 1) hfm__force(s[k].scores, vocab_size, o->forced_bos);
+    if (o->forced_eos.count && length == o->max_length - 1) hfm__force(s[k].scores, vocab_size, o->forced_eos);
+    if (o->remove_invalid_values) hfm__remove_invalid(s[k].scores, vocab_size);
+    hfm__forbid(s[k].scores, vocab_size, o->suppress);
+    if (length == begin) hfm__forbid(s[k].scores, vocab_size, o->begin_suppress);
+    if (p->said->logits_processor.process)
+      p->said->logits_processor.process(p->said->logits_processor.ctx, s[k].row, s[k].ids, length, s[k].scores,
+                                        vocab_size);
+    for (int64_t i = 0; i < vocab_size; i++)
+      if (hfm__is_nan(s[k].scores[i]))
+        return hfm__fail(error, HFM_E_SCORES, NULL, "scores", 0,
+                         "the score of token %i at position %i of sequence %i is NaN: %s", i, length, s[k].row,
+                         p->said->logits_processor.process ? "logits_processor, or the model, made it so"
+                                                           : "the model made it so");
+  }
+  return HFM_OK;
+}
+/* ==== end src/run/logits_process.c ==== */
+/* ==== begin src/run/sampling.c ==== */
+/* ==== run/sampling (private): temperature, filters, and the draw ==================================================
+   Transformers' LogitsWarpers in their order, and torch.multinomial by a generator of our own. Probabilities are
+   double, by functions with the same bits everywhere: the same seed and the same scores draw the same token on every
+   machine. Where torch rounds to float32, what lies exactly on a filter's edge may fall to the other side. */
+
+typedef struct hfm__sampler {
+  const hfm__generation_options *options;
+  int64_t vocab_size, min_tokens_to_keep;
+  /* scratch, vocab_size each */
+  double *keys;
+  int32_t *heap;
+} hfm__sampler;
+
+/* A stream for each sequence, whatever the others draw. */
+HFM__PRIVATE hfm__random hfm__random_stream(uint64_t seed, int64_t stream) {
+  hfm__random r;
+  r.state = (uint64_t)stream;
+  r.state = seed ^ hfm__random_next(&r);
+  return r;
+}
+
+/* In [0, 1). */
+HFM__PRIVATE double hfm__random_fraction(hfm__random *r) {
+  return (double)(hfm__random_next(r) >> 11) * (1.0 / 9007199254740992.0);
+}
+
+/* ---- Probabilities ---- */
+
+/* exp(score - top); what is forbidden, or too small for a double, is 0. */
+HFM__PRIVATE double hfm__relative_weight(float score, float top) {
+  const double x = (double)score - (double)top;
+  return hfm__is_forbidden(score) || x < -700 ? 0.0 : hfm__exact_exp(HFM__MIN(x, 0));
+}
+
+HFM__PRIVATE double hfm__weights_sum(const float *scores, int64_t count, float top) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (!hfm__is_forbidden(scores[i])) sum += hfm__relative_weight(scores[i], top);
+  return sum;
+}
+
+HFM__PRIVATE float hfm__largest(const float *scores, int64_t count) {
+  float top = scores[0];
+  for (int64_t i = 1; i < count; i++)
+    if (scores[i] > top) top = scores[i];
+  return top;
+}
+
+/* torch.log_softmax, in place. */
+HFM__PRIVATE void hfm__log_softmax(float *scores, int64_t count) {
+  const float top = hfm__largest(scores, count);
+  const double log_sum = hfm__exact_log(hfm__weights_sum(scores, count, top));
+  for (int64_t i = 0; i < count; i++)
+    if (!hfm__is_forbidden(scores[i])) scores[i] = (float)((double)scores[i] - (double)top - log_sum);
+}
+
+/* ---- The best first ---- */
+
+/* Of equal keys the earlier token is the better one. */
+HFM__PRIVATE int hfm__heap_above(const double *keys, int32_t a, int32_t b) {
+  return keys[a] > keys[b] || (!(keys[a] < keys[b]) && a < b);
+}
+
+HFM__PRIVATE void hfm__heap_sink(const double *keys, int32_t *heap, int64_t count, int64_t at) {
+  const int32_t token = heap[at];
+  for (;;) {
+    int64_t child = 2 * at + 1;
+    if (child >= count) break;
+    if (child + 1 < count && hfm__heap_above(keys, heap[child + 1], heap[child])) child++;
+    if (!hfm__heap_above(keys, heap[child], token)) break;
+    heap[at] = heap[child];
+    at = child;
+  }
+  heap[at] = token;
+}
+
+/* Takes the best of `count` tokens out; it lies behind the others then. */
+HFM__PRIVATE int32_t hfm__heap_take(const double *keys, int32_t *heap, int64_t count) {
+  const int32_t best = heap[0];
+  heap[0] = heap[count - 1];
+  heap[count - 1] = best;
+  if (count > 2) hfm__heap_sink(keys, heap, count - 1, 0);
+  return best;
+}
+
+/* All tokens that are not forbidden, by their keys; returns how many they are. */
+HFM__PRIVATE int64_t hfm__heap_fill(const hfm__sampler *s, const float *scores) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < s->vocab_size; i++)
+    if (!hfm__is_forbidden(scores[i])) s->heap[count++] = (int32_t)i;
+  for (int64_t i = count / 2; i > 0; i--) hfm__heap_sink(s->keys, s->heap, count, i - 1);
+  return count;
+}
+
+/* ---- Filters: each keeps the best tokens by some order, as long as a rule says so ---- */
+
+typedef struct hfm__filter {
+  float top;
+  double sum; /* of the weights */
+  double sum_before, probability, last_key; /* of those that were kept; of the next one; of the last one kept */
+  double limit;
+  int64_t kept;
+} hfm__filter;
+
+typedef int (*hfm__keeps)(const hfm__filter *f, double key);
+
+HFM__PRIVATE int hfm__keeps_top_k(const hfm__filter *f, double key) { /* and all that equal the last */
+  return (double)f->kept < f->limit || !(key < f->last_key);
+}
+HFM__PRIVATE int hfm__keeps_top_p(const hfm__filter *f, double key) {
+  (void)key;
+  return f->sum_before < f->limit;
+}
+HFM__PRIVATE int hfm__keeps_likely(const hfm__filter *f, double key) {
+  (void)key;
+  return !(f->probability < f->limit);
+}
+HFM__PRIVATE int hfm__keeps_likely_or_equal(const hfm__filter *f, double key) { /* to the last one kept */
+  return !(f->probability < f->limit) || !(key < f->last_key);
+}
+HFM__PRIVATE int hfm__keeps_typical(const hfm__filter *f, double key) { /* and all that equal the last */
+  return f->sum_before < f->limit || !(key < f->last_key);
+}
+
+/* Forbids what the rule does not keep, but keeps the best min_tokens_to_keep. Keys are in s->keys. */
+HFM__PRIVATE void hfm__filter_scores(const hfm__sampler *s, float *scores, hfm__keeps keeps, double limit) {
+  int64_t left = hfm__heap_fill(s, scores);
+  hfm__filter f;
+  memset(&f, 0, sizeof f);
+  f.top = hfm__largest(scores, s->vocab_size);
+  f.sum = keeps == hfm__keeps_top_k ? 1 : hfm__weights_sum(scores, s->vocab_size, f.top); /* it asks for none */
+  f.limit = limit;
+  while (left) {
+    const int32_t next = s->heap[0];
+    f.probability = hfm__relative_weight(scores[next], f.top) / f.sum;
+    if (f.kept >= s->min_tokens_to_keep && !keeps(&f, s->keys[next])) break;
+    f.sum_before += f.probability;
+    f.last_key = s->keys[next];
+    f.kept++;
+    (void)hfm__heap_take(s->keys, s->heap, left--);
+  }
+  for (int64_t i = 0; i < left; i++) scores[s->heap[i]] = hfm__forbidden();
+}
+
+HFM__PRIVATE void hfm__filter_by_score(const hfm__sampler *s, float *scores, hfm__keeps keeps, double limit) {
+  for (int64_t i = 0; i < s->vocab_size; i++) s->keys[i] = (double)scores[i];
+  hfm__filter_scores(s, scores, keeps, limit);
+}
+
+/* -sum p log p */
+HFM__PRIVATE double hfm__entropy(const float *scores, int64_t count, float top, double log_sum) {
+  double entropy = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const double log_p = (double)scores[i] - (double)top - log_sum;
+    if (!hfm__is_forbidden(scores[i]) && log_p > -700) entropy -= hfm__exact_exp(HFM__MIN(log_p, 0)) * log_p;
+  }
+  return entropy;
+}
+
+/* How far a token's information is from the expected one decides. */
+HFM__PRIVATE void hfm__filter_typical(const hfm__sampler *s, float *scores, double limit) {
+  const float top = hfm__largest(scores, s->vocab_size);
+  const double log_sum = hfm__exact_log(hfm__weights_sum(scores, s->vocab_size, top));
+  const double entropy = hfm__entropy(scores, s->vocab_size, top, log_sum);
+  for (int64_t i = 0; i < s->vocab_size; i++) {
+    const double surprise = -((double)scores[i] - (double)top - log_sum) - entropy;
+    s->keys[i] = surprise < 0 ? surprise : -surprise;
+  }
+  hfm__filter_scores(s, scores, hfm__keeps_typical, limit);
+}
+
+HFM__PRIVATE void hfm__filter_eta(const hfm__sampler *s, float *scores, double epsilon) {
+  const float top = hfm__largest(scores, s->vocab_size);
+  const double log_sum = hfm__exact_log(hfm__weights_sum(scores, s->vocab_size, top));
+  const double entropy = hfm__entropy(scores, s->vocab_size, top, log_sum);
+  const double eta = sqrt(epsilon) * hfm__exact_exp(-HFM__MIN(entropy, 700));
+  hfm__filter_by_score(s, scores, hfm__keeps_likely_or_equal, HFM__MIN(epsilon, eta));
+}
+
+/* What sampling does to the scores; greedy search leaves them alone. At least one is not forbidden. */
+HFM__PRIVATE void hfm__warp_logits(const hfm__sampler *s, float *scores) {
+  const hfm__generation_options *o = s->options;
+  if (o->temperature < 1 || o->temperature > 1)
+    for (int64_t i = 0; i < s->vocab_size; i++)
+      if (!hfm__is_forbidden(scores[i])) scores[i] /= (float)o->temperature;
+  if (o->top_k > 0 && o->top_k < s->vocab_size) hfm__filter_by_score(s, scores, hfm__keeps_top_k, (double)o->top_k);
+  if (o->top_p < 1) hfm__filter_by_score(s, scores, hfm__keeps_top_p, o->top_p);
+  if (o->min_p > 0) {
+    const float top = hfm__largest(scores, s->vocab_size);
+    hfm__filter_by_score(s, scores, hfm__keeps_likely, o->min_p / hfm__weights_sum(scores, s->vocab_size, top));
+  }
+  if (o->typical_p < 1) hfm__filter_typical(s, scores, o->typical_p);
+  if (o->epsilon_cutoff > 0)
+    hfm__filter_by_score(s, scores, hfm__keeps_likely_or_equal, o->epsilon_cutoff);
+  if (o->eta_cutoff > 0) hfm__filter_eta(s, scores, o->eta_cutoff);
+}
+
+/* ---- The draw ---- */
+
+/* torch.multinomial(softmax(scores), 1). */
+HFM__PRIVATE int64_t hfm__draw(const float *scores, int64_t count, hfm__random *random) {
+  const float top = hfm__largest(scores, count);
+  double left = hfm__random_fraction(random) * hfm__weights_sum(scores, count, top);
+  int64_t last = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const double weight = hfm__is_forbidden(scores[i]) ? 0 : hfm__relative_weight(scores[i], top);
+    if (!(weight > 0)) continue;
+    last = i;
+    left -= weight;
+    if (left < 0) break;
+  }
+  return last;
+}
+
+/* torch.multinomial(softmax(scores), wanted) without replacement. `weights` has room for `count`. What can't come comes
+   last. */
+HFM__PRIVATE void hfm__draw_several(const float *scores, double *weights, int64_t count, int64_t wanted,
+                                    hfm__random *random, int64_t *drawn) {
+  const float top = hfm__largest(scores, count);
+  for (int64_t i = 0; i < count; i++) weights[i] = hfm__relative_weight(scores[i], top);
+  for (int64_t k = 0; k < wanted; k++) {
+    double sum = 0, left;
+    int64_t last = -1;
+    for (int64_t i = 0; i < count; i++) sum += HFM__MAX(weights[i], 0);
+    left = hfm__random_fraction(random) * sum;
+    for (int64_t i = 0; i < count && left >= 0; i++) {
+      if (!(weights[i] > 0)) continue;
+      last = i;
+      left -= weights[i];
+    }
+    for (int64_t i = 0; i < count && last < 0; i++)
+      if (weights[i] >= 0) last = i;
+    weights[last] = -1;
+    drawn[k] = last;
+  }
+}
+/* ==== end src/run/sampling.c ==== */
+/* ==== begin src/run/beam_search.c ==== */
+/* ==== run/beam_search (private): the best of several texts at once ================================================
+   GenerationMixin._beam_search, in float32 as there. For each prompt num_beams texts are under way; each step their
+   best continuations, twice as many or more, are the candidates. Those that end compete with the ones that ended
+   before, by their score per length; the best of the others go on. */
+
+typedef struct hfm__hypotheses { /* [prompts * beams] texts */
+  int64_t *ids;          /* [..., max_length] */
+  int64_t *beam_indices; /* [..., max_length - prompt_length]: where each token came from; -1 after the end */
+  float *scores;
+  uint8_t *finished;
+} hfm__hypotheses;
+
+typedef struct hfm__candidate {
+  int64_t beam, token; /* of the prompt's beams */
+  float score;
+  int32_t ends;
+} hfm__candidate;
+
+typedef struct hfm__beams {
+  const hfm__generation_options *options;
+  int64_t prompts, beams, prompt_length, vocab_size;
+  int64_t candidate_count;
+  hfm__hypotheses running[2], best[2]; /* of this step, and of the next */
+  int32_t now;           /* which of the two */
+  uint8_t *improvable;   /* of each prompt: can a running text still become one of the best? */
+  hfm__candidate *candidates;
+  int64_t *order;        /* of the next step's running texts: the rows of this one */
+  int64_t *indices, *text; /* scratch: a candidate each; a text */
+  float *top;
+  double *weights;       /* beams * vocab_size, where candidates are drawn */
+  int32_t any_goes_on;   /* has a candidate of this step not ended? */
+} hfm__beams;
+
+static const float hfm__beam_worst = -1e9f;
+
+HFM__PRIVATE int hfm__hypotheses_room(hfm__hypotheses *h, const hfm__beams *b, hfm__arena *arena) {
+  const uint64_t count = (uint64_t)(b->prompts * b->beams), length = (uint64_t)b->options->max_length;
+  h->ids = (int64_t *)hfm__arena_alloc(arena, count * length * sizeof *h->ids);
+  h->beam_indices = (int64_t *)hfm__arena_alloc(
+      arena, count * (length - (uint64_t)b->prompt_length) * sizeof *h->beam_indices);
+  h->scores = (float *)hfm__arena_alloc(arena, count * sizeof *h->scores);
+  h->finished = (uint8_t *)hfm__arena_alloc(arena, count);
+  return h->ids && h->beam_indices && h->scores && h->finished;
+}
+
+/* What stands behind the end of a text. A pad_token_id of 0 counts for nothing, as in Transformers. */
+HFM__PRIVATE int64_t hfm__beams_padding(const hfm__generation_options *o) {
+  return !o->eos.count ? -1 : o->pad ? o->pad : o->eos.data[0];
+}
+
+/* Room and the beginning: all beams of a prompt are the prompt, of which one counts. `ids` is [prompts, length]. */
+HFM__PRIVATE hfm_result hfm__beams_init(hfm__beams *b, const int64_t *ids, hfm__arena *arena, hfm_error *error) {
+  const int64_t length = b->options->max_length, rows = b->prompts * b->beams, steps = length - b->prompt_length;
+  const uint64_t count = (uint64_t)b->candidate_count;
+  int ok = 1;
+  for (int32_t i = 0; i < 2 && ok; i++)
+    ok = hfm__hypotheses_room(&b->running[i], b, arena) && hfm__hypotheses_room(&b->best[i], b, arena);
+  b->improvable = (uint8_t *)hfm__arena_alloc(arena, (uint64_t)b->prompts);
+  b->candidates = (hfm__candidate *)hfm__arena_alloc(arena, count * sizeof *b->candidates);
+  b->order = (int64_t *)hfm__arena_alloc(arena, (uint64_t)rows * sizeof *b->order);
+  b->indices = (int64_t *)hfm__arena_alloc(arena, count * sizeof *b->indices);
+  b->top = (float *)hfm__arena_alloc(arena, count * sizeof *b->top);
+  b->text = (int64_t *)hfm__arena_alloc(arena, (uint64_t)length * sizeof *b->text);
+  if (b->options->do_sample)
+    b->weights = (double *)hfm__arena_alloc(arena, (uint64_t)(b->beams * b->vocab_size) * sizeof *b->weights);
+  if (!ok || !b->improvable || !b->candidates || !b->order || !b->indices || !b->top || !b->text ||
+      (b->options->do_sample && !b->weights))
+    return hfm__fail_memory(error, "beams", 0);
+  memset(b->improvable, 1, (size_t)b->prompts);
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t *text = b->running[0].ids + r * length;
+    memcpy(text, ids + r / b->beams * b->prompt_length, (size_t)b->prompt_length * sizeof *text);
+    for (int64_t i = b->prompt_length; i < length; i++) text[i] = hfm__beams_padding(b->options);
+    for (int64_t i = 0; i < steps; i++) b->running[0].beam_indices[r * steps + i] = -1;
+    b->running[0].scores[r] = r % b->beams ? hfm__beam_worst : 0;
+    b->best[0].scores[r] = hfm__beam_worst;
+  }
+  memcpy(b->best[0].ids, b->running[0].ids, (size_t)(rows * length) * sizeof *b->best[0].ids);
+  memcpy(b->best[0].beam_indices, b->running[0].beam_indices, (size_t)(rows * steps) * sizeof(int64_t));
+  return HFM_OK;
+}
+
+HFM__PRIVATE float hfm__length_divisor(int64_t length, double penalty) {
+  return (float)hfm__exact_pow((double)length, penalty);
+}
+
+/* The candidates of a prompt, the best first, or in the order of their drawing. scores[beams * vocab_size] are its
+   beams' log-probabilities, and become those of whole texts. */
+HFM__PRIVATE void hfm__beams_choose(hfm__beams *b, int64_t prompt, float *scores, hfm__random *random) {
+  const float *running = b->running[b->now].scores + prompt * b->beams;
+  const int64_t all = b->beams * b->vocab_size;
+  for (int64_t k = 0; k < b->beams; k++)
+    for (int64_t i = 0; i < b->vocab_size; i++) scores[k * b->vocab_size + i] += running[k];
+  if (b->options->do_sample) hfm__draw_several(scores, b->weights, all, b->candidate_count, random, b->indices);
+  else (void)hfm_top_k(scores, all, b->candidate_count, b->indices, b->top);
+  for (int64_t k = 0; k < b->candidate_count; k++) {
+    b->candidates[k].beam = b->indices[k] / b->vocab_size;
+    b->candidates[k].token = b->indices[k] % b->vocab_size;
+    b->candidates[k].score = scores[b->indices[k]];
+    b->candidates[k].ends = 0;
+  }
+}
+
+/* The text of a candidate, of length + 1 tokens; until the next call. */
+HFM__PRIVATE const int64_t *hfm__beams_text(hfm__beams *b, int64_t prompt, const hfm__candidate *c, int64_t length) {
+  const int64_t row = prompt * b->beams + c->beam;
+  memcpy(b->text, b->running[b->now].ids + row * b->options->max_length, (size_t)length * sizeof *b->text);
+  b->text[length] = c->token;
+  return b->text;
+}
+
+/* Text `to` of the next step becomes text `from` of this one. */
+HFM__PRIVATE void hfm__hypothesis_copy(const hfm__beams *b, const hfm__hypotheses *next, int64_t to,
+                                       const hfm__hypotheses *last, int64_t from) {
+  const int64_t length = b->options->max_length, steps = length - b->prompt_length;
+  memcpy(next->ids + to * length, last->ids + from * length, (size_t)length * sizeof *next->ids);
+  memcpy(next->beam_indices + to * steps, last->beam_indices + from * steps,
+         (size_t)steps * sizeof *next->beam_indices);
+}
+
+/* The same, with the token of a candidate behind it. */
+HFM__PRIVATE void hfm__hypothesis_extend(const hfm__beams *b, const hfm__hypotheses *next, int64_t to, int64_t prompt,
+                                         const hfm__candidate *c, int64_t length) {
+  const int64_t from = prompt * b->beams + c->beam, steps = b->options->max_length - b->prompt_length;
+  hfm__hypothesis_copy(b, next, to, &b->running[b->now], from);
+  next->ids[to * b->options->max_length + length] = c->token;
+  next->beam_indices[to * steps + length - b->prompt_length] = from;
+}
+
+/* Those that go on: the best that don't end. */
+HFM__PRIVATE void hfm__beams_continue(hfm__beams *b, int64_t prompt, int64_t length) {
+  const hfm__hypotheses *next = &b->running[!b->now];
+  for (int64_t k = 0; k < b->candidate_count; k++)
+    b->top[k] = b->candidates[k].score + (b->candidates[k].ends ? hfm__beam_worst : 0);
+  for (int64_t i = 0; i < b->beams; i++) {
+    const int64_t to = prompt * b->beams + i, best = hfm_argmax(b->top, b->candidate_count);
+    const hfm__candidate *c = &b->candidates[best];
+    hfm__hypothesis_extend(b, next, to, prompt, c, length);
+    next->scores[to] = b->top[best];
+    b->order[to] = prompt * b->beams + c->beam;
+    b->top[best] = hfm__forbidden();
+  }
+}
+
+/* The best that ended: the ones before, and this step's, of which only the first num_beams candidates count. */
+HFM__PRIVATE void hfm__beams_finish(hfm__beams *b, int64_t prompt, int64_t length) {
+  const hfm__hypotheses *last = &b->best[b->now], *next = &b->best[!b->now];
+  const float divisor = hfm__length_divisor(length + 1 - b->prompt_length, b->options->length_penalty);
+  const int64_t first = prompt * b->beams;
+  int64_t full = 1, taken = 0;
+  for (int64_t i = 0; i < b->beams; i++) full &= last->finished[first + i];
+  for (int64_t k = 0; k < b->candidate_count; k++) {
+    b->top[k] = b->candidates[k].score / divisor;
+    if (full && b->options->early_stopping == HFM_EARLY_STOPPING_TRUE) b->top[k] += hfm__beam_worst;
+    if (!b->improvable[prompt]) b->top[k] += hfm__beam_worst;
+    if (!b->candidates[k].ends || k >= b->beams) b->top[k] += hfm__beam_worst;
+  }
+  for (int64_t i = 0; i < b->beams; i++) { /* those of before are in order */
+    const int64_t best = hfm_argmax(b->top, b->candidate_count);
+    if (taken < b->beams && !(b->top[best] > last->scores[first + taken])) {
+      hfm__hypothesis_copy(b, next, first + i, last, first + taken);
+      next->scores[first + i] = last->scores[first + taken];
+      next->finished[first + i] = last->finished[first + taken++];
+    } else {
+      hfm__hypothesis_extend(b, next, first + i, prompt, &b->candidates[best], length);
+      next->scores[first + i] = b->top[best];
+      next->finished[first + i] = b->candidates[best].ends && best < b->beams;
+      b->top[best] = hfm__forbidden();
+    }
+  }
+}
+
+/* A prompt's candidates are judged: what they make of the next step. */
+HFM__PRIVATE void hfm__beams_update(hfm__beams *b, int64_t prompt, int64_t length) {
+  for (int64_t k = 0; k < b->candidate_count; k++) b->any_goes_on |= !b->candidates[k].ends;
+  hfm__beams_continue(b, prompt, length);
+  hfm__beams_finish(b, prompt, length);
+}
+
+/* All prompts are: the next step is this one, with texts of `length` tokens. Returns 1 if it is needed. */
+HFM__PRIVATE int hfm__beams_advance(hfm__beams *b, int64_t length) {
+  const hfm__generation_options *o = b->options;
+  const int never = o->early_stopping == HFM_EARLY_STOPPING_NEVER && o->length_penalty > 0;
+  const float divisor =
+      hfm__length_divisor((never ? o->max_length : length) - b->prompt_length, o->length_penalty);
+  int improvable = 0, all_finished = 1, goes_on = b->any_goes_on;
+  b->now = !b->now;
+  b->any_goes_on = 0;
+  for (int64_t prompt = 0; prompt < b->prompts; prompt++) {
+    const hfm__hypotheses *best = &b->best[b->now];
+    const int64_t first = prompt * b->beams;
+    const float possible = b->running[b->now].scores[first] / divisor;
+    const float worst = best->scores[first + b->beams - 1];
+    int better = 0;
+    for (int64_t i = 0; i < b->beams; i++) {
+      better |= possible > (best->finished[first + i] ? worst : hfm__beam_worst);
+      all_finished = all_finished && best->finished[first + i];
+    }
+    b->improvable[prompt] = (uint8_t)(b->improvable[prompt] && better);
+    improvable |= b->improvable[prompt];
+  }
+  return improvable && goes_on && !(all_finished && o->early_stopping == HFM_EARLY_STOPPING_TRUE);
+}
+/* ==== end src/run/beam_search.c ==== */
+/* ==== begin src/run/steps.c ==== */
+/* ==== run/steps (private): tokens in, the next token's logits out ===================================================
+   All that generation knows of a model. The tokens of all sequences go in, a few at a time; their keys and values stay
+   in the session's cache; the logits after them come out. Mask and positions are as Transformers makes them: the mask
+   grows by one with each token, positions count what the mask keeps. */
+
+typedef struct hfm__steps {
+  hfm_session *session;
+  uint64_t calls;      /* the session's, after the last of ours */
+  int64_t prompts, rows, expand; /* prompts become `expand` sequences each; rows: how many the cache has now */
+  int64_t prompt_length, fed;    /* tokens of a prompt; positions in the cache */
+  int64_t most_fed;              /* tokens of one step after the prompt */
+  int64_t vocab_size;
+  int64_t *ids, *positions;   /* of a step */
+  uint8_t *mask;
+  int64_t *prompt_positions;  /* [prompts, prompt_length] */
+  uint8_t *prompt_mask;
+  int64_t *order;
+  hfm_inputs inputs;
+  int32_t is_begun; /* a step is in progress */
+  const float *logits;
+  int64_t kept; /* positions that `logits` has of each row: the last ones */
+} hfm__steps;
+
+HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
+  const uint64_t rows = (uint64_t)(d->prompts * d->expand), prompt = (uint64_t)(d->prompts * d->prompt_length);
+  const uint64_t step = HFM__MAX(prompt, rows * (uint64_t)d->most_fed);
+  d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
+  d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
+  d->prompt_mask = (uint8_t *)hfm__arena_alloc(arena, prompt);
+  d->prompt_positions = (int64_t *)hfm__arena_alloc(arena, prompt * sizeof *d->prompt_positions);
+  d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
+  d->order = (int64_t *)hfm__arena_alloc(arena, rows * sizeof *d->order);
+  if (d->ids && d->positions && d->prompt_mask && d->mask && d->prompt_positions && d->order) return HFM_OK;
+  return hfm__fail_memory(error, "a generation", 0);
+}
+
+/* Begins to feed `count` tokens of each row, behind what the cache has. ids[row * stride] is a row's first. */
+HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int64_t stride, int64_t count,
+                                           hfm_error *error) {
+  const int64_t total = d->fed + count, known = HFM__MIN(total, d->prompt_length), expand = d->rows / d->prompts;
+  hfm_result result;
+  for (int64_t r = 0; r < d->rows; r++) {
+    const int64_t *positions = d->prompt_positions + r / expand * d->prompt_length;
+    uint8_t *mask = d->mask + r * total;
+    memcpy(mask, d->prompt_mask + r / expand * d->prompt_length, (size_t)known);
+    memset(mask + known, 1, (size_t)(total - known));
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t beyond = d->fed + i - (d->prompt_length - 1); /* the prompt's last position */
+      d->ids[r * count + i] = ids[r * stride + i];
+      d->positions[r * count + i] = beyond <= 0 ? positions[d->fed + i] : positions[d->prompt_length - 1] + beyond;
+    }
+  }
+  d->inputs.input_ids = hfm_tensor_i64(d->ids, d->rows, count);
+  d->inputs.position_ids = hfm_tensor_i64(d->positions, d->rows, count);
+  d->inputs.attention_mask = hfm_tensor_i64(NULL, d->rows, total);
+  d->inputs.attention_mask.data = d->mask;
+  d->inputs.attention_mask.dtype = HFM_BOOL;
+  result = hfm_session_begin(d->session, &d->inputs, error);
+  d->calls = d->session->calls;
+  d->is_begun = result == HFM_OK;
+  return result;
+}
+
+/* Has nobody else used the session since? */
+HFM__PRIVATE hfm_result hfm__steps_check(const hfm__steps *d, hfm_error *error) {
+  if (d->calls == d->session->calls) return HFM_OK;
+  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_generation_next", 0,
+                   "hfm_generation_next: the session was used for something else since: begin a new generation");
+}
+
+/* Goes on with the step until the deadline (0: to its end); *done when the logits are there. */
+HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t *done, hfm_error *error) {
+  hfm_outputs outputs;
+  hfm_result result = hfm__session_slices(d->session, deadline, error);
+  *done = result == HFM_OK && d->session->done;
+  if (*done) result = hfm_session_outputs(d->session, &outputs, error);
+  d->calls = d->session->calls;
+  if (result != HFM_OK) d->is_begun = 0;
+  if (result != HFM_OK || !*done) return result;
+  d->is_begun = 0;
+  d->fed = d->inputs.attention_mask.shape[1];
+  d->logits = (const float *)outputs.logits.data;
+  d->kept = outputs.logits.shape[1];
+  HFMODEL_ASSERT(outputs.logits.shape[2] == d->vocab_size);
+  return HFM_OK;
+}
+
+/* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
+   expanded the sequences of a prompt share them. */
+HFM__PRIVATE const float *hfm__steps_logits(const hfm__steps *d, int64_t sequence, int64_t back) {
+  const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
+  return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
+}
+
+/* The cache's rows become those of the sequences `from`, all of them; NULL: as they are, one for each. */
+HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, hfm_error *error) {
+  const int64_t rows = d->prompts * d->expand;
+  hfm_result result;
+  int is_same = d->rows == rows;
+  for (int64_t i = 0; i < rows; i++) {
+    const int64_t sequence = from ? from[i] : i;
+    d->order[i] = d->rows == rows ? sequence : sequence / d->expand;
+    is_same = is_same && d->order[i] == i;
+  }
+  if (is_same) return HFM_OK;
+  result = hfm_cache_reorder(d->session, d->order, rows, error);
+  d->calls = d->session->calls;
+  if (result == HFM_OK) d->rows = rows;
+  return result;
+}
+
+/* The cache keeps its first `length` positions. */
+HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error *error) {
+  const hfm_result result = length < d->fed ? hfm_cache_crop(d->session, length, error) : HFM_OK;
+  d->calls = d->session->calls;
+  if (result == HFM_OK) d->fed = HFM__MIN(d->fed, length);
+  return result;
+}
+
+/* Where positions come from a table, the text must not be longer than that. */
+HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
+                                               hfm_error *error) {
+  const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
+  for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
+    const int64_t last = d->prompt_positions[(p + 1) * d->prompt_length - 1] + most_length - 1 - d->prompt_length;
+    if (last >= declared->limit)
+      return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
+                       "a text of max_length %i can't be generated: its last position would be %i, but must be from 0 "
+                       "to %i (%s is %i)",
+                       most_length, last, declared->limit - 1, declared->limit_reason, declared->limit);
+  }
+  return HFM_OK;
+}
+
+/* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
+HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
+  const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
+  const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
+  hfm_result result = HFM_OK;
+  hfm__session_stop(d->session);
+  for (int32_t i = 0; i < 2 && result == HFM_OK; i++) {
+    hfm__request request = hfm__usual_request(d->session->model);
+    hfm__program *program = NULL;
+    result = hfm__question_from(&d->inputs, &request.asked, error);
+    request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
+    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
+    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
+    request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
+    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
+    if (result == HFM_OK) result = hfm__steps_positions(d, program, most_length, error);
+  }
+  d->calls = d->session->calls;
+  return result;
+}
+/* ==== end src/run/steps.c ==== */
+/* ==== begin src/run/generate.c ==== */
+/* ==== run/generate (private): from prompts to texts, a step at a time =============================================
+   A step feeds the last tokens (run/steps.c), then chooses the next ones: for each prompt its scores are processed
+   (run/logits_process.c), and a token is taken, drawn (run/sampling.c) or searched for (run/beam_search.c). Time is
+   looked at in between chunks of the former and prompts of the latter. */
+
+enum { HFM__GENERATION_FEED, HFM__GENERATION_CHOOSE, HFM__GENERATION_FINISH, HFM__GENERATION_DONE };
+
+struct hfm_generation {
+  hfm_session *session;
+  hfm__arena arena;
+  hfm_generation_config said; /* the callbacks, and the seed; its lists are copied into `options` */
+  hfm__generation_options options;
+  hfm__steps steps;
+  hfm__processors processors;
+  hfm__sampler sampler;
+  hfm__beams beams;
+  int64_t prompts, rows, group; /* rows: sequences under way, `group` of which are chosen for together */
+  int64_t prompt_length, length, vocab_size;
+  int64_t *ids;           /* [rows, max_length]; with beams they are in `beams` */
+  int64_t *tokens;        /* of this step, one for each row */
+  uint8_t *ended;         /* of each row */
+  hfm__random *random;    /* of each group */
+  hfm__sequence *sequences; /* of a group */
+  float *scores;          /* of a group */
+  int64_t *sorted;        /* outputs: rows without gaps */
+  int64_t *sorted_indices;
+  float *sorted_scores, *all_scores;
+  int32_t phase;
+  int32_t is_moved;       /* 1: the cache's rows must follow the beams, or become as many as there are sequences */
+  int64_t guessed, checked; /* prompt lookup: tokens fed on trial behind the last one; how many of them are right */
+  int64_t at;             /* group that is chosen for next */
+  uint64_t begun, mark;   /* clock: of the beginning, of what is not in `seconds` yet */
+  double seconds[2];      /* up to the first token, after it */
+};
+
+HFMODEL_API void hfm_generation_free(hfm_generation *generation) {
+  hfm__arena arena;
+  if (!generation) return;
+  arena = generation->arena; /* which it lies in */
+  hfm__arena_free(&arena);
+}
+
+/* 0 for NULL. */
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation) {
+  return generation ? hfm__arena_bytes(&generation->arena) : 0;
+}
+
+/* ---- Beginning ---- */
+
+/* The arguments that generation knows; the rest has no meaning for the tokens to come. */
+HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const hfm_inputs *inputs,
+                                               hfm_error *error) {
+  const hfm_tensor *ids = &inputs->input_ids;
+  const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
+  if (session->model->head->task != HFM_CAUSAL_LM)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
+                     "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(inputs, i)->data && i != HFM__IN_input_ids && i != HFM__IN_attention_mask &&
+        i != HFM__IN_position_ids)
+      return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[i].name, 0,
+                       "generation takes input_ids, attention_mask and position_ids, but not %s",
+                       hfm__input_rows[i].name);
+  if (!ids->data) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0, "generation needs input_ids");
+  if (ids->rank != 2)
+    return hfm__fail(error, HFM_E_INPUT_RANK, NULL, "input_ids", 0,
+                     "input_ids has %d dimensions, but needs 2: [prompts, length]", (int)ids->rank);
+  if (ids->shape[0] < 1 || ids->shape[1] < 1 || ids->shape[0] > INT32_MAX || ids->shape[1] > INT32_MAX)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "input_ids", 0,
+                     "input_ids has shape %t: a prompt has at least one token (the model's bos_token_id, if nothing "
+                     "else)",
+                     ids->shape, 2);
+  if (!hfm__is_integer(ids->dtype))
+    return hfm__input_bad_dtype(HFM__IN_input_ids, ids, "an integer type (int64, int32, ...)", error);
+  for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
+    const int64_t id = hfm__integer_at(ids, i);
+    if (id < 0 || id >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "input_ids", 0,
+                       "input_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i / ids->shape[1],
+                       i % ids->shape[1], id, vocab_size - 1, vocab_size);
+  }
+  return HFM_OK;
+}
+
+/* An optional input of the ids' shape. */
+HFM__PRIVATE hfm_result hfm__generation_like_ids(const hfm_tensor *t, const hfm_tensor *ids, int32_t input,
+                                                 hfm_error *error) {
+  const char *name = hfm__input_rows[input].name;
+  const int any_dtype = input == HFM__IN_attention_mask && hfm__is_float(t->dtype);
+  const int one_row = input == HFM__IN_position_ids && t->rank == 2 && t->shape[0] == 1;
+  if (t->rank != 2 || (t->shape[0] != ids->shape[0] && !one_row) || t->shape[1] != ids->shape[1])
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t, that of input_ids", name,
+                     t->shape, (int)t->rank, ids->shape, 2);
+  if (!hfm__is_integer(t->dtype) && !any_dtype)
+    return hfm__input_bad_dtype(input, t, "an integer type (int64, int32, ...)", error);
+  return HFM_OK;
+}
+
+/* Which tokens of the prompts count: _prepare_attention_mask_for_generation. */
+HFM__PRIVATE hfm_result hfm__generation_mask(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  const hfm_tensor *ids = &inputs->input_ids, *given = &inputs->attention_mask;
+  const int infer = !given->data && g->options.pad >= 0 && !hfm__ids_have(g->options.eos, g->options.pad);
+  const int64_t length = g->prompt_length;
+  uint8_t *mask = g->steps.prompt_mask;
+  int right = 0;
+  if (given->data) {
+    const hfm_result result = hfm__generation_like_ids(given, ids, HFM__IN_attention_mask, error);
+    if (result != HFM_OK) return result;
+  }
+  for (int64_t p = 0; p < g->prompts; p++) {
+    int64_t kept = 0;
+    for (int64_t i = p * length; i < (p + 1) * length; i++) {
+      mask[i] = given->data ? (uint8_t)hfm__is_nonzero(given, i)
+                            : (uint8_t)(!infer || hfm__integer_at(ids, i) != g->options.pad);
+      kept += mask[i];
+    }
+    if (!kept)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, given->data ? "attention_mask" : "input_ids", 0,
+                       "prompt %i is padding only: at least one token must count", p);
+    right |= !mask[(p + 1) * length - 1];
+  }
+  if (right)
+    hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
+             "A decoder-only architecture is being used, but right-padding was detected! For correct generation "
+             "results, pad prompts on the left.");
+  return HFM_OK;
+}
+
+/* cumsum(mask) - 1, padding 0; or as the caller says. */
+HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  const hfm_tensor *given = &inputs->position_ids;
+  const int64_t length = g->prompt_length;
+  if (given->data) {
+    const hfm_result result = hfm__generation_like_ids(given, &inputs->input_ids, HFM__IN_position_ids, error);
+    if (result != HFM_OK) return result;
+  }
+  for (int64_t p = 0; p < g->prompts; p++) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < length; i++) {
+      int64_t *position = &g->steps.prompt_positions[p * length + i];
+      if (given->data) *position = hfm__integer_at(given, given->shape[0] == 1 ? i : p * length + i);
+      else *position = g->steps.prompt_mask[p * length + i] ? kept++ : 0;
+      if (*position < 0)
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
+                         "position_ids[%i][%i] is %i, but must not be negative", p, i, *position);
+    }
+  }
+  return HFM_OK;
+}
+
+/* Where the cache ends: all of it belongs to these prompts, or none. */
+HFM__PRIVATE hfm_result hfm__generation_cache(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  hfm_session *session = g->session;
+  if (!inputs->use_cache) return hfm_cache_crop(session, 0, error);
+  if (session->cache.length && session->cache.rows != g->prompts)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
+                     "there are %i prompts, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, "
+                     "...)",
+                     g->prompts, session->cache.rows);
+  if (session->cache.length >= g->prompt_length)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
+                     "input_ids has length %i, but the cache has %i positions already: at least one token must be new "
+                     "(hfm_cache_crop goes back)",
+                     g->prompt_length, session->cache.length);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error) {
+  const uint64_t rows = (uint64_t)g->rows, length = (uint64_t)g->options.max_length, vocab = (uint64_t)g->vocab_size;
+  const uint64_t group = (uint64_t)g->group, steps = length - (uint64_t)g->prompt_length;
+  hfm__arena *arena = &g->arena;
+  uint64_t all = 0;
+  int ok;
+  if (g->said.output_scores && (!hfm__mul64(steps * rows, vocab, &all) || !hfm__mul64(all, sizeof(float), &all)))
+    return hfm__fail_memory(error, "output_scores", 0);
+  g->ids = g->group > 1 ? NULL : (int64_t *)hfm__arena_alloc(arena, rows * length * sizeof *g->ids);
+  g->tokens = (int64_t *)hfm__arena_alloc(arena, rows * sizeof *g->tokens);
+  g->ended = (uint8_t *)hfm__arena_alloc(arena, rows);
+  g->random = (hfm__random *)hfm__arena_alloc(arena, rows * sizeof *g->random);
+  g->sequences = (hfm__sequence *)hfm__arena_alloc(arena, group * sizeof *g->sequences);
+  g->scores = (float *)hfm__arena_alloc(arena, group * vocab * sizeof *g->scores);
+  g->sorted = (int64_t *)hfm__arena_alloc(arena, rows * length * sizeof *g->sorted);
+  g->processors.seen = (uint8_t *)hfm__arena_alloc(arena, vocab);
+  ok = (g->ids || g->group > 1) && g->tokens && g->ended && g->random && g->sequences && g->scores && g->sorted &&
+       g->processors.seen;
+  if (ok && g->options.do_sample) {
+    g->sampler.keys = (double *)hfm__arena_alloc(arena, vocab * sizeof *g->sampler.keys);
+    g->sampler.heap = (int32_t *)hfm__arena_alloc(arena, vocab * sizeof *g->sampler.heap);
+    ok = g->sampler.keys && g->sampler.heap;
+  }
+  if (ok && g->group > 1) {
+    g->sorted_indices = (int64_t *)hfm__arena_alloc(arena, rows * steps * sizeof *g->sorted_indices);
+    g->sorted_scores = (float *)hfm__arena_alloc(arena, rows * sizeof *g->sorted_scores);
+    ok = g->sorted_indices && g->sorted_scores;
+  }
+  if (ok && g->said.output_scores) {
+    g->all_scores = (float *)hfm__arena_alloc(arena, all);
+    ok = g->all_scores != NULL;
+  }
+  return ok ? HFM_OK : hfm__fail_memory(error, "a generation", 0);
+}
+
+/* Who does what, now that the options are known. */
+HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
+  const hfm__generation_options *o = &g->options;
+  g->group = o->num_beams;
+  g->rows = g->prompts * HFM__MAX(o->num_beams, o->num_return_sequences);
+  g->processors.options = o;
+  g->processors.said = &g->said;
+  g->processors.vocab_size = g->vocab_size;
+  g->processors.prompt_length = g->prompt_length;
+  g->sampler.options = o;
+  g->sampler.vocab_size = g->vocab_size;
+  g->sampler.min_tokens_to_keep = o->num_beams == 1 ? 1 : o->eos.count ? o->eos.count + 1 : 2;
+  g->beams.options = o;
+  g->beams.prompts = g->prompts;
+  g->beams.beams = o->num_beams;
+  g->beams.prompt_length = g->prompt_length;
+  g->beams.vocab_size = g->vocab_size;
+  g->beams.candidate_count = HFM__MAX(2, 1 + o->eos.count) * o->num_beams;
+  g->steps.session = g->session;
+  g->steps.prompts = g->steps.rows = g->prompts;
+  g->steps.expand = g->rows / g->prompts;
+  g->steps.prompt_length = g->prompt_length;
+  g->steps.vocab_size = g->vocab_size;
+  g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  g->steps.inputs.use_cache = 1;
+  g->steps.inputs.logits_to_keep = (int32_t)g->steps.most_fed;
+}
+
+/* What can't be for these prompts and this vocabulary. */
+HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
+  const hfm__generation_options *o = &g->options;
+  if (o->prompt_lookup_num_tokens && g->prompts > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
+                     "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompts);
+  if (o->num_beams > 1 && g->said.streamer.put)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "streamer", 0,
+                     "streamer can't be used with beams, which may still change what they said: num_beams must be 1");
+  if (g->beams.candidate_count > o->num_beams * g->vocab_size || o->num_beams > INT32_MAX / 2 / g->prompts)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_beams", 0,
+                     "num_beams is %i, which is too many for %i prompts, or eos_token_id has %i ids, which is too many "
+                     "for a vocabulary of %i",
+                     o->num_beams, g->prompts, o->eos.count, g->vocab_size);
+  if (o->min_length > o->max_length)
+    hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
+             "Unfeasible length constraints: `min_length` (%i) is larger than the maximum possible length (%i).",
+             o->min_length, o->max_length);
+  return HFM_OK;
+}
+
+HFM__PRIVATE void hfm__generation_start(hfm_generation *g, const hfm_inputs *inputs) {
+  const int64_t expand = g->rows / g->prompts, most = g->options.max_length;
+  for (int64_t p = 0; p < g->prompts; p++)
+    for (int64_t i = 0; i < g->prompt_length; i++)
+      g->sorted[p * g->prompt_length + i] = hfm__integer_at(&inputs->input_ids, p * g->prompt_length + i);
+  for (int64_t r = 0; r < g->rows && g->ids; r++)
+    memcpy(g->ids + r * most, g->sorted + r / expand * g->prompt_length, (size_t)g->prompt_length * sizeof *g->ids);
+  for (int64_t r = 0; r < g->rows; r++) g->random[r] = hfm__random_stream(g->said.seed, r);
+  g->length = g->prompt_length;
+  g->begun = hfm__clock_ns();
+}
+
+HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  hfm_result result;
+  g->prompts = inputs->input_ids.shape[0];
+  g->prompt_length = inputs->input_ids.shape[1];
+  g->vocab_size = hfm_config_get_int(g->session->model->config, "vocab_size", 0);
+  result = hfm__generation_resolve(g->session->model->config, &g->said, g->prompt_length, g->vocab_size, &g->arena,
+                                   &g->options, error);
+  if (result != HFM_OK) return result;
+  hfm__generation_parts(g);
+  result = hfm__generation_fits(g, error);
+  if (result == HFM_OK) result = hfm__generation_cache(g, inputs, error);
+  if (result == HFM_OK) result = hfm__steps_room(&g->steps, &g->arena, g->options.max_length, error);
+  if (result == HFM_OK) result = hfm__generation_mask(g, inputs, error);
+  if (result == HFM_OK) result = hfm__generation_positions(g, inputs, error);
+  if (result == HFM_OK) result = hfm__generation_room(g, error);
+  if (result != HFM_OK) return result;
+  hfm__generation_start(g, inputs);
+  if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
+  g->steps.fed = g->session->cache.length;
+  if (result == HFM_OK) result = hfm__steps_plan(&g->steps, g->options.max_length, error);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inputs *inputs,
+                                            const hfm_generation_config *config, hfm_generation **generation,
+                                            hfm_error *error) {
+  hfm_generation *g;
+  hfm__arena arena;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (generation) *generation = NULL;
+  if (!session || !inputs || !generation)
+    return hfm__fail_null(error, !session ? "session" : !inputs ? "inputs" : "generation");
+  result = hfm__generation_inputs(session, inputs, error);
+  if (result != HFM_OK) return result;
+  memset(&arena, 0, sizeof arena);
+  arena.mem = session->model->ctx.mem;
+  g = (hfm_generation *)hfm__arena_alloc(&arena, sizeof *g);
+  if (!g) return hfm__fail_memory(error, "a generation", sizeof *g);
+  g->session = session;
+  g->arena = arena;
+  if (config) g->said = *config;
+  result = hfm__generation_prepare(g, inputs, error);
+  if (result == HFM_OK) *generation = g;
+  else hfm_generation_free(g);
+  return result;
+}
+
+/* ---- Feeding ---- */
+
+/* What came after the same words before: PromptLookupCandidateGenerator. Returns how many tokens it put behind the
+   text; they stand where the next ones will. */
+HFM__PRIVATE int64_t hfm__generation_guess(const hfm_generation *g) {
+  const hfm__generation_options *o = &g->options;
+  int64_t *ids = g->ids;
+  for (int64_t n = HFM__MIN(o->max_matching_ngram_size, g->length - 1); n > 0; n--)
+    for (int64_t i = 0; i + n < g->length; i++) {
+      const int64_t from = i + n;
+      int64_t count = HFM__MIN(HFM__MIN(o->prompt_lookup_num_tokens, g->length - from),
+                               o->max_length - 1 - g->length); /* the last token needs no logits after it */
+      if (!hfm__ids_equal(ids + i, ids + g->length - n, n)) continue;
+      for (int64_t k = 0; k < count; k++)
+        if (hfm__ids_have(o->eos, ids[from + k])) count = k;
+      if (count <= 0) return 0;
+      memcpy(ids + g->length, ids + from, (size_t)count * sizeof *ids);
+      return count;
+    }
+  return 0;
+}
+
+/* Begins the next step: all of the prompt that is not cached, or the last token. Before that the cache becomes what the
+   texts are now. */
+HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error) {
+  hfm__steps *d = &g->steps;
+  const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
+  int64_t stride = g->options.max_length;
+  hfm_result result = hfm__steps_crop(d, g->length - 1, error);
+  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  if (result != HFM_OK) return result;
+  g->is_moved = 0;
+  if (d->rows == g->prompts) stride *= d->expand;
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt_length ? hfm__generation_guess(g) : 0;
+  return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
+}
+
+/* ---- Choosing ---- */
+
+/* Time is up, for those that max_time is for. */
+HFM__PRIVATE int hfm__generation_too_late(const hfm_generation *g) {
+  return g->options.max_time > 0 && (double)(hfm__clock_ns() - g->begun) * 1e-9 > g->options.max_time;
+}
+
+/* Does a text end with its last token? */
+HFM__PRIVATE int hfm__generation_ends(const hfm_generation *g, int64_t row, const int64_t *ids, int64_t length) {
+  const hfm_stopping_criteria *criteria = &g->said.stopping_criteria;
+  if (length >= g->options.max_length || hfm__ids_have(g->options.eos, ids[length - 1])) return 1;
+  if (criteria->is_done && criteria->is_done(criteria->ctx, row, ids, length)) return 1;
+  return hfm__generation_too_late(g);
+}
+
+/* The scores of a group's next tokens: from the logits to what a token is chosen by. */
+HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group, hfm_error *error) {
+  const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
+  const size_t row_bytes = (size_t)g->vocab_size * sizeof(float);
+  hfm_result result;
+  for (int64_t k = 0; k < g->group; k++) {
+    const int64_t row = group * g->group + k, length = g->prompt_length;
+    const uint8_t *mask = g->steps.prompt_mask + row / (g->rows / g->prompts) * length;
+    hfm__sequence *s = &g->sequences[k];
+    s->ids = ids + row * g->options.max_length;
+    s->length = g->length;
+    s->first = 0;
+    while (!mask[s->first]) s->first++;
+    s->scores = g->scores + k * g->vocab_size;
+    s->row = row;
+    memcpy(s->scores, hfm__steps_logits(&g->steps, row, g->guessed - g->checked), row_bytes);
+    if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
+  }
+  result = hfm__process_logits(&g->processors, g->sequences, g->group, error);
+  for (int64_t k = 0; k < g->group && result == HFM_OK; k++) {
+    float *scores = g->sequences[k].scores;
+    if (g->group == 1 && hfm__all_forbidden(scores, g->vocab_size))
+      return hfm__fail(error, HFM_E_SCORES, NULL, "scores", 0,
+                       "every token is forbidden at position %i of sequence %i: by suppress_tokens, bad_words_ids, a "
+                       "callback, ...",
+                       g->length, group);
+    if (g->options.do_sample && !hfm__all_forbidden(scores, g->vocab_size)) hfm__warp_logits(&g->sampler, scores);
+    if (g->options.renormalize_logits) hfm__log_softmax(scores, g->vocab_size);
+  }
+  if (result == HFM_OK && g->all_scores)
+    memcpy(g->all_scores + ((g->length - g->prompt_length) * g->rows + group * g->group) * g->vocab_size, g->scores,
+           row_bytes * (size_t)g->group);
+  return result;
+}
+
+/* A sequence by itself gets its next token. */
+HFM__PRIVATE hfm_result hfm__generation_choose_one(hfm_generation *g, int64_t row, hfm_error *error) {
+  hfm_result result;
+  if (g->ended[row] && g->options.eos.count) {
+    g->tokens[row] = g->options.pad;
+    return HFM_OK;
+  }
+  result = hfm__generation_scores(g, row, error);
+  if (result != HFM_OK) return result;
+  g->tokens[row] = g->options.do_sample ? hfm__draw(g->scores, g->vocab_size, &g->random[row])
+                                        : hfm_argmax(g->scores, g->vocab_size);
+  return HFM_OK;
+}
+
+/* The beams of a prompt get theirs. */
+HFM__PRIVATE hfm_result hfm__generation_choose_beams(hfm_generation *g, int64_t prompt, hfm_error *error) {
+  hfm__beams *b = &g->beams;
+  const hfm_result result = hfm__generation_scores(g, prompt, error);
+  if (result != HFM_OK) return result;
+  hfm__beams_choose(b, prompt, g->scores, &g->random[prompt]);
+  for (int64_t k = 0; k < b->candidate_count; k++) {
+    const int64_t *text = hfm__beams_text(b, prompt, &b->candidates[k], g->length);
+    b->candidates[k].ends = hfm__generation_ends(g, prompt * b->candidate_count + k, text, g->length + 1);
+  }
+  hfm__beams_update(b, prompt, g->length);
+  return HFM_OK;
+}
+
+/* All have their token: the texts grow by it. Returns 1 if they go on. */
+HFM__PRIVATE int hfm__generation_append(hfm_generation *g) {
+  int goes_on = 0;
+  g->length++;
+  if (g->group > 1) return hfm__beams_advance(&g->beams, g->length);
+  for (int64_t r = 0; r < g->rows; r++) g->ids[r * g->options.max_length + g->length - 1] = g->tokens[r];
+  if (g->said.streamer.put) g->said.streamer.put(g->said.streamer.ctx, g->tokens, g->rows);
+  for (int64_t r = 0; r < g->rows; r++) {
+    if (!g->ended[r])
+      g->ended[r] = (uint8_t)hfm__generation_ends(g, r, g->ids + r * g->options.max_length, g->length);
+    goes_on |= !g->ended[r];
+  }
+  return goes_on;
+}
+
+/* Between the choice of a token and the next one. */
+HFM__PRIVATE void hfm__generation_turn(hfm_generation *g) {
+  const int64_t guess = g->guessed > g->checked ? g->ids[g->length] : -1; /* which the token takes the place of */
+  const int goes_on = hfm__generation_append(g);
+  g->at = 0;
+  if (goes_on && guess >= 0 && g->tokens[0] == guess) {
+    g->checked++; /* the logits after it are there already */
+    return;
+  }
+  g->guessed = g->checked = 0;
+  g->is_moved = 1;
+  g->phase = goes_on ? HFM__GENERATION_FEED : HFM__GENERATION_FINISH;
+}
+
+/* What was spent since the last look at the clock goes to the prompt, or to what came after it. */
+HFM__PRIVATE void hfm__generation_clock(hfm_generation *g, int is_later) {
+  const uint64_t now = hfm__clock_ns();
+  g->seconds[is_later] += (double)(now - g->mark) * 1e-9;
+  g->mark = now;
+}
+
+HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadline, hfm_error *error) {
+  hfm_result result = HFM_OK;
+  int32_t done = 0;
+  if (g->phase == HFM__GENERATION_FEED) {
+    if (!g->steps.is_begun) result = hfm__generation_feed(g, error);
+    if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
+    if (done) g->phase = HFM__GENERATION_CHOOSE;
+  } else if (g->phase == HFM__GENERATION_CHOOSE) {
+    const int is_first = g->length == g->prompt_length;
+    result = g->group > 1 ? hfm__generation_choose_beams(g, g->at, error) : hfm__generation_choose_one(g, g->at, error);
+    if (result != HFM_OK || ++g->at * g->group < g->rows) return result;
+    hfm__generation_turn(g);
+    if (is_first) hfm__generation_clock(g, 0);
+  } else {
+    result = hfm__steps_crop(&g->steps, g->group > 1 ? 0 : g->length - 1, error);
+    if (result == HFM_OK) g->phase = HFM__GENERATION_DONE;
+  }
+  return result;
+}
+
+/* Runs until the deadline (0: to the end). */
+HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline, hfm_error *error) {
+  hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__steps_check(&g->steps, error);
+  g->mark = hfm__clock_ns();
+  while (result == HFM_OK && g->phase != HFM__GENERATION_DONE) {
+    result = hfm__generation_step(g, deadline, error);
+    if (deadline && hfm__clock_ns() >= deadline) break;
+  }
+  hfm__generation_clock(g, g->length > g->prompt_length);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_generation_next(hfm_generation *generation, double budget_seconds, int32_t *done,
+                                           hfm_error *error) {
+  hfm_result result;
+  hfm__clear_error(error);
+  if (done) *done = 0;
+  if (!generation || !done) return hfm__fail_null(error, generation ? "done" : "generation");
+  result = hfm__generation_run(generation, hfm__deadline(budget_seconds), error);
+  *done = result == HFM_OK && generation->phase == HFM__GENERATION_DONE;
+  return result;
+}
+
+/* ---- What came out ---- */
+
+HFM__PRIVATE void hfm__generation_tensor(hfm_tensor *t, const void *data, hfm_dtype dtype, int32_t rank, int64_t a,
+                                         int64_t b, int64_t c) {
+  t->data = data;
+  t->dtype = dtype;
+  t->rank = rank;
+  t->shape[0] = a;
+  t->shape[1] = b;
+  t->shape[2] = c;
+}
+
+/* The best texts of each prompt, as long as the longest of them; while they are under way, the best of those. */
+HFM__PRIVATE void hfm__generation_best(hfm_generation *g, hfm_generated *outputs) {
+  const hfm__beams *b = &g->beams;
+  const int is_done = g->phase == HFM__GENERATION_DONE;
+  const hfm__hypotheses *from = is_done ? &b->best[b->now] : &b->running[b->now];
+  const int64_t most = g->options.max_length, returned = g->options.num_return_sequences;
+  const int64_t rows = g->prompts * returned, room = most - g->prompt_length;
+  int64_t steps = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t *indices = from->beam_indices + (r / returned * b->beams + r % returned) * room;
+    int64_t count = 0;
+    while (count < room && indices[count] >= 0) count++;
+    steps = HFM__MAX(steps, count);
+  }
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t text = r / returned * b->beams + r % returned, length = g->prompt_length + steps;
+    memcpy(g->sorted + r * length, from->ids + text * most, (size_t)length * sizeof *g->sorted);
+    memcpy(g->sorted_indices + r * steps, from->beam_indices + text * room, (size_t)steps * sizeof *g->sorted);
+    g->sorted_scores[r] = from->scores[text];
+  }
+  outputs->steps = steps;
+  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, rows, g->prompt_length + steps, 0);
+  if (!is_done) return;
+  hfm__generation_tensor(&outputs->beam_indices, g->sorted_indices, HFM_I64, 2, rows, steps, 0);
+  hfm__generation_tensor(&outputs->sequences_scores, g->sorted_scores, HFM_F32, 1, rows, 0, 0);
+}
+
+HFM__PRIVATE void hfm__generation_collect(hfm_generation *g, hfm_generated *outputs) {
+  const int64_t steps = g->length - g->prompt_length;
+  outputs->prompt_length = g->prompt_length;
+  outputs->prompt_seconds = g->seconds[0];
+  outputs->decode_seconds = g->seconds[1];
+  if (g->all_scores && steps)
+    hfm__generation_tensor(&outputs->scores, g->all_scores, HFM_F32, 3, steps, g->rows, g->vocab_size);
+  if (g->group > 1) {
+    hfm__generation_best(g, outputs);
+    return;
+  }
+  for (int64_t r = 0; r < g->rows; r++)
+    memcpy(g->sorted + r * g->length, g->ids + r * g->options.max_length, (size_t)g->length * sizeof *g->sorted);
+  outputs->steps = steps;
+  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, g->rows, g->length, 0);
+}
+
+HFMODEL_API hfm_result hfm_generation_outputs(hfm_generation *generation, hfm_generated *outputs, hfm_error *error) {
+  hfm__clear_error(error);
+  if (outputs) memset(outputs, 0, sizeof *outputs);
+  if (!generation || !outputs) return hfm__fail_null(error, generation ? "outputs" : "generation");
+  hfm__generation_collect(generation, outputs);
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
+                                    hfm_generated *outputs, hfm_error *error) {
+  hfm_generation *g;
+  hfm_result result;
+  if (outputs) memset(outputs, 0, sizeof *outputs);
+  if (session && inputs && !outputs) return hfm__fail_null(error, "outputs");
+  result = hfm_generation_begin(session, inputs, config, &g, error);
+  if (result != HFM_OK) return result;
+  result = hfm__generation_run(g, 0, error);
+  if (result != HFM_OK) {
+    hfm_generation_free(g);
+    return result;
+  }
+  hfm_generation_free(session->generation);
+  session->generation = g;
+  hfm__generation_collect(g, outputs);
+  return HFM_OK;
+}
+/* ==== end src/run/generate.c ==== */
 
 #endif /* HFMODEL_IMPLEMENTATION */
 

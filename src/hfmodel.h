@@ -153,5 +153,11 @@
 #include "run/check.c"
 #include "run/contents.c"
 #include "run/helpers.c"
+#include "run/generation_config.c"
+#include "run/logits_process.c"
+#include "run/sampling.c"
+#include "run/beam_search.c"
+#include "run/steps.c"
+#include "run/generate.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

@@ -64,7 +64,6 @@ IT DOES NOT
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
   - train or compute losses
-  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -144,6 +143,23 @@ MEMORY AND OWNERSHIP
     ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
     hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
     which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
+
+
+GENERATION
+
+  hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
+  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
+  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
+  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
+  left, with an attention_mask.
+
+  config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
+  callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,
+  &done, &error) once per frame, then hfm_generation_outputs. All memory is taken at the beginning, for max_length.
+  With inputs.use_cache a chat goes on from the session's cache: give the whole text each time.
+
+  Drawn tokens depend on seed and logits only: softmax, filters and draw are double arithmetic in one order, whatever
+  the instruction set. Each sequence draws from a stream of its own.
 
 
 THREADS

@@ -252,7 +252,11 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
     return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
                      "models do not run from GGUF yet: load the model that it was converted from, a directory with "
                      "config.json and *.safetensors (hfm_read_contents says what is in this file)");
-  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (options && options->config) {
+    const hfm_result result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+    if (result != HFM_OK || hfm__is_weights_file(path)) return result;
+    return hfm__config_load_generation(model->config, path, options->subfolder, error);
+  }
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
                      "a weights file alone says nothing about its model: set options.config, or give the directory");

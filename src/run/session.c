@@ -26,7 +26,11 @@ struct hfm_session {
   int64_t chunk, chunks;
   int32_t done;
   uint64_t serial;
+  uint64_t calls; /* of what ends a forward in progress: who goes on with one sees whether it is still theirs */
+  hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
+
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -46,12 +50,14 @@ HFM__PRIVATE void hfm__group_release(hfm_session *session) {
 HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
   hfm__group_release(session);
   session->running = NULL;
+  session->calls++;
 }
 
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm_generation_free(session->generation);
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -124,7 +130,8 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states +
+        hfm__generation_bytes(session->generation);
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -299,6 +306,22 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* Plans for the bindings of a request, and for the other side of its guards. *out is one of the programs. */
+HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
+                                          hfm__program **out, hfm_error *error) {
+  int64_t least[HFM__SYM_COUNT];
+  memcpy(least, request->binding, sizeof least);
+  for (int32_t side = 0; side < 2; side++) {
+    const hfm_result result = hfm__session_program(session, request, least, NULL, out, error);
+    if (result != HFM_OK) return result;
+    (*out)->reserved |= stays;
+    if (!(*out)->graph.guard_count) break;
+    memcpy(least, (*out)->plan.bounds, sizeof least);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
+  }
+  return HFM_OK;
+}
+
 /* The first of two inputs that is there and says how long it is; else `length`. */
 HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
   const hfm_tensor *tensor = a->data ? a : b;
@@ -326,7 +349,6 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
-  int64_t least[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
@@ -342,16 +364,7 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   hfm__reserve_lengths(&request, length, like);
-  memcpy(least, request.binding, sizeof least);
-  for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
-    result = hfm__session_program(session, &request, least, NULL, &program, error);
-    if (result != HFM_OK) return result;
-    program->reserved = 1;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-  }
-  return HFM_OK;
+  return hfm__session_plan(session, &request, 1, &program, error);
 }
 
 /* ---- Forward ---- */
@@ -506,6 +519,12 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   return result;
 }
 
+/* When a time budget is over; none is over at once, after one chunk. */
+HFM__PRIVATE uint64_t hfm__deadline(double budget_seconds) {
+  if (!(budget_seconds > 0)) return 1;
+  return hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
+}
+
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
   return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, what, 0, "%s: no forward is %s; call hfm_session_begin first",
                    what, hfm__equal(what, "hfm_session_step") ? "in progress" : "finished");
@@ -513,7 +532,6 @@ HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
   hfm_result result;
-  uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
@@ -523,8 +541,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
     *done = 1;
     return HFM_OK;
   }
-  if (budget_seconds > 0) deadline = hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
-  result = hfm__session_slices(session, deadline, error);
+  result = hfm__session_slices(session, hfm__deadline(budget_seconds), error);
   *done = result == HFM_OK && session->done;
   return result;
 }

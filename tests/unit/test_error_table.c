@@ -475,6 +475,39 @@ static void model_rows(void) {
   hfm_config_free(config);
 }
 
+/* ---- Generation ---- */
+
+static int64_t allow_nothing(void *ctx, int64_t prompt, const int64_t *ids, int64_t length, const int64_t **allowed) {
+  (void)ctx;
+  (void)prompt;
+  (void)length;
+  *allowed = ids;
+  return 0;
+}
+
+static void generation_rows(void) {
+  static const int64_t ids[3] = {1, 2, 3};
+  hfm_options options;
+  hfm_generation_config config;
+  hfm_inputs in;
+  hfm_generated out;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  memset(&config, 0, sizeof config);
+  memset(&in, 0, sizeof in);
+  options.task = HFM_CAUSAL_LM;
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  config.prefix_constraint.allowed_tokens = allow_nothing;
+  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_causal", &options, &model, &error), HFM_OK) &&
+      CHECK_INT(hfm_session_create(model, NULL, &session, &error), HFM_OK)) {
+    row(hfm_generate(session, &in, &config, &out, &error), &error);
+    hfm_session_free(session);
+  }
+  hfm_model_free(model);
+}
+
 /* ---- Forwards ---- */
 
 static void forward_rows(void) {
@@ -547,6 +580,7 @@ static void test_table(void) {
   hub_rows();
   model_rows();
   forward_rows();
+  generation_rows();
   CHECK(made.length < sizeof table);
   if (file) {
     fputs(table, file);

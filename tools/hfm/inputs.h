@@ -29,8 +29,8 @@ static int next_id(const char **text, int64_t *id) {
   return 1;
 }
 
-/* Rows of ids become one padded batch; the mask says which are real. */
-static int inputs_from_ids(const string_list *rows, const hfm_model *model, model_inputs *inputs) {
+/* Rows of ids become one padded batch, on the left where texts are to go on; the mask says which are real. */
+static int inputs_from_ids(const string_list *rows, int left, const hfm_model *model, model_inputs *inputs) {
   const int64_t pad = hfm_config_get_int(hfm_model_config(model), "pad_token_id", 0);
   int64_t length = 0, id;
   int status = 0;
@@ -50,10 +50,13 @@ static int inputs_from_ids(const string_list *rows, const hfm_model *model, mode
   if (!inputs->ids || !inputs->mask) return out_of_memory();
   for (int row = 0; row < rows->count; row++) {
     const char *text = rows->items[row];
+    int64_t n = 0;
+    while (next_id(&text, &id) > 0) n++;
+    text = rows->items[row];
     for (int64_t i = 0; i < length; i++) {
       const size_t at = (size_t)(row * length + i);
-      inputs->mask[at] = next_id(&text, &id) > 0;
-      inputs->ids[at] = inputs->mask[at] ? id : pad < 0 ? 0 : pad;
+      inputs->mask[at] = left ? i >= length - n : i < n;
+      inputs->ids[at] = inputs->mask[at] && next_id(&text, &id) > 0 ? id : pad < 0 ? 0 : pad;
     }
   }
   inputs->in.input_ids = hfm_tensor_i64(inputs->ids, rows->count, length);
@@ -199,11 +202,11 @@ static int inputs_from_file(const char *path, model_inputs *inputs) {
 }
 
 /* 0, or the exit code after a message. */
-static int read_inputs(const arguments *args, const hfm_model *model, model_inputs *inputs) {
+static int read_inputs(const arguments *args, int pad_left, const hfm_model *model, model_inputs *inputs) {
   memset(inputs, 0, sizeof *inputs);
   inputs->in.output_hidden_states = args->hidden_states;
   inputs->in.output_attentions = args->attentions;
   if (args->inputs) return inputs_from_file(args->inputs, inputs);
   if (args->images.count) return inputs_from_images(&args->images, model, args->path, inputs);
-  return inputs_from_ids(&args->ids, model, inputs);
+  return inputs_from_ids(&args->ids, pad_left, model, inputs);
 }
