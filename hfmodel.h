@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "3fe037d7cb27e4d9" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2d204ddf969fae71" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -136,8 +136,9 @@ MEMORY AND OWNERSHIP
     session keeps its model alive: free them in any order.
   - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
   - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
-  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
-    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - Weights are mapped, in huge pages where the system has them: it loads them as they are touched and may drop them
+    again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
+    options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
@@ -200,11 +201,12 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
+  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
-  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
-  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
+  every machine, compiler and instruction set, about five times slower. Builds that can't promise it
   (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
   about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
   promised.
@@ -551,9 +553,10 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
-                                  stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
+                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
+                                  default */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
                                   and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
@@ -659,7 +662,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -811,7 +815,8 @@ HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
    once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
    like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
-   largest batch and length so far, or for its own shape where both together would take much more. */
+   largest batch and length so far, or for its own shape where both together would take much more. Where there is no
+   memory for that, what was reserved still runs. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -1155,20 +1160,28 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
 #if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <errno.h>
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  const int saved = errno;
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
+  errno = saved;
+}
 /* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
   return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
 }
-/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+/* Asks for huge pages in the whole ones of a block that was so aligned. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
-    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+    hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 }
 #else
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
@@ -1176,9 +1189,13 @@ HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t s
   (void)size;
   return 64;
 }
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   (void)mem;
   (void)block;
+  (void)size;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  (void)range;
   (void)size;
 }
 #endif
@@ -2332,6 +2349,10 @@ HFM__INLINE double hfm__exact(double x) {
 /* c + a * b, rounded twice */
 HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
 
+/* b where a comparison with NaN decides. */
+HFM__INLINE double hfm__exact_max(double a, double b) { return a > b ? a : b; }
+HFM__INLINE double hfm__exact_min(double a, double b) { return a < b ? a : b; }
+
 /* c[0] x^(n-1) + c[1] x^(n-2) + ... + c[n-1] */
 HFM__INLINE double hfm__exact_series(double x, const double *c, int32_t n) {
   double sum = c[0];
@@ -2345,6 +2366,11 @@ HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
   double f;
   memcpy(&f, &bits, sizeof f);
   return f;
+}
+
+/* x 2^n; beyond 200 as for 200. */
+HFM__INLINE double hfm__exact_scale(double x, double n) {
+  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
 }
 
 /* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */
@@ -2734,6 +2760,7 @@ HFM__PRIVATE const void *hfm__system_map(void *ctx, void *handle) {
   map = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
   errno = saved;
   if (map == MAP_FAILED) return NULL;
+  hfm__ask_huge_pages(map, file->size); /* then it is read in large pieces, and one page fault shows each */
   file->map = map;
   return map;
 }
@@ -4818,8 +4845,15 @@ HFM__PRIVATE void hfm__zip_close(hfm__zip *zip) {
   memset(zip, 0, sizeof *zip);
 }
 
+/* "byte N: zip entry 'name': problem"; `entry` NULL: of the whole archive. */
 HFM__PRIVATE hfm_result hfm__zip_bad(const hfm__zip *zip, const char *entry, uint64_t offset, hfm_error *error,
-                                     const char *problem) {
+                                     const char *format, ...) {
+  char problem[320];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   if (entry)
     return hfm__fail(error, HFM_E_ZIP_STRUCTURE, zip->file->name, entry, offset, "byte %u: zip entry %q: %s", offset,
                      entry, problem);
@@ -4844,20 +4878,23 @@ HFM__PRIVATE hfm_result hfm__zip_end64(const hfm__zip *zip, uint64_t end, hfm__z
   at = hfm__le64(locator + 8);
   end -= HFM__ZIP_LOCATOR64_SIZE;
   if (hfm__le32(locator + 4) != 0 || hfm__le32(locator + 16) != 1)
-    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   if (at > end || end - at < HFM__ZIP_END64_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator points outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator must point to a record before it, found byte %u", at);
   result = hfm__file_read(zip->file, at, record, sizeof record, error);
   if (result != HFM_OK) return result;
   size = hfm__le64(record + 4);
   if (hfm__le32(record) != HFM__ZIP_END64 || size != end - at - 12)
-    return hfm__zip_bad(zip, NULL, at, error, "no zip64 end record where its locator says");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip64 end record that reaches to its locator, byte %u, expected", end);
   if (hfm__le32(record + 16) != 0 || hfm__le32(record + 20) != 0 || hfm__le64(record + 24) != hfm__le64(record + 32))
-    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on one disk expected, found one on several");
   if ((dir->entries != 0xffff && dir->entries != hfm__le64(record + 32)) ||
       (dir->size != 0xffffffff && dir->size != hfm__le64(record + 40)) ||
       (dir->offset != 0xffffffff && dir->offset != hfm__le64(record + 48)))
-    return hfm__zip_bad(zip, NULL, at, error, "the zip64 end record and the plain one contradict each other");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "the zip64 end record says %u entries in %u bytes at byte %u, but the plain one %u in %u at %u",
+                        hfm__le64(record + 32), hfm__le64(record + 40), hfm__le64(record + 48), dir->entries, dir->size,
+                        dir->offset);
   dir->entries = hfm__le64(record + 32);
   dir->size = hfm__le64(record + 40);
   dir->offset = hfm__le64(record + 48);
@@ -4873,7 +4910,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   uint64_t i, end;
   hfm_result result;
   if (size < HFM__ZIP_END_SIZE)
-    return hfm__zip_bad(zip, NULL, size, error, "too short for a zip archive (is the download complete?)");
+    return hfm__zip_bad(zip, NULL, size, error,
+                        "a zip archive has at least %u bytes, found %u (is the download complete?)",
+                        (uint64_t)HFM__ZIP_END_SIZE, size);
   result = hfm__file_bytes(zip->file, size - reach, reach, &tail, &owned, error);
   if (result != HFM_OK) return result;
   for (i = reach - HFM__ZIP_END_SIZE + 1; i-- > 0;)
@@ -4882,10 +4921,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   if (i >= reach) {
     result = hfm__zip_bad(zip, NULL, size, error, "a zip archive without its end record (is the download complete?)");
   } else if (hfm__le16(tail + i + 20) != size - end - HFM__ZIP_END_SIZE) {
-    result = hfm__zip_bad(zip, NULL, end, error, "the end record does not reach the end of the file");
+    result = hfm__zip_bad(zip, NULL, end, error,
+                          "the end record and its comment must reach the file's last byte, %u, but end at %u", size,
+                          end + HFM__ZIP_END_SIZE + hfm__le16(tail + i + 20));
   } else if (hfm__le16(tail + i + 4) != 0 || hfm__le16(tail + i + 6) != 0 ||
              hfm__le16(tail + i + 8) != hfm__le16(tail + i + 10)) {
-    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   } else {
     dir->entries = hfm__le16(tail + i + 10);
     dir->size = hfm__le32(tail + i + 12);
@@ -4896,9 +4937,13 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
   if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory lies outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory is too small for its number of entries");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must have from 1 to %u entries in its %u bytes, found %u",
+                        dir->size / HFM__ZIP_CENTRAL_SIZE, dir->size, dir->entries);
   return HFM_OK;
 }
 
@@ -4935,17 +4980,20 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   size_t name_size, extra_size;
   char *name;
   if (left < HFM__ZIP_CENTRAL_SIZE || hfm__le32(record) != HFM__ZIP_CENTRAL)
-    return hfm__zip_bad(zip, NULL, at, error, "an entry of the zip directory expected");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "an entry of the zip directory expected, found something else in %u bytes", left);
   name_size = hfm__le16(record + 28);
   extra_size = hfm__le16(record + 30);
   *used = HFM__ZIP_CENTRAL_SIZE + (uint64_t)name_size + extra_size + hfm__le16(record + 32);
-  if (*used > left) return hfm__zip_bad(zip, NULL, at, error, "an entry reaches beyond the zip directory");
+  if (*used > left)
+    return hfm__zip_bad(zip, NULL, at, error, "an entry has %u bytes, but the zip directory only %u more", *used, left);
   name = hfm__arena_copy(&zip->arena, (const char *)record + HFM__ZIP_CENTRAL_SIZE, name_size);
   if (!name) return hfm__fail_memory(error, "a zip directory", 0);
   for (size_t i = 0; i < name_size; i++)
     if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
-      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error, "a control character in an entry's name");
-  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry without a name");
+      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error,
+                          "an entry's name without control characters expected, found %q", name);
+  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry's name expected, found none");
   entry->name = name;
   packed = hfm__le32(record + 20);
   entry->size = hfm__le32(record + 24);
@@ -4955,7 +5003,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   fields[2] = &entry->header;
   if (!hfm__zip_extra64(record + HFM__ZIP_CENTRAL_SIZE + name_size, extra_size, fields))
     return hfm__zip_bad(zip, name, at, error, "its zip64 block does not hold exactly the fields that are missing");
-  if (hfm__le16(record + 34) != 0) return hfm__zip_bad(zip, name, at, error, "on another disk");
+  if (hfm__le16(record + 34) != 0)
+    return hfm__zip_bad(zip, name, at, error, "must be on disk 0, found %u", (uint64_t)hfm__le16(record + 34));
   if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
                      "byte %u: zip entry %q is encrypted or patched", at + 8, name);
@@ -4977,21 +5026,30 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
   hfm_result result;
   int same;
   if (at > dir->offset || dir->offset - at < HFM__ZIP_LOCAL_SIZE + name_size)
-    return hfm__zip_bad(zip, entry->name, record, error, "its local header lies outside of the file");
+    return hfm__zip_bad(zip, entry->name, record, error,
+                        "its local header must lie before the directory, byte %u, found it at byte %u", dir->offset,
+                        at);
   result = hfm__file_read(zip->file, at, header, sizeof header, error);
   if (result != HFM_OK) return result;
-  if (hfm__le32(header) != HFM__ZIP_LOCAL) return hfm__zip_bad(zip, entry->name, at, error, "no local header there");
+  if (hfm__le32(header) != HFM__ZIP_LOCAL)
+    return hfm__zip_bad(zip, entry->name, at, error, "its local header expected, found none");
   if (hfm__le16(header + 6) & HFM__ZIP_REFUSED_FLAGS || hfm__le16(header + 8) != 0 ||
       hfm__le16(header + 26) != name_size)
-    return hfm__zip_bad(zip, entry->name, at, error, "its local header contradicts the directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
+                        (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
+                        (uint64_t)hfm__le16(header + 26));
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
   hfm__free(&zip->arena.mem, owned, name_size);
-  if (!same) return hfm__zip_bad(zip, entry->name, at, error, "its local header has another name");
+  if (!same)
+    return hfm__zip_bad(zip, entry->name, at, error, "the same name in its local header expected, found another");
   entry->offset = at + HFM__ZIP_LOCAL_SIZE + name_size + hfm__le16(header + 28);
   if (entry->offset > dir->offset || entry->size > dir->offset - entry->offset)
-    return hfm__zip_bad(zip, entry->name, at, error, "its data reaches into the zip directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its %u bytes from byte %u on must end before the directory, byte %u", entry->size,
+                        entry->offset, dir->offset);
   return HFM_OK;
 }
 
@@ -5012,13 +5070,15 @@ HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
   for (size_t i = 1; i < zip->count; i++) {
     const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
     if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error, "overlaps the entry before it");
+      return hfm__zip_bad(zip, entry->name, entry->header, error,
+                          "must begin behind the entry before it, which ends at byte %u",
+                          before->offset + before->size);
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
     if (hfm__zip_name_order(sorted[i - 1], sorted[i]) == 0)
       return hfm__zip_bad(zip, ((const hfm__zip_entry *)sorted[i])->name, ((const hfm__zip_entry *)sorted[i])->header,
-                          error, "a name that another entry has too");
+                          error, "a name that no other entry has expected, found two");
   return HFM_OK;
 }
 
@@ -5027,10 +5087,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_root(hfm__zip *zip, hfm_error *error) {
   const char *first = zip->entries[0].name, *slash = strchr(first, '/');
   const size_t size = slash ? (size_t)(slash - first) : 0;
   if (!size)
-    return hfm__zip_bad(zip, first, zip->entries[0].header, error, "not in a folder, as all entries of torch.save are");
+    return hfm__zip_bad(zip, first, zip->entries[0].header, error,
+                        "must be in a folder, as all entries of torch.save are");
   for (size_t i = 0; i < zip->count; i++)
     if (strncmp(zip->entries[i].name, first, size + 1) != 0)
-      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error, "not in the folder of the others");
+      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error,
+                          "must be in the folder of the others, as %q is", first);
   zip->root = hfm__arena_copy(&zip->arena, first, size);
   return zip->root ? HFM_OK : hfm__fail_memory(error, "a zip directory", 0);
 }
@@ -5060,7 +5122,8 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
     if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, dir.offset + at, error);
   }
   if (result == HFM_OK && at != dir.size)
-    result = hfm__zip_bad(zip, NULL, dir.offset + at, error, "bytes of the zip directory are left over");
+    result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
+                          "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
   if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);
@@ -6297,14 +6360,13 @@ HFM__PRIVATE hfm_result hfm__torch_byte_order(hfm__torch *t) {
   hfm_result result;
   if (!entry) return HFM_OK;
   memset(order, 0, sizeof order);
-  if (entry->size < sizeof order) {
-    result = hfm__file_read(t->file, entry->offset, order, entry->size, t->error);
-    if (result != HFM_OK) return result;
-  }
+  result = hfm__file_read(t->file, entry->offset, order, HFM__MIN(entry->size, (uint64_t)sizeof order - 1), t->error);
+  if (result != HFM_OK) return result;
   t->big_endian = hfm__equal(order, "big");
-  if (t->big_endian || hfm__equal(order, "little")) return HFM_OK;
+  if ((t->big_endian || hfm__equal(order, "little")) && entry->size == strlen(order)) return HFM_OK;
   return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, entry->name, entry->offset,
-                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\"", entry->offset);
+                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\", found %u bytes, %q", entry->offset,
+                   entry->size, order);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry *entry) {
@@ -6356,9 +6418,28 @@ HFM__PRIVATE hfm_result hfm__torch_read_zip(hfm__torch *t) {
 
 /* ---- Legacy stream ---- */
 
-HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, uint64_t offset, const char *problem) {
+/* "byte N: legacy .bin file: storage 'key': problem"; `storage` NULL: of the whole file. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, const hfm__torch_record *storage, uint64_t offset,
+                                              const char *format, ...) {
+  char problem[512];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  if (storage) {
+    hfm__text_str(&text, "storage ");
+    hfm__text_quoted(&text, storage->key.text, storage->key.size);
+    hfm__text_str(&text, ": ");
+  }
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   return hfm__fail(t->error, HFM_E_TORCH_LEGACY, t->file->name, NULL, offset, "byte %u: legacy .bin file: %s", offset,
                    problem);
+}
+
+/* The same, where a pickle holds something else. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_found(const hfm__torch *t, uint32_t object, const char *expected) {
+  return hfm__torch_legacy_bad(t, NULL, t->pickle.op, "%s expected, found %s", expected,
+                               hfm__pickle_kinds[t->pickle.objects[object].kind]);
 }
 
 HFM__PRIVATE int hfm__torch_record_order(const void *a, const void *b) {
@@ -6385,7 +6466,7 @@ HFM__PRIVATE hfm_result hfm__torch_locate_record(hfm__torch *t, const hfm__torch
                                                  uint64_t bytes, uint64_t *offset) {
   const hfm__torch_record *record = hfm__torch_find_record(t, storage->key, storage->key_size);
   if (!record || record->numel * record->itemsize != bytes)
-    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage is not in the file with that size");
+    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage of %u bytes is not in the file", bytes);
   *offset = record->offset;
   return HFM_OK;
 }
@@ -6406,11 +6487,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
                      "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
-    return hfm__torch_legacy_bad(t, p->op, "protocol version 1001 expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_INT)) return hfm__torch_legacy_found(t, root, "the protocol's version");
+  if (p->objects[root].u.integer != 1001)
+    return hfm__torch_legacy_bad(t, NULL, p->op, "version 1001 of the protocol expected, found %i",
+                                 p->objects[root].u.integer);
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_bad(t, p->op, "a dict of the system expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_found(t, root, "a dict of the system");
   m = hfm__torch_members_of(p, root);
   while (hfm__torch_next_member(&m, &key, &value))
     if (hfm__pickle_text_is(p, key, "little_endian"))
@@ -6427,7 +6510,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   size_t n = 0;
   for (uint32_t cell = p->objects[list].a; cell; cell = p->cells[cell].next) {
     const hfm__pickle_object *key = &p->objects[p->cells[cell].value];
-    if (key->kind != HFM__PK_STRING) return hfm__torch_legacy_bad(t, p->op, "the storages' keys must be strings");
+    if (key->kind != HFM__PK_STRING)
+      return hfm__torch_legacy_found(t, p->cells[cell].value, "strings as the storages' keys");
     records[n].key.text = (const char *)p->data + key->a;
     records[n].key.size = key->b;
     t->by_key[n] = &records[n];
@@ -6436,21 +6520,29 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   hfm__sort(t->by_key, t->by_key + n, n, hfm__torch_record_order);
   for (size_t i = 1; i < n; i++)
     if (hfm__torch_record_order(t->by_key[i - 1], t->by_key[i]) == 0)
-      return hfm__torch_legacy_bad(t, p->op, "a storage is listed twice");
+      return hfm__torch_legacy_bad(t, (const hfm__torch_record *)t->by_key[i], p->op,
+                                   "must be listed once, found twice");
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
+    if (!record) {
+      hfm__torch_record absent;
+      memset(&absent, 0, sizeof absent);
+      absent.key.text = storage.key;
+      absent.key.size = storage.key_size;
+      return hfm__torch_legacy_bad(t, &absent, p->op, "is a tensor's, but not in the list of storages");
+    }
     if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
-      return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
+      return hfm__torch_legacy_bad(t, record, p->op, "has %u elements of %u bytes for one tensor, %u of %u for another",
+                                   record->numel, record->itemsize, storage.numel, storage.itemsize);
     record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)
-    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, p->op, "a storage is listed that no tensor uses");
+    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, &records[i], p->op, "is listed, but no tensor uses it");
   return HFM_OK;
 }
 
@@ -6462,18 +6554,26 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_storages(hfm__torch *t, hfm__torch_rec
     uint8_t count[8];
     uint64_t bytes;
     hfm_result result;
-    if (size - at < 8) return hfm__torch_legacy_bad(t, at, "a storage is missing (is the download complete?)");
+    if (size - at < 8)
+      return hfm__torch_legacy_bad(
+          t, &records[i], at, "expected, but the file has only %u more bytes (is the download complete?)", size - at);
     result = hfm__file_read(t->file, at, count, 8, t->error);
     if (result != HFM_OK) return result;
     if (hfm__le64(count) != records[i].numel)
-      return hfm__torch_legacy_bad(t, at, "a storage has another number of elements than its tensors say");
+      return hfm__torch_legacy_bad(t, &records[i], at, "must have %u elements, as its tensors say, found %u",
+                                   records[i].numel, hfm__le64(count));
     at += 8;
     if (!hfm__mul64(records[i].numel, records[i].itemsize, &bytes) || bytes > size - at)
-      return hfm__torch_legacy_bad(t, at, "a storage reaches beyond the end of the file (is the download complete?)");
+      return hfm__torch_legacy_bad(t, &records[i], at,
+                                   "%u elements of %u bytes expected, but the file has only %u bytes more (is the "
+                                   "download complete?)",
+                                   records[i].numel, records[i].itemsize, size - at);
     records[i].offset = at;
     at += bytes;
   }
-  return at == size ? HFM_OK : hfm__torch_legacy_bad(t, at, "bytes follow the last storage");
+  return at == size
+             ? HFM_OK
+             : hfm__torch_legacy_bad(t, NULL, at, "nothing after the last storage expected, found %u bytes", size - at);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
@@ -6486,7 +6586,7 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
   if (result == HFM_OK) result = hfm__pickle_run(p, &object);
   if (result == HFM_OK) result = hfm__pickle_run(p, &list);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_bad(t, p->op, "a list of storages expected");
+  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_found(t, list, "a list of storages");
   count = p->objects[list].u.count;
   if (count) {
     records = (hfm__torch_record *)hfm__alloc_zero(mem, count * sizeof *records);
@@ -8560,7 +8660,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
-  int32_t index;
+  int32_t index, count; /* of so many; 0: it is alone. Each takes the next chunk that none has taken */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */
@@ -8787,8 +8887,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
+enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
@@ -8819,12 +8919,13 @@ typedef struct hfm__ahead {
 
 /* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
    and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. */
+   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
+  int32_t fetch;
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
@@ -8865,10 +8966,13 @@ typedef struct hfm__attention {
   int64_t ldo;
 } hfm__attention;
 
-#define HFM__KERNEL_LIST(X) \
+#define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
   X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
+  X(attention, (const hfm__attention *a))
+
+#define HFM__ROW_KERNEL_LIST(X) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
@@ -8876,8 +8980,9 @@ typedef struct hfm__attention {
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
   X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)) \
-  X(attention, (const hfm__attention *a))
+  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))
+
+#define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
@@ -8900,6 +9005,7 @@ typedef struct hfm__kernels {
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */
+#define HFM__ROW_FN(name) HFM__JOIN(hfm__##name##_, HFM__ROW_SUFFIX) /* its kernel on rows */
 /* ==== end src/cpu/kernel_list.h ==== */
 /* ==== begin src/cpu/tiers.h ==== */
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
@@ -9028,12 +9134,24 @@ HFM__INLINE float hfm__v1_scale(float x, float n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -9374,6 +9492,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -9408,13 +9527,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -9424,8 +9543,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -9444,14 +9563,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -9470,6 +9590,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9533,9 +9654,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -9549,25 +9671,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -9601,14 +9729,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -9627,6 +9756,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9690,9 +9820,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -9706,25 +9837,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -9768,12 +9905,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -9781,15 +9918,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -9820,17 +9964,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -9869,10 +10022,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -9905,7 +10060,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -9944,7 +10099,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -9969,9 +10124,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -9994,11 +10149,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -10018,7 +10173,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -10035,10 +10190,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -10052,10 +10209,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -10084,7 +10241,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -10100,6 +10260,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -10136,16 +10304,15 @@ static const hfm__kernels HFM__FN(kernels) = {
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict
 #define HFM__TARGET
+#define HFM__LANES (HFM__X86 || HFM__WITH_NEON ? 2 : 1)
 /* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
 /* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
    options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
    product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
-   are kept apart from sums by hfm__exact. */
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
 
 #define HFM__W 1
-#define HFM__NV 4
-#define HFM__MR 4
-#define HFM__TALL 4
 #define hfm__vf double
 #define hfm__v_zero() 0.0
 #define hfm__v_set1(x) ((double)(x))
@@ -10162,11 +10329,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
-#define hfm__v_max(a, b) hfm__vd_max(a, b)
-#define hfm__v_min(a, b) hfm__vd_min(a, b)
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
 #define hfm__v_round(x) floor((x) + 0.5)
-#define hfm__v_scale(x, n) hfm__vd_scale(x, n)
-#define hfm__v_scale_down(x, n) hfm__vd_scale(x, n)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
 #define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) ((float)(x))
@@ -10174,11 +10341,58 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) (void)(r)
 #define hfm__v_prefetch(p) (void)(p)
 
-HFM__INLINE double hfm__vd_max(double a, double b) { return a > b ? a : b; }
-HFM__INLINE double hfm__vd_min(double a, double b) { return a < b ? a : b; }
-HFM__INLINE double hfm__vd_scale(double x, double n) {
-  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
-}
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
 /* ==== end src/cpu/vec_strict.h ==== */
 /* ==== begin src/cpu/kernels.h ==== */
 /* amalgamate: repeat */
@@ -10186,12 +10400,24 @@ HFM__INLINE double hfm__vd_scale(double x, double n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -10532,6 +10758,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -10566,13 +10793,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -10582,8 +10809,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -10602,14 +10829,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -10628,6 +10856,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10691,9 +10920,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -10707,25 +10937,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -10759,14 +10995,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -10785,6 +11022,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10848,9 +11086,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -10864,25 +11103,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -10926,12 +11171,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -10939,15 +11184,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -10978,17 +11230,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -11027,10 +11288,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -11063,7 +11326,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -11102,7 +11365,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -11127,9 +11390,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -11152,11 +11415,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -11176,7 +11439,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -11193,10 +11456,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -11210,10 +11475,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -11242,7 +11507,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -11258,6 +11526,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -11290,6 +11566,2542 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__TARGET_BF16
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
+
+#if HFM__WITH_AVX2
+#define HFM__SUFFIX strict_avx2
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx2,fma")
+#define HFM__LANES 4
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
+
+#define HFM__W 1
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
+
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
+/* `activation` is a constant wherever this is inlined. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  hfm__vf y;
+  switch (activation) {
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
+#undef HFM__UNARY_CASE
+  }
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+#endif
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
+#if HFM__MR == 4
+#define HFM__ROWS(M) HFM__ROWS4(M)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * width;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+    }
+    for (; k < k1; k++)
+      for (i = 0; i < HFM__W; i++)
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k < k1; k++)
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->dtype == HFM_F32) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
+    else HFM__FN(pack_rows_as)(HFM_F32, p);
+  } else if (p->dtype == HFM_BF16) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
+    else HFM__FN(pack_rows_as)(HFM_BF16, p);
+  } else {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
+    else HFM__FN(pack_rows_as)(HFM_F16, p);
+  }
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
+  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
+  else HFM__FN(gemv_as)(HFM_F16, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
+HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
+  } else {
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by, negative where there are none yet. */
+HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                 int64_t end) {
+  const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return fresh ? -1.0f : 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return fresh ? -1.0f : factor;
+}
+
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
+HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
+  seen = begin;
+  used = end - begin;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == a->first) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR, HFM__STRIP,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__STRIP
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__TALL
+#undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_sqrt
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
+
+#if HFM__WITH_AVX512
+#define HFM__SUFFIX strict_avx512
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
+#define HFM__LANES 8
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
+
+#define HFM__W 1
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
+
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
+/* `activation` is a constant wherever this is inlined. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  hfm__vf y;
+  switch (activation) {
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
+#undef HFM__UNARY_CASE
+  }
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+#endif
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
+#if HFM__MR == 4
+#define HFM__ROWS(M) HFM__ROWS4(M)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * width;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
+                                                   int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+    }
+    for (; k < k1; k++)
+      for (i = 0; i < HFM__W; i++)
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k < k1; k++)
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->dtype == HFM_F32) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
+    else HFM__FN(pack_rows_as)(HFM_F32, p);
+  } else if (p->dtype == HFM_BF16) {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
+    else HFM__FN(pack_rows_as)(HFM_BF16, p);
+  } else {
+    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
+    else HFM__FN(pack_rows_as)(HFM_F16, p);
+  }
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
+  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
+  else HFM__FN(gemv_as)(HFM_F16, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
+HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
+  } else {
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by, negative where there are none yet. */
+HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                 int64_t end) {
+  const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return fresh ? -1.0f : 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return fresh ? -1.0f : factor;
+}
+
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
+HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
+  seen = begin;
+  used = end - begin;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == a->first) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR, HFM__STRIP,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__STRIP
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__TALL
+#undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_sqrt
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
 #endif
 
 #if HFM__X86
@@ -11384,12 +14196,24 @@ HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -11730,6 +14554,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -11764,13 +14589,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -11780,8 +14605,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -11800,14 +14625,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -11826,6 +14652,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11889,9 +14716,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -11905,25 +14733,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -11957,14 +14791,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -11983,6 +14818,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -12046,9 +14882,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -12062,25 +14899,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -12124,12 +14967,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -12137,15 +14980,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -12176,17 +15026,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -12225,10 +15084,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12261,7 +15122,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -12300,7 +15161,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -12325,9 +15186,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -12350,11 +15211,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -12374,7 +15235,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -12391,10 +15252,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -12408,10 +15271,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -12440,7 +15303,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -12456,6 +15322,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -12582,12 +15456,24 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -12928,6 +15814,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -12962,13 +15849,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -12978,8 +15865,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -12998,14 +15885,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -13024,6 +15912,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -13087,9 +15976,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -13103,25 +15993,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -13155,14 +16051,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -13181,6 +16078,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -13244,9 +16142,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -13260,25 +16159,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -13322,12 +16227,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -13335,15 +16240,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -13374,17 +16286,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -13423,10 +16344,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -13459,7 +16382,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -13498,7 +16421,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -13523,9 +16446,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -13548,11 +16471,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -13572,7 +16495,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -13589,10 +16512,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -13606,10 +16531,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -13638,7 +16563,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -13654,6 +16582,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -13795,12 +16731,24 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -14141,6 +17089,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -14175,13 +17124,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -14191,8 +17140,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -14211,14 +17160,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -14237,6 +17187,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -14300,9 +17251,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -14316,25 +17268,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -14368,14 +17326,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -14394,6 +17353,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -14457,9 +17417,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -14473,25 +17434,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -14535,12 +17502,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -14548,15 +17515,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -14587,17 +17561,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -14636,10 +17619,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14672,7 +17657,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -14711,7 +17696,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -14736,9 +17721,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -14761,11 +17746,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -14785,7 +17770,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -14802,10 +17787,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -14819,10 +17806,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -14851,7 +17838,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -14867,6 +17857,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -14980,12 +17978,24 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -15326,6 +18336,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -15360,13 +18371,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -15376,8 +18387,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -15396,14 +18407,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -15422,6 +18434,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -15485,9 +18498,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -15501,25 +18515,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -15553,14 +18573,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -15579,6 +18600,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -15642,9 +18664,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -15658,25 +18681,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -15720,12 +18749,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -15733,15 +18762,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -15772,17 +18808,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -15821,10 +18866,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15857,7 +18904,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -15896,7 +18943,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -15921,9 +18968,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -15946,11 +18993,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -15970,7 +19017,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -15987,10 +19034,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -16004,10 +19053,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -16036,7 +19085,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -16052,6 +19104,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -16182,12 +19242,24 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -16528,6 +19600,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -16562,13 +19635,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -16578,8 +19651,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -16598,14 +19671,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -16624,6 +19698,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -16687,9 +19762,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -16703,25 +19779,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -16755,14 +19837,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -16781,6 +19864,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -16844,9 +19928,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = (rows - row + steps - s - 1) / (steps - s);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -16860,25 +19945,31 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -16922,12 +20013,12 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -16935,15 +20026,22 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -16974,17 +20072,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
+                                              int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -17023,10 +20130,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
 
 HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -17059,7 +20168,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -17098,7 +20207,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -17123,9 +20232,9 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -17148,11 +20257,11 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -17172,7 +20281,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -17189,10 +20298,12 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -17206,10 +20317,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -17238,7 +20349,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -17254,6 +20368,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -17291,6 +20413,32 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== begin src/cpu/cpu.h ==== */
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
+/* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
+   from core to core. Afterwards the one that took less time for its bytes is used. */
+typedef struct hfm__trial {
+  hfm__atomic runs, kilobytes[2], microseconds[2];
+} hfm__trial;
+
+enum { HFM__TRIAL_RUNS = 128 };
+
+/* Which way, 0 or 1; *begun is the time where this run counts, or 0. */
+HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
+  const intptr_t run = hfm__atomic_load(&trial->runs);
+  *begun = 0;
+  if (run < HFM__TRIAL_RUNS) {
+    *begun = hfm__clock_ns();
+    return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
+  }
+  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) <
+         (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
+}
+
+HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
+  if (!begun) return;
+  (void)hfm__atomic_add(&trial->microseconds[way], (intptr_t)((hfm__clock_ns() - begun) / 1000));
+  (void)hfm__atomic_add(&trial->kilobytes[way], (intptr_t)(bytes / 1024));
+}
+
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
    planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
    hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
@@ -17302,6 +20450,7 @@ typedef struct hfm__packing {
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
+  hfm__trial fetch[2];  /* in products of one row: of float32 weights, and of 16-bit ones */
 } hfm__packing;
 
 typedef struct hfm__cpu {
@@ -17356,11 +20505,17 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* options.strict: the same bits on every machine. */
+/* options.strict: the same bits on every machine, with its instructions. */
 HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #if HFM__WITH_STRICT
   (void)error;
   cpu->kernels = &hfm__kernels_strict;
+#if HFM__WITH_AVX2
+  if (cpu->isa >= HFM_ISA_AVX2) cpu->kernels = &hfm__kernels_strict_avx2;
+#endif
+#if HFM__WITH_AVX512
+  if (cpu->isa >= HFM_ISA_AVX512) cpu->kernels = &hfm__kernels_strict_avx512;
+#endif
   cpu->name = "strict";
   return HFM_OK;
 #else
@@ -17468,7 +20623,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      if (packing->policy == HFM_PACK_EAGER)
+        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -17544,7 +20700,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 
@@ -17661,6 +20817,16 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
   *block = p->gathered ? chunk / p->groups : chunk % p->row_blocks;
 }
 
+/* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
+                                        const hfm__worker *worker) {
+  int64_t later, block;
+  chunk += HFM__MAX(worker->count, 1);
+  if (chunk >= p->groups * p->row_blocks) return p->panels;
+  hfm__product_chunk(p, chunk, &later, &block);
+  return later == group ? p->panels : p->panels * later / p->groups;
+}
+
 /* Where a worker's scratch holds what. */
 typedef struct hfm__product_scratch {
   int64_t panel, count; /* which panels are packed */
@@ -17742,13 +20908,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
-  int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
+  int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
   hfm__product_chunk(p, chunk, &group, &block);
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
+  later = hfm__product_later(p, chunk, group, worker);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -17783,13 +20950,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       part.bias = wide_bias;
     }
     part.next = part.panels; /* 0 bytes of it */
-    if (end < p->panels && (end < panel1 || block + 1 == p->row_blocks)) {
-      const int64_t ahead = HFM__MIN(end + (end - panel), p->panels) - end, size = hfm__dtype_size(p->dtype);
+    next = end < panel1 ? end : later;
+    if (next < p->panels) {
+      const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
       const int raw = part.panels == scratch && !p->transposed;
-      if (part.panels != scratch) part.next = part.panels + (end - panel) * nr * p->k;
-      else if (raw) part.next = (const uint8_t *)a->in[1].data + end * nr * p->k * size;
+      if (part.panels != scratch) part.next = part.panels + (next - panel) * nr * p->k;
+      else if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       if (part.next != part.panels)
-        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
+        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
       part.rows = 1;
@@ -17825,6 +20993,8 @@ HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int6
 HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
+  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
@@ -17833,8 +21003,10 @@ HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p,
   g.x = x;
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
+  g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
   a->cpu->kernels->gemv(&g);
+  if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
   for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
@@ -19459,6 +22631,7 @@ typedef struct hfm__builder {
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
   uint64_t parameter_budget, element_budget;
+  int32_t from_files; /* 1: these are what the weights files hold; 0: what no model needs */
   double initializer_range;
   const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
@@ -19571,7 +22744,9 @@ HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
   if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
-                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+                          b->from_files ? "%q asks for %i layers, but the weights files hold too few tensors for them"
+                                        : "%q asks for %i layers, more than any model has",
+                          key, layers);
   return hfm__ok(b) ? layers : 0;
 }
 
@@ -19716,8 +22891,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }
@@ -21023,13 +24200,16 @@ typedef struct hfm__rope_source {
 
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
-  const float *frequency;      /* [dimension / 2] */
+  const float *frequency;      /* [hfm__rope_half] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
   float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
+
+/* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
+HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
@@ -21120,7 +24300,7 @@ HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__rope_factor(b, (double)max_positions / original);
   const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
@@ -21149,7 +24329,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
@@ -21256,7 +24436,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
-  if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
+  if (hfm__ok(b) && (2 * hfm__rope_half(rope) > head_dim || rope->dimension < 1 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
                           "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
                           rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
@@ -21264,20 +24444,20 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
-  frequency = HFM__NEW(b, float, rope->dimension / 2);
+  frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++)
+  for (int64_t i = 0; i < hfm__rope_half(rope); i++)
     frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
   if (hfm__equal(type, "linear")) {
-    for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] /= (float)factor;
+    for (int64_t i = 0; i < hfm__rope_half(rope); i++) frequency[i] /= (float)factor;
   } else if (hfm__equal(type, "dynamic")) {
     rope->dynamic = 1;
     rope->factor = factor;
   } else if (hfm__equal(type, "llama3")) {
-    hfm__rope_llama3(b, frequency, rope->dimension / 2, factor, max_positions);
+    hfm__rope_llama3(b, frequency, hfm__rope_half(rope), factor, max_positions);
   } else if (hfm__equal(type, "yarn")) {
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
@@ -21290,7 +24470,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   for (size_t i = 0; i < HFM__COUNT(buffers); i++)
     hfm__buffer_add(b,
                     source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
-                    HFM_F32, rope->dimension / 2);
+                    HFM_F32, hfm__rope_half(rope));
 }
 
 /* The same in a module of its own, as most models have it. */
@@ -21304,7 +24484,7 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
    where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const int on_data = hfm__given(b, HFM__IN_position_ids);
   hfm__val shorter, longer;
   hfm__dim shape;
@@ -21325,14 +24505,14 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   return hfm__emit(b, HFM__OP_rope_frequencies, &attrs, HFM_F32, 1, &shape, positions, shorter, longer, hfm__no_value);
 }
 
-/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, dimension / 2]. */
+/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, half]. */
 HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   shape[2] = hfm__fixed(b, 2);
-  shape[3] = hfm__fixed(b, rope->dimension / 2);
+  shape[3] = hfm__fixed(b, hfm__rope_half(rope));
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
   return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,
@@ -21438,7 +24618,8 @@ typedef struct hfm__head {
    the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
-  int32_t part; /* 0: the same tensor */
+  int32_t part;       /* 0: the same tensor */
+  const char *suffix; /* only for the head that is called so; NULL: for all */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -22840,7 +26021,8 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *
 static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
                                                       hfm__gpt_neox_forward, "classifier", 0};
 
-static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0}, {NULL, NULL, 0}};
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
+                                                     {NULL, NULL, 0, NULL}};
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
@@ -22897,12 +26079,12 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
 }
 
 /* Gives the next layer its window by the name of its type. */
-HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
-                                          uint32_t node, int64_t *layer) {
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
+                                          const hfm__json *doc, uint32_t node, int64_t *layer) {
   const char *type = hfm__json_text(doc, node);
   const int local = type && hfm__equal(type, "local");
   if (!local && !(type && hfm__equal(type, "global")))
-    hfm__refuse(b, "attention_types", type ? type : "no text", "use global or local");
+    hfm__refuse(b, key, type ? type : "no text", "use global or local");
   if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
   ++*layer;
 }
@@ -22920,14 +26102,14 @@ HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *
     const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
     int64_t count = 0;
     if (listed) {
-      hfm__gpt_neo_layer_type(b, self, list.doc, item, &layers);
+      hfm__gpt_neo_layer_type(b, self, key, list.doc, item, &layers);
       continue;
     }
     if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
       b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
     for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
       for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
-        hfm__gpt_neo_layer_type(b, self, list.doc, type, &layers);
+        hfm__gpt_neo_layer_type(b, self, key, list.doc, type, &layers);
   }
   if (hfm__ok(b) && layers != self->num_layers)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
@@ -23598,6 +26780,10 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
+                          "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
+                          self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
@@ -24505,16 +27691,16 @@ static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, 
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
-static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
-                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
-                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
-                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
-                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0, NULL},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1, NULL},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2, NULL},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1, NULL},
+                                                   {NULL, NULL, 0, NULL}};
 static const hfm__rename hfm__qwen3_moe_renames[] = {
-    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
-    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
-    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
-    {NULL, NULL, 0}};
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1, NULL},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2, NULL},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
+    {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
@@ -25142,14 +28328,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
-                                               {"attention.attention.query", "attention.q_proj", 0},
-                                               {"attention.attention.key", "attention.k_proj", 0},
-                                               {"attention.attention.value", "attention.v_proj", 0},
-                                               {"attention.output.dense", "attention.o_proj", 0},
-                                               {"intermediate.dense", "mlp.fc1", 0},
-                                               {"output.dense", "mlp.fc2", 0},
-                                               {NULL, NULL, 0}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0, NULL},
+                                               {"attention.attention.query", "attention.q_proj", 0, NULL},
+                                               {"attention.attention.key", "attention.k_proj", 0, NULL},
+                                               {"attention.attention.value", "attention.v_proj", 0, NULL},
+                                               {"attention.output.dense", "attention.o_proj", 0, NULL},
+                                               {"intermediate.dense", "mlp.fc1", 0, NULL},
+                                               {"output.dense", "mlp.fc2", 0, NULL},
+                                               {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -25457,13 +28643,14 @@ HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0, NULL}, {"LayerNorm.beta", "LayerNorm.bias", 0, NULL},
+    {NULL, NULL, 0, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
 typedef struct hfm__name_entry {
   const char *name;
-  int32_t parameter; /* 0: a buffer */
+  int32_t parameter;
 } hfm__name_entry;
 
 typedef struct hfm__name_table {
@@ -25489,22 +28676,16 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
 
 HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
                                              hfm_error *error) {
-  const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
-  const size_t count = parameters + tree->buffer_count;
+  const size_t count = tree->parameter_count ? tree->parameter_count - 1 : 0;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
   const void **pointers = (const void **)hfm__arena_alloc(arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!entries || !pointers) return hfm__fail_memory(error, "names of parameters", 0);
   for (size_t i = 0; i < count; i++) {
+    const hfm__parameter *p = &tree->parameters[i + 1];
     hfm__name_entry *entry = &entries[i];
     pointers[i] = entry;
-    if (i < parameters) {
-      const hfm__parameter *p = &tree->parameters[i + 1];
-      entry->name = hfm__path_text(arena, tree, p->module, p->name);
-      entry->parameter = (int32_t)i + 1;
-    } else {
-      const hfm__buffer *buffer = &tree->buffers[i - parameters];
-      entry->name = hfm__path_text(arena, tree, buffer->module, buffer->name);
-    }
+    entry->name = hfm__path_text(arena, tree, p->module, p->name);
+    entry->parameter = (int32_t)i + 1;
     if (!entry->name) return hfm__fail_memory(error, "names of parameters", 0);
   }
   hfm__sort(pointers, pointers + count, count, hfm__name_entry_order);
@@ -25551,25 +28732,26 @@ typedef struct hfm__resolved {
   int64_t index;                /* of the matrix that it is a part of */
 } hfm__resolved;
 
-HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules, const char *suffix) {
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
+    if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
     if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }
 }
 
-HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
-                                    const char *name, hfm__resolved *found) {
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *suffix,
+                                    const char *base, const char *name, hfm__resolved *found) {
   hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
   found->entry = NULL;
   found->part = 0;
   found->index = 0;
   if (t.length >= sizeof found->name) return;
-  hfm__name_rename(found, family->renames);
-  hfm__name_rename(found, hfm__legacy_renames);
+  hfm__name_rename(found, family->renames, suffix);
+  hfm__name_rename(found, hfm__legacy_renames, suffix);
   found->entry = hfm__name_known(table, found->name, base);
   if (found->entry) return;
   found->entry = hfm__name_known(table, name, base);
@@ -25807,16 +28989,16 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
     hfm__resolved found;
-    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    hfm__name_resolve(&l->names, model->arch->family, model->head->suffix, model->base, tensor->name, &found);
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
-    } else if (found.entry->parameter) {
-      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
-        l->tensors[found.entry->parameter] = tensor;
-      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
+    } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
+      l->tensors[found.entry->parameter] = tensor;
+    } else {
+      result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
@@ -27280,14 +30462,23 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   return sum;
 }
 
+/* Adds what a tensor takes. What a configuration asks for may be more than can be counted: INT64_MAX then. */
+HFM__PRIVATE void hfm__footprint_add(int64_t *sum, int64_t elements, hfm_dtype dtype) {
+  uint64_t bytes;
+  if (hfm__mul64((uint64_t)elements, (uint64_t)hfm_dtype_bits(dtype) / 8, &bytes) &&
+      bytes <= (uint64_t)(INT64_MAX - *sum))
+    *sum += (int64_t)bytes;
+  else *sum = INT64_MAX;
+}
+
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers) {
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) sum += hfm__parameter_elements(p) * (hfm_dtype_bits(p->dtype) / 8);
+    if (!p->tied_to) hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
-    sum += model->tree.buffers[i].elements * (hfm_dtype_bits(model->tree.buffers[i].dtype) / 8);
+    hfm__footprint_add(&sum, model->tree.buffers[i].elements, model->tree.buffers[i].dtype);
   return sum;
 }
 
@@ -27534,6 +30725,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
+  b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files &&
@@ -27954,16 +31146,29 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
-/* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
+HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
+  const hfm__program *program = session->programs;
+  while (program && !program->reserved) program = program->next;
+  return program != NULL;
+}
+
+/* Makes a block of at least `bytes` usable bytes. The old contents are gone. What is reserved can still run where there
+   is no memory for more: only without a reservation is the old block given back before the new one is there. */
 HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
                                            const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
+  uint8_t *larger;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
+  if (!hfm__session_reserved(session)) {
+    hfm__free(mem, *block, *size);
+    *block = NULL;
+    *size = 0;
+  }
+  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
-  *size = 0;
-  *block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!*block) return hfm__fail_memory(error, what, bytes);
+  *block = larger;
   *size = bytes;
   return HFM_OK;
 }
@@ -27974,12 +31179,12 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
-  session->worker_scratch = 0;
   result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
   if (result != HFM_OK) return result;
   session->worker_scratch = each;
   for (uint64_t i = 0; i < workers; i++) {
     session->workers[i].index = (int32_t)i;
+    session->workers[i].count = session->pool->threads;
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;
@@ -28471,13 +31676,16 @@ HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
   return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
 }
 
+/* UINT64_MAX: more than there can be. */
 HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
-  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8;
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8, each;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
     const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
-    bytes += (uint64_t)extent->rows * (uint64_t)(span.end - span.first) *
-             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+    if (!hfm__mul64((uint64_t)extent->rows, (uint64_t)(span.end - span.first), &each) ||
+        !hfm__mul64(each, (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8)), &each) ||
+        !hfm__add64(bytes, each, &bytes))
+      return UINT64_MAX;
   }
   return bytes;
 }
@@ -28735,8 +31943,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
-   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;
@@ -28754,6 +31962,34 @@ HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *pat
     result = reader.result;
   hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}
+
+/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
+   Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  hfm_options services;
+  hfm_model *model;
+  char *text;
+  size_t size;
+  hfm_result result;
+  memset(&services, 0, sizeof services);
+  if (options) {
+    services.allocator = options->allocator;
+    services.io = options->io;
+    services.limits = options->limits;
+  }
+  result = hfm__model_new(&services, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
+  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
+  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, &services, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  hfm_model_free(model);
   return result;
 }
 
@@ -28780,6 +32016,7 @@ HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *
   if (hfm__ends_with(name, ".json")) {
     if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
     if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
     return hfm__check_json(ctx, path, error);
   }
   result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);

@@ -225,9 +225,10 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
-                                  stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
+                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
+                                  default */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
                                   and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
@@ -333,7 +334,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -485,7 +487,8 @@ HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
    once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
    like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
-   largest batch and length so far, or for its own shape where both together would take much more. */
+   largest batch and length so far, or for its own shape where both together would take much more. Where there is no
+   memory for that, what was reserved still runs. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */

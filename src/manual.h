@@ -130,8 +130,9 @@ MEMORY AND OWNERSHIP
     session keeps its model alive: free them in any order.
   - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
   - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
-  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
-    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - Weights are mapped, in huge pages where the system has them: it loads them as they are touched and may drop them
+    again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
+    options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
@@ -194,11 +195,12 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
+  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
-  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
-  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
+  every machine, compiler and instruction set, about five times slower. Builds that can't promise it
   (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
   about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
   promised.

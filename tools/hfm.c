@@ -92,10 +92,11 @@ static const command commands[] = {
     EXIT_USAGE },
   { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
     "Validates one file completely: weights (.safetensors, .bin, .gguf), an index with the shards that it\n"
-    "names, or JSON. Or a whole model: config.json and the weights that a load takes, each of which has to be there\n"
-    "in its shape; and generation_config.json, preprocessor_config.json and tokenizer_config.json beside\n"
-    "them, if there. Other files of a directory are not read, such as tokenizer.json, or a\n"
-    "pytorch_model.bin beside a model.safetensors: name them to have them checked.\n"
+    "names, a config.json by what its model type reads, any other JSON. Or a whole model: config.json and\n"
+    "the weights that a load takes, each of which has to be there in its shape; and generation_config.json,\n"
+    "preprocessor_config.json and tokenizer_config.json beside them, if there. Other files of a directory\n"
+    "are not read, such as tokenizer.json, or a pytorch_model.bin beside a model.safetensors: name them to\n"
+    "have them checked.\n"
     "Exit code 0 if it is sound; 1, and one line on stderr, if not, or if the command line is wrong.\n"
     "\n"
     "  hfm check examples/models/digits-vit/model.safetensors\n"

@@ -16,7 +16,8 @@ typedef struct hfm__head {
    the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
-  int32_t part; /* 0: the same tensor */
+  int32_t part;       /* 0: the same tensor */
+  const char *suffix; /* only for the head that is called so; NULL: for all */
 } hfm__rename;
 
 typedef struct hfm__family {

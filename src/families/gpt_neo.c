@@ -36,12 +36,12 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
 }
 
 /* Gives the next layer its window by the name of its type. */
-HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
-                                          uint32_t node, int64_t *layer) {
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
+                                          const hfm__json *doc, uint32_t node, int64_t *layer) {
   const char *type = hfm__json_text(doc, node);
   const int local = type && hfm__equal(type, "local");
   if (!local && !(type && hfm__equal(type, "global")))
-    hfm__refuse(b, "attention_types", type ? type : "no text", "use global or local");
+    hfm__refuse(b, key, type ? type : "no text", "use global or local");
   if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
   ++*layer;
 }
@@ -59,14 +59,14 @@ HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *
     const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
     int64_t count = 0;
     if (listed) {
-      hfm__gpt_neo_layer_type(b, self, list.doc, item, &layers);
+      hfm__gpt_neo_layer_type(b, self, key, list.doc, item, &layers);
       continue;
     }
     if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
       b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
     for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
       for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
-        hfm__gpt_neo_layer_type(b, self, list.doc, type, &layers);
+        hfm__gpt_neo_layer_type(b, self, key, list.doc, type, &layers);
   }
   if (hfm__ok(b) && layers != self->num_layers)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,

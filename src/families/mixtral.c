@@ -112,16 +112,16 @@ static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, 
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
-static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
-                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
-                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
-                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
-                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0, NULL},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1, NULL},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2, NULL},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1, NULL},
+                                                   {NULL, NULL, 0, NULL}};
 static const hfm__rename hfm__qwen3_moe_renames[] = {
-    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
-    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
-    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
-    {NULL, NULL, 0}};
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1, NULL},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2, NULL},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
+    {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};

@@ -42,6 +42,7 @@ typedef struct hfm__builder {
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
   uint64_t parameter_budget, element_budget;
+  int32_t from_files; /* 1: these are what the weights files hold; 0: what no model needs */
   double initializer_range;
   const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
@@ -154,7 +155,9 @@ HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
   if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
-                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+                          b->from_files ? "%q asks for %i layers, but the weights files hold too few tensors for them"
+                                        : "%q asks for %i layers, more than any model has",
+                          key, layers);
   return hfm__ok(b) ? layers : 0;
 }
 

@@ -112,8 +112,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }

@@ -88,6 +88,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
+  b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files &&

@@ -147,16 +147,29 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
-/* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
+HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
+  const hfm__program *program = session->programs;
+  while (program && !program->reserved) program = program->next;
+  return program != NULL;
+}
+
+/* Makes a block of at least `bytes` usable bytes. The old contents are gone. What is reserved can still run where there
+   is no memory for more: only without a reservation is the old block given back before the new one is there. */
 HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
                                            const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
+  uint8_t *larger;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
+  if (!hfm__session_reserved(session)) {
+    hfm__free(mem, *block, *size);
+    *block = NULL;
+    *size = 0;
+  }
+  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
-  *size = 0;
-  *block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!*block) return hfm__fail_memory(error, what, bytes);
+  *block = larger;
   *size = bytes;
   return HFM_OK;
 }
@@ -167,12 +180,12 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
-  session->worker_scratch = 0;
   result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
   if (result != HFM_OK) return result;
   session->worker_scratch = each;
   for (uint64_t i = 0; i < workers; i++) {
     session->workers[i].index = (int32_t)i;
+    session->workers[i].count = session->pool->threads;
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;

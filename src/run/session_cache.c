@@ -84,13 +84,16 @@ HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
   return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
 }
 
+/* UINT64_MAX: more than there can be. */
 HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
-  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8;
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8, each;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
     const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
-    bytes += (uint64_t)extent->rows * (uint64_t)(span.end - span.first) *
-             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+    if (!hfm__mul64((uint64_t)extent->rows, (uint64_t)(span.end - span.first), &each) ||
+        !hfm__mul64(each, (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8)), &each) ||
+        !hfm__add64(bytes, each, &bytes))
+      return UINT64_MAX;
   }
   return bytes;
 }

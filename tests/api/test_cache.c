@@ -26,7 +26,11 @@ static const subject subjects[] = {
     {FIXTURE("mixtral_base"), HFM_BASE},       {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mixtral_bf16_sharded"), HFM_CAUSAL_LM},
     {FIXTURE("bert_causal"), HFM_CAUSAL_LM},   {FIXTURE("roberta_causal"), HFM_CAUSAL_LM},
-    {FIXTURE("ministral_base"), HFM_BASE}};
+    {FIXTURE("ministral_base"), HFM_BASE},
+    {FIXTURE("opt_causal"), HFM_CAUSAL_LM},    {FIXTURE("gpt_neox_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("gpt_neo_base"), HFM_BASE},       {FIXTURE("phi_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("falcon_40b"), HFM_BASE},         {FIXTURE("falcon_rw"), HFM_CAUSAL_LM},
+    {FIXTURE("bloom_causal"), HFM_CAUSAL_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t ids[BATCH * LENGTH], mask[BATCH * LENGTH];

@@ -25,6 +25,25 @@ GPT2 = dict(vocab_size=97, n_embd=36, n_layer=2, n_head=3, n_inner=52, n_positio
             eos_token_id=96, pad_token_id=0)
 GPT2_SMALL = dict(GPT2, vocab_size=61, bos_token_id=60, eos_token_id=60, n_embd=18, n_inner=None)
 GPT2_ONE = dict(GPT2_SMALL, n_layer=1)
+TEXT = dict(vocab_size=61, hidden_size=18, num_hidden_layers=2, num_attention_heads=3, pad_token_id=0, bos_token_id=1,
+            eos_token_id=2)
+OPT = dict(TEXT, pad_token_id=1, ffn_dim=26, max_position_embeddings=40)
+OPT_350M = dict(OPT, do_layer_norm_before=False, word_embed_proj_dim=10)
+OPT_ONE = dict(OPT, **ONE)
+GPT_NEOX = dict(TEXT, hidden_size=36, intermediate_size=26, max_position_embeddings=24, rotary_pct=0.5)
+GPT_NEOX_ONE = dict(GPT_NEOX, **ONE)
+GPT_NEO = dict(TEXT, attention_types=[[["global", "local"], 1]], window_size=7, intermediate_size=26,
+               max_position_embeddings=40)
+GPT_NEO_ONE = dict(GPT_NEO, num_hidden_layers=1, attention_types=[[["local"], 1]], window_size=5)
+PHI = dict(TEXT, hidden_size=36, num_key_value_heads=1, intermediate_size=26, max_position_embeddings=24)
+PHI_ONE = dict(PHI, **ONE)
+FALCON = dict(TEXT, hidden_size=36, num_attention_heads=6, ffn_hidden_size=50, max_position_embeddings=24)
+FALCON_40B = dict(FALCON, new_decoder_architecture=True, num_kv_heads=2)
+FALCON_RW = dict(FALCON, hidden_size=18, num_attention_heads=3, alibi=True, multi_query=False, parallel_attn=False,
+                 bias=True)
+FALCON_ONE = dict(FALCON, hidden_size=18, num_attention_heads=3, **ONE)
+BLOOM = dict(TEXT)
+BLOOM_ONE = dict(BLOOM, **ONE)
 LLAMA = dict(vocab_size=97, hidden_size=36, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
              intermediate_size=52, max_position_embeddings=24, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 LLAMA_SMALL = dict(LLAMA, vocab_size=61, hidden_size=20, num_attention_heads=5, num_key_value_heads=1, head_dim=6,
@@ -148,6 +167,45 @@ model("gpt2_sequence", "GPT2ForSequenceClassification", dict(GPT2_SMALL, **LABEL
 model("gpt2_token", "GPT2ForTokenClassification", dict(GPT2_ONE, **LABELS5))
 model("gpt2_question", "GPT2ForQuestionAnswering", GPT2_ONE)
 model("gpt2_old_names", "GPT2LMHeadModel", GPT2_SMALL, edit="gpt2_old_names")
+
+model("opt_base", "OPTModel", OPT)
+model("opt_causal", "OPTForCausalLM", OPT_350M)
+model("opt_sequence", "OPTForSequenceClassification", dict(OPT_350M, **ONE, **LABELS3))
+model("opt_question", "OPTForQuestionAnswering", OPT_ONE)
+model("opt_bare", "OPTForCausalLM", dict(OPT_ONE, tie_word_embeddings=False, enable_bias=False,
+                                         _remove_final_layer_norm=True, layer_norm_elementwise_affine=False,
+                                         activation_function="gelu"))
+model("gpt_neox_base", "GPTNeoXModel", GPT_NEOX)
+model("gpt_neox_causal", "GPTNeoXForCausalLM", GPT_NEOX_ONE)
+model("gpt_neox_causal_tied", "GPTNeoXForCausalLM", dict(GPT_NEOX_ONE, tie_word_embeddings=True, attention_bias=False))
+model("gpt_neox_sequence", "GPTNeoXForSequenceClassification", dict(GPT_NEOX_ONE, **LABELS3))
+model("gpt_neox_token", "GPTNeoXForTokenClassification", dict(GPT_NEOX_ONE, **LABELS5))
+model("gpt_neox_question", "GPTNeoXForQuestionAnswering", GPT_NEOX_ONE)
+model("gpt_neox_old_names", "GPTNeoXForCausalLM", GPT_NEOX_ONE, edit="gpt_neox_old_names")
+model("gpt_neo_base", "GPTNeoModel", GPT_NEO)
+model("gpt_neo_causal", "GPTNeoForCausalLM", GPT_NEO_ONE)
+model("gpt_neo_sequence", "GPTNeoForSequenceClassification", dict(GPT_NEO_ONE, **LABELS3))
+model("gpt_neo_token", "GPTNeoForTokenClassification", dict(GPT_NEO_ONE, **LABELS5))
+model("gpt_neo_question", "GPTNeoForQuestionAnswering", GPT_NEO_ONE)
+model("gpt_neo_old_names", "GPTNeoForCausalLM", GPT_NEO_ONE, edit="gpt_neo_old_names")
+model("phi_base", "PhiModel", PHI)
+model("phi_causal", "PhiForCausalLM", PHI_ONE)
+model("phi_sequence", "PhiForSequenceClassification", dict(PHI_ONE, **LABELS3))
+model("phi_token", "PhiForTokenClassification", dict(PHI_ONE, **LABELS5))
+model("phi_norms", "PhiForCausalLM", dict(PHI_ONE, num_key_value_heads=None, qk_layernorm=True,
+                                          tie_word_embeddings=True))
+model("falcon_base", "FalconModel", FALCON)
+model("falcon_40b", "FalconModel", FALCON_40B)
+model("falcon_rw", "FalconForCausalLM", FALCON_RW)
+model("falcon_causal", "FalconForCausalLM", dict(FALCON_40B, num_ln_in_parallel_attn=1, bias=True, **ONE))
+model("falcon_sequence", "FalconForSequenceClassification", dict(FALCON_ONE, **LABELS3))
+model("falcon_token", "FalconForTokenClassification", dict(FALCON_ONE, **LABELS5))
+model("falcon_question", "FalconForQuestionAnswering", FALCON_ONE)
+model("bloom_base", "BloomModel", BLOOM)
+model("bloom_causal", "BloomForCausalLM", dict(BLOOM_ONE, hidden_size=30, num_attention_heads=5))
+model("bloom_sequence", "BloomForSequenceClassification", dict(BLOOM_ONE, **LABELS3))
+model("bloom_token", "BloomForTokenClassification", dict(BLOOM_ONE, **LABELS5))
+model("bloom_question", "BloomForQuestionAnswering", BLOOM_ONE)
 
 model("llama_base", "LlamaModel", LLAMA)
 model("llama_causal", "LlamaForCausalLM", LLAMA_SMALL)
@@ -413,6 +471,101 @@ cases("gpt2_old_names", "causal-lm", "right7")
 case("gpt2_causal_as_base", "gpt2_causal", "base", "right7", full=True)
 case("gpt2_base_as_causal", "gpt2_base", "causal-lm", "right7", full=True)
 case("gpt2_causal_as_sequence", "gpt2_causal", "sequence-classification", "right7", full=True)
+
+cases("opt_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "positions_row7", "embeds7")
+case("opt_bidirectional", "opt_base", "base", "right7", config={"is_causal": False})
+case("opt_minimal_config", "opt_base", "base", "left7",
+     config={k: DROP for k in ("do_layer_norm_before", "_remove_final_layer_norm", "word_embed_proj_dim", "enable_bias",
+                               "activation_function", "layer_norm_elementwise_affine", "pad_token_id", "init_std",
+                               "tie_word_embeddings", "dtype", "architectures", "attention_dropout", "dropout")})
+cases("opt_causal", "causal-lm", "right7", "left7", "long33")
+cases("opt_sequence", "sequence-classification", "right7", "left7", "pads7")
+cases("opt_question", "question-answering", "left7")
+cases("opt_bare", "causal-lm", "right7", "left7")
+case("opt_causal_as_base", "opt_causal", "base", "right7", full=True)
+case("opt_base_as_causal", "opt_base", "causal-lm", "right7", full=True)
+
+cases("gpt_neox_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "packed7", "embeds7")
+case("gpt_neox_packed_no_cache", "gpt_neox_base", "base", "packed7", config={"use_cache": False})
+case("gpt_neox_serial", "gpt_neox_base", "base", "right7", config={"use_parallel_residual": False}, full=True)
+case("gpt_neox_bidirectional", "gpt_neox_base", "base", "right7", config={"is_causal": False})
+case("gpt_neox_whole", "gpt_neox_base", "base", "right7", config={
+    "rope_parameters": {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 1.0}})
+case("gpt_neox_old_rope", "gpt_neox_base", "base", "right7",
+     config={"rope_parameters": DROP, "rotary_pct": 0.5, "rotary_emb_base": 700})
+case("gpt_neox_quarter", "gpt_neox_token", "token-classification", "right7",
+     config={"rope_parameters": DROP, "num_attention_heads": 2, "hidden_dropout": 0, "classifier_dropout": 0,
+             "rope_scaling": {"type": "linear", "factor": 2.5, "partial_rotary_factor": 0.34}})
+case("gpt_neox_dynamic", "gpt_neox_base", "base", "long33", config={
+    "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0, "partial_rotary_factor": 0.5}})
+case("gpt_neox_default_pct", "gpt_neox_causal", "causal-lm", "right7",
+     config={"rope_parameters": DROP, "num_attention_heads": 1, "hidden_act": DROP})
+cases("gpt_neox_causal", "causal-lm", "right7", "left7")
+cases("gpt_neox_causal_tied", "causal-lm", "right7")
+cases("gpt_neox_sequence", "sequence-classification", "right7", "left7")
+cases("gpt_neox_token", "token-classification", "right7")
+cases("gpt_neox_question", "question-answering", "right7")
+cases("gpt_neox_old_names", "causal-lm", "right7")
+case("gpt_neox_causal_as_base", "gpt_neox_causal", "base", "right7", full=True)
+
+cases("gpt_neo_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "positions_row7", "embeds7",
+      "types7")
+case("gpt_neo_layers", "gpt_neo_base", "base", "long33", config={"attention_layers": ["local", "global"]}, full=True)
+case("gpt_neo_types", "gpt_neo_base", "base", "long33",
+     config={"attention_layers": DROP, "attention_types": [[["local"], 1], [["global"], 1]]})
+case("gpt_neo_window_1", "gpt_neo_base", "base", "plain7", config={"window_size": 1, "is_causal": False}, full=True)
+cases("gpt_neo_causal", "causal-lm", "plain7", "long13", "left7")
+cases("gpt_neo_sequence", "sequence-classification", "plain7", "left7")
+cases("gpt_neo_token", "token-classification", "plain7")
+case("gpt_neo_whole_dropout", "gpt_neo_token", "token-classification", "plain7",
+     config={"resid_dropout": 0, "embed_dropout": 1, "attention_dropout": 0, "classifier_dropout": 0})
+cases("gpt_neo_question", "question-answering", "plain7")
+cases("gpt_neo_old_names", "causal-lm", "plain7")
+case("gpt_neo_causal_as_base", "gpt_neo_causal", "base", "plain7", full=True)
+
+cases("phi_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "packed7", "embeds7")
+case("phi_packed_no_cache", "phi_base", "base", "packed7", config={"use_cache": False})
+case("phi_partial", "phi_base", "base", "right7",
+     config={"rope_parameters": DROP, "partial_rotary_factor": 0.34, "rope_theta": 700.0})
+case("phi_half", "phi_base", "base", "right7", config={"rope_parameters": DROP}, full=True)
+case("phi_yarn", "phi_base", "base", "long33", config={"rope_parameters": {
+    "rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 12,
+    "partial_rotary_factor": 0.5}})
+case("phi_bidirectional", "phi_base", "base", "right7", config={"is_causal": False})
+cases("phi_causal", "causal-lm", "right7", "left7")
+cases("phi_sequence", "sequence-classification", "right7", "left7")
+cases("phi_token", "token-classification", "right7")
+cases("phi_norms", "causal-lm", "right7")
+case("phi_causal_as_base", "phi_causal", "base", "right7", full=True)
+
+cases("falcon_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("falcon_serial", "falcon_token", "token-classification", "right7", config={"num_ln_in_parallel_attn": 1})
+case("falcon_linear", "falcon_base", "base", "right7", config={
+    "rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5}})
+case("falcon_n_embed", "falcon_base", "base", "right7", config={"hidden_size": 999, "n_embed": 36})
+cases("falcon_40b", "base", "right7", "left7", "long33")
+for kind in ("right7", "left7", "plain7", "positions7"):  # eager attention adds ALiBi twice
+    case(f"falcon_rw_{kind}", "falcon_rw", "causal-lm", kind, full=kind == "right7", attention="eager")
+    case(f"falcon_rw_sdpa_{kind}", "falcon_rw", "causal-lm", kind, attention="sdpa")
+cases("falcon_causal", "causal-lm", "right7", "left7")
+cases("falcon_sequence", "sequence-classification", "right7", "left7")
+cases("falcon_token", "token-classification", "right7")
+cases("falcon_question", "question-answering", "right7")
+case("falcon_causal_as_base", "falcon_causal", "base", "right7", full=True)
+
+cases("bloom_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("bloom_normed_residual", "bloom_base", "base", "right7", full=True,
+     config={"apply_residual_connection_post_layernorm": True})
+case("bloom_6_heads", "bloom_base", "base", "left7", config={"n_head": 6})
+case("bloom_n_embed", "bloom_base", "base", "right7", config={"hidden_size": 999, "n_embed": 18, "pretraining_tp": 4})
+case("bloom_alias_config", "bloom_base", "base", "right7",
+     config={"n_head": DROP, "n_layer": DROP, "num_attention_heads": 3, "num_hidden_layers": 2})
+case("bloom_bidirectional", "bloom_base", "base", "right7", config={"is_causal": False})
+cases("bloom_causal", "causal-lm", "right7", "left7")
+cases("bloom_sequence", "sequence-classification", "right7", "left7")
+cases("bloom_token", "token-classification", "right7")
+cases("bloom_question", "question-answering", "right7")
+case("bloom_causal_as_base", "bloom_causal", "base", "right7", full=True)
 
 ROPES = {
     "theta": {"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}},

@@ -66,6 +66,12 @@ static void test_flags(void) {
       {DIR("bert_base"), "add_cross_attention", "true", HFM_E_CONFIG_VALUE, "that read an encoder"},
       {DIR("distilbert_base"), "sinusoidal_pos_embds", "1.5", HFM_E_CONFIG_TYPE, "found '1.5'"},
       {DIR("vit_base"), "qkv_bias", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
+      {DIR("opt_base"), "enable_bias", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"},
+      {DIR("falcon_base"), "alibi", "2", HFM_E_CONFIG_TYPE, "found '2'"},
+      {DIR("falcon_base"), "alibi", "null", HFM_E_NONE, NULL},
+      {DIR("falcon_40b"), "parallel_attn", "false", HFM_E_CONFIG_VALUE, "it must be true"},
+      {DIR("bloom_base"), "slow_but_exact", "true", HFM_E_NONE, NULL},
+      {DIR("phi_norms"), "qk_layernorm", "\"yes\"", HFM_E_CONFIG_TYPE, "found 'yes'"},
   };
   check_cases(cases, HFM__COUNT(cases));
 }
@@ -177,6 +183,24 @@ static void test_numbers(void) {
       {DIR("bert_base"), "pad_token_id", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
       {DIR("bert_base"), "pad_token_id", "100000", HFM_E_CONFIG_RANGE, "rows of 'word_embeddings'"},
       {DIR("vit_base"), "image_size", "[15]", HFM_E_CONFIG_MISSING, "'image_size.1'"},
+      {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0.25}", HFM_E_CONFIG_RANGE,
+       "an even head size (here 3, the part that is rotated)"},
+      {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0}", HFM_E_CONFIG_RANGE, "(here 0"},
+      {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 1.5}", HFM_E_CONFIG_RANGE, "is 1.5, but"},
+      {DIR("gpt_neox_base"), "rope_parameters", "{\"partial_rotary_factor\": 0.01}", HFM_E_CONFIG_RANGE, "(here 0"},
+      {DIR("phi_norms"), "head_dim", "6", HFM_E_CONFIG_VALUE, "'qk_layernorm'"},
+      {DIR("falcon_base"), "num_ln_in_parallel_attn", "2", HFM_E_CONFIG_VALUE, "'num_ln_in_parallel_attn'"},
+      {DIR("falcon_40b"), "num_ln_in_parallel_attn", "3", HFM_E_CONFIG_VALUE, "'num_ln_in_parallel_attn'"},
+      {DIR("falcon_40b"), "num_kv_heads", "4", HFM_E_CONFIG_RANGE, "'num_kv_heads'"},
+      {DIR("falcon_rw"), "num_kv_heads", "1", HFM_E_CONFIG_VALUE, "'num_kv_heads'"},
+      {DIR("bloom_base"), "n_head", "5", HFM_E_CONFIG_RANGE, "must be a multiple of 'n_head'"},
+      {DIR("gpt_neo_base"), "attention_layers", "[\"global\"]", HFM_E_CONFIG_RANGE, "only 1 layers"},
+      {DIR("gpt_neo_base"), "attention_layers", "[\"global\",\"local\",\"local\"]", HFM_E_CONFIG_RANGE, "more than 2"},
+      {DIR("gpt_neo_base"), "attention_layers", "[\"global\",\"near\"]", HFM_E_CONFIG_VALUE, "'near'"},
+      {DIR("gpt_neo_base"), "attention_layers", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"},
+      {DIR("gpt_neo_base"), "attention_layers", "null", HFM_E_NONE, NULL},
+      {DIR("gpt_neo_base"), "window_size", "0", HFM_E_CONFIG_RANGE, "'window_size'"},
+      {DIR("opt_base"), "pad_token_id", "61", HFM_E_CONFIG_RANGE, "rows of 'embed_tokens'"},
       {DIR("bert_base"), "vocab_size", "62", HFM_E_WEIGHT_MISMATCH, NULL},
   };
   type_case c = {DIR("qwen2_base"), "max_window_layers", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"};
