@@ -230,18 +230,23 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
 
 /* What can't be for these prompts and this vocabulary. */
 HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
+  enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
+  if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
+                     "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
+                     "most %d ids in all, and %d scores of a prompt's beams",
+                     g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompts, (int)MOST_IDS,
+                     (int)MOST_SCORES);
   if (o->prompt_lookup_num_tokens && g->prompts > 1)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
                      "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompts);
   if (o->num_beams > 1 && g->said.streamer.put)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "streamer", 0,
                      "streamer can't be used with beams, which may still change what they said: num_beams must be 1");
-  if (g->beams.candidate_count > o->num_beams * g->vocab_size || o->num_beams > INT32_MAX / 2 / g->prompts)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_beams", 0,
-                     "num_beams is %i, which is too many for %i prompts, or eos_token_id has %i ids, which is too many "
-                     "for a vocabulary of %i",
-                     o->num_beams, g->prompts, o->eos.count, g->vocab_size);
+  if (g->beams.candidate_count > o->num_beams * g->vocab_size)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "eos_token_id", 0,
+                     "eos_token_id has %i ids, too many for a vocabulary of %i", o->eos.count, g->vocab_size);
   if (o->min_length > o->max_length)
     hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
              "Unfeasible length constraints: `min_length` (%i) is larger than the maximum possible length (%i).",

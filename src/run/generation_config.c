@@ -277,7 +277,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
   int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
   int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
-  if (max_new > 0) most = prompt_length + max_new;
+  if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
   else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
   if (min_new >= 0) least = prompt_length + min_new;
   out->max_length = most;

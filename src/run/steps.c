@@ -46,7 +46,8 @@ HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int6
     memset(mask + known, 1, (size_t)(total - known));
     for (int64_t i = 0; i < count; i++) {
       const int64_t beyond = d->fed + i - (d->prompt_length - 1); /* the prompt's last position */
-      d->ids[r * count + i] = ids[r * stride + i];
+      const int64_t id = ids[r * stride + i];
+      d->ids[r * count + i] = id >= 0 && id < d->vocab_size ? id : 0; /* a pad_token_id that is no token */
       d->positions[r * count + i] = beyond <= 0 ? positions[d->fed + i] : positions[d->prompt_length - 1] + beyond;
     }
   }

@@ -112,7 +112,6 @@ static void test_options(void) {
   REFUSED_OPTION(config.max_new_tokens = -2, "max_new_tokens", "is -2, but must be from 1");
   REFUSED_OPTION(config.min_length = -7, "min_length", "is -7");
   REFUSED_OPTION(config.num_beams = INT64_MAX, "num_beams", "9223372036854775807");
-  REFUSED_OPTION(config.num_beams = INT32_MAX, "num_beams", "which is too many");
   REFUSED_OPTION(config.do_sample = 2, "do_sample", "must be 1 for yes, -1 for no");
   REFUSED_OPTION(config.early_stopping = 3, "early_stopping", "HFM_EARLY_STOPPING_");
   REFUSED_OPTION(config.num_return_sequences = 2, "num_return_sequences", "greedy search has one result");
@@ -149,6 +148,16 @@ static void test_options(void) {
     config = plain();
     config.forced_eos_token_id = config.suppress_tokens = words[0];
     refused(&in, &config, HFM_E_ARGUMENT_VALUE, "forced_eos_token_id", "also in suppress_tokens");
+    config = plain();
+    config.num_beams = INT32_MAX;
+    refused(&in, &config, HFM_E_CONFIG_LIMIT, "max_length", "are too many");
+    config = plain();
+    config.do_sample = 1;
+    config.num_return_sequences = INT32_MAX;
+    refused(&in, &config, HFM_E_CONFIG_LIMIT, "max_length", "num_return_sequences 2147483647");
+    config = plain();
+    config.max_new_tokens = INT32_MAX;
+    refused(&in, &config, HFM_E_CONFIG_LIMIT, "max_length", "max_length 2147483647");
     config = plain();
     config.max_new_tokens = -1;
     config.max_length = LENGTH;
@@ -357,6 +366,28 @@ static int32_t never_done(void *ctx, int64_t row, const int64_t *ids, int64_t le
   ((notes *)ctx)->calls++;
   for (volatile int i = 0; i < 3000000; i++) {}
   return 0;
+}
+
+/* A row that has ended is filled with pad_token_id, which need not be a token; the others go on. */
+static void test_foreign_pad(void) {
+  static const int64_t two[] = {5, 6, 7, 8}, pad = 100;
+  const hfm_inputs in = inputs_of(two, 2, 2);
+  hfm_generation_config config = plain();
+  int64_t eos;
+  kept k, padded;
+  setup();
+  CHECK(generate(session, &in, &config, &k));
+  eos = k.ids[3]; /* of the first row */
+  config.eos_token_id.data = &eos;
+  config.eos_token_id.count = 1;
+  config.pad_token_id.data = &pad;
+  config.pad_token_id.count = 1;
+  if (CHECK(generate(session, &in, &config, &padded)) && padded.length > 4)
+    for (int64_t i = 0; i < padded.length; i++) {
+      const int64_t first = 2 + (k.ids[2] != eos);
+      CHECK_INT(padded.ids[i], i > first ? pad : k.ids[i]);
+    }
+  teardown();
 }
 
 /* max_time ends a generation after the token under way. */
@@ -692,6 +723,7 @@ int main(void) {
   TEST(test_bad_callbacks);
   TEST(test_nan_and_on);
   TEST(test_streamer);
+  TEST(test_foreign_pad);
   TEST(test_max_time);
   TEST(test_outputs_on_the_way);
   TEST(test_session_is_taken);

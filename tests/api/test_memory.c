@@ -187,7 +187,7 @@ static void test_bounds_apart(void) {
     CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
     if (i == 0) first = hfm_session_memory(session);
     if (i == 1) calls = memory.calls;
-    CHECK(hfm_session_memory(session) < 4 * first);
+    CHECK(hfm_session_memory(session) < 8 * first);
   }
   CHECK_INT(memory.calls, calls);
   in.input_ids = hfm_tensor_i64(ids, 1, 8);
@@ -215,7 +215,8 @@ static void test_bounds_apart(void) {
   free(ids);
 }
 
-/* The same where keys and values are kept: a cache in pages has room for either without being a product of both. */
+/* The same where keys and values are kept: a cache in pages has room for either without being a product of both, here
+   32 and 600 pages rather than 19,200. */
 static void test_bounds_apart_with_cache(void) {
   static const int64_t shapes[][2] = {{1, 2000}, {600, 4}, {1, 2000}, {599, 3}};
   int64_t *ids = (int64_t *)calloc(2400, sizeof *ids);
@@ -237,7 +238,7 @@ static void test_bounds_apart_with_cache(void) {
     if (!CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK)) printf("  %s\n", error.message);
     CHECK_INT(hfm_cache_crop(session, 0, &error), HFM_OK);
     if (i == 0) first = hfm_session_memory(session);
-    CHECK(hfm_session_memory(session) < 4 * first);
+    CHECK(hfm_session_memory(session) < 8 * first);
   }
   hfm_session_free(session);
   hfm_model_free(model);

@@ -12,6 +12,9 @@
   "\"vocab_size\":31,\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3," \
   "\"intermediate_size\":20,\"max_position_embeddings\":24,\"pad_token_id\":0"
 
+#define T5_SIZES \
+  "\"vocab_size\":31,\"d_model\":12,\"d_kv\":4,\"d_ff\":20,\"num_layers\":2,\"num_heads\":3"
+
 static const struct {
   const char *model_type, *config;
 } models[] = {
@@ -43,6 +46,8 @@ static const struct {
   {"mixtral", "{\"model_type\":\"mixtral\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"num_local_experts\":3}"},
   {"qwen3_moe", "{\"model_type\":\"qwen3_moe\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"num_experts\":3,"
                 "\"num_experts_per_tok\":2,\"moe_intermediate_size\":7,\"mlp_only_layers\":[1]}"},
+  {"t5", "{\"model_type\":\"t5\"," T5_SIZES "}"},
+  {"mt5", "{\"model_type\":\"mt5\"," T5_SIZES "}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
   {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
@@ -107,6 +112,8 @@ static void run_forward(hfm_model *model) {
     in.pixel_values = hfm_tensor_f32(pixels, 4, image_shape);
   else
     in.input_ids = hfm_tensor_i64(ids, 2, 4);
+  if (hfm_config_get_bool(hfm_model_config(model), "is_encoder_decoder", 0))
+    in.decoder_input_ids = hfm_tensor_i64(ids, 2, 3);
   if (CHECK_INT(hfm_session_create(model, &session_options, &session, &error), HFM_OK)) {
     CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
     CHECK_STR(error.message, "");
