@@ -485,7 +485,7 @@ case("gpt_neox_quarter", "gpt_neox_token", "token-classification", "right7",
 case("gpt_neox_dynamic", "gpt_neox_base", "base", "long33", config={
     "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0, "partial_rotary_factor": 0.5}})
 case("gpt_neox_default_pct", "gpt_neox_causal", "causal-lm", "right7",
-     config={"rope_parameters": DROP, "num_attention_heads": 1, "hidden_act": DROP})
+     config={"rope_parameters": DROP, "num_attention_heads": 2, "hidden_act": DROP})
 cases("gpt_neox_causal", "causal-lm", "right7", "left7")
 cases("gpt_neox_causal_tied", "causal-lm", "right7")
 cases("gpt_neox_sequence", "sequence-classification", "right7", "left7")
