@@ -128,6 +128,9 @@
 #ifdef HFM__WITH_MIXTRAL
 #include "families/mixtral.c"
 #endif
+#ifdef HFM__WITH_T5
+#include "families/t5.c"
+#endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"
 #endif
@@ -150,5 +153,11 @@
 #include "run/check.c"
 #include "run/contents.c"
 #include "run/helpers.c"
+#include "run/generation_config.c"
+#include "run/logits_process.c"
+#include "run/sampling.c"
+#include "run/beam_search.c"
+#include "run/steps.c"
+#include "run/generate.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

@@ -64,7 +64,6 @@ IT DOES NOT
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
   - train or compute losses
-  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -113,14 +112,14 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
-  HFMODEL_ONLY_MIXTRAL,
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
-  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
-                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, VIT
-                          has deit)
+                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
+                          mt5, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -131,8 +130,9 @@ MEMORY AND OWNERSHIP
     session keeps its model alive: free them in any order.
   - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
   - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
-  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
-    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - Weights are mapped, in huge pages where the system has them: it loads them as they are touched and may drop them
+    again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
+    options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
@@ -143,6 +143,23 @@ MEMORY AND OWNERSHIP
     ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
     hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
     which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
+
+
+GENERATION
+
+  hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
+  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
+  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
+  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
+  left, with an attention_mask.
+
+  config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
+  callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,
+  &done, &error) once per frame, then hfm_generation_outputs. All memory is taken at the beginning, for max_length.
+  With inputs.use_cache a chat goes on from the session's cache: give the whole text each time.
+
+  Drawn tokens depend on seed and logits only: softmax, filters and draw are double arithmetic in one order, whatever
+  the instruction set. Each sequence draws from a stream of its own.
 
 
 THREADS
@@ -178,11 +195,12 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
+  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
-  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
-  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
+  every machine, compiler and instruction set, about five times slower. Builds that can't promise it
   (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
   about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
   promised.

@@ -34,6 +34,7 @@
 #include "hfm/inputs.h"
 #include "hfm/show.h"
 #include "hfm/forward.h"
+#include "hfm/generate.h"
 #include "hfm/contents.h"
 #include "hfm/inspect.h"
 #include "hfm/bench.h"
@@ -59,6 +60,21 @@ static const command commands[] = {
     "  hfm forward sentence-transformers/all-MiniLM-L6-v2 --ids \"101 7632 102\" --ids \"101 7632 2088 102\"\n"
     "                                                               (a cached repository, two rows)\n",
     EXIT_USAGE },
+  { "generate", FOR_GENERATE, command_generate, "DIR", "let a language model go on from a prompt",
+    "Generates from token ids as model.generate() does in Python: the same options with the same names and\n"
+    "defaults, and the same ids. What is not said here is as generation_config.json has it. The new ids of a\n"
+    "single text are printed as they come; of several texts, or of beams, a line each at the end. How fast it\n"
+    "went is said on stderr. Several prompts are padded on the left. A tokenizer makes ids of text, and text\n"
+    "of ids: this tool does not.\n"
+    "\n"
+    "  hfm generate smollm2 --ids 1,2,3 --max-new-tokens 50\n"
+    "  hfm generate smollm2 --ids 1,2,3 --do-sample --temperature 0.8 --top-p 0.9 --seed 1\n"
+    "  hfm generate smollm2 --ids 1,2,3 --num-beams 4 --no-repeat-ngram-size 3 --early-stopping true\n"
+    "  hfm generate smollm2 --inputs in.safetensors --output out.safetensors --max-new-tokens 20\n"
+    "  hfm generate smollm2 --ids 1,2,3 --eos-token-id none --max-new-tokens 256     (to measure)\n"
+    "\n"
+    "none is Python's None: it overrules generation_config.json.\n",
+    EXIT_USAGE },
   { "info", FOR_INFO, command_info, "FILE-OR-DIR", "what a model is, or what a weights file holds",
     "Says what a model is, under the names and with the numbers that Transformers gives; or what one\n"
     "weights file (.safetensors, .bin, .gguf) holds: its metadata and its tensors.\n"
@@ -76,10 +92,11 @@ static const command commands[] = {
     EXIT_USAGE },
   { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
     "Validates one file completely: weights (.safetensors, .bin, .gguf), an index with the shards that it\n"
-    "names, or JSON. Or a whole model: config.json and the weights that a load takes, each of which has to be there\n"
-    "in its shape; and generation_config.json, preprocessor_config.json and tokenizer_config.json beside\n"
-    "them, if there. Other files of a directory are not read, such as tokenizer.json, or a\n"
-    "pytorch_model.bin beside a model.safetensors: name them to have them checked.\n"
+    "names, a config.json by what its model type reads, any other JSON. Or a whole model: config.json and\n"
+    "the weights that a load takes, each of which has to be there in its shape; and generation_config.json,\n"
+    "preprocessor_config.json and tokenizer_config.json beside them, if there. Other files of a directory\n"
+    "are not read, such as tokenizer.json, or a pytorch_model.bin beside a model.safetensors: name them to\n"
+    "have them checked.\n"
     "Exit code 0 if it is sound; 1, and one line on stderr, if not, or if the command line is wrong.\n"
     "\n"
     "  hfm check examples/models/digits-vit/model.safetensors\n"
@@ -158,7 +175,10 @@ static int run_command(const command *c, int argc, char **argv) {
   args.mask_id = -1;
   args.ids.items = (const char **)malloc(room);
   args.images.items = (const char **)malloc(room);
-  status = args.ids.items && args.images.items ? parse_arguments(argc, argv, c->name, c->bit, &args) : out_of_memory();
+  args.bad_words.items = (const char **)malloc(room);
+  status = args.ids.items && args.images.items && args.bad_words.items
+               ? parse_arguments(argc, argv, c->name, c->bit, &args)
+               : out_of_memory();
   if (!status && c->operand && !args.path) {
     status = say_error(EXIT_USAGE, "hfm %s needs a %s: see 'hfm help %s'", c->name, c->operand, c->name);
   }
@@ -167,6 +187,7 @@ static int run_command(const command *c, int argc, char **argv) {
   if (status == EXIT_USAGE) status = c->usage_error;
   free(args.ids.items);
   free(args.images.items);
+  free(args.bad_words.items);
   return status;
 }
 

@@ -122,16 +122,20 @@ HFM__PRIVATE hfm_result hfm__config_text(const hfm__context *ctx, const char *fo
 }
 
 /* generation_config.json, if there is one. As in Transformers, a broken one does not stop a load: it is logged. */
-HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *folder, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *dir, const char *subfolder,
+                                                    hfm_error *error) {
   const hfm__context *ctx = &config->ctx;
+  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : ""), *path, *text;
   hfm_error reason;
-  char *path, *text;
   size_t size;
-  hfm_result result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
+  hfm_result result;
+  if (!folder) return hfm__fail_memory(error, "a directory name", 0);
+  result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
   if (result == HFM_OK)
     result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   hfm__free_text(&ctx->mem, path);
+  hfm__free_text(&ctx->mem, folder);
   if (result == HFM_ERROR_MEMORY) {
     if (error) *error = reason;
     return result;
@@ -151,7 +155,7 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
   if (!folder) return hfm__fail_memory(error, "a directory name", 0);
   result = hfm__config_text(ctx, folder, "config.json", &path, &text, &size, error);
   if (result == HFM_OK) result = hfm__config_create(ctx, path, text, size, config, error);
-  if (result == HFM_OK) result = hfm__config_load_generation(*config, folder, error);
+  if (result == HFM_OK) result = hfm__config_load_generation(*config, dir, subfolder, error);
   if (result != HFM_OK) {
     hfm_config_free(*config);
     *config = NULL;

@@ -46,6 +46,7 @@ typedef struct hfm__decoder_mlp {
   hfm__par experts_gate_up, experts_down;
   int64_t choices;
   int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -95,6 +96,10 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
+                          "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
+                          self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);

@@ -9,36 +9,36 @@ typedef struct hfm__mixtral_traits {
   int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
 } hfm__mixtral_traits;
 
+/* Marks the layers of the list mlp_only_layers. */
+HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int wrong = kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY;
+  for (uint32_t node = wrong ? 0 : hfm__json_first(list.doc, list.node); node && !wrong;
+       node = hfm__json_following(list.doc, node)) {
+    int64_t layer;
+    wrong = !hfm__json_int(list.doc, node, &layer);
+    if (!wrong && layer >= 0 && layer < self->num_hidden_layers) self->layers[layer].mlp.only = 1;
+  }
+  if (wrong && hfm__ok(b))
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+}
+
 HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self || !traits->qwen) return self;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  hfm__qwen3_moe_mark(b, self);
   return self;
 }
 
-/* Is layer i in the list mlp_only_layers? */
-HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
-  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
-  const int32_t kind = hfm__json_kind(list.doc, list.node);
-  int64_t layer;
-  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
-    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
-       node = hfm__json_following(list.doc, node)) {
-    if (!hfm__json_int(list.doc, node, &layer))
-      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-    else if (layer == i) return 1;
-  }
-  return 0;
-}
-
-HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
   int64_t experts = 1;
   if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
-  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+  return !self->layers[i].mlp.only && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
 }
 
 HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
@@ -81,7 +81,7 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
     layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
-  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+  if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
   layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
   layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);

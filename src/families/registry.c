@@ -69,6 +69,10 @@ static const hfm__arch hfm__archs[] = {
     {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
     {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
 #endif
+#ifdef HFM__WITH_T5
+    {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
+    {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
+#endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
     {"deit", "DeiT", &hfm__vit_config_class, &hfm__deit_family, &hfm__deit_traits},

@@ -35,6 +35,9 @@
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
+                 of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
+                 half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -66,6 +69,7 @@
   X(padded_positions, 1, 1, 1) \
   X(kept_positions, 1, 1, 1) \
   X(alibi, 1, 1, 1) \
+  X(relative_bias, 1, 1, 1) \
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
@@ -133,7 +137,7 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
-  int32_t causal;                    /* attention */
+  int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
@@ -143,7 +147,7 @@ typedef struct hfm__attrs {
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
-  int64_t window;                    /* attention: 0 is unlimited */
+  int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
@@ -174,7 +178,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
-  int32_t index;
+  int32_t index, count; /* of so many; 0: it is alone. Each takes the next chunk that none has taken */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */

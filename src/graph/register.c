@@ -112,8 +112,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }
@@ -181,9 +183,14 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names, where the configuration says tie_word_embeddings: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. */
+HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
+  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+}
+
+/* The same where the configuration says tie_word_embeddings. */
 HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b) && hfm__flag(b, "tie_word_embeddings")) b->tree->parameters[name.id].tied_to = source.id;
+  if (hfm__flag(b, "tie_word_embeddings")) hfm__tie(b, name, source);
 }
 
 /* ---- Modules that compute ---- */

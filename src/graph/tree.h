@@ -75,6 +75,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
 

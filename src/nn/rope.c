@@ -14,13 +14,16 @@ typedef struct hfm__rope_source {
 
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
-  const float *frequency;      /* [dimension / 2] */
+  const float *frequency;      /* [hfm__rope_half] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
   float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
+
+/* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
+HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
@@ -111,7 +114,7 @@ HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__rope_factor(b, (double)max_positions / original);
   const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
@@ -140,7 +143,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
@@ -247,7 +250,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
-  if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
+  if (hfm__ok(b) && (2 * hfm__rope_half(rope) > head_dim || rope->dimension < 1 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
                           "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
                           rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
@@ -255,20 +258,20 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
-  frequency = HFM__NEW(b, float, rope->dimension / 2);
+  frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++)
+  for (int64_t i = 0; i < hfm__rope_half(rope); i++)
     frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
   if (hfm__equal(type, "linear")) {
-    for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] /= (float)factor;
+    for (int64_t i = 0; i < hfm__rope_half(rope); i++) frequency[i] /= (float)factor;
   } else if (hfm__equal(type, "dynamic")) {
     rope->dynamic = 1;
     rope->factor = factor;
   } else if (hfm__equal(type, "llama3")) {
-    hfm__rope_llama3(b, frequency, rope->dimension / 2, factor, max_positions);
+    hfm__rope_llama3(b, frequency, hfm__rope_half(rope), factor, max_positions);
   } else if (hfm__equal(type, "yarn")) {
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
@@ -281,7 +284,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   for (size_t i = 0; i < HFM__COUNT(buffers); i++)
     hfm__buffer_add(b,
                     source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
-                    HFM_F32, rope->dimension / 2);
+                    HFM_F32, hfm__rope_half(rope));
 }
 
 /* The same in a module of its own, as most models have it. */
@@ -295,7 +298,7 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
    where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const int on_data = hfm__given(b, HFM__IN_position_ids);
   hfm__val shorter, longer;
   hfm__dim shape;
@@ -316,14 +319,14 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   return hfm__emit(b, HFM__OP_rope_frequencies, &attrs, HFM_F32, 1, &shape, positions, shorter, longer, hfm__no_value);
 }
 
-/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, dimension / 2]. */
+/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, half]. */
 HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   shape[2] = hfm__fixed(b, 2);
-  shape[3] = hfm__fixed(b, rope->dimension / 2);
+  shape[3] = hfm__fixed(b, hfm__rope_half(rope));
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
   return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,

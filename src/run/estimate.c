@@ -22,22 +22,23 @@ HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__
 /* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
 HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
   hfm__program *program = NULL;
+  hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
   request.asked.use_cache = 1;
-  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  request.binding[HFM__SYM_LENGTH] = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
   result = hfm__program_create(model, &request, request.binding, &program, error);
   if (result == HFM_ERROR_ARGUMENT) {
     hfm__clear_error(error);
     return HFM_OK;
   }
   if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK)
-    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
   *bytes = cache.bytes;
   cache.bytes = 0; /* counted, not taken */
   hfm__cache_free(&model->ctx.mem, &cache);

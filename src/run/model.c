@@ -88,6 +88,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
+  b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files &&
@@ -186,6 +187,19 @@ HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
   return request;
 }
 
+/* The usual inputs, and what the model's forward takes besides where it is given these: request->asked.present. */
+HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__request *request, hfm_error *error) {
+  hfm__graph graph;
+  hfm_result result;
+  memset(&graph, 0, sizeof graph);
+  request->asked.present = hfm__usual_inputs(model);
+  result = hfm__trace(model, request, &graph, error);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (graph.inputs[i].value) request->asked.present |= 1u << i;
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* HFM_PACK_EAGER: packs every weight that products read. */
 HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
   const hfm__request request = hfm__usual_request(model);
@@ -238,7 +252,11 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
     return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
                      "models do not run from GGUF yet: load the model that it was converted from, a directory with "
                      "config.json and *.safetensors (hfm_read_contents says what is in this file)");
-  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (options && options->config) {
+    const hfm_result result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+    if (result != HFM_OK || hfm__is_weights_file(path)) return result;
+    return hfm__config_load_generation(model->config, path, options->subfolder, error);
+  }
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
                      "a weights file alone says nothing about its model: set options.config, or give the directory");

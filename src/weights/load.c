@@ -33,6 +33,7 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
 HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  if (model->tree.left_out && strstr(name, model->tree.left_out)) return 1;
   for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {

@@ -20,17 +20,17 @@ static const subject subjects[] = {
     {FIXTURE("qwen2_causal"), HFM_CAUSAL_LM},  {FIXTURE("qwen3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE},
     {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM},
-    {FIXTURE("opt_causal"), HFM_CAUSAL_LM},    {FIXTURE("gpt_neox_causal"), HFM_CAUSAL_LM},
-    {FIXTURE("gpt_neo_base"), HFM_BASE},       {FIXTURE("phi_causal"), HFM_CAUSAL_LM},
-    {FIXTURE("falcon_40b"), HFM_BASE},         {FIXTURE("falcon_rw"), HFM_CAUSAL_LM},
-    {FIXTURE("bloom_causal"), HFM_CAUSAL_LM},
     {FIXTURE("gemma2_causal"), HFM_CAUSAL_LM}, {FIXTURE("gemma3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("smollm3_base"), HFM_BASE},       {FIXTURE("olmo2_causal"), HFM_CAUSAL_LM},
     {FIXTURE("granite_causal"), HFM_CAUSAL_LM},  {FIXTURE("phi3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mixtral_base"), HFM_BASE},       {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mixtral_bf16_sharded"), HFM_CAUSAL_LM},
     {FIXTURE("bert_causal"), HFM_CAUSAL_LM},   {FIXTURE("roberta_causal"), HFM_CAUSAL_LM},
-    {FIXTURE("ministral_base"), HFM_BASE}};
+    {FIXTURE("ministral_base"), HFM_BASE},
+    {FIXTURE("opt_causal"), HFM_CAUSAL_LM},    {FIXTURE("gpt_neox_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("gpt_neo_base"), HFM_BASE},       {FIXTURE("phi_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("falcon_40b"), HFM_BASE},         {FIXTURE("falcon_rw"), HFM_CAUSAL_LM},
+    {FIXTURE("bloom_causal"), HFM_CAUSAL_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t ids[BATCH * LENGTH], mask[BATCH * LENGTH];

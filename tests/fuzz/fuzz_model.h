@@ -41,7 +41,7 @@ static void fuzz_read_texts(const hfm_model *model) {
   for (size_t i = 0; i < hfm_load_report_size(model); i++)
     FUZZ_REQUIRE(hfm_load_report_at(model, i)->key != NULL, "an entry of the load report without a key");
   for (int64_t i = 0; i < HFM__MIN(hfm_num_labels(model), 1000); i++)
-    FUZZ_REQUIRE(hfm_label(model, i) != NULL, "a label is missing");
+    FUZZ_REQUIRE(hfm_label(model, i) != NULL || hfm_num_labels(model) > 1 << 20, "a label is missing");
   FUZZ_REQUIRE(hfm_num_parameters(model, 0, 0) >= 0 && hfm_memory_footprint(model, 1) >= 0, "counts");
 }
 

@@ -89,6 +89,9 @@ QWEN3_MOE = dict(QWEN3, num_experts=7, num_experts_per_tok=3, moe_intermediate_s
                  decoder_sparse_step=1, mlp_only_layers=[1])
 QWEN3_MOE_SMALL = dict(QWEN3_MOE, vocab_size=61, hidden_size=20, num_hidden_layers=1, num_experts=3,
                        num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[])
+T5 = dict(vocab_size=83, d_model=30, d_kv=6, d_ff=44, num_layers=2, num_heads=5, relative_attention_num_buckets=10,
+          relative_attention_max_distance=27, decoder_start_token_id=0)
+T5_SMALL = dict(T5, vocab_size=61, d_model=21, d_kv=7, d_ff=28, num_heads=3, num_layers=1, num_decoder_layers=2)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -303,6 +306,17 @@ model("qwen3_moe_steps", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_hidden_layer
                                               mlp_only_layers=None))
 model("qwen3_moe_dense", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_experts=0))
 
+model("t5_base", "T5Model", T5)
+model("t5_generation", "T5ForConditionalGeneration", T5_SMALL)
+model("t5_gated", "T5ForConditionalGeneration", dict(T5_SMALL, feed_forward_proj="gated-gelu", initializer_factor=0.5,
+                                                     tie_word_embeddings=False), edit="t5_untied_head")
+model("t5_encoder", "T5EncoderModel", dict(T5_SMALL, num_layers=2, feed_forward_proj="gated-silu"))
+model("t5_token", "T5ForTokenClassification", dict(T5_SMALL, **LABELS5, classifier_dropout=0.25))
+model("t5_question", "T5ForQuestionAnswering", T5_SMALL)
+model("mt5_base", "MT5Model", dict(T5_SMALL, relative_attention_num_buckets=9))
+model("mt5_generation", "MT5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
+model("mt5_bf16", "MT5ForConditionalGeneration", T5_SMALL, dtype="bfloat16")
+
 model("vit_base", "ViTModel", VIT)
 model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
 model("vit_image_grey", "ViTForImageClassification", dict(VIT_SMALL, **LABELS1, num_channels=1, qkv_bias=False,
@@ -485,7 +499,7 @@ case("gpt_neox_quarter", "gpt_neox_token", "token-classification", "right7",
 case("gpt_neox_dynamic", "gpt_neox_base", "base", "long33", config={
     "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0, "partial_rotary_factor": 0.5}})
 case("gpt_neox_default_pct", "gpt_neox_causal", "causal-lm", "right7",
-     config={"rope_parameters": DROP, "num_attention_heads": 2, "hidden_act": DROP})
+     config={"rope_parameters": DROP, "num_attention_heads": 1, "hidden_act": DROP})
 cases("gpt_neox_causal", "causal-lm", "right7", "left7")
 cases("gpt_neox_causal_tied", "causal-lm", "right7")
 cases("gpt_neox_sequence", "sequence-classification", "right7", "left7")
@@ -898,6 +912,25 @@ cases("qwen3_moe_token", "token-classification", "right7")
 cases("qwen3_moe_question", "question-answering", "right7")
 cases("qwen3_moe_dense", "base", "right7")
 case("qwen3_moe_causal_as_base", "qwen3_moe_causal", "base", "right7", full=True)
+
+cases("t5_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds")
+cases("t5_generation", "seq2seq-lm", "seq7x5", "seq2x1")
+case("t5_generation_untied", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"tie_word_embeddings": False, "scale_decoder_outputs": DROP})
+case("t5_generation_relu2", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"feed_forward_proj": "relu2", "dense_act_fn": DROP, "is_gated_act": DROP})
+case("t5_generation_derived", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False})
+cases("t5_gated", "seq2seq-lm", "seq7x5")
+cases("t5_encoder", "base", "right7", "left7", auto="AutoModelForTextEncoding")  # the class in architectures
+cases("t5_token", "token-classification", "right7")
+cases("t5_question", "question-answering", "seq7x5")
+case("t5_base_as_generation", "t5_base", "seq2seq-lm", "seq7x5", full=True)
+case("t5_generation_as_base", "t5_generation", "base", "seq7x5", full=True)
+case("t5_generation_as_token", "t5_generation", "token-classification", "right7", full=True)
+cases("mt5_base", "base", "seq7x5")
+cases("mt5_generation", "seq2seq-lm", "seq7x5", "seq_left9x4")
+cases("mt5_bf16", "seq2seq-lm", "seq7x5")
 
 cases("vit_base", "base", "image3", "image1")
 cases("vit_image", "image-classification", "image3", "image1")

@@ -136,6 +136,34 @@ def inputs_embeds7(c, g):
     return {"inputs_embeds": torch.randn(3, 7, c.hidden_size, generator=g), "attention_mask": out["attention_mask"]}
 
 
+def seq2seq(c, g, batch, length, decoder_length, lengths=None, decoder_lengths=None, left=False):
+    out = ids(c, g, batch, length, lengths, left=left)
+    decoder = ids(c, g, batch, decoder_length, decoder_lengths)
+    return dict(out, **{f"decoder_{k}": v for k, v in decoder.items()})
+
+
+def inputs_seq7x5(c, g):  # both sides padded
+    return seq2seq(c, g, 3, 7, 5, [7, 4, 2], [5, 5, 3])
+
+
+def inputs_seq_left9x4(c, g):
+    return seq2seq(c, g, 2, 9, 4, [9, 6], left=True)
+
+
+def inputs_seq_plain(c, g):
+    return seq2seq(c, g, 2, 33, 40)
+
+
+def inputs_seq2x1(c, g):
+    return seq2seq(c, g, 1, 2, 1)
+
+
+def inputs_seq_embeds(c, g):
+    out = seq2seq(c, g, 2, 5, 4)
+    return {"inputs_embeds": torch.randn(2, 5, c.hidden_size, generator=g), "decoder_inputs_embeds":
+            torch.randn(2, 4, c.hidden_size, generator=g), "attention_mask": torch.ones_like(out["input_ids"])}
+
+
 def image(c, g, batch):
     size = c.image_size if isinstance(c.image_size, (list, tuple)) else [c.image_size, c.image_size]
     return {"pixel_values": torch.randn(batch, c.num_channels, *size, generator=g)}
@@ -220,21 +248,14 @@ def edit_gpt2_old_names(tensors):  # as the hub's gpt2 has it: no prefix, and th
         tensors[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
 
 
+def edit_t5_untied_head(tensors):  # as T5 1.1 and FLAN have it
+    tensors["lm_head.weight"] = torch.randn(61, 21, generator=seeded("t5 head")) * 0.3
+
+
 def edit_llama_inv_freq(tensors):
     if "model.norm.weight" in tensors:  # one shard of several
         for layer in range(2):
             tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
-
-
-def edit_gpt_neox_old_names(tensors):  # as Pythia has it: buffers among the weights
-    tensors["gpt_neox.layers.0.attention.bias"] = torch.ones(24, 24, dtype=torch.uint8).tril()[None, None]
-    tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
-    tensors["gpt_neox.layers.0.attention.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
-
-
-def edit_gpt_neo_old_names(tensors):  # the causal mask among the weights
-    tensors["transformer.h.0.attn.attention.bias"] = torch.ones(40, 40, dtype=torch.uint8).tril()[None, None]
-    tensors["transformer.h.0.attn.attention.masked_bias"] = torch.tensor(-1e9)
 
 
 def edit_fused_experts(tensors):  # the module's own names, which save_pretrained doesn't write but does read
@@ -247,6 +268,17 @@ def edit_fused_experts(tensors):  # the module's own names, which save_pretraine
         both = [torch.cat([pop(e, "w1"), pop(e, "w3")]) for e in range(3)]
         tensors[f"{experts}.gate_up_proj"] = torch.stack(both)
         tensors[f"{experts}.down_proj"] = torch.stack([pop(e, "w2") for e in range(3)])
+
+
+def edit_gpt_neox_old_names(tensors):  # as Pythia has it: buffers among the weights
+    tensors["gpt_neox.layers.0.attention.bias"] = torch.ones(24, 24, dtype=torch.uint8).tril()[None, None]
+    tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
+    tensors["gpt_neox.layers.0.attention.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
+
+
+def edit_gpt_neo_old_names(tensors):  # the causal mask among the weights
+    tensors["transformer.h.0.attn.attention.bias"] = torch.ones(40, 40, dtype=torch.uint8).tril()[None, None]
+    tensors["transformer.h.0.attn.attention.masked_bias"] = torch.tensor(-1e9)
 
 
 def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read
@@ -266,10 +298,11 @@ def edit_vit_new_names(tensors):  # the module's own names, which save_pretraine
 AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceClassification",
         "token-classification": "AutoModelForTokenClassification",
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
-        "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
+        "masked-lm": "AutoModelForMaskedLM", "seq2seq-lm": "AutoModelForSeq2SeqLM",
+        "image-classification": "AutoModelForImageClassification"}
 MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "opt", "gpt_neox", "gpt_neo", "phi",
                "falcon", "bloom", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma",
-               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "vit", "deit"]
+               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "mt5", "vit", "deit"]
 DECODERS = ("gpt2", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom", "llama", "mistral", "ministral", "qwen2",
             "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 
@@ -337,7 +370,7 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
         loading_report._style = lambda s, color: loading_report.PALETTE[color] + s + loading_report.PALETTE["reset"]
     torch.manual_seed(seed)
     try:
-        loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
+        loaded, info = getattr(transformers, how.get("auto", AUTO[task])).from_pretrained(
             directory, dtype=dtype, attn_implementation=attention, experts_implementation="eager",
             output_loading_info=True, **kwargs)
     finally:

@@ -42,7 +42,7 @@ static uint64_t hash_of(const hfm_tensor *t) {
   return hash;
 }
 
-static uint64_t run(const strict_case *c, int32_t threads, int32_t packing) {
+static uint64_t run(const strict_case *c, int32_t isa, int32_t threads, int32_t packing) {
   static int64_t ids[3 * 19];
   static float pixels[2 * 3 * 14 * 14];
   const int64_t shape[4] = {2, 3, 14, 14};
@@ -62,6 +62,7 @@ static uint64_t run(const strict_case *c, int32_t threads, int32_t packing) {
   options.attn_implementation = c->attention;
   options.packing = packing;
   options.strict = 1;
+  options.isa = isa;
   so.threads = threads;
   for (i = 0; i < HFM__COUNT(ids); i++) ids[i] = 3 + (int64_t)i * 7 % 50;
   for (i = 0; i < HFM__COUNT(pixels); i++) pixels[i] = (float)((int32_t)i % 29 - 14) * 0.0625f;
@@ -86,10 +87,13 @@ static void test_same_everywhere(void) {
     return;
   }
   for (i = 0; i < HFM__COUNT(cases); i++) {
-    const uint64_t hash = run(&cases[i], 1, HFM_PACK_NEVER);
+    const uint64_t hash = run(&cases[i], HFM_ISA_AUTO, 1, HFM_PACK_NEVER);
+    int32_t isa;
     if (!CHECK(hash == cases[i].hash))
       printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
-    CHECK(run(&cases[i], 3, HFM_PACK_EAGER) == hash);
+    CHECK(run(&cases[i], HFM_ISA_AUTO, 3, HFM_PACK_EAGER) == hash);
+    for (isa = HFM_ISA_SCALAR; isa <= hfm__isa_best(); isa++)
+      if (hfm__kernels_of(isa)) CHECK(run(&cases[i], isa, 1, HFM_PACK_NEVER) == hash);
   }
 }
 

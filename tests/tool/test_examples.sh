@@ -82,4 +82,8 @@ usage pack_file "^pack_file write PACK DIR"
 usage pack_file "^pack_file write PACK DIR" run
 example two_threads "thread 1: the first number is"
 example frame_budget "and is done"
+example generate_in_frames '^24 tokens in [1-9][0-9]* frames$' tests/models/mistral_causal
+check "chat builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/chat" examples/chat.c -pthread -lm
+printf '5 17 9\n33,2\n' | "$work/chat" tests/models/qwen2_causal >"$work/out" 2>&1
+check "chat goes on from its cache" [ "$(grep -c '^[0-9]* ids, [0-9]* of them in the cache$' "$work/out")" -eq 2 ]
 report

@@ -143,7 +143,7 @@ static void test_load_report(void) {
 static void test_bad_models(void) {
   check_error("info build/absent", 1, "absent");
   check_error("info " MODELS "bert_base --task image-classification", 1, "image-classification");
-  check_error("info " MODELS "bert_base --task seq2seq-lm", 1, "(seq2seq-lm), nor has any other in this build");
+  check_error("info " MODELS "bert_base --task ctc", 1, "(ctc), nor has any other in this build");
   check_error("info " MODELS "bert_base --variant fp16", 1, "fp16");
   check_error("print tests", 1, "config.json");
   check_error("forward " MODELS "bert_base --ids \"1 99999 2\"", 1, "99999");

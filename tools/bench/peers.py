@@ -362,19 +362,21 @@ def versions():
 
 
 def processor():
+    """What it calls itself, and its kind as a word."""
     try:
         with open("/proc/cpuinfo") as f:
             fields = dict(line.split(":", 1) for line in f if ":" in line)
         fields = {key.strip(): value.strip() for key, value in fields.items()}
-        return "%s (family %s, model %s)" % (fields["model name"], fields["cpu family"], fields["model"])
+        number = fields["cpu family"], fields["model"]
+        return "%s (family %s, model %s)" % ((fields["model name"],) + number), "%s-%s-%s" % ((fields["vendor_id"],) + number)
     except (OSError, KeyError):
-        return platform.processor()
+        return platform.processor(), platform.machine()
 
 
-def write(isa, text):
-    """Replaces the block of this instruction set in docs/benchmarks.md."""
+def write(kind, text):
+    """Replaces the block of this kind of machine in docs/benchmarks.md."""
     path = os.path.join(ROOT, "docs", "benchmarks.md")
-    begin, end = "<!-- peers:%s:begin -->" % isa, "<!-- peers:%s:end -->" % isa
+    begin, end = "<!-- peers:%s:begin -->" % kind, "<!-- peers:%s:end -->" % kind
     with open(path) as f:
         page = f.read()
     block = "%s\n%s\n%s" % (begin, text, end)
@@ -416,11 +418,13 @@ def main():
                 for name, t in times.items())), flush=True)
     if args.write and results:
         command = "make bench-peers" if not args.words else "tools/bench/peers.py " + " ".join(args.words)
+        name, kind = processor()
         about = ("%s; %s, %d processors, instruction set %s; %s; `%s`, %d rounds in turns. Times are best / median in "
                  "milliseconds; a ratio is our time over the peer's, of the bests and of the medians: below 1 is "
                  "faster."
-                 % (datetime.date.today(), processor(), os.cpu_count() or 1, isa, versions(), command, args.rounds))
-        write(isa, "### %s\n\n%s\n\n%s" % (isa, textwrap.fill(about, 118, break_on_hyphens=False), table(results)))
+                 % (datetime.date.today(), name, os.cpu_count() or 1, isa, versions(), command, args.rounds))
+        write("%s:%s" % (kind, isa), "### %s, %s\n\n%s\n\n%s"
+              % (kind, isa, textwrap.fill(about, 118, break_on_hyphens=False), table(results)))
 
 
 if __name__ == "__main__":
