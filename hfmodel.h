@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "02062c23069965cb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "1e7c108d75ff0b0c" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -25,29 +25,24 @@ DO THIS
       #include "hfmodel.h"
       #include <stdio.h>
 
-      int main(int argc, char **argv) {
-        // "Waar is het?" for examples/models/langid-bert: 1, each byte + 3, 2. Else: ids from your tokenizer
-        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2};
-        hfm_options options = {0};
-        hfm_inputs inputs = {0};
-        hfm_outputs outputs;
-        hfm_model *model = NULL;
-        hfm_session *session = NULL;
+      int main(void) {
+        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2}; // "Waar is het?"
+        const hfm_inputs in = hfm_input_ids(ids, 1, sizeof ids / sizeof ids[0]);
+        hfm_outputs out;
+        hfm_session *session;
         hfm_error error;
-        options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
-        inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);
-        if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
-            hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
-          return puts(error.message), 1;
-        puts(hfm_label(model, hfm_argmax((const float *)outputs.logits.data, hfm_num_labels(model))));
+        if (hfm_load("examples/models/langid-bert", HFM_SEQUENCE_CLASSIFICATION, &session, &error) ||
+            hfm_forward(session, &in, &out, &error)) return puts(error.message), 1;
+        puts(hfm_label(hfm_session_model(session), hfm_argmax((const float *)out.logits.data, out.logits.shape[1])));
         hfm_session_free(session);
-        hfm_model_free(model);
       }
 
-  Compile it with one of
+  It prints "nl", for Dutch. The ids are bytes + 3 between 1 and 2, as that model has them; for another model they come
+  from its tokenizer. hfm_load is hfm_from_pretrained with options.task, AutoModelForSequenceClassification here, and
+  hfm_session_create. Compile it with one of
 
       cc -O2 app.c -lm          gcc or clang; add -pthread where the C library is older than glibc 2.34
-      c++ -O2 app.cpp           C++11 or later; write {} instead of {0}
+      c++ -O2 app.cpp           C++11 or later; where a struct is cleared, write {} instead of {0}
       cl /O2 app.c              MSVC (compiled by clang for MSVC's target in our tests; cl itself is not run there)
 
   No -march and no -ffast-math: the fastest instructions of the machine are chosen when a model is loaded.
@@ -61,8 +56,10 @@ WHAT IT LOADS
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
-  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
-          heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
+          mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
+          qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model
+          type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -119,11 +116,17 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
+  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
+  HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
+  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
-  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
-  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
-                          deit)
+  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
+  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
+                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
+                          mt5, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -134,8 +137,9 @@ MEMORY AND OWNERSHIP
     session keeps its model alive: free them in any order.
   - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
   - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
-  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
-    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - Weights are mapped, in huge pages where the system has them: it loads them as they are touched and may drop them
+    again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
+    options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
@@ -181,7 +185,8 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
+  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
   the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
@@ -531,10 +536,11 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
-                                  stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests and
-                                  replays, not for speed. An error where a build can't promise that ("Numbers") */
+                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
+                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
+                                  default */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
+                                  and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
 /* Reads config.json (and generation_config.json, if any) of a directory or cached repository.
@@ -607,12 +613,18 @@ HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
 /* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* Bytes of weights that are packed and kept by now: all that will be with HFM_PACK_EAGER, 0 with HFM_PACK_NEVER; with
+   HFM_PACK_LAZY they become more as products are repeated. */
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model);
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file). */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
+/* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor);
 
 /* What loading found: output_loading_info=True. */
 enum { HFM_KEY_UNEXPECTED = 1, HFM_KEY_MISSING = 2, HFM_KEY_MISMATCHED = 3 };
@@ -721,7 +733,15 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in
+     the first call only: later ones leave input_ids out, but give its attention_mask again. */
+  hfm_tensor decoder_input_ids;      /* [batch, length] */
+  hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
+  hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
+
+/* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length);
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
    is; copy what must live longer. Fields that the architecture does not have stay zero. */
@@ -737,8 +757,20 @@ typedef struct hfm_outputs {
   size_t hidden_states_count;
   const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
   size_t attentions_count;
-  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  const hfm_named_tensor *items;     /* everything here that is present, by name ("hidden_states.0", ...) */
   size_t items_count;
+  /* Models with an encoder, instead of hidden_states and attentions. */
+  hfm_tensor encoder_last_hidden_state;      /* [batch, length, hidden], where the call has run the encoder */
+  const hfm_tensor *encoder_hidden_states;   /* as hidden_states */
+  size_t encoder_hidden_states_count;
+  const hfm_tensor *encoder_attentions;      /* as attentions */
+  size_t encoder_attentions_count;
+  const hfm_tensor *decoder_hidden_states;
+  size_t decoder_hidden_states_count;
+  const hfm_tensor *decoder_attentions;
+  size_t decoder_attentions_count;
+  const hfm_tensor *cross_attentions;        /* layers tensors [batch, heads, decoder length, encoder length] */
+  size_t cross_attentions_count;
 } hfm_outputs;
 
 typedef struct hfm_session_options {
@@ -754,12 +786,18 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
                                           hfm_error *error);
 /* NULL is fine. */
 HFMODEL_API void hfm_session_free(hfm_session *session);
+/* The short way to a session: hfm_from_pretrained with all options but the task left out, hfm_session_create on it, and
+   hfm_model_free, so that hfm_session_free frees both. *session is the caller's. */
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error);
+/* What the session runs; lives as long as the session. */
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -786,7 +824,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
    past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
    can be continued in many ways. */
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
-/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+/* Bytes that hfm_cache_save writes now: 56 + 24 x states for the header, then batch x length x heads x head size
    elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
 /* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
@@ -3211,6 +3249,12 @@ HFM__PRIVATE void hfm__store(void *data, hfm_dtype dtype, int64_t i, double valu
   const float f = (float)value;
   if (dtype == HFM_F32) ((float *)data)[i] = f;
   else ((uint16_t *)data)[i] = dtype == HFM_F16 ? hfm__f32_to_f16(f) : hfm__f32_to_bf16(f);
+}
+
+/* `value` as that dtype holds it: rounded to 16 bits or, for every other one, to float32. */
+HFM__PRIVATE float hfm__rounded(hfm_dtype dtype, double value) {
+  if (dtype == HFM_F16) return hfm__f16_to_f32(hfm__f32_to_f16((float)value));
+  return dtype == HFM_BF16 ? hfm__bf16_to_f32(hfm__f32_to_bf16((float)value)) : (float)value;
 }
 /* ==== end src/tensor/convert.c ==== */
 
@@ -7751,21 +7795,18 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
-   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
-HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_scaling");
-  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
-  if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
-    const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
-    if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-  }
-  return value;
-}
-
+/* A rope parameter. The model's are in "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else in "rope_parameters". Where each type of layer has its own (`layer_type` is not NULL), they are in
+   that member of "rope_parameters"; what "rope_scaling" says is for full attention, but its "type" is not heard, since
+   each type of layer has a "rope_type" by then. */
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
                                                        const char *key) {
-  hfm__config_value value = hfm__config_rope(config, layer_type);
+  const hfm__config_value scaling = hfm__config_find(config, "rope_scaling");
+  const int scales = layer_type ? hfm__equal(layer_type, "full_attention") && !hfm__equal(key, "type") &&
+                                      hfm__json_member_of(scaling.doc, scaling.node, key) != 0
+                                : hfm__json_first(scaling.doc, scaling.node) != 0;
+  hfm__config_value value = scales ? scaling : hfm__config_find(config, "rope_parameters");
+  if (layer_type && !scales) value.node = hfm__json_member_of(value.doc, value.node, layer_type);
   value.node = hfm__json_member_of(value.doc, value.node, key);
   return value;
 }
@@ -8207,29 +8248,44 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
-     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
+     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
-     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
-                 probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
-                 segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
-                 j > i + T - S - window (and, where not causal, j < i + T - S + window).
+     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64?, bias [B or 1, H or 1,
+                 S or 1, T]? -> context [B, S, H, D], probabilities [B, H, S, T] (only where they are used). A score is
+                 scale * q k^T, with `softcap` > 0 softcap * tanh(that / softcap), plus the bias. Key j is seen by query
+                 i if keep[j] (or if their segments are equal; T = S then), and with `causal` j <= i + T - S, and with
+                 `window` > 0 also j > i + T - S - window (and, where not causal, j < i + T - S + window).
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
+                 largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
+                 by their sum
+     experts     x [..., K] or [..., S, K], chosen i64 [..., S], weights [E, N, K] -> [..., S, N]: each row of x times
+                 the weights of the S experts that were chosen for it; the others' are not touched. `weights` is a table
+                 of addresses: attrs.parts for each expert, each of N / parts rows
+     weighted_sum  x [..., S, N], weights [..., S] -> [..., N]: the sum over S, each row times its weight
      rope_frequencies  positions i64, frequencies [R/2], long frequencies [R/2]? -> frequencies [R/2]: the long ones
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
-     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
+                 id == pad
+     kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
+                 bf16's precision), times attrs.scale
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
+                 of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
+                 half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -8243,13 +8299,19 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
   X(mul, 2, 2, 1) \
-  X(attention, 3, 4, 2) \
+  X(attention, 3, 5, 2) \
   X(rotary, 2, 2, 1) \
   X(conv2d, 2, 3, 1) \
   X(rope_angles, 2, 2, 1) \
+  X(top_k, 1, 1, 2) \
+  X(experts, 3, 3, 1) \
+  X(weighted_sum, 2, 2, 1) \
   X(rope_frequencies, 2, 3, 1) \
   X(iota, 0, 0, 1) \
   X(padded_positions, 1, 1, 1) \
+  X(kept_positions, 1, 1, 1) \
+  X(alibi, 1, 1, 1) \
+  X(relative_bias, 1, 1, 1) \
   X(last_token, 1, 1, 1) \
   X(segments, 1, 1, 1) \
   X(gather_rows, 2, 2, 1) \
@@ -8272,7 +8334,7 @@ enum {
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
-enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
+enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
 /* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
    what is printed in its parentheses). */
@@ -8296,6 +8358,7 @@ enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
   X(relu6, relu6, "ReLU6", "") \
   X(sigmoid, sigmoid, "Sigmoid", "") \
   X(silu, silu, "SiLUActivation", "") \
+  X(sqrtsoftplus, sqrtsoftplus, "SqrtSoftplusActivation", "") \
   X(swish, silu, "SiLU", "") \
   X(tanh, tanh, "Tanh", "")
 
@@ -8306,7 +8369,7 @@ enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 /* Those that kernels compute; "none" gives what it gets. */
 #define HFM__KERNEL_ACTIVATION_LIST(X) \
   X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
-  X(relu6) X(sigmoid) X(silu) X(tanh)
+  X(relu6) X(sigmoid) X(silu) X(sqrtsoftplus) X(tanh)
 
 #define HFM__ACT_ENUM(name) HFM__ACT_##name,
 enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
@@ -8316,15 +8379,21 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
-  int32_t causal;                    /* attention */
+  int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id */
+  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
-  int64_t window;                    /* attention: 0 is unlimited */
+  int32_t first_row;                 /* embedding: the row of id 0 */
+  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  int32_t count, normalized;         /* top_k */
+  int32_t parts;                     /* experts: addresses for each */
+  int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
   float epsilon;                     /* layer_norm, rms_norm */
-  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
+  float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
+  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
+  float softcap;                     /* attention: the bound that scores approach; 0: none */
   double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
 } hfm__attrs;
 
@@ -8393,15 +8462,18 @@ struct hfm__weight;
 
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
-  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element. May fail. */
+  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
+     *data is their table: then none of them is touched yet. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;                 /* mapped, owned: the elements */
-  uint64_t bytes;                   /* of the elements */
+  const void *data;                 /* mapped, owned: the elements; NULL where they lie in pieces that are apart */
+  const void **pieces;              /* of a parameter that has parts: where each piece begins, in order; else NULL */
+  int64_t piece_count;
+  uint64_t bytes; /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
@@ -8410,7 +8482,7 @@ typedef struct hfm__weight {
 
 HFM__PRIVATE hfm_result hfm__acquire_memory(hfm__weight *weight, const void **data, hfm_error *error) {
   (void)error;
-  *data = weight->data;
+  *data = weight->pieces ? (const void *)weight->pieces : weight->data;
   return HFM_OK;
 }
 HFM__PRIVATE void hfm__release_memory(hfm__weight *weight) { (void)weight; }
@@ -8637,7 +8709,9 @@ typedef struct hfm__attention {
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;
   int64_t window;         /* 0: no limit */
-  float scale;
+  float scale, softcap;   /* softcap 0: none */
+  const float *bias;      /* [rows][ldb], of the tile's keys; NULL: none */
+  int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
   const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
@@ -8731,6 +8805,7 @@ typedef struct hfm__kernels {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrtf(a)
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)
@@ -8927,6 +9002,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -8952,6 +9041,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -9726,14 +9816,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -9766,7 +9879,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -9790,7 +9903,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -9929,6 +10042,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -9972,6 +10086,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_max(a, b) hfm__exact_max(a, b)
@@ -10153,6 +10268,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -10178,6 +10307,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -10952,14 +11082,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -10992,7 +11145,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -11016,7 +11169,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -11155,6 +11308,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -11199,6 +11353,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_max(a, b) hfm__exact_max(a, b)
@@ -11380,6 +11535,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -11405,6 +11574,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -12179,14 +12349,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -12219,7 +12412,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -12243,7 +12436,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -12382,6 +12575,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -12427,6 +12621,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_max(a, b) hfm__exact_max(a, b)
@@ -12608,6 +12803,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -12633,6 +12842,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -13407,14 +13617,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -13447,7 +13680,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -13471,7 +13704,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -13610,6 +13843,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -13653,6 +13887,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)
@@ -13829,6 +14064,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -13854,6 +14103,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -14628,14 +14878,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -14668,7 +14941,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -14692,7 +14965,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -14831,6 +15104,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -14873,6 +15147,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm256_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm256_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm256_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm256_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm256_max_ps(a, b)
@@ -15049,6 +15324,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -15074,6 +15363,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -15848,14 +16138,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -15888,7 +16201,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -15912,7 +16225,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -16051,6 +16364,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -16095,6 +16409,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm512_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm512_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
@@ -16284,6 +16599,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -16309,6 +16638,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -17083,14 +17413,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -17123,7 +17476,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -17147,7 +17500,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -17286,6 +17639,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -17330,6 +17684,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) vsubq_f32(a, b)
 #define hfm__v_mul(a, b) vmulq_f32(a, b)
 #define hfm__v_div(a, b) vdivq_f32(a, b)
+#define hfm__v_sqrt(a) vsqrtq_f32(a)
 #define hfm__v_fma(a, b, c) vfmaq_f32(c, a, b)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v4_max(a, b)
@@ -17491,6 +17846,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -17516,6 +17885,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -18290,14 +18660,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -18330,7 +18723,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -18354,7 +18747,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -18493,6 +18886,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -18538,6 +18932,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) wasm_f32x4_sub(a, b)
 #define hfm__v_mul(a, b) wasm_f32x4_mul(a, b)
 #define hfm__v_div(a, b) wasm_f32x4_div(a, b)
+#define hfm__v_sqrt(a) wasm_f32x4_sqrt(a)
 #define hfm__v_fma(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) wasm_f32x4_pmax(b, a)
@@ -18715,6 +19110,20 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -18740,6 +19149,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -19514,14 +19924,37 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -19554,7 +19987,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -19578,7 +20011,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -19717,6 +20150,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -20036,6 +20470,13 @@ HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
   if (!cpu->packing || !weight) return;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
+}
+
+/* Bytes of this weight's panels that are ready. */
+HFM__PRIVATE uint64_t hfm__panels_kept_bytes(const hfm__weight *weight) {
+  struct hfm__panels *panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels ? (uint64_t)(hfm__atomic_load(&panels->ready) * panels->nr * panels->k * hfm__dtype_size(panels->dtype))
+                : 0;
 }
 
 /* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */
@@ -20487,7 +20928,7 @@ HFM__PRIVATE const float *hfm__row(const hfm__operand *x, int64_t r) {
   return (const float *)x->data + hfm__row_offset(x, r);
 }
 
-/* ---- Norms: weight and bias may be 16-bit and are then widened into scratch ---- */
+/* ---- Norms: weight and bias, where they are 16-bit or have an offset, are made ready in scratch ---- */
 
 HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
   return 2 * hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
@@ -20497,10 +20938,12 @@ HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
 HFM__PRIVATE const float *hfm__norm_parameter(const hfm__op_args *a, int32_t index, hfm__worker *worker) {
   const hfm__operand *x = &a->in[index];
   const int64_t n = hfm__width(&a->in[0]);
+  const float offset = a->attrs->offset;
   float *to;
-  if (!x->data || x->dtype == HFM_F32) return (const float *)x->data;
+  if (!x->data || (x->dtype == HFM_F32 && offset == 0)) return (const float *)x->data;
   to = (float *)(void *)(worker->scratch + (uint64_t)(index - 1) * hfm__aligned((uint64_t)n * sizeof(float)));
   hfm__widened(a->cpu, x, 0, n, to);
+  if (offset != 0) a->cpu->kernels->add(to, &offset, 1, to, n);
   return to;
 }
 
@@ -20645,7 +21088,7 @@ HFM__PRIVATE void hfm__embedding_run(const hfm__op_args *a, int64_t chunk, hfm__
   flat.shape[flat.rank] = 1; /* an id for each row: a last dimension of one element */
   flat.stride[flat.rank++] = 1;
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
-    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)];
+    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)] + a->attrs->first_row;
     float *to = (float *)a->out[0].data + r * n;
     if (id >= 0 && id < table->shape[0]) {
       hfm__copy_row(a, table, id * n, 1, to, n);
@@ -20869,12 +21312,23 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
+/* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
+HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
+  const float *at = (const float *)bias->data;
+  if (!at) return NULL;
+  if (bias->shape[0] > 1) at += batch * bias->stride[0];
+  if (bias->shape[1] > 1) at += head * bias->stride[1];
+  if (bias->shape[2] > 1) at += row * bias->stride[2];
+  return at;
+}
+
 /* Some rows of one head, all of one segment. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
+  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
@@ -20890,6 +21344,8 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.causal = a->attrs->causal;
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
+  t.softcap = a->attrs->softcap;
+  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[1];
   t.k_panels = k_panels;
@@ -20912,6 +21368,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
+    t.bias = bias ? bias + t.key0 : NULL;
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
     if (keep->data && (!packed || held[3] != segment))
@@ -20970,6 +21427,287 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
   }
 }
 /* ==== end src/cpu/ops_attention.c ==== */
+/* ==== begin src/cpu/ops_experts.c ==== */
+/* ==== cpu/ops_experts (private): mixture of experts ===============================================================
+   Routing, the products with the chosen experts' weights, and the sum of what they say. A pair is a token and one of
+   its choices. Nothing of an expert that nobody chose is read. */
+
+/* ---- top_k: a chunk is some rows ---- */
+
+HFM__PRIVATE int64_t hfm__top_k_step(const hfm__op_args *a) {
+  return hfm__row_step(hfm__width(&a->in[0]) * (a->attrs->count + 1));
+}
+
+HFM__PRIVATE int64_t hfm__top_k_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__top_k_step(a);
+  return (hfm__rows(&a->in[0]) + step - 1) / step;
+}
+
+/* The probabilities of a row, then a mark for each that is taken. */
+HFM__PRIVATE uint64_t hfm__top_k_scratch(const hfm__op_args *a) {
+  const uint64_t n = (uint64_t)hfm__width(&a->in[0]);
+  return hfm__aligned(n * sizeof(float)) + hfm__aligned(n);
+}
+
+/* Even where everything is NaN the choices are different and exist. */
+HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const int64_t n = hfm__width(&a->in[0]), count = a->attrs->count, step = hfm__top_k_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, hfm__rows(&a->in[0]));
+  float *p = (float *)(void *)worker->scratch;
+  uint8_t *taken = worker->scratch + hfm__aligned((uint64_t)n * sizeof(float));
+  int64_t r, i, j;
+  for (r = chunk * step; r < end; r++) {
+    float *out = (float *)a->out[0].data + r * count, sum = 0;
+    int64_t *chosen = (int64_t *)a->out[1].data + r * count;
+    a->cpu->kernels->softmax(hfm__row(&a->in[0], r), p, n);
+    memset(taken, 0, (size_t)n);
+    for (j = 0; j < count; j++) {
+      int64_t best = -1;
+      for (i = 0; i < n; i++)
+        if (!taken[i] && (best < 0 || p[i] > p[best])) best = i;
+      taken[best] = 1;
+      chosen[j] = best;
+      out[j] = p[best];
+      sum += p[best];
+    }
+    for (j = 0; j < count && a->attrs->normalized; j++) out[j] /= sum;
+  }
+}
+
+/* ---- experts ----
+   The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
+   weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
+   of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
+   weights' rows are read as they lie, as linear does. No packed panels are kept: they would be of all experts, and a
+   token needs few. */
+
+enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
+
+typedef struct hfm__experts_plan {
+  int64_t tokens, slots, pairs, experts, k;
+  int64_t parts, rows;    /* pieces of each expert's weight, and rows in each */
+  int64_t panels;         /* of a piece */
+  int64_t blocks, groups; /* of pairs; of panels (a single token: of rows) */
+  int64_t at_once;        /* panels that are used together */
+  int64_t depth;          /* K in the units of the product */
+  int32_t dtype, in_pairs, one_row;
+} hfm__experts_plan;
+
+HFM__PRIVATE hfm__experts_plan hfm__plan_experts(const hfm__op_args *a) {
+  const hfm__operand *chosen = &a->in[1], *weight = &a->in[2];
+  const int64_t nr = a->cpu->kernels->nr;
+  hfm__experts_plan p;
+  int64_t pieces, hit;
+  memset(&p, 0, sizeof p);
+  p.tokens = hfm__rows(chosen);
+  p.slots = hfm__width(chosen);
+  p.pairs = p.tokens * p.slots;
+  p.experts = weight->shape[0];
+  p.k = weight->shape[2];
+  p.parts = a->attrs->parts;
+  p.rows = weight->shape[1] / p.parts;
+  p.dtype = weight->dtype;
+  p.one_row = p.tokens == 1 && !a->cpu->batch_invariant;
+  p.in_pairs = !p.one_row && hfm__in_pairs(a->cpu, p.dtype, 0, p.k);
+  p.depth = p.in_pairs ? p.k / 2 : p.k;
+  p.panels = (p.rows + nr - 1) / nr;
+  p.at_once = HFM__MAX(1, HFM__MIN(HFM__PANELS_AT_ONCE / HFM__MAX(p.depth * nr, 1), HFM__EXPERT_COLUMNS / nr));
+  p.blocks = (p.pairs + HFM__EXPERT_ROWS - 1) / HFM__EXPERT_ROWS;
+  hit = HFM__MIN(p.pairs, p.experts);
+  pieces = hfm__pieces(2.0 * (double)p.pairs * (double)(p.parts * p.rows * p.k),
+                       hit * p.parts * p.rows * p.k * hfm__dtype_size(p.dtype));
+  if (p.one_row) {
+    const int64_t matrices = HFM__MAX(p.slots * p.parts, 1);
+    p.groups = HFM__MAX(1, HFM__MIN((pieces + matrices - 1) / matrices, p.rows / 4));
+  } else {
+    p.groups = HFM__MAX(1, HFM__MIN(pieces / HFM__MAX(p.blocks, 1), p.parts * p.panels));
+  }
+  if (p.rows == 0) p.groups = 0;
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__experts_chunks(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return p.groups * (p.one_row ? p.slots * p.parts : p.blocks);
+}
+
+/* Where a worker's scratch holds what, from its beginning. */
+typedef struct hfm__experts_room {
+  int64_t *block; /* whose rows are gathered, or -1 */
+  int64_t *order; /* the pairs, sorted by their expert */
+  int64_t *starts;
+  float *rows, *panels, *sums, *out;
+  uint64_t bytes;
+} hfm__experts_room;
+
+HFM__PRIVATE void *hfm__experts_take(uint8_t *base, uint64_t *bytes, uint64_t more) {
+  uint8_t *at = base ? base + *bytes : NULL;
+  *bytes += hfm__aligned(more);
+  return at;
+}
+
+HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const hfm__experts_plan *p, uint8_t *base) {
+  const uint64_t nr = (uint64_t)a->cpu->kernels->nr, rows = (uint64_t)HFM__MIN(p->pairs, (int64_t)HFM__EXPERT_ROWS);
+  const uint64_t columns = (uint64_t)p->at_once * nr, depth = (uint64_t)p->depth;
+  hfm__experts_room s;
+  memset(&s, 0, sizeof s);
+  s.block = (int64_t *)hfm__experts_take(base, &s.bytes, sizeof(int64_t));
+  s.order = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)p->pairs * sizeof(int64_t));
+  s.starts = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)(p->experts + 1) * sizeof(int64_t));
+  s.rows = (float *)hfm__experts_take(base, &s.bytes, rows * depth * sizeof(float));
+  s.panels = (float *)hfm__experts_take(base, &s.bytes, columns * depth * sizeof(float));
+  s.sums = (float *)hfm__experts_take(base, &s.bytes, depth * nr > HFM__PIECE_FLOATS ? rows * nr * sizeof(float) : 0);
+  s.out = (float *)hfm__experts_take(base, &s.bytes, rows * columns * sizeof(float));
+  return s;
+}
+
+HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return p.one_row ? 0 : hfm__experts_layout(a, &p, NULL).bytes;
+}
+
+/* The row of x that a pair multiplies. */
+HFM__PRIVATE const float *hfm__expert_input(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair) {
+  return hfm__row(&a->in[0], a->in[0].rank == a->in[1].rank ? pair / p->slots : pair);
+}
+
+HFM__PRIVATE const uint8_t *hfm__expert_piece(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair,
+                                              int64_t part) {
+  const int64_t expert = ((const int64_t *)a->in[1].data)[pair];
+  HFMODEL_ASSERT(expert >= 0 && expert < p->experts);
+  return ((const uint8_t *const *)a->in[2].data)[expert * p->parts + part];
+}
+
+/* Stable: pairs of one expert stay in order. */
+HFM__PRIVATE void hfm__experts_sort(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s) {
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  int64_t i;
+  memset(s->starts, 0, (size_t)(p->experts + 1) * sizeof *s->starts);
+  for (i = 0; i < p->pairs; i++) s->starts[chosen[i] + 1]++;
+  for (i = 0; i < p->experts; i++) s->starts[i + 1] += s->starts[i];
+  for (i = 0; i < p->pairs; i++) s->order[s->starts[chosen[i]]++] = i;
+}
+
+HFM__PRIVATE void hfm__experts_gather(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                      int64_t first, int64_t count) {
+  int64_t r;
+  for (r = 0; r < count; r++) {
+    const float *x = hfm__expert_input(a, p, s->order[first + r]);
+    if (p->in_pairs) a->cpu->kernels->narrow_bf16(x, s->rows + r * p->depth, p->k);
+    else memcpy(s->rows + r * p->depth, x, (size_t)p->k * sizeof(float));
+  }
+}
+
+/* Some rows of the block, all of one expert, times panels [panel, end) of one of its pieces. */
+HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                       const int64_t *pairs, const float *rows, int64_t count, int64_t part,
+                                       int64_t panel, int64_t end) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t nr = kernels->nr, size = p->k * hfm__dtype_size(p->dtype), n = p->parts * p->rows;
+  const uint8_t *piece = hfm__expert_piece(a, p, pairs[0], part);
+  const int64_t first = panel * nr, last = HFM__MIN(end * nr, p->rows);
+  int64_t i, r;
+  hfm__pack job;
+  hfm__gemm g;
+  job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
+  job.transposed = 0;
+  job.ld = job.k = p->depth;
+  for (i = first; i < last; i += nr) {
+    job.weight = piece + i * size;
+    job.n = HFM__MIN(nr, last - i);
+    job.panel = s->panels + (i - first) * p->depth;
+    kernels->pack(&job);
+  }
+  memset(&g, 0, sizeof g);
+  g.rows = count;
+  g.n = last - first;
+  g.k = g.lda = p->depth;
+  g.a = rows;
+  g.panels = s->panels;
+  g.out = s->out;
+  g.ldo = g.n;
+  g.sums = s->sums;
+  g.next = piece + last * size;
+  g.next_bytes = (HFM__MIN(last + (last - first), p->rows) - last) * size;
+  if (!g.next_bytes) g.next = g.panels;
+  if (p->in_pairs) kernels->gemm_bf16(&g);
+  else kernels->gemm(&g);
+  for (r = 0; r < count; r++)
+    memcpy((float *)a->out[0].data + pairs[r] * n + part * p->rows + first, s->out + r * g.n,
+           (size_t)g.n * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__experts_run_block(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk,
+                                         hfm__worker *worker) {
+  const hfm__experts_room s = hfm__experts_layout(a, p, worker->scratch);
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  const int64_t block = chunk / p->groups, group = chunk % p->groups;
+  const int64_t row0 = block * HFM__EXPERT_ROWS, rows = HFM__MIN(p->pairs - row0, (int64_t)HFM__EXPERT_ROWS);
+  const int64_t end = p->parts * p->panels * (group + 1) / p->groups;
+  int64_t first, last, panel, next;
+  if (worker->tag != a->serial) {
+    worker->tag = a->serial;
+    hfm__experts_sort(a, p, &s);
+    *s.block = -1;
+  }
+  if (*s.block != block) hfm__experts_gather(a, p, &s, row0, rows);
+  *s.block = block;
+  for (first = 0; first < rows; first = last) {
+    const int64_t *pairs = s.order + row0 + first;
+    for (last = first + 1; last < rows && chosen[s.order[row0 + last]] == chosen[pairs[0]];) last++;
+    for (panel = p->parts * p->panels * group / p->groups; panel < end; panel = next) {
+      const int64_t part = panel / p->panels, piece_end = HFM__MIN(end, (part + 1) * p->panels);
+      next = HFM__MIN(panel + p->at_once, piece_end);
+      hfm__experts_product(a, p, &s, pairs, s.rows + first * p->depth, last - first, part, panel - part * p->panels,
+                           next - part * p->panels);
+    }
+  }
+}
+
+/* A single token: each of its choices' pieces is a product of one row, as linear has it. */
+HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk) {
+  const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
+  hfm__op_args linear = *a;
+  hfm__product product;
+  memset(&product, 0, sizeof product);
+  product.n = p->rows;
+  product.k = p->k;
+  product.dtype = p->dtype;
+  product.groups = p->groups;
+  linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
+  linear.in[2].data = linear.in[3].data = NULL;
+  linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
+  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+}
+
+HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  if (p.one_row) hfm__experts_run_token(a, &p, chunk);
+  else hfm__experts_run_block(a, &p, chunk, worker);
+}
+
+/* ---- weighted_sum: in the order of the choices ---- */
+
+HFM__PRIVATE uint64_t hfm__weighted_sum_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__weighted_sum_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t n = hfm__width(&a->in[0]), slots = hfm__width(&a->in[1]);
+  float *term = (float *)(void *)worker->scratch;
+  int64_t r, end, s;
+  for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
+    const float *weights = hfm__row(&a->in[1], r);
+    float *out = (float *)a->out[0].data + r * n;
+    kernels->mul(hfm__row(&a->in[0], r * slots), weights, 1, out, n);
+    for (s = 1; s < slots; s++) {
+      kernels->mul(hfm__row(&a->in[0], r * slots + s), weights + s, 1, term, n);
+      kernels->add(out, term, 0, out, n);
+    }
+  }
+}
+/* ==== end src/cpu/ops_experts.c ==== */
 /* ==== begin src/cpu/ops_index.c ==== */
 /* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
 
@@ -20996,8 +21734,103 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
+  }
+}
+
+HFM__PRIVATE void hfm__kept_positions_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *keep = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < keep->shape[0]; b++) {
+    const uint8_t *row = (const uint8_t *)keep->data + b * keep->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * keep->shape[1], count = 0;
+    for (s = 0; s < keep->shape[1]; s++) to[s] = row[s * keep->stride[1]] ? count++ : a->attrs->pad;
+  }
+}
+
+/* Slopes are powers of 2: of 2^(-8 / n) for the n = 2^k heads below the number there are, then the odd powers of its
+   root. A key's bias grows with its position; softmax only sees the differences. */
+HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
+  int64_t n = 1, k = 0;
+  float base;
+  for (; 2 * n <= heads; n *= 2) k++;
+  if (head >= n) k++;
+  base = (float)hfm__exact_pow(2.0, -hfm__exact_pow(2.0, (double)(3 - k)));
+  return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
+}
+
+HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
+  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
+}
+
+HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
+  const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
+  const int32_t round = a->attrs->rounded_bf16;
+  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  float *to = (float *)a->out[0].data + chunk * keys;
+  int64_t s;
+  (void)worker;
+  for (s = 0; s < keys; s++) {
+    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
+    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+  }
+}
+
+HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
+
+/* ---- relative_bias: a chunk is some queries of one head, after a table of its biases by distance ---- */
+
+/* The bucket of a key `distance` after the query, in float32 as torch computes it. */
+HFM__PRIVATE int64_t hfm__relative_bucket(int64_t distance, int64_t buckets, int32_t causal, int64_t most) {
+  int64_t first = 0, exact, bucket;
+  if (!causal) {
+    buckets /= 2;
+    if (distance > 0) first = buckets;
+  } else if (distance > 0) {
+    distance = 0;
+  }
+  if (distance < 0) distance = -distance;
+  exact = buckets / 2;
+  if (distance < exact) return first + distance;
+  {
+    const float part = (float)hfm__exact_log((double)((float)distance / (float)exact));
+    const float whole = (float)hfm__exact_log((double)most / (double)exact);
+    bucket = exact + (int64_t)(part / whole * (float)(buckets - exact));
+  }
+  return first + HFM__MIN(bucket, buckets - 1);
+}
+
+HFM__PRIVATE int64_t hfm__relative_bias_step(const hfm__op_args *a) { return hfm__row_step(a->out[0].shape[3]); }
+
+HFM__PRIVATE int64_t hfm__relative_bias_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__relative_bias_step(a);
+  return a->out[0].shape[1] * ((a->out[0].shape[2] + step - 1) / step);
+}
+
+HFM__PRIVATE uint64_t hfm__relative_bias_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)(2 * a->attrs->window + 1) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *table = &a->in[0], *out = &a->out[0];
+  const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
+  const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
+  const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  int64_t i, j;
+  for (i = -most; i <= most; i++) {
+    const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
+    hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
+  }
+  for (i = chunk % blocks * step; i < end; i++) {
+    float *row = (float *)out->data + (head * queries + i) * keys;
+    const int64_t query = a->dims[0] + i;
+    for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
   }
 }
 
@@ -21109,9 +21942,11 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
+#define hfm__weighted_sum_chunks hfm__row_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
+#define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -21125,6 +21960,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
+#define hfm__kept_positions_scratch hfm__no_scratch
+#define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -21147,9 +21984,11 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
+#undef hfm__weighted_sum_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
+#undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -21163,6 +22002,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
+#undef hfm__kept_positions_scratch
+#undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
@@ -21210,7 +22051,8 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding, first_row */
+  double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
 enum {
@@ -21231,6 +22073,7 @@ typedef struct hfm__parameter {
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
+  int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
@@ -21238,7 +22081,7 @@ typedef struct hfm__parameter {
 typedef struct hfm__buffer {
   const char *name;
   int32_t module;
-  hfm_dtype dtype;
+  hfm_dtype dtype; /* HFM_DTYPE_AUTO until the load knows the model's */
   int64_t elements;
 } hfm__buffer;
 
@@ -21247,6 +22090,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
 
@@ -21256,6 +22100,12 @@ HFM__PRIVATE void hfm__tree_free(hfm__tree *tree) {
   hfm__free(&mem, tree->parameters, (uint64_t)tree->parameter_capacity * sizeof *tree->parameters);
   hfm__free(&mem, tree->buffers, (uint64_t)tree->buffer_capacity * sizeof *tree->buffers);
   hfm__arena_free(&tree->arena);
+}
+
+/* Gives the model's dtype to the buffers that have no other. */
+HFM__PRIVATE void hfm__tree_settle_buffers(hfm__tree *tree, hfm_dtype dtype) {
+  for (size_t i = 0; i < tree->buffer_count; i++)
+    if (tree->buffers[i].dtype == HFM_DTYPE_AUTO) tree->buffers[i].dtype = dtype;
 }
 
 /* The module after `module` in a walk of the whole tree, parents first; 0 at the end. */
@@ -21285,6 +22135,9 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 }
 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
+
+/* In how many pieces of equal shape files may hold it; 0: as a whole only. */
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
 /* ==== end src/graph/tree.h ==== */
 /* ==== begin src/graph/graph.h ==== */
 /* ==== graph/graph (private): the computation, traced over symbolic dimensions ====================================
@@ -21298,7 +22151,8 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
-  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
+  HFM__SYM_TARGET,        /* positions of the decoder's own input; in models without an encoder the length */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then TARGET */
   HFM__SYM_COUNT
 };
 
@@ -21330,7 +22184,8 @@ typedef struct hfm__requirement {
 
 /* Inputs of a forward, in hfm_inputs' order: X(name). */
 #define HFM__INPUT_LIST(X) \
-  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels)
+  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels) \
+  X(decoder_input_ids) X(decoder_attention_mask) X(decoder_inputs_embeds)
 #define HFM__INPUT_ENUM(name) HFM__IN_##name,
 enum { HFM__INPUT_LIST(HFM__INPUT_ENUM) HFM__IN_COUNT };
 #undef HFM__INPUT_ENUM
@@ -21345,26 +22200,32 @@ static const hfm__input_row hfm__input_rows[] = {
 #undef HFM__INPUT_ROW
 };
 
-/* Single outputs, in hfm_outputs' order, then the two lists. */
+/* Single outputs, in hfm_outputs' order, then those that are lists. */
 #define HFM__OUTPUT_LIST(X) \
-  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
+  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits) \
+  X(encoder_last_hidden_state)
+#define HFM__OUTPUT_LISTS(X) \
+  X(hidden_states) X(attentions) X(encoder_hidden_states) X(encoder_attentions) X(decoder_hidden_states) \
+  X(decoder_attentions) X(cross_attentions)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
 enum {
   HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
-  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
-  HFM__OUT_attentions,
-  HFM__OUT_COUNT
+  HFM__OUT_BEFORE_LISTS = HFM__OUT_SINGLE - 1,
+  HFM__OUTPUT_LISTS(HFM__OUTPUT_ENUM) HFM__OUT_COUNT,
+  HFM__OUT_LISTS = HFM__OUT_COUNT - HFM__OUT_SINGLE
 };
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset; /* in hfm_outputs */
+  size_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
+#undef HFM__OUTPUT_LIST_ROW
 };
 
 enum {
@@ -21412,15 +22273,16 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
-   follows from what the attention that reads it can see. */
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
+   head]. Each call adds its positions after those of the calls before; or those of the encoded text are put there once.
+   How a session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
@@ -21499,6 +22361,24 @@ typedef struct hfm__question {
   int32_t logits_to_keep; /* of the last positions; 0: all */
 } hfm__question;
 
+/* What an encoder, a decoder, or a model that has only one side takes, what its positions are, and what it records. */
+typedef struct hfm__side {
+  int32_t ids, mask, embeds;         /* HFM__IN_... */
+  int32_t length, total;             /* HFM__SYM_...: of its positions; with those cached, where there is a cache */
+  int32_t hidden_states, attentions; /* HFM__OUT_... */
+} hfm__side;
+
+static const hfm__side hfm__only_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
+    HFM__OUT_hidden_states, HFM__OUT_attentions};
+
+static const hfm__side hfm__encoder_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask,        HFM__IN_inputs_embeds, HFM__SYM_LENGTH,
+    HFM__SYM_LENGTH,   HFM__OUT_encoder_hidden_states, HFM__OUT_encoder_attentions};
+static const hfm__side hfm__decoder_side = {
+    HFM__IN_decoder_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds, HFM__SYM_TARGET,
+    HFM__SYM_TOTAL,            HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -21512,9 +22392,11 @@ typedef struct hfm__builder {
   int32_t scope;
   uint64_t parameter_budget, element_budget;
   double initializer_range;
+  const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
+  const hfm__side *side;
   int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
@@ -21560,6 +22442,20 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
+/* What a norm adds to the variance: 0 or more. */
+HFM__PRIVATE double hfm__epsilon(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1e300, &value, b->error);
+  return value;
+}
+
+/* Any finite number. */
+HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, -1e300, 1e300, &value, b->error);
+  return value;
+}
+
 /* Yes or no; null or nothing is no. */
 HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
   int32_t value = 0;
@@ -21580,15 +22476,14 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
-/* The activation of that name: HFM__ACTIVATION_... */
-HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+/* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
+HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
 #define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
 #define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
   static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
   static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
 #undef HFM__ACTIVATION_NAMED
-  const char *name = hfm__string(b, key, NULL);
   for (size_t i = 0; name && i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i;
   if (hfm__ok(b) && !name)
@@ -21596,6 +22491,10 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
   if (hfm__ok(b)) hfm__refuse(b, key, name, advice);
   return HFM__ACTIVATION_gelu;
+}
+
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  return hfm__activation_named(b, key, hfm__string(b, key, NULL));
 }
 
 /* A number of layers, checked against what the files hold before anything is sized by it. */
@@ -21667,14 +22566,19 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
-/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+/* A dropout's probability, which only print(model) shows, where the torch code makes a float of it. */
+HFM__PRIVATE const char *hfm__float_probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__own_text(b, "%g", value);
+}
+
+/* The same where it doesn't: 0 where the configuration has 0, 0.0 where it has 0.0. */
 HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
   const hfm__config_value written = hfm__config_find(b->config, key);
-  double value = 0;
+  const char *text = hfm__float_probability(b, key);
   int64_t whole;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
-                                                          : hfm__own_text(b, "%g", value);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole) : text;
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -21787,6 +22691,15 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+/* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
+   `parts` equal parts of its rows: the family's compositions say under which names. */
+HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
+                                 int32_t parts) {
+  const hfm__par handle = hfm__parameter3(b, name, count, rows, columns, HFM__INIT_NORMAL);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
+  return handle;
+}
+
 /* A buffer of the current scope. */
 HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype dtype, int64_t elements) {
   hfm__tree *tree = b->tree;
@@ -21804,9 +22717,14 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names, where the configuration says tie_word_embeddings: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. */
+HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
+  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+}
+
+/* The same where the configuration says tie_word_embeddings. */
 HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b) && hfm__flag(b, "tie_word_embeddings")) b->tree->parameters[name.id].tied_to = source.id;
+  if (hfm__flag(b, "tie_word_embeddings")) hfm__tie(b, name, source);
 }
 
 /* ---- Modules that compute ---- */
@@ -21827,6 +22745,13 @@ HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const cha
 
 HFM__PRIVATE void hfm__describe(hfm__builder *b, hfm__mod module, const char *repr) {
   if (hfm__ok(b)) b->tree->modules[module.id].repr = repr;
+}
+
+/* A module that is a subclass of the one it was registered as. */
+HFM__PRIVATE hfm__mod hfm__as_class(hfm__builder *b, hfm__mod module, const char *torch_class) {
+  const char *name = hfm__class_name(b, torch_class);
+  if (hfm__ok(b)) b->tree->modules[module.id].torch_class = name;
+  return module;
 }
 
 HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in, int64_t out, int bias) {
@@ -21896,9 +22821,29 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   return module;
 }
 
+/* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
+HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
+                                            int64_t size, int64_t padding_idx, double scale) {
+  const hfm__mod module = hfm__as_class(b, hfm__embedding(b, name, count, size, padding_idx), torch_class);
+  if (!hfm__ok(b)) return module;
+  b->tree->modules[module.id].embed_scale = scale;
+  b->scope = module.id;
+  hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
+  hfm__end(b);
+  return module;
+}
+
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* A LayerNorm with elementwise_affine=False. */
+HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, int64_t size, double epsilon) {
+  const hfm__mod module = hfm__module_add(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM);
+  hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=False, bias=False", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
@@ -21908,6 +22853,16 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* An RMSNorm whose weight is stored as its difference from 1. */
+HFM__PRIVATE hfm__mod hfm__rms_norm_from_one(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
+                                             double epsilon) {
+  const hfm__mod module = hfm__rms_norm(b, name, torch_class, size, epsilon);
+  if (!hfm__ok(b)) return module;
+  b->tree->parameters[b->tree->modules[module.id].weight.id].init = HFM__INIT_ZEROS;
+  b->tree->modules[module.id].attrs.offset = 1;
   return module;
 }
 
@@ -22153,11 +23108,14 @@ HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype
   return value;
 }
 
+/* Positions of this call in the side that is being traced. */
+HFM__PRIVATE hfm__dim hfm__length(hfm__builder *b) { return hfm__symbol(b, b->side->length); }
+
 /* An argument [batch, length] of integers in 0 .. limit - 1; `reason` says what the limit is. */
 HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t limit, const char *reason) {
   const hfm__dim none = {0};
   const hfm__val value =
-      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b), none, none);
   if (hfm__ok(b)) {
     b->graph->inputs[input].limit = limit;
     b->graph->inputs[input].limit_reason = reason;
@@ -22167,21 +23125,20 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? b->side->total : b->side->length);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->asked.use_cache) return hfm__fixed(b, 0);
-  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+  if (!b->asked.use_cache || b->side->total == b->side->length) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__total_length(b), hfm__length(b));
 }
 
-/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
+/* The side's attention mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
-  if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
-                    none);
+  if (!hfm__given(b, b->side->mask)) return hfm__no_value;
+  return hfm__input(b, b->side->mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none, none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -22307,7 +23264,7 @@ HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
   return hfm__copy(b, hfm__stored(b, parameter));
 }
 
-/* A vector that lives as long as the model. */
+/* A vector that lives as long as the graph. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
   hfm__graph *g = b->graph;
   hfm__dim shape;
@@ -22348,21 +23305,44 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[HFM_MAX_RANK];
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
   hfm__val state, out;
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
-  const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
-  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
 }
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
@@ -22390,9 +23370,9 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   window = hfm__state_window(b->graph, window);
   state->values = values;
   state->window = window;
-  b->graph->nodes[v->source].attrs.transposed = values;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
   if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
                                       hfm__fixed(b, window - 1 + HFM__PAGE - 1));
     const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
     b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
@@ -22416,6 +23396,17 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
 }
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
+
+/* x times a number. */
+HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
+  float *constant = hfm__ok(b) ? (float *)hfm__arena_alloc(&b->graph->arena, sizeof *constant) : NULL;
+  if (!constant) {
+    hfm__builder_memory(b);
+    return x;
+  }
+  *constant = (float)factor;
+  return hfm__mul(b, x, hfm__vector(b, constant, 1));
+}
 
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
@@ -22450,7 +23441,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, b->side->hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -22472,13 +23463,17 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
   hfm__dim shape[HFM_MAX_RANK];
+  hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
+  return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
+                             : rows;
 }
 
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
@@ -22525,25 +23520,86 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+/* ---- Mixture of experts ---- */
+
+/* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
+HFM__PRIVATE hfm__val hfm__top_k(hfm__builder *b, hfm__val logits, int64_t count, int32_t normalized,
+                                 hfm__val *chosen) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  hfm__val out;
+  const int32_t rank = hfm__rank_of(b, logits);
+  *chosen = hfm__no_value;
+  if (!hfm__ok(b)) return logits;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.count = (int32_t)count;
+  attrs.normalized = normalized;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, logits, i);
+  shape[rank - 1] = hfm__fixed(b, count);
+  out = hfm__emit(b, HFM__OP_top_k, &attrs, HFM_F32, rank, shape, logits, hfm__no_value, hfm__no_value, hfm__no_value);
+  if (!hfm__ok(b)) return out;
+  *chosen = hfm__value_add(b, HFM__VALUE_NODE, hfm__value_of(b, out)->source, HFM_I64, rank, shape);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].out[1] = chosen->id;
+  return out;
+}
+
+/* x, a row for each token or for each of its choices, times the weights of the chosen experts: [..., choices, rows]. */
+HFM__PRIVATE hfm__val hfm__experts(hfm__builder *b, hfm__val x, hfm__val chosen, hfm__par stack) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  const int32_t rank = hfm__rank_of(b, chosen);
+  if (!hfm__ok(b)) return x;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parts = b->tree->parameters[stack.id].parts;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, chosen, i);
+  shape[rank] = hfm__fixed(b, b->tree->parameters[stack.id].shape[1]);
+  return hfm__emit(b, HFM__OP_experts, &attrs, HFM_F32, rank + 1, shape, x, chosen, hfm__stored(b, stack),
+                   hfm__no_value);
+}
+
+/* x [..., choices, size] and a weight for each choice: [..., size]. */
+HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val weights) {
+  hfm__dim shape[HFM_MAX_RANK];
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
+  for (int32_t i = 0; i < rank - 2; i++) shape[i] = hfm__dim_of(b, x, i);
+  shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
+  return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
+}
+
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
-   for. */
-HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+/* HFM_ATTN_...: asking for attentions runs eager attention. */
+HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
+  return b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+}
+
+/* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
+typedef struct hfm__scores {
+  double scale, softcap;
+  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
+  int64_t window;
+  int32_t causal;
+  int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
+} hfm__scores;
+
+/* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
+HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, const hfm__scores *rule) {
   hfm__dim shape[4], scores[4];
   hfm__attrs attrs;
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
-  attrs.scale = (float)scale;
-  attrs.causal = causal;
-  attrs.window = window;
-  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.scale = (float)rule->scale;
+  attrs.softcap = (float)rule->softcap;
+  attrs.causal = rule->causal;
+  attrs.window = rule->window;
+  attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, window);
-  hfm__state_read(b, v, 1, window);
-  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
+  hfm__state_read(b, k, 0, rule->window);
+  hfm__state_read(b, v, 1, rule->window);
+  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -22552,9 +23608,21 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     scores[2] = shape[1];
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
-    hfm__output(b, HFM__OUT_attentions, probabilities);
+    hfm__output(b, rule->recorded ? rule->recorded : b->side->attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
+}
+
+/* The same with nothing but a scale and what may be seen. */
+HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
+                                  int32_t causal, int64_t window) {
+  hfm__scores rule;
+  memset(&rule, 0, sizeof rule);
+  rule.scale = scale;
+  rule.keep = keep;
+  rule.causal = causal;
+  rule.window = window;
+  return hfm__attend_by(b, q, k, v, &rule);
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
@@ -22568,16 +23636,70 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
+}
+
+/* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
+   keeps; `pad` for the others. */
+HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
+  const hfm__val keep = hfm__input_mask(b);
+  hfm__dim shape[2];
+  hfm__attrs attrs;
+  if (!keep.id) return hfm__iota(b, hfm__total_length(b), hfm__fixed(b, 0));
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  shape[0] = hfm__dim_of(b, keep, 0);
+  shape[1] = hfm__dim_of(b, keep, 1);
+  return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
+}
+
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
+}
+
+/* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
+HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
+                                 int32_t rounded_bf16) {
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = (float)scale;
+  attrs.rounded_bf16 = rounded_bf16;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__fixed(b, 1);
+  shape[3] = hfm__dim_of(b, positions, 1);
+  return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
 
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
@@ -22821,6 +23943,16 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
    "dynamic" and "longrope" depend on how far a call reaches. */
 
+/* Which parameters count. */
+typedef struct hfm__rope_source {
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
+} hfm__rope_source;
+
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
   const float *frequency;      /* [dimension / 2] */
@@ -22839,7 +23971,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -22851,7 +23983,7 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
     char found[HFM__JSON_SHOWN];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__json_found(member.doc, member.node, &t);
@@ -22865,7 +23997,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   double value = 1;
-  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
@@ -22901,7 +24033,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -22950,7 +24082,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
   const int64_t half = rope->dimension / 2;
-  const hfm__config_value list = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -22978,24 +24110,44 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
+  double part = hfm__rope_number(b, key, source->partial);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
+    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
+                                         int64_t dimension) {
+  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
-  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
-    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
+  double base = source->theta;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
+    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
                             "rope parameter %q must be a string", keys[i]);
   }
-  return hfm__config_rope_type(b->config, NULL);
+  return hfm__config_rope_type(b->config, b->rope_layer);
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -23010,27 +24162,36 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
+/* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
+   scope. */
+HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
                                  int64_t max_positions) {
-  const char *type = hfm__rope_type(b);
+  static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
+  const char *type;
+  int proportional, whole;
   float *frequency;
   double factor = 1;
+  b->rope_layer = source->layer_type;
+  type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  proportional = hfm__equal(type, "proportional");
+  whole = proportional || !source->partial_key;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
   if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
@@ -23053,12 +24214,22 @@ HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *t
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (proportional) {
+    hfm__rope_proportional(b, source, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
+  for (size_t i = 0; i < HFM__COUNT(buffers); i++)
+    hfm__buffer_add(b,
+                    source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
+                    HFM_F32, rope->dimension / 2);
+}
+
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
   hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
-  hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
-  hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
   hfm__end(b);
 }
 
@@ -23111,7 +24282,11 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -23127,11 +24302,53 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
 #define HFM__WITH_GPT2
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
+#define HFM__WITH_GEMMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GRANITE)) && !defined(HFMODEL_NO_GRANITE)
+#define HFM__WITH_GRANITE
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI3)) && !defined(HFMODEL_NO_PHI3)
+#define HFM__WITH_PHI3
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
+#define HFM__WITH_MIXTRAL
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
+#define HFM__WITH_T5
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
+#endif
+
+/* Those with families/causal.c's heads. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
 #endif
 /* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
@@ -23149,9 +24366,11 @@ typedef struct hfm__head {
 } hfm__head;
 
 /* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
-   ends): "*" stands for a number. */
+   ends): "*" stands for a number. With `part` the module's is a stack (hfm__stack), and the file's is a piece of it: of
+   the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
+  int32_t part; /* 0: the same tensor */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -23166,21 +24385,22 @@ typedef struct hfm__family {
 /* input_ids or inputs_embeds: one of them, not both. Ids are looked up in `words`. */
 HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int64_t vocab_size, int64_t hidden_size) {
   const hfm__dim none = {0};
-  if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
-    if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
-                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
-    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
-                          "input_ids and inputs_embeds were both given: the model takes exactly one of them");
+  if (hfm__ok(b) && hfm__given(b, b->side->embeds)) {
+    if (!hfm__given(b, b->side->ids))
+      return hfm__input(b, b->side->embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b),
+                        hfm__fixed(b, hidden_size), none);
+    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[b->side->embeds].name, 0,
+                          "%s and %s were both given: the model takes exactly one of them",
+                          hfm__input_rows[b->side->ids].name, hfm__input_rows[b->side->embeds].name);
   }
-  return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
+  return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
 /* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
    the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
-  const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
-  const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
+  const hfm__dim none = {0}, length = hfm__length(b);
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -23200,7 +24420,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+  if (hfm__given(b, b->side->mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
       hfm__flag(b, "use_cache"))
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
@@ -23223,7 +24443,7 @@ HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__
 
 /* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
 HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
-  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  const hfm__dim length = hfm__length(b);
   hfm__dim kept;
   if (!b->asked.logits_to_keep) return x;
   kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
@@ -23244,14 +24464,14 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
 /* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
-  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
+  const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
   if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
                  "1: config.json has no pad_token_id, which a larger batch needs");
-  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
+  if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
@@ -23272,6 +24492,8 @@ typedef struct hfm__bert_config {
   double layer_norm_eps;
   const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
+  int32_t is_decoder;   /* keys and values may be cached */
+  int32_t causal;       /* tokens see only what is before them */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -23304,7 +24526,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   c->type_vocab_size = hfm__size(b, "type_vocab_size");
   c->hidden_act = hfm__activation_key(b, "hidden_act");
-  c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  c->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
@@ -23315,10 +24537,11 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
-    if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
     if (hfm__flag(b, "add_cross_attention"))
-      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
+      hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
   }
+  c->is_decoder = hfm__flag(b, "is_decoder");
+  c->causal = c->is_decoder && hfm__is_causal(b);
 }
 
 /* ---- Embeddings ---- */
@@ -23382,14 +24605,20 @@ HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, c
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert_layer *self, const hfm__bert_config *c,
-                                              hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *model, int64_t index, hfm__val x,
+                                              hfm__val mask) {
+  const hfm__bert_config *c = &model->config;
+  const hfm__bert_layer *self = &model->layer[index];
   const int64_t heads = c->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(c->hidden_size / heads));
   const hfm__val q = hfm__split_heads(b, hfm__call(b, self->query, x), heads);
-  const hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
-  const hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads);
-  hfm__val attention = hfm__attend(b, q, k, v, mask, scale, 0, 0), output;
+  hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
+  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, output;
+  if (c->is_decoder) {
+    k = hfm__cached(b, index, "key", k);
+    v = hfm__cached(b, index, "value", v);
+  }
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -23415,7 +24644,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
   const hfm__val mask = hfm__input_mask(b);
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->config.num_hidden_layers && hfm__ok(b); i++) {
-    x = hfm__bert_layer_forward(b, &self->layer[i], &self->config, x, mask);
+    x = hfm__bert_layer_forward(b, self, i, x, mask);
     hfm__hidden_state(b, x);
   }
   return x;
@@ -23513,7 +24742,7 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
-HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
@@ -23535,9 +24764,10 @@ HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
   hfm__end(b);
   return self;
 }
-HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
+/* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
+HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__val x = hfm__call(b, self->transform_dense, hfm__bert_model_forward(b, self));
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
   x = hfm__call(b, self->transform_LayerNorm, hfm__call(b, self->transform_act_fn, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
@@ -23547,7 +24777,8 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__bert_lm_init, hfm__bert_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
@@ -23614,10 +24845,14 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
                               : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
                                 "0 or more: give position_ids",
                           pad);
+  if (hfm__ok(b) && b->asked.use_cache && hfm__given(b, HFM__IN_inputs_embeds) && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_MISSING, NULL, "position_ids", 0,
+                          "position_ids are needed with inputs_embeds and use_cache: without them Transformers counts "
+                          "from the first position again in every call");
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
-  hfm__require(b, hfm__symbol(b, HFM__SYM_LENGTH), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
+  hfm__require(b, hfm__total_length(b), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
                "max_position_embeddings - pad_token_id - 1");
   return hfm__padded_positions(b, ids, pad);
 }
@@ -23702,7 +24937,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
 }
 
-HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
   hfm__begin(b, "lm_head", "*LMHead");
@@ -23713,16 +24948,16 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
   hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
   hfm__end(b);
 }
-HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
+HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
   if (self)
     hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
                         hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
-HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
+HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__roberta_model_forward(b, &self->bert));
+  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
   x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
 }
@@ -23733,7 +24968,8 @@ static const hfm__head hfm__roberta_heads[] = {
      hfm__roberta_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
@@ -23972,6 +25208,149 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
 static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
+#ifdef HFM__WITH_CAUSAL
+/* ==== begin src/families/causal.c ==== */
+/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+   From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
+   says what its heads are called. */
+
+struct hfm__causal_class;
+
+/* How the description of such a base model begins. */
+typedef struct hfm__causal {
+  const struct hfm__causal_class *family;
+  int64_t vocab_size, pad_token_id;
+  int64_t width; /* of input embeddings and of last_hidden_state */
+  int32_t is_causal;
+  hfm__mod words; /* what lm_head is tied to */
+  hfm__mod head, head_dropout;
+} hfm__causal;
+
+/* The traits of a family's models begin with it. */
+typedef struct hfm__causal_class {
+  hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
+  void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
+  hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
+  const char *token_head; /* what ForTokenClassification calls its classifier */
+  int32_t lm_head_bias;
+} hfm__causal_class;
+
+/* What all configurations have; `width` is the key of the hidden size. */
+HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, const char *width) {
+  self->family = (const hfm__causal_class *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->width = hfm__size(b, width);
+  self->pad_token_id = hfm__padding_id(b);
+  self->is_causal = hfm__is_causal(b);
+}
+
+/* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
+   size]. */
+HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {
+  const hfm__val y = hfm__split_heads(b, x, heads);
+  const hfm__dim size = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, y, -1), hfm__fixed(b, parts));
+  return hfm__slice_from(b, y, -1, hfm__dim_op(b, HFM__DIM_mul, size, hfm__fixed(b, part)), size);
+}
+
+/* Token types share the words' table (GPT-2, GPT Neo). */
+HFM__PRIVATE hfm__val hfm__add_token_types(hfm__builder *b, const hfm__causal *self, hfm__val x) {
+  if (!hfm__given(b, HFM__IN_token_type_ids)) return x;
+  return hfm__add(b, x,
+                  hfm__call(b, self->words,
+                            hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
+  return ((const hfm__causal_class *)b->traits)->configure(b);
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  self->family->init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__causal_base_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (self) self->family->init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_base_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__output(b, HFM__OUT_last_hidden_state, self->family->forward(b, self));
+}
+
+HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->width, self->vocab_size, self->family->lm_head_bias);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->words));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->width, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = self->family->forward(b, self);
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__last_real_token(b, x, self->vocab_size, self->pad_token_id)));
+}
+
+/* The generic head is called "score" and has a bias unless the configuration says no; older ones always have it. */
+HFM__PRIVATE void *hfm__causal_token_init(hfm__builder *b) {
+  const char *key = "token_classification_bias", *name;
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  name = self->family->token_head;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, name, self->width, hfm__labels(b),
+                           !hfm__equal(name, "score") || !hfm__config_find(b->config, key).node || hfm__flag(b, key));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_question_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, self->family->forward(b, self)));
+}
+
+/* Rows of a family's heads; ForCausalLM is LMHeadModel in GPT-2. */
+#define HFM__CAUSAL_BASE_HEAD {HFM_BASE, "Model", hfm__causal_base_init, hfm__causal_base_forward}
+#define HFM__CAUSAL_LM_HEAD(suffix) {HFM_CAUSAL_LM, suffix, hfm__causal_lm_init, hfm__causal_lm_forward}
+#define HFM__CAUSAL_SEQUENCE_HEAD \
+  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__causal_sequence_init, hfm__causal_sequence_forward}
+#define HFM__CAUSAL_TOKEN_HEAD \
+  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__causal_token_init, hfm__causal_token_forward}
+#define HFM__CAUSAL_QUESTION_HEAD \
+  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__causal_question_init, hfm__causal_question_forward}
+
+/* What most of them have. */
+static const hfm__head hfm__causal_heads[] = {
+    HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"), HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+    HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
+/* ==== end src/families/causal.c ==== */
+#endif
 #ifdef HFM__WITH_GPT2
 /* ==== begin src/families/gpt2.c ==== */
 /* ==== families/gpt2 (private): GPT-2 ==============================================================================
@@ -23982,36 +25361,35 @@ typedef struct hfm__gpt2_block {
 } hfm__gpt2_block;
 
 typedef struct hfm__gpt2 {
-  int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
+  hfm__causal base;
+  int64_t n_embd, n_layer, n_head, n_inner, n_positions;
   int32_t activation, scales, scales_by_layer;
   double epsilon;
   const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
-  hfm__mod wte, wpe, drop, ln_f;
+  hfm__mod wpe, drop, ln_f;
   hfm__gpt2_block *h;
-  hfm__mod head, head_dropout;
 } hfm__gpt2;
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   hfm__gpt2 *self = HFM__NEW(b, hfm__gpt2, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->n_embd = hfm__size(b, "n_embd");
+  hfm__causal_configure(b, &self->base, "n_embd");
+  self->n_embd = self->base.width;
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
-  self->epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->epsilon = hfm__epsilon(b, "layer_norm_epsilon");
   self->attn_pdrop = hfm__probability(b, "attn_pdrop");
   self->embd_pdrop = hfm__probability(b, "embd_pdrop");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
   hfm__divides(b, "n_head", self->n_head, "n_embd", self->n_embd);
   if (hfm__flag(b, "add_cross_attention"))
     hfm__refuse(b, "add_cross_attention", "true", "only decoders without an encoder are");
-  return self;
+  return &self->base;
 }
 
 /* GPT-2 initialises the projections into the residual stream with a smaller deviation. */
@@ -24038,8 +25416,9 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
   hfm__gpt2_scale_init(b, block->mlp_c_proj, self->n_layer);
 }
 
-HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+HFM__PRIVATE void hfm__gpt2_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt2 *self = (hfm__gpt2 *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, self->n_embd, HFM__NO_PADDING);
   self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
@@ -24066,17 +25445,15 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
-  const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
+HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt2 *self = (const hfm__gpt2 *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
-  if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x,
-                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions))), y;
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -24090,77 +25467,12 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   return y;
 }
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__gpt2_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
+static const hfm__head hfm__gpt2_heads[] = {HFM__CAUSAL_BASE_HEAD,  HFM__CAUSAL_LM_HEAD("LMHeadModel"),
+                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                            HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
 
-HFM__PRIVATE void *hfm__gpt2_base_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (self) hfm__gpt2_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__gpt2_model_forward(b, (const hfm__gpt2 *)model));
-}
-
-HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->n_embd, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->wte));
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->n_embd, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__gpt2_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "classifier", self->n_embd, hfm__labels(b), 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->n_embd, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
-}
-
-static const hfm__head hfm__gpt2_heads[] = {
-    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-    {0, NULL, NULL, NULL}};
+static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward, "classifier",
+                                                  0};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -24184,55 +25496,1027 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
-#ifdef HFM__WITH_LLAMA
-/* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
-   After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
+#ifdef HFM__WITH_OPT
+/* ==== begin src/families/opt.c ==== */
+/* ==== families/opt (private): OPT ==================================================================================
+   After models/opt/modeling_opt.py: a decoder with learned positions, counted over the tokens that are not padding;
+   norms before the blocks or (350m) after them. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
-enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
+typedef struct hfm__opt_layer {
+  hfm__mod k_proj, v_proj, q_proj, out_proj; /* self_attn */
+  hfm__mod activation_fn, self_attn_layer_norm, fc1, fc2, final_layer_norm;
+} hfm__opt_layer;
 
-typedef struct hfm__llama_traits {
-  int32_t qkv_bias, o_bias;  /* HFM__BIAS_... */
-  int32_t mlp_bias;          /* 1: by the configuration's mlp_bias */
-  int32_t qk_norm;           /* q_norm and k_norm on every head */
-  int32_t window;            /* HFM__WINDOW_... */
-  const char *question_base; /* what ForQuestionAnswering calls the base model */
-} hfm__llama_traits;
+typedef struct hfm__opt {
+  hfm__causal base; /* width: word_embed_proj_dim */
+  int64_t hidden_size, num_hidden_layers, num_attention_heads, ffn_dim, max_position_embeddings;
+  int32_t activation_function, do_layer_norm_before, enable_bias, layer_norm_elementwise_affine;
+  hfm__mod embed_positions, project_out, project_in, final_layer_norm;
+  hfm__opt_layer *layers;
+} hfm__opt;
 
-static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0,
-                                                    HFM__WINDOW_NONE,    "transformer"};
-static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
-                                                      HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
+enum { HFM__OPT_FIRST_POSITION = 2 }; /* two rows come before that of position 0; padding has position -1 */
 
-typedef struct hfm__llama_layer {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;          /* mlp */
-  hfm__mod input_layernorm, post_attention_layernorm;
+HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
+  hfm__opt *self = HFM__NEW(b, hfm__opt, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->hidden_size = self->base.width;
+  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_dim = hfm__size(b, "ffn_dim");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->do_layer_norm_before = hfm__flag(b, "do_layer_norm_before");
+  self->enable_bias = hfm__flag(b, "enable_bias");
+  self->layer_norm_elementwise_affine = hfm__flag(b, "layer_norm_elementwise_affine");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__opt_norm(hfm__builder *b, const hfm__opt *self, const char *name) {
+  return self->layer_norm_elementwise_affine ? hfm__layer_norm(b, name, self->hidden_size, 1e-5)
+                                             : hfm__layer_norm_plain(b, name, self->hidden_size, 1e-5);
+}
+
+HFM__PRIVATE void hfm__opt_layer_init(hfm__builder *b, const hfm__opt *self, hfm__opt_layer *layer) {
+  const int64_t size = self->hidden_size;
+  hfm__begin(b, "self_attn", "OPTAttention");
+  layer->k_proj = hfm__linear(b, "k_proj", size, size, self->enable_bias);
+  layer->v_proj = hfm__linear(b, "v_proj", size, size, self->enable_bias);
+  layer->q_proj = hfm__linear(b, "q_proj", size, size, self->enable_bias);
+  layer->out_proj = hfm__linear(b, "out_proj", size, size, self->enable_bias);
+  hfm__end(b);
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  layer->self_attn_layer_norm = hfm__opt_norm(b, self, "self_attn_layer_norm");
+  layer->fc1 = hfm__linear(b, "fc1", size, self->ffn_dim, self->enable_bias);
+  layer->fc2 = hfm__linear(b, "fc2", self->ffn_dim, size, self->enable_bias);
+  layer->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE void hfm__opt_init(hfm__builder *b, hfm__causal *base) {
+  hfm__opt *self = (hfm__opt *)base;
+  const int64_t size = self->hidden_size, width = base->width;
+  hfm__begin(b, "decoder", "OPTDecoder");
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, width, base->pad_token_id);
+  self->embed_positions = hfm__as_class(
+      b,
+      hfm__embedding(b, "embed_positions", self->max_position_embeddings + HFM__OPT_FIRST_POSITION, size,
+                     HFM__NO_PADDING),
+      "OPTLearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[self->embed_positions.id].attrs.first_row = HFM__OPT_FIRST_POSITION;
+  if (width != size) {
+    self->project_out = hfm__linear(b, "project_out", size, width, 0);
+    self->project_in = hfm__linear(b, "project_in", width, size, 0);
+  }
+  if (self->do_layer_norm_before && !hfm__flag(b, "_remove_final_layer_norm"))
+    self->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+  self->layers = HFM__NEW(b, hfm__opt_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "OPTDecoderLayer");
+    hfm__opt_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__end(b);
+}
+
+/* position_ids as given, or counted over the tokens that attention_mask keeps, the cached ones included. */
+HFM__PRIVATE hfm__val hfm__opt_positions(hfm__builder *b, const hfm__opt *self) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  if (hfm__given(b, HFM__IN_position_ids) || !hfm__given(b, HFM__IN_attention_mask))
+    return hfm__position_ids(b, self->max_position_embeddings, 0);
+  hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_attention_mask,
+               "max_position_embeddings");
+  return hfm__slice_from(b, hfm__positions_by_mask(b, -1), 1, hfm__past_length(b), length);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                         hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+}
+
+HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int32_t before = self->do_layer_norm_before;
+  hfm__val y = before ? hfm__call(b, layer->self_attn_layer_norm, x) : x;
+  x = hfm__add(b, hfm__opt_attention(b, self, index, y, mask), x);
+  if (!before) x = hfm__call(b, layer->self_attn_layer_norm, x);
+  y = before ? hfm__call(b, layer->final_layer_norm, x) : x;
+  y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y));
+  x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+  return before ? x : hfm__call(b, layer->final_layer_norm, x);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__opt *self = (const hfm__opt *)base;
+  const hfm__val mask = hfm__input_mask(b);
+  const hfm__val positions = hfm__call(b, self->embed_positions, hfm__opt_positions(b, self));
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  if (self->project_in.id) x = hfm__call(b, self->project_in, x);
+  x = hfm__add(b, x, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__opt_layer_forward(b, self, i, x, mask);
+  }
+  y = self->final_layer_norm.id ? hfm__call(b, self->final_layer_norm, x) : x;
+  if (self->project_out.id) y = hfm__call(b, self->project_out, y);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                           HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
+                                           {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+
+static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__opt_defaults[] = {
+  {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "2"}, {"do_layer_norm_before", "true"}, {"dropout", "0.1"}, {"enable_bias", "true"},
+  {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
+  {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+/* ==== end src/families/opt.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+/* ==== begin src/families/gpt_neox.c ==== */
+/* ==== families/gpt_neox (private): GPT-NeoX, Pythia ================================================================
+   After models/gpt_neox/modeling_gpt_neox.py: q, k and v of a head lie side by side in one projection; a part of each
+   head is rotated; attention and MLP run beside each other. */
+
+typedef struct hfm__gpt_neox_layer {
+  hfm__mod input_layernorm, post_attention_layernorm, post_attention_dropout, post_mlp_dropout;
+  hfm__mod query_key_value, dense;           /* attention */
+  hfm__mod dense_h_to_4h, dense_4h_to_h, act; /* mlp */
+} hfm__gpt_neox_layer;
+
+typedef struct hfm__gpt_neox {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, intermediate_size, max_position_embeddings;
+  int32_t hidden_act, use_parallel_residual, attention_bias;
+  double layer_norm_eps;
+  const char *hidden_dropout;
+  hfm__mod emb_dropout, final_layer_norm;
+  hfm__gpt_neox_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__gpt_neox;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neox_configure(hfm__builder *b) {
+  hfm__gpt_neox *self = HFM__NEW(b, hfm__gpt_neox, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->use_parallel_residual = hfm__flag(b, "use_parallel_residual");
+  self->attention_bias = hfm__flag(b, "attention_bias");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->hidden_dropout = hfm__probability(b, "hidden_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox *self, hfm__gpt_neox_layer *layer) {
+  const int64_t size = self->base.width;
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_dropout = hfm__dropout(b, "post_attention_dropout", self->hidden_dropout);
+  layer->post_mlp_dropout = hfm__dropout(b, "post_mlp_dropout", self->hidden_dropout);
+  hfm__begin(b, "attention", "*Attention");
+  layer->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, self->attention_bias);
+  layer->dense = hfm__linear(b, "dense", size, size, self->attention_bias);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "*MLP");
+  layer->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, self->intermediate_size, 1);
+  layer->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", self->intermediate_size, size, 1);
+  layer->act = hfm__activation(b, "act", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
+  hfm__gpt_neox *self = (hfm__gpt_neox *)base;
+  base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
+  self->layers = HFM__NEW(b, hfm__gpt_neox_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Layer");
+    hfm__gpt_neox_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", &source, base->width / self->num_attention_heads,
+                 self->max_position_embeddings);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                              hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->base.width / heads));
+  const hfm__val qkv = hfm__call(b, layer->query_key_value, x);
+  const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_layer_forward(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                                  hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const hfm__val attention =
+      hfm__gpt_neox_attention(b, self, index, hfm__call(b, layer->input_layernorm, x), angles, mask);
+  const hfm__val between = hfm__add(b, attention, x);
+  hfm__val y = hfm__call(b, layer->post_attention_layernorm, self->use_parallel_residual ? x : between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  y = hfm__call(b, layer->post_mlp_dropout, hfm__call(b, layer->dense_4h_to_h, y));
+  return hfm__add(b, y, between);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neox *self = (const hfm__gpt_neox *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->emb_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__gpt_neox_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
+                                                      hfm__gpt_neox_forward, "classifier", 0};
+
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0}, {NULL, NULL, 0}};
+static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
+
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
+                                                 hfm__gpt_neox_ignored};
+
+static const hfm__config_pair hfm__gpt_neox_defaults[] = {
+  {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
+  {"vocab_size", "50432"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+/* ==== end src/families/gpt_neox.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEO
+/* ==== begin src/families/gpt_neo.c ==== */
+/* ==== families/gpt_neo (private): GPT Neo ==========================================================================
+   After models/gpt_neo/modeling_gpt_neo.py: GPT-2 with layers that see a window in turn with layers that see all, and
+   scores that are not scaled. */
+
+typedef struct hfm__gpt_neo_block {
+  hfm__mod ln_1, k_proj, v_proj, q_proj, out_proj, resid_dropout, ln_2, c_fc, c_proj, act, mlp_dropout;
   int64_t window; /* 0: none */
-} hfm__llama_layer;
+} hfm__gpt_neo_block;
 
-typedef struct hfm__llama {
-  const hfm__llama_traits *traits;
+typedef struct hfm__gpt_neo {
+  hfm__causal base;
+  int64_t num_layers, num_heads, intermediate_size, max_position_embeddings, window_size;
+  int32_t activation_function;
+  double layer_norm_epsilon;
+  const char *attention_dropout, *embed_dropout, *resid_dropout;
+  hfm__mod wpe, drop, ln_f;
+  hfm__gpt_neo_block *h;
+} hfm__gpt_neo;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
+  hfm__gpt_neo *self = HFM__NEW(b, hfm__gpt_neo, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->intermediate_size = hfm__size_or(b, "intermediate_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->window_size = hfm__size(b, "window_size");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__float_probability(b, "attention_dropout");
+  self->embed_dropout = hfm__float_probability(b, "embed_dropout");
+  self->resid_dropout = hfm__float_probability(b, "resid_dropout");
+  hfm__divides(b, "num_heads", self->num_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+/* Gives the next layer its window by the name of its type. */
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const hfm__json *doc,
+                                          uint32_t node, int64_t *layer) {
+  const char *type = hfm__json_text(doc, node);
+  const int local = type && hfm__equal(type, "local");
+  if (!local && !(type && hfm__equal(type, "global")))
+    hfm__refuse(b, "attention_types", type ? type : "no text", "use global or local");
+  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
+  ++*layer;
+}
+
+/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
+  const int listed = !hfm__is_null(b, "attention_layers");
+  const char *key = listed ? "attention_layers" : "attention_types";
+  const hfm__config_value list = hfm__config_find(b->config, key);
+  int64_t layers = 0;
+  uint32_t item = hfm__json_first(list.doc, list.node);
+  if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
+  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
+    int64_t count = 0;
+    if (listed) {
+      hfm__gpt_neo_layer_type(b, self, list.doc, item, &layers);
+      continue;
+    }
+    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
+      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
+    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
+      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
+        hfm__gpt_neo_layer_type(b, self, list.doc, type, &layers);
+  }
+  if (hfm__ok(b) && layers != self->num_layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "%q is for %s %i layers, but 'num_layers' is %i", key,
+                          layers > self->num_layers ? "more than" : "only",
+                          layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
+  const int64_t size = self->base.width, positions = self->max_position_embeddings;
+  block->ln_1 = hfm__layer_norm(b, "ln_1", size, self->layer_norm_epsilon);
+  hfm__begin(b, "attn", "GPTNeoAttention");
+  hfm__begin(b, "attention", "GPTNeoSelfAttention");
+  hfm__buffer_add(b, "bias", HFM_BOOL, positions * positions); /* its causal mask */
+  (void)hfm__dropout(b, "attn_dropout", self->attention_dropout);
+  block->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_dropout);
+  block->k_proj = hfm__linear(b, "k_proj", size, size, 0);
+  block->v_proj = hfm__linear(b, "v_proj", size, size, 0);
+  block->q_proj = hfm__linear(b, "q_proj", size, size, 0);
+  block->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+  hfm__end(b);
+  block->ln_2 = hfm__layer_norm(b, "ln_2", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "GPTNeoMLP");
+  block->c_fc = hfm__linear(b, "c_fc", size, self->intermediate_size, 1);
+  block->c_proj = hfm__linear(b, "c_proj", self->intermediate_size, size, 1);
+  block->act = hfm__activation(b, "act", self->activation_function);
+  block->mlp_dropout = hfm__dropout(b, "dropout", self->resid_dropout);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt_neo *self = (hfm__gpt_neo *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->max_position_embeddings, base->width, HFM__NO_PADDING);
+  self->drop = hfm__dropout(b, "drop", self->embed_dropout);
+  self->h = HFM__NEW(b, hfm__gpt_neo_block, self->num_layers);
+  hfm__gpt_neo_layer_types(b, self);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "GPTNeoBlock");
+    hfm__gpt_neo_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+/* Always causal: its own mask says so, whatever is_causal is. */
+HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__gpt_neo_block *block = &self->h[index];
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, block->q_proj, x), self->num_heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neo *self = (const hfm__gpt_neo *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  const hfm__val positions = hfm__position_ids(b, self->max_position_embeddings, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions)));
+  if (hfm__given(b, HFM__IN_position_ids)) /* its mask ends where the positions do */
+    hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_position_ids,
+                 "max_position_embeddings");
+  x = hfm__call(b, self->drop, x);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    const hfm__gpt_neo_block *block = &self->h[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__gpt_neo_attention(b, self, i, hfm__call(b, block->ln_1, x), mask), x);
+    y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
+    x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->c_proj, y)), x);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
+                                                     "classifier", 0};
+
+static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__gpt_neo_aliases[] = {
+  {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt_neo_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"attention_dropout", "0.0"},
+  {"attention_types", "[[[\"global\", \"local\"], 12]]"}, {"bos_token_id", "50256"}, {"classifier_dropout", "0.1"},
+  {"embed_dropout", "0.0"}, {"eos_token_id", "50256"}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_heads", "16"}, {"num_layers", "24"},
+  {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
+  {"window_size", "256"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+/* ==== end src/families/gpt_neo.c ==== */
+#endif
+#ifdef HFM__WITH_PHI
+/* ==== begin src/families/phi.c ==== */
+/* ==== families/phi (private): Phi-1, Phi-1.5, Phi-2 ================================================================
+   After models/phi/modeling_phi.py: one norm, then attention and MLP beside each other; a part of each head is
+   rotated; everything has biases. */
+
+typedef struct hfm__phi_layer {
+  hfm__mod q_proj, k_proj, v_proj, dense, q_layernorm, k_layernorm; /* self_attn */
+  hfm__mod activation_fn, fc1, fc2;                                 /* mlp */
+  hfm__mod input_layernorm, resid_dropout;
+} hfm__phi_layer;
+
+typedef struct hfm__phi {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, intermediate_size;
+  int64_t max_position_embeddings;
+  int32_t hidden_act, qk_layernorm;
+  double layer_norm_eps;
+  const char *resid_pdrop;
+  hfm__mod embed_dropout, final_layernorm;
+  hfm__phi_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__phi;
+
+HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
+  hfm__phi *self = HFM__NEW(b, hfm__phi, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->qk_layernorm = hfm__flag(b, "qk_layernorm");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->resid_pdrop = hfm__probability(b, "resid_pdrop");
+  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
+    hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm__phi_layer *layer) {
+  const int64_t size = self->base.width;
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "PhiAttention");
+  layer->q_proj = hfm__linear(b, "q_proj", size, queries, 1);
+  layer->k_proj = hfm__linear(b, "k_proj", size, keys, 1);
+  layer->v_proj = hfm__linear(b, "v_proj", size, keys, 1);
+  layer->dense = hfm__linear(b, "dense", queries, size, 1);
+  if (self->qk_layernorm) {
+    layer->q_layernorm = hfm__layer_norm(b, "q_layernorm", self->head_dim, self->layer_norm_eps);
+    layer->k_layernorm = hfm__layer_norm(b, "k_layernorm", self->head_dim, self->layer_norm_eps);
+  }
+  hfm__end(b);
+  hfm__begin(b, "mlp", "PhiMLP");
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+  layer->fc1 = hfm__linear(b, "fc1", size, self->intermediate_size, 1);
+  layer->fc2 = hfm__linear(b, "fc2", self->intermediate_size, size, 1);
+  hfm__end(b);
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
+}
+
+HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
+  hfm__phi *self = (hfm__phi *)base;
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
+  self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "PhiDecoderLayer");
+    hfm__phi_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
+  self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
+}
+
+/* A projection's heads, normalised where there is a norm. */
+HFM__PRIVATE hfm__val hfm__phi_heads(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
+  return norm.id ? hfm__call(b, norm, y) : y;
+}
+
+HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *self, int64_t index, hfm__val x,
+                                             hfm__val angles, hfm__val mask) {
+  const hfm__phi_layer *layer = &self->layers[index];
+  const int64_t key_heads = self->num_key_value_heads;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  const hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  const hfm__val q = hfm__phi_heads(b, layer->q_proj, layer->q_layernorm, y, self->num_attention_heads);
+  hfm__val k = hfm__phi_heads(b, layer->k_proj, layer->k_layernorm, y, key_heads);
+  hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
+  mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+  return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
+}
+
+HFM__PRIVATE hfm__val hfm__phi_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__phi *self = (const hfm__phi *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->embed_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__phi_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layernorm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                                HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                                {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+
+static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+
+static const hfm__config_pair hfm__phi_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+/* ==== end src/families/phi.c ==== */
+#endif
+#ifdef HFM__WITH_FALCON
+/* ==== begin src/families/falcon.c ==== */
+/* ==== families/falcon (private): Falcon ============================================================================
+   After models/falcon/modeling_falcon.py: one projection for q, k and v, laid out in three ways; rotary embeddings or
+   ALiBi; attention and MLP beside each other, with one norm or two, or after each other. */
+
+typedef struct hfm__falcon_layer {
+  hfm__mod query_key_value, dense;            /* self_attention */
+  hfm__mod dense_h_to_4h, act, dense_4h_to_h; /* mlp */
+  hfm__mod input_layernorm, post_attention_layernorm, ln_attn, ln_mlp;
+} hfm__falcon_layer;
+
+typedef struct hfm__falcon {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_kv_heads, head_dim, ffn_hidden_size, max_position_embeddings;
+  int32_t activation, alibi, new_decoder_architecture, multi_query, parallel_attn, bias, two_norms;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod ln_f;
+  hfm__falcon_layer *h;
+  hfm__rope rotary_emb;
+} hfm__falcon;
+
+/* The combinations that have no forward in Transformers either. */
+HFM__PRIVATE void hfm__falcon_check(hfm__builder *b, const hfm__falcon *self, int64_t norms, int64_t kv_heads) {
+  if (self->new_decoder_architecture && !self->parallel_attn)
+    hfm__refuse(b, "parallel_attn", "false", "with new_decoder_architecture it must be true");
+  if (self->new_decoder_architecture ? norms < 1 || norms > 2 : self->parallel_attn && norms == 2)
+    hfm__refuse(b, "num_ln_in_parallel_attn", hfm__own_text(b, "%i", norms),
+                "use 1 or 2 with new_decoder_architecture, and not 2 without it");
+  if (!self->new_decoder_architecture && !self->multi_query && kv_heads != self->num_attention_heads)
+    hfm__refuse(b, "num_kv_heads", hfm__own_text(b, "%i", kv_heads),
+                "without multi_query and new_decoder_architecture every head has its own");
+}
+
+HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
+  hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
+  int64_t norms, kv_heads;
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation = hfm__activation_key(b, "activation");
+  self->alibi = hfm__flag(b, "alibi");
+  self->new_decoder_architecture = hfm__flag(b, "new_decoder_architecture");
+  self->multi_query = hfm__flag(b, "multi_query");
+  self->parallel_attn = hfm__flag(b, "parallel_attn");
+  self->bias = hfm__flag(b, "bias");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
+  norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
+  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  hfm__falcon_check(b, self, norms, kv_heads);
+  self->two_norms = self->new_decoder_architecture && norms == 2;
+  self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
+  hfm__divides(b, "num_kv_heads", self->num_kv_heads, "num_attention_heads", self->num_attention_heads);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_linear(hfm__builder *b, const hfm__falcon *self, const char *name, int64_t in,
+                                         int64_t out) {
+  return hfm__as_class(b, hfm__linear(b, name, in, out, self->bias), "FalconLinear");
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_norm(hfm__builder *b, const hfm__falcon *self, const char *name) {
+  return hfm__layer_norm(b, name, self->base.width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *self, hfm__falcon_layer *layer) {
+  const int64_t size = self->base.width;
+  hfm__begin(b, "self_attention", "FalconAttention");
+  layer->query_key_value =
+      hfm__falcon_linear(b, self, "query_key_value", size, size + 2 * self->num_kv_heads * self->head_dim);
+  layer->dense = hfm__falcon_linear(b, self, "dense", size, size);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "FalconMLP");
+  layer->dense_h_to_4h = hfm__falcon_linear(b, self, "dense_h_to_4h", size, self->ffn_hidden_size);
+  layer->act = hfm__activation(b, "act", self->activation);
+  layer->dense_4h_to_h = hfm__falcon_linear(b, self, "dense_4h_to_h", self->ffn_hidden_size, size);
+  hfm__end(b);
+  if (!self->parallel_attn) layer->post_attention_layernorm = hfm__falcon_norm(b, self, "post_attention_layernorm");
+  if (self->two_norms) {
+    layer->ln_attn = hfm__falcon_norm(b, self, "ln_attn");
+    layer->ln_mlp = hfm__falcon_norm(b, self, "ln_mlp");
+  } else {
+    layer->input_layernorm = hfm__falcon_norm(b, self, "input_layernorm");
+  }
+}
+
+HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
+  hfm__falcon *self = (hfm__falcon *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "FalconDecoderLayer");
+    hfm__falcon_layer_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__falcon_norm(b, self, "ln_f");
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
+}
+
+/* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that
+   share it; without sharing each head has its three parts. */
+HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hfm__val qkv, hfm__val part[3]) {
+  const int64_t heads = self->num_attention_heads, kv = self->num_kv_heads, queries = heads / kv;
+  const hfm__val groups = hfm__split_heads(b, qkv, kv);
+  for (int32_t i = 0; i < 3; i++) {
+    const int64_t first = i ? queries + i - 1 : 0, count = i ? 1 : queries;
+    const hfm__val x = hfm__slice(b, groups, -1, first * self->head_dim, hfm__fixed(b, count * self->head_dim));
+    hfm__dim shape[4];
+    for (int32_t d = 0; d < 2; d++) shape[d] = hfm__dim_of(b, x, d);
+    shape[2] = hfm__fixed(b, heads);
+    shape[3] = hfm__fixed(b, self->head_dim);
+    part[i] = count == 1 ? x : hfm__reshape(b, x, 4, shape);
+  }
+}
+
+/* ALiBi is added before the scores are scaled. Transformers' eager attention adds it a second time, with the mask. */
+HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                            hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val part[3];
+  hfm__falcon_split(b, self, hfm__call(b, layer->query_key_value, x), part);
+  if (!self->alibi) {
+    part[0] = hfm__rotary(b, part[0], angles);
+    part[1] = hfm__rotary(b, part[1], angles);
+  }
+  part[1] = hfm__cached(b, index, "key", part[1]);
+  part[2] = hfm__cached(b, index, "value", part[2]);
+  return hfm__call(b, layer->dense, hfm__attend_by(b, part[0], part[1], part[2], scores));
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                                hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val y = hfm__call(b, self->two_norms ? layer->ln_attn : layer->input_layernorm, x);
+  const hfm__val between = hfm__add(b, hfm__falcon_attention(b, self, index, y, angles, scores), x);
+  if (self->two_norms) y = hfm__call(b, layer->ln_mlp, x);
+  if (!self->parallel_attn) y = hfm__call(b, layer->post_attention_layernorm, between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
+}
+
+/* Positions are taken, and count for nothing, where ALiBi has its own. */
+HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__falcon *self = (const hfm__falcon *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
+  hfm__scores scores;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)self->head_dim);
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  if (self->alibi) scores.bias = hfm__falcon_bias(b, self);
+  else angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__falcon_layer_forward(b, self, i, x, angles, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
+                                                    "classifier", 0};
+
+static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__falcon_defaults[] = {
+  {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
+  {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
+  {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
+  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "65024"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+/* ==== end src/families/falcon.c ==== */
+#endif
+#ifdef HFM__WITH_BLOOM
+/* ==== begin src/families/bloom.c ==== */
+/* ==== families/bloom (private): BLOOM ==============================================================================
+   After models/bloom/modeling_bloom.py: no positions but ALiBi; a norm over the embeddings; q, k and v of a head lie
+   side by side in one projection. */
+
+typedef struct hfm__bloom_block {
+  hfm__mod input_layernorm, query_key_value, dense, post_attention_layernorm;
+  hfm__mod dense_h_to_4h, gelu_impl, dense_4h_to_h; /* mlp */
+} hfm__bloom_block;
+
+typedef struct hfm__bloom {
+  hfm__causal base;
+  int64_t n_layer, n_head;
+  int32_t apply_residual_connection_post_layernorm;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod word_embeddings_layernorm, ln_f;
+  hfm__bloom_block *h;
+} hfm__bloom;
+
+HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
+  hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->n_layer = hfm__layer_count(b, "n_layer");
+  self->n_head = hfm__size(b, "n_head");
+  self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "n_head", self->n_head, "hidden_size", self->base.width);
+  if (hfm__flag(b, "slow_but_exact") && hfm__size(b, "pretraining_tp") > 1)
+    hfm__refuse(b, "slow_but_exact", "true", "with pretraining_tp above 1 it leaves out biases; use false");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__bloom_block_init(hfm__builder *b, const hfm__bloom *self, hfm__bloom_block *block) {
+  const int64_t size = self->base.width;
+  block->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "self_attention", "BloomAttention");
+  block->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, 1);
+  block->dense = hfm__linear(b, "dense", size, size, 1);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  block->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "BloomMLP");
+  block->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, 4 * size, 1);
+  block->gelu_impl = hfm__as_class(b, hfm__activation(b, "gelu_impl", HFM__ACTIVATION_gelu_new), "BloomGelu");
+  block->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", 4 * size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bloom_init(hfm__builder *b, hfm__causal *base) {
+  hfm__bloom *self = (hfm__bloom *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->word_embeddings_layernorm =
+      hfm__layer_norm(b, "word_embeddings_layernorm", base->width, self->layer_norm_epsilon);
+  self->h = HFM__NEW(b, hfm__bloom_block, self->n_layer);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "BloomBlock");
+    hfm__bloom_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_attention(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                           const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const hfm__val qkv = hfm__call(b, block->query_key_value, x), q = hfm__head_part(b, qkv, self->n_head, 3, 0);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__head_part(b, qkv, self->n_head, 3, 1));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, self->n_head, 3, 2));
+  return hfm__call(b, block->dense, hfm__attend_by(b, q, k, v, scores));
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_block_forward(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                               const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const int32_t normed = self->apply_residual_connection_post_layernorm;
+  hfm__val y = hfm__call(b, block->input_layernorm, x);
+  x = hfm__add(b, hfm__bloom_attention(b, self, index, y, scores), normed ? y : x);
+  y = hfm__call(b, block->post_attention_layernorm, x);
+  if (normed) x = y;
+  y = hfm__call(b, block->gelu_impl, hfm__call(b, block->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, block->dense_4h_to_h, y), x);
+}
+
+/* Positions are taken, and count for nothing, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__bloom *self = (const hfm__bloom *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  hfm__scores scores;
+  if (hfm__given(b, HFM__IN_position_ids)) (void)hfm__position_ids(b, 0, 0);
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  x = hfm__call(b, self->word_embeddings_layernorm, x);
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__bloom_block_forward(b, self, i, x, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
+                                                   "classifier", 0};
+
+static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__bloom_aliases[] = {
+  {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bloom_defaults[] = {
+  {"apply_residual_connection_post_layernorm", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"},
+  {"eos_token_id", "2"}, {"hidden_dropout", "0.0"}, {"hidden_size", "64"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_head", "8"}, {"n_layer", "2"}, {"pretraining_tp", "1"},
+  {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+/* ==== end src/families/bloom.c ==== */
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+/* ==== begin src/families/decoder.c ==== */
+/* ==== families/decoder (private): what the decoders after Llama share =============================================
+   Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
+   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
+   and what its configuration says. */
+
+enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
+
+/* Which rotary embedding a layer has: the model's; or, where there is one for each type of layer, that of full or of
+   sliding attention; or none. */
+enum { HFM__ROPE_FULL, HFM__ROPE_SLIDING, HFM__ROPE_NONE, HFM__ROPE_KINDS };
+
+struct hfm__decoder;
+
+/* What a layer needs besides its input. */
+typedef struct hfm__decoder_call {
+  hfm__val angles[HFM__ROPE_KINDS], mask;
+} hfm__decoder_call;
+
+/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
+typedef struct hfm__decoder_class {
+  struct hfm__decoder *(*configure)(hfm__builder *b);
+  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                            const hfm__decoder_call *call);
+} hfm__decoder_class;
+
+/* How the traits of every decoder begin. */
+typedef struct hfm__decoder_traits {
+  const hfm__decoder_class *decoder;
+  const char *question_base; /* what ForQuestionAnswering calls the base model */
+  double rope_theta;         /* where the configuration has none */
+} hfm__decoder_traits;
+
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  hfm__mod qkv_proj; /* instead of the first three */
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+  int32_t rope;   /* HFM__ROPE_... */
+} hfm__decoder_attention;
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+  hfm__mod gate_up_proj; /* instead of the first two */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
+  hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
+} hfm__decoder_mlp;
+
+/* Each family has those of the norms that its layer registers. */
+typedef struct hfm__decoder_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+} hfm__decoder_layer;
+
+typedef struct hfm__decoder {
+  const hfm__decoder_traits *traits;
   int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
   int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, qkv_bias, o_bias, mlp_bias, causal;
+  int32_t hidden_act, causal;
   double rms_norm_eps;
+  /* What a family may set: Llama has none of these, but for the first three. */
+  double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class;                       /* "*Model" */
+  hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
+  int32_t qkv_bias, o_bias, mlp_bias;
+  int32_t qk_norm;       /* HFM__QK_NORM_... */
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
+  double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
   hfm__mod embed_tokens, norm, head, head_dropout;
-  hfm__llama_layer *layers;
-  hfm__rope rotary_emb;
-} hfm__llama;
+  hfm__decoder_layer *layers;
+  hfm__rope rotary_emb[HFM__ROPE_NONE];
+} hfm__decoder;
 
-HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
-  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
-  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
-  int32_t bias;
+/* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
+HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activation) {
+  hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
   if (!self) return NULL;
-  self->traits = traits;
+  self->traits = (const hfm__decoder_traits *)b->traits;
   self->vocab_size = hfm__size(b, "vocab_size");
   self->hidden_size = hfm__size(b, "hidden_size");
   self->intermediate_size = hfm__size(b, "intermediate_size");
@@ -24241,172 +26525,288 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
-  self->hidden_act = hfm__activation_key(b, "hidden_act");
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->hidden_act = hfm__activation_key(b, activation);
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
-  bias = hfm__flag(b, "attention_bias");
-  self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
-  self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
-  self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->causal = hfm__is_causal(b);
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
-  return self;
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->model_class = "*Model";
+  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
+  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
+  self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
+  return hfm__ok(b) ? self : NULL;
 }
 
-/* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, int64_t i) {
+/* ---- Attention ---- */
+
+/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  int64_t first = INT32_MAX;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
-    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
-      hfm__is_null(b, "sliding_window"))
-    return 0;
-  if (hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b))
-      b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    return i >= first ? hfm__size(b, "sliding_window") : 0;
-  }
+  if (hfm__is_null(b, "layer_types")) return otherwise;
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)
     b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
-  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention"))
+  if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
     hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  return type && hfm__equal(type, "sliding_attention");
+}
+
+/* A window as attention takes it: with is_causal: false it reaches to both sides, and its end counts. */
+HFM__PRIVATE int64_t hfm__window(hfm__builder *b, int64_t sliding_window) {
+  return hfm__is_causal(b) ? sliding_window : sliding_window + 1;
+}
+
+HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
+  return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
+                             : hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+}
+
+HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
+                                              hfm__decoder_attention *attention) {
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "*Attention");
+  if (self->fused) {
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    hfm__end(b);
+    return;
+  }
+  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  if (self->qk_norm) {
+    const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
+    attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
+    attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
+  }
+  hfm__end(b);
+}
+
+/* `heads` heads of what a fused projection gives, from head `first` on. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_from(hfm__builder *b, const hfm__decoder *self, hfm__val qkv, int64_t first,
+                                              int64_t heads) {
+  const hfm__dim width = hfm__fixed(b, heads * self->head_dim);
+  return hfm__split_heads(b, hfm__slice(b, qkv, -1, first * self->head_dim, width), heads);
+}
+
+/* A projection's heads, with their norm where there is one. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder *self, hfm__mod projection,
+                                            hfm__mod norm, hfm__val x, int64_t heads) {
+  hfm__val y = hfm__call(b, projection, x);
+  if (norm.id && self->qk_norm == HFM__QK_NORM_WIDTH) y = hfm__call(b, norm, y);
+  y = hfm__split_heads(b, y, heads);
+  return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
+}
+
+/* The attention of layer `index`. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
+                                                     hfm__val x, const hfm__decoder_call *call) {
+  const hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
+  const hfm__val angles = call->angles[attention->rope];
+  const hfm__mod no_norm = {0};
+  hfm__scores scores;
+  hfm__val q, k, v;
+  if (self->fused) {
+    const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
+    q = hfm__decoder_heads_from(b, self, qkv, 0, heads);
+    k = hfm__decoder_heads_from(b, self, qkv, heads, key_heads);
+    v = hfm__decoder_heads_from(b, self, qkv, heads + key_heads, key_heads);
+  } else {
+    q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+    k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+    v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  }
+  if (angles.id) {
+    q = hfm__rotary(b, q, angles);
+    k = hfm__rotary(b, k, angles);
+  }
+  k = hfm__cached(b, index, "key", k);
+  v = hfm__cached(b, index, "value", v);
+  memset(&scores, 0, sizeof scores);
+  scores.scale = self->scaling;
+  scores.softcap = self->attn_logit_softcapping;
+  scores.keep = call->mask;
+  scores.causal = self->causal;
+  scores.window = attention->window;
+  return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
+}
+
+/* ---- MLP ---- */
+
+HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  hfm__begin(b, "mlp", "*MLP");
+  if (self->fused) {
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+    hfm__end(b);
+    return;
+  }
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+/* The first half of the last dimension, activated, times the second. */
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up) {
+  const hfm__dim half = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, gate_up, -1), hfm__fixed(b, 2));
+  const hfm__val gate = hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half));
+  return hfm__mul(b, gate, hfm__slice_from(b, gate_up, -1, half, half));
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val gate;
+  if (mlp->gate_up_proj.id)
+    return hfm__call(b, mlp->down_proj, hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x)));
+  gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+  return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
+}
+
+/* ---- Llama's layer ---- */
+
+/* x and what a block makes of it. */
+HFM__PRIVATE hfm__val hfm__decoder_add(hfm__builder *b, const hfm__decoder *self, hfm__val x, hfm__val y) {
+  return hfm__add(b, self->residual_scale != 0 ? hfm__scaled(b, y, self->residual_scale) : y, x);
+}
+
+HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, &layer->mlp, y));
+}
+
+/* ---- The model around the layers ---- */
+
+/* Does a layer have this one? */
+HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) {
+  for (int64_t i = 0; i < self->num_hidden_layers; i++)
+    if (self->layers[i].self_attn.rope == rope) return 1;
   return 0;
 }
 
-HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, const hfm__llama *self, hfm__llama_layer *layer) {
-  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
-  hfm__begin(b, "self_attn", "*Attention");
-  layer->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
-  layer->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
-  if (self->traits->qk_norm) {
-    layer->q_norm = hfm__rms_norm(b, "q_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-    layer->k_norm = hfm__rms_norm(b, "k_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
+/* The model's, or one for each type of layer that there is. */
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE && hfm__ok(b); i++) {
+    const hfm__rope_source *source = &self->rope_sources[i];
+    if (source->layer_type ? hfm__decoder_uses_rope(self, i) : i == HFM__ROPE_FULL)
+      hfm__rope_read(b, &self->rotary_emb[i], source, self->head_dim, self->max_position_embeddings);
   }
   hfm__end(b);
-  hfm__begin(b, "mlp", "*MLP");
-  layer->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
-  layer->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
-  hfm__end(b);
-  layer->input_layernorm = hfm__rms_norm(b, "input_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  layer->post_attention_layernorm =
-      hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
 }
 
-HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
-  self->layers = HFM__NEW(b, hfm__llama_layer, self->num_hidden_layers);
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
+  self->embed_tokens =
+      self->embed_scale != 0
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
+                                  self->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
   hfm__begin_list(b, "layers");
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__begin_item(b, i, "*DecoderLayer");
-    hfm__llama_layer_init(b, self, &self->layers[i]);
-    self->layers[i].window = hfm__llama_window(b, self, i);
-    if (self->layers[i].window && !self->causal) self->layers[i].window++; /* to both sides, and inclusive */
+    self->traits->decoder->layer_init(b, self, i);
     hfm__end(b);
   }
   hfm__end(b);
-  self->norm = hfm__rms_norm(b, "norm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings);
-}
-
-HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x,
-                                          int64_t heads) {
-  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
-  return norm.id ? hfm__call(b, norm, y) : y;
-}
-
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, int64_t index, hfm__val x,
-                                               hfm__val angles, hfm__val mask) {
-  const hfm__llama_layer *layer = &self->layers[index];
-  const double scale = 1.0 / sqrt((double)self->head_dim);
-  const hfm__mod no_norm = {0};
-  hfm__val y = hfm__call(b, layer->input_layernorm, x), gate;
-  const hfm__val q = hfm__llama_heads_of(b, layer->q_proj, layer->q_norm, y, self->num_attention_heads);
-  hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
-  hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
-  v = hfm__cached(b, index, "value", v);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->causal, layer->window);
-  x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
-  y = hfm__call(b, layer->post_attention_layernorm, x);
-  gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
-  y = hfm__mul(b, gate, hfm__call(b, layer->up_proj, y));
-  return hfm__add(b, hfm__call(b, layer->down_proj, y), x);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
-HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
-  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
-  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__decoder_call call;
+  memset(&call, 0, sizeof call);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
+    if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
+  call.mask = hfm__decoder_mask(b, positions);
+  if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
-    x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
+    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
   }
   y = hfm__call(b, self->norm, x);
   hfm__last_hidden_state(b, x, y, 1);
   return y;
 }
 
-HFM__PRIVATE hfm__llama *hfm__llama_with_base(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
+HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
+  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__llama_model_init(b, self);
+  hfm__begin(b, b->base, self->model_class);
+  hfm__decoder_model_init(b, self);
   hfm__end(b);
   return self;
 }
 
-HFM__PRIVATE void *hfm__llama_base_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (self) hfm__llama_model_init(b, self);
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (self) hfm__decoder_model_init(b, self);
   return self;
 }
-HFM__PRIVATE void hfm__llama_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__llama_model_forward(b, (const hfm__llama *)model));
+HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
 }
 
-HFM__PRIVATE void *hfm__llama_causal_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
+HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
   if (!self) return NULL;
   self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
   hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
   return self;
 }
-HFM__PRIVATE void hfm__llama_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__llama_model_forward(b, self))));
+HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const double cap = self->final_logit_softcapping;
+  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
+  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
+  hfm__output(b, HFM__OUT_logits, logits);
 }
 
-HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
+HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
   if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
   return self;
 }
-HFM__PRIVATE void hfm__llama_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
+HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
   const hfm__val last =
-      hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
+      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
 }
 
-HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
+HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
   if (!self) return NULL;
   self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
   self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
@@ -24414,35 +26814,134 @@ HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
                                hfm__flag(b, "token_classification_bias"));
   return self;
 }
-HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
+HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
 }
 
-HFM__PRIVATE void *hfm__llama_question_init(hfm__builder *b) {
-  hfm__llama *self;
-  b->base = ((const hfm__llama_traits *)b->traits)->question_base;
-  self = hfm__llama_with_base(b);
+HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
+  hfm__decoder *self;
+  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
+  self = hfm__decoder_with_base(b);
   if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
   return self;
 }
-HFM__PRIVATE void hfm__llama_question_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__llama_model_forward(b, self)));
+HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
 }
 
-static const hfm__head hfm__llama_heads[] = {
-    {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
+static const hfm__head hfm__decoder_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
+/* ==== end src/families/decoder.c ==== */
+#endif
+#ifdef HFM__WITH_LLAMA
+/* ==== begin src/families/llama.c ==== */
+/* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3, SmolLM3 ==================================
+   After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-/* ---- Configuration classes ---- */
+/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
+   use_sliding_window allows it, without layer_types those from max_window_layers on; those that layer_types names,
+   without it those without rotary embeddings, where use_sliding_window allows it. */
+enum {
+  HFM__WINDOW_NONE,
+  HFM__WINDOW_EVERY_LAYER,
+  HFM__WINDOW_BY_LAYER_TYPE,
+  HFM__WINDOW_OPTIONAL,
+  HFM__WINDOW_WITHOUT_ROPE
+};
+enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
+
+typedef struct hfm__llama_traits {
+  hfm__decoder_traits decoder;
+  int32_t qkv_bias, o_bias; /* HFM__BIAS_... */
+  int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
+  int32_t qk_norm;          /* HFM__QK_NORM_... */
+  int32_t window;           /* HFM__WINDOW_... */
+  int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
+} hfm__llama_traits;
+
+HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
+  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
+  self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
+  self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
+  self->qk_norm = traits->qk_norm;
+  return self;
+}
+
+/* Has layer i rotary embeddings? */
+HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
+  int64_t flag = 1;
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  if (!((const hfm__llama_traits *)b->traits)->no_rope_layers) return 1;
+  if (hfm__is_null(b, "no_rope_layers")) return (i + 1) % hfm__size(b, "no_rope_layer_interval") != 0;
+  hfm__text_format(&t, "no_rope_layers.%i", i);
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, -INT32_MAX, INT32_MAX, &flag, b->error);
+  return flag != 0;
+}
+
+/* How far layer i sees; 0: to the end. */
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
+  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
+  int32_t otherwise = 1;
+  int64_t first = 0;
+  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
+  else if (!given) return 0;
+  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+    if (hfm__ok(b))
+      b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
+    otherwise = i >= first;
+  }
+  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  return hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer_init(b, self, index);
+  self->layers[index].self_attn.window = hfm__llama_window(b, index);
+  if (!hfm__llama_has_rope(b, index)) self->layers[index].self_attn.rope = HFM__ROPE_NONE;
+}
+
+static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
+                                                    hfm__decoder_layer_forward};
+
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
+static const hfm__llama_traits hfm__llama_itself = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
+static const hfm__llama_traits hfm__mistral_traits = {
+    {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+static const hfm__llama_traits hfm__ministral_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
+static const hfm__llama_traits hfm__qwen2_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
+static const hfm__llama_traits hfm__qwen3_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
+static const hfm__llama_traits hfm__smollm3_traits = {
+    {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
+
+/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
@@ -24473,11 +26972,887 @@ static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
+static const hfm__config_pair hfm__smollm3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
+  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};
 /* ==== end src/families/llama.c ==== */
+#endif
+#ifdef HFM__WITH_OLMO2
+/* ==== begin src/families/olmo2.c ==== */
+/* ==== families/olmo2 (private): OLMo 2 ============================================================================
+   After models/olmo2/modeling_olmo2.py: Llama whose layers norm what attention and MLP give, not what they get, and
+   queries and keys over their whole width. */
+
+HFM__PRIVATE hfm__decoder *hfm__olmo2_configure(hfm__builder *b) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = bias;
+  self->qk_norm = HFM__QK_NORM_WIDTH;
+  return self;
+}
+
+HFM__PRIVATE void hfm__olmo2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                               const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__decoder_attention_forward(b, self, index, x, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, x);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__olmo2_class = {hfm__olmo2_configure, hfm__olmo2_layer_init,
+                                                    hfm__olmo2_layer_forward};
+static const hfm__decoder_traits hfm__olmo2_traits = {&hfm__olmo2_class, NULL, 10000.0};
+
+static const hfm__head hfm__olmo2_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__olmo2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "50304"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults};
+/* ==== end src/families/olmo2.c ==== */
+#endif
+#ifdef HFM__WITH_GEMMA
+/* ==== begin src/families/gemma.c ==== */
+/* ==== families/gemma (private): Gemma, Gemma 2, Gemma 3 (text) ====================================================
+   After models/gemma*: Llama with scaled embeddings, and norms whose weights are told from 1. Gemma 2 norms before and
+   after attention and MLP, caps scores and logits, and alternates full and sliding attention; Gemma 3 norms queries and
+   keys instead of capping scores, and each type of its layers has rotary embeddings of its own. */
+
+/* What the three have in common; `activation` is its key. */
+HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activation) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, activation);
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = bias;
+  self->norm_from_one = 1;
+  self->embed_scale = sqrt((double)self->hidden_size);
+  return self;
+}
+
+HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
+  if (hfm__flag(b, "use_bidirectional_attention"))
+    hfm__refuse(b, "use_bidirectional_attention", "true",
+                "for this model type Transformers heeds it with some implementations of attention only");
+}
+
+/* ---- Gemma ---- */
+
+HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
+  if (!self) return NULL;
+  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
+                                                    hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+
+/* ---- Gemma 2 ---- */
+
+/* A bound that values approach, 0 where there is none. */
+HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
+  double cap = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-30, 1e30, &cap, b->error);
+  return cap;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
+  if (!self) return NULL;
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
+  self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  return self;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+/* With norms before and after attention and MLP. */
+HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_layer_init(b, self, index);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__gemma2_norms_init(b, self, index);
+  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  y = hfm__decoder_attention_forward(b, self, index, y, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__call(b, layer->pre_feedforward_layernorm, x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, y);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+
+/* ---- Gemma 3 ---- */
+
+/* attn_logit_softcapping is in its configuration, but not in its forward. */
+HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
+  self->model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
+  return self;
+}
+
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
+HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  hfm__gemma2_norms_init(b, self, index);
+  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
+  attention->rope = HFM__ROPE_SLIDING;
+}
+
+static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+
+/* ---- Heads ---- */
+
+static const hfm__head hfm__gemma_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
+
+static const hfm__head hfm__gemma3_heads[] = {
+    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__gemma_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_act", "\"gelu_pytorch_tanh\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "24576"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "16"},
+  {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
+  {"eos_token_id", "1"}, {"final_logit_softcapping", "30.0"}, {"head_dim", "256"},
+  {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
+  {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
+  {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
+  {"vocab_size", "262208"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
+/* ==== end src/families/gemma.c ==== */
+#endif
+#ifdef HFM__WITH_GRANITE
+/* ==== begin src/families/granite.c ==== */
+/* ==== families/granite (private): Granite =========================================================================
+   After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
+   block adds, and the logits. */
+
+HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->mlp_bias = hfm__flag(b, "mlp_bias");
+  self->input_scale = hfm__real(b, "embedding_multiplier");
+  self->scaling = hfm__real(b, "attention_multiplier");
+  self->residual_scale = hfm__real(b, "residual_multiplier");
+  self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
+  return self;
+}
+
+static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
+                                                      hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+
+static const hfm__head hfm__granite_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__granite_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attention_multiplier", "1.0"}, {"bos_token_id", "1"},
+  {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
+/* ==== end src/families/granite.c ==== */
+#endif
+#ifdef HFM__WITH_PHI3
+/* ==== begin src/families/phi3.c ==== */
+/* ==== families/phi3 (private): Phi-3 and Phi-4-mini ===============================================================
+   After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
+
+HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  const char *type = hfm__rope_type(b);
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->fused = 1;
+  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
+    self->rope_sources[HFM__ROPE_FULL].type = "longrope";
+  else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
+    hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
+  return self;
+}
+
+HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const char *resid_pdrop = hfm__probability(b, "resid_pdrop");
+  hfm__decoder_layer_init(b, self, index);
+  (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
+  (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
+  if (!hfm__is_null(b, "sliding_window"))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
+                                                   hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__phi3_traits = {&hfm__phi3_class, NULL, 10000.0};
+
+static const hfm__head hfm__phi3_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__phi3_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "32000"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
+  {"max_position_embeddings", "4096"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"original_max_position_embeddings", "4096"}, {"pad_token_id", "32000"}, {"resid_pdrop", "0.0"},
+  {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults};
+/* ==== end src/families/phi3.c ==== */
+#endif
+#ifdef HFM__WITH_MIXTRAL
+/* ==== begin src/families/mixtral.c ==== */
+/* ==== families/mixtral (private): Mixtral and Qwen3-MoE ===========================================================
+   After models/mixtral/modeling_mixtral.py and models/qwen3_moe/modeling_qwen3_moe.py: decoders after Llama in whose
+   layers a router chooses among experts, each an MLP, for every token. */
+
+typedef struct hfm__mixtral_traits {
+  hfm__decoder_traits decoder;
+  const char *intermediate_key; /* the size of an expert */
+  int32_t router_first;         /* registered before the experts */
+  int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
+} hfm__mixtral_traits;
+
+/* Marks the layers of the list mlp_only_layers. */
+HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int wrong = kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY;
+  for (uint32_t node = wrong ? 0 : hfm__json_first(list.doc, list.node); node && !wrong;
+       node = hfm__json_following(list.doc, node)) {
+    int64_t layer;
+    wrong = !hfm__json_int(list.doc, node, &layer);
+    if (!wrong && layer >= 0 && layer < self->num_hidden_layers) self->layers[layer].mlp.only = 1;
+  }
+  if (wrong && hfm__ok(b))
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+}
+
+HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self || !traits->qwen) return self;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  hfm__qwen3_moe_mark(b, self);
+  return self;
+}
+
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
+  int64_t experts = 1;
+  if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
+  return !self->layers[i].mlp.only && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+}
+
+HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                           int64_t experts) {
+  int64_t shape[2];
+  shape[0] = experts;
+  shape[1] = self->hidden_size;
+  mlp->router = hfm__weighted(b, "gate", "*TopKRouter", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, 0);
+  hfm__describe(b, mlp->router, "");
+}
+
+HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                            int64_t experts) {
+  const int64_t size = hfm__size(b, ((const hfm__mixtral_traits *)b->traits)->intermediate_key);
+  hfm__begin(b, "experts", "*Experts");
+  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->hidden_size, 2);
+  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->hidden_size, size, 1);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  const int64_t experts = hfm__size(b, "num_experts");
+  mlp->choices = hfm__size(b, "num_experts_per_tok");
+  mlp->normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  if (hfm__ok(b) && mlp->choices > experts)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
+                          "'num_experts_per_tok' is %i, but there are %i experts", mlp->choices, experts);
+  hfm__begin(b, "mlp", "*SparseMoeBlock");
+  if (traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__mixtral_experts_init(b, self, mlp, experts);
+  if (!traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const int32_t qwen = ((const hfm__mixtral_traits *)b->traits)->qwen;
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
+    layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+  if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+  else hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val chosen, weights, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
+  weights = hfm__top_k(b, hfm__call(b, mlp->router, x), mlp->choices, mlp->normalized, &chosen);
+  y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), weights);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
+}
+
+static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
+                                                      hfm__mixtral_layer_forward};
+static const hfm__mixtral_traits hfm__mixtral_itself = {{&hfm__mixtral_class, "model", 1000000.0},
+                                                        "intermediate_size", 1, 0};
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, "transformer", 10000.0},
+                                                          "moe_intermediate_size", 0, 1};
+
+/* Files have the experts one by one; save_pretrained writes them so, too. */
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
+                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__qwen3_moe_renames[] = {
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
+    {NULL, NULL, 0}};
+
+static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__mixtral_aliases[] = {{"num_experts", "num_local_experts"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mixtral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "2"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "8"}, {"num_local_experts", "8"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"}, {"router_aux_loss_coef", "0.001"},
+  {"router_jitter_noise", "0.0"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"},
+  {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"decoder_sparse_step", "1"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "6144"},
+  {"max_position_embeddings", "32768"}, {"mlp_only_layers", "[]"}, {"moe_intermediate_size", "768"},
+  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"},
+  {"num_hidden_layers", "24"}, {"num_key_value_heads", "4"}, {"num_local_experts", "128"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-06"}, {"router_aux_loss_coef", "0.001"},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
+static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
+/* ==== end src/families/mixtral.c ==== */
+#endif
+#ifdef HFM__WITH_T5
+/* ==== begin src/families/t5.c ==== */
+/* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
+   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of
+   the scores by distance, which the first block of each side has and all share. */
+
+typedef struct hfm__t5_traits {
+  int32_t scales_outputs;
+} hfm__t5_traits;
+
+static const hfm__t5_traits hfm__t5_itself = {1}, hfm__mt5_traits = {0};
+
+typedef struct hfm__t5_attention {
+  hfm__mod q, k, v, o;
+} hfm__t5_attention;
+
+typedef struct hfm__t5_block {
+  hfm__t5_attention self, cross; /* cross: in decoders */
+  hfm__mod self_norm, cross_norm;
+  hfm__mod wi, wi_gate, wo, act, ff_dropout; /* wi_gate: in gated ones the half without activation */
+  hfm__mod ff_norm;
+  hfm__mod self_dropout, cross_dropout, dropout;
+} hfm__t5_block;
+
+/* T5Stack */
+typedef struct hfm__t5_stack {
+  hfm__mod embed_tokens, final_layer_norm, dropout;
+  hfm__par relative_attention_bias;
+  hfm__t5_block *block;
+  int64_t layers;
+} hfm__t5_stack;
+
+typedef struct hfm__t5 {
+  int64_t vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads, buckets, max_distance;
+  double layer_norm_epsilon, initializer_factor;
+  int32_t dense_act, gated, scales_outputs;
+  const char *dropout_rate;
+  hfm__mod shared, lm_head, dense, head_dropout, classifier;
+  hfm__t5_stack encoder, decoder;
+} hfm__t5;
+
+enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files hold */
+
+/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. What Transformers derives from
+   it stands in files that it has written, too, and counts for more there. */
+HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
+  const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
+  self->gated = strncmp(name, "gated-", 6) == 0;
+  if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
+  if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
+  if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
+  self->dense_act = hfm__activation_named(b, key, name);
+}
+
+/* Outputs are scaled unless the file says that embeddings are not tied, which they are all the same. */
+HFM__PRIVATE int32_t hfm__t5_scales(hfm__builder *b, const hfm__t5_traits *traits) {
+  if (!traits->scales_outputs) return 0;
+  return hfm__flag(b, hfm__is_null(b, "scale_decoder_outputs") ? "tie_word_embeddings" : "scale_decoder_outputs");
+}
+
+HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
+  hfm__t5 *self = HFM__NEW(b, hfm__t5, 1);
+  if (!self) return NULL;
+  self->scales_outputs = hfm__t5_scales(b, (const hfm__t5_traits *)b->traits);
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->d_model = hfm__size(b, "d_model");
+  self->d_kv = hfm__size(b, "d_kv");
+  self->d_ff = hfm__size(b, "d_ff");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_decoder_layers =
+      hfm__is_null(b, "num_decoder_layers") ? self->num_layers : hfm__layer_count(b, "num_decoder_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->buckets = hfm__size(b, "relative_attention_num_buckets");
+  self->max_distance = hfm__size(b, "relative_attention_max_distance");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->initializer_factor = hfm__positive(b, "initializer_factor");
+  self->dropout_rate = hfm__probability(b, "dropout_rate");
+  hfm__t5_feed_forward_proj(b, self);
+  if (hfm__ok(b) && (self->buckets < 4 || self->max_distance <= self->buckets / 2))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "relative_attention_num_buckets", 0,
+                          "relative_attention_num_buckets is %i, relative_attention_max_distance %i, but must be at "
+                          "least 4, and more than half of that",
+                          self->buckets, self->max_distance);
+  if (hfm__ok(b) && self->max_distance > HFM__T5_MOST)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "relative_attention_max_distance", 0,
+                          "relative_attention_max_distance is %i: more than %d is not believable", self->max_distance,
+                          (int)HFM__T5_MOST);
+  return self;
+}
+
+/* Initialised with that deviation times initializer_factor. */
+HFM__PRIVATE hfm__mod hfm__t5_spread(hfm__builder *b, const hfm__t5 *self, hfm__mod module, double deviation) {
+  if (hfm__ok(b))
+    b->tree->parameters[hfm__weight_of(b, module).id].deviation = (float)(self->initializer_factor * deviation);
+  return module;
+}
+
+/* A Linear without bias; its deviation is 1 / sqrt(fan). */
+HFM__PRIVATE hfm__mod hfm__t5_linear(hfm__builder *b, const hfm__t5 *self, const char *name, int64_t in, int64_t out,
+                                     int64_t fan) {
+  return hfm__t5_spread(b, self, hfm__linear(b, name, in, out, 0), 1 / sqrt((double)fan));
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_norm(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  const hfm__mod module = hfm__rms_norm(b, name, "*LayerNorm", self->d_model, self->layer_norm_epsilon);
+  hfm__describe(b, module, "");
+  return module;
+}
+
+HFM__PRIVATE void hfm__t5_attention_init(hfm__builder *b, const hfm__t5 *self, const char *name,
+                                         hfm__t5_attention *attention, hfm__par *bias) {
+  const int64_t inner = self->num_heads * self->d_kv;
+  hfm__begin(b, name, "*Attention");
+  attention->q = hfm__t5_linear(b, self, "q", self->d_model, inner, self->d_model * self->d_kv);
+  attention->k = hfm__t5_linear(b, self, "k", self->d_model, inner, self->d_model);
+  attention->v = hfm__t5_linear(b, self, "v", self->d_model, inner, self->d_model);
+  attention->o = hfm__t5_linear(b, self, "o", inner, self->d_model, inner);
+  if (bias) {
+    const hfm__mod table =
+        hfm__embedding(b, "relative_attention_bias", self->buckets, self->num_heads, HFM__NO_PADDING);
+    *bias = hfm__weight_of(b, hfm__t5_spread(b, self, table, 1 / sqrt((double)self->d_model)));
+  }
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_ff_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block) {
+  hfm__begin(b, "DenseReluDense", self->gated ? "*DenseGatedActDense" : "*DenseActDense");
+  block->wi = hfm__t5_linear(b, self, self->gated ? "wi_0" : "wi", self->d_model, self->d_ff, self->d_model);
+  if (self->gated) block->wi_gate = hfm__t5_linear(b, self, "wi_1", self->d_model, self->d_ff, self->d_model);
+  block->wo = hfm__t5_linear(b, self, "wo", self->d_ff, self->d_model, self->d_ff);
+  block->ff_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  block->act = hfm__activation(b, "act", self->dense_act);
+  hfm__end(b);
+  block->ff_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+}
+
+/* T5Block: its parts are elements of a ModuleList of their own. */
+HFM__PRIVATE void hfm__t5_block_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block, int decodes,
+                                     hfm__par *bias) {
+  hfm__begin_list(b, "layer");
+  hfm__begin_item(b, 0, "*LayerSelfAttention");
+  hfm__t5_attention_init(b, self, "SelfAttention", &block->self, bias);
+  block->self_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->self_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+  if (decodes) {
+    hfm__begin_item(b, 1, "*LayerCrossAttention");
+    hfm__t5_attention_init(b, self, "EncDecAttention", &block->cross, NULL);
+    block->cross_norm = hfm__t5_norm(b, self, "layer_norm");
+    block->cross_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+    hfm__end(b);
+  }
+  hfm__begin_item(b, decodes ? 2 : 1, "*LayerFF");
+  hfm__t5_ff_init(b, self, block);
+  hfm__end(b);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_embedding(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  return hfm__t5_spread(b, self, hfm__embedding(b, name, self->vocab_size, self->d_model, HFM__NO_PADDING), 1);
+}
+
+HFM__PRIVATE void hfm__t5_stack_init(hfm__builder *b, const hfm__t5 *self, const char *name, hfm__t5_stack *stack,
+                                     int64_t layers, int decodes) {
+  hfm__begin(b, name, "*Stack");
+  stack->embed_tokens = hfm__t5_embedding(b, self, "embed_tokens");
+  hfm__tie(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->layers = layers;
+  stack->block = HFM__NEW(b, hfm__t5_block, layers);
+  hfm__begin_list(b, "block");
+  for (int64_t i = 0; i < layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Block");
+    hfm__t5_block_init(b, self, &stack->block[i], decodes, i == 0 ? &stack->relative_attention_bias : NULL);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  stack->final_layer_norm = hfm__t5_norm(b, self, "final_layer_norm");
+  stack->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_model_init(hfm__builder *b, hfm__t5 *self, int decodes) {
+  self->shared = hfm__t5_embedding(b, self, "shared");
+  hfm__t5_stack_init(b, self, "encoder", &self->encoder, self->num_layers, 0);
+  if (decodes) hfm__t5_stack_init(b, self, "decoder", &self->decoder, self->num_decoder_layers, 1);
+  else if (hfm__ok(b)) b->tree->left_out = "decoder";
+}
+
+/* ---- Forward ---- */
+
+/* Attention of x's queries; the bias, if any, is by distance. No scaling: it is part of the initialisation. */
+HFM__PRIVATE hfm__val hfm__t5_attend(hfm__builder *b, const hfm__t5 *self, const hfm__t5_attention *attention,
+                                     hfm__val x, hfm__val k, hfm__val v, const hfm__scores *rule) {
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, attention->q, x), self->num_heads);
+  return hfm__call(b, attention->o, hfm__attend_by(b, q, k, v, rule));
+}
+
+HFM__PRIVATE hfm__val hfm__t5_heads_of(hfm__builder *b, const hfm__t5 *self, hfm__mod projection, hfm__val x) {
+  return x.id ? hfm__split_heads(b, hfm__call(b, projection, x), self->num_heads) : x;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_feed_forward(hfm__builder *b, const hfm__t5_block *block, hfm__val x) {
+  hfm__val y = hfm__call(b, block->act, hfm__call(b, block->wi, x));
+  if (block->wi_gate.id) y = hfm__mul(b, y, hfm__call(b, block->wi_gate, x));
+  return hfm__call(b, block->wo, hfm__call(b, block->ff_dropout, y));
+}
+
+/* One side over the text that it takes. `encoded` is what its cross attention looks at, if it has any: no value where
+   that is in the cache. */
+HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self, const hfm__t5_stack *stack,
+                                            hfm__val encoded, hfm__val encoded_mask) {
+  const int decodes = stack == &self->decoder;
+  hfm__scores own, cross;
+  hfm__val x = hfm__word_embeddings(b, stack->embed_tokens, self->vocab_size, self->d_model), y;
+  memset(&own, 0, sizeof own);
+  own.scale = 1;
+  own.causal = decodes;
+  own.keep = hfm__input_mask(b);
+  own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
+  memset(&cross, 0, sizeof cross);
+  cross.scale = 1;
+  cross.keep = encoded_mask;
+  cross.recorded = HFM__OUT_cross_attentions;
+  for (int64_t i = 0; i < stack->layers && hfm__ok(b); i++) {
+    const hfm__t5_block *block = &stack->block[i];
+    hfm__val k, v;
+    hfm__hidden_state(b, x);
+    y = hfm__call(b, block->self_norm, x);
+    k = hfm__t5_heads_of(b, self, block->self.k, y);
+    v = hfm__t5_heads_of(b, self, block->self.v, y);
+    if (decodes) k = hfm__cached(b, i, "decoder.key", k);
+    if (decodes) v = hfm__cached(b, i, "decoder.value", v);
+    x = hfm__add(b, hfm__t5_attend(b, self, &block->self, y, k, v, &own), x);
+    if (decodes) {
+      y = hfm__call(b, block->cross_norm, x);
+      k = hfm__t5_heads_of(b, self, block->cross.k, encoded);
+      v = hfm__t5_heads_of(b, self, block->cross.v, encoded);
+      k = hfm__cached_once(b, i, "encoder.key", k, self->num_heads, self->d_kv);
+      v = hfm__cached_once(b, i, "encoder.value", v, self->num_heads, self->d_kv);
+      x = hfm__add(b, hfm__t5_attend(b, self, &block->cross, y, k, v, &cross), x);
+    }
+    y = hfm__t5_feed_forward(b, block, hfm__call(b, block->ff_norm, x));
+    x = hfm__add(b, y, x);
+  }
+  y = hfm__call(b, stack->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
+  return hfm__t5_stack_forward(b, self, &self->encoder, hfm__no_value, hfm__no_value);
+}
+
+/* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, hfm__val *encoded) {
+  const int source = hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
+  hfm__val mask;
+  b->side = &hfm__encoder_side;
+  *encoded = source || !b->asked.use_cache ? hfm__t5_encode(b, self) : hfm__no_value;
+  mask = hfm__input_mask(b);
+  b->side = &hfm__decoder_side;
+  return hfm__t5_stack_forward(b, self, &self->decoder, *encoded, mask);
+}
+
+HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
+  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
+  hfm__val encoded;
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_model_forward(b, (const hfm__t5 *)model, &encoded));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_encoder_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 0);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_encoder_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_encode(b, (const hfm__t5 *)model));
+}
+
+HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->lm_head = hfm__t5_spread(b, self, hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0), 1);
+  hfm__tie(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, &encoded));
+  if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_token_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*EncoderModel");
+  hfm__t5_model_init(b, self, 0);
+  hfm__end(b);
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "classifier_dropout"));
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "classifier", self->d_model, hfm__labels(b), 1), 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_token_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->classifier, hfm__call(b, self->head_dropout, hfm__t5_encode(b, self))));
+}
+
+HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "qa_outputs", self->d_model, hfm__labels(b), 1),
+                                    1 / sqrt((double)self->d_model));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded;
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, &encoded)));
+  hfm__encoder_output(b, encoded);
+}
+
+static const hfm__head hfm__t5_heads[] = {
+    {HFM_BASE, "Model", hfm__t5_base_init, hfm__t5_base_forward},
+    {HFM_BASE, "EncoderModel", hfm__t5_encoder_init, hfm__t5_encoder_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__t5_generation_init, hfm__t5_generation_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__t5_token_init, hfm__t5_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__t5_question_init, hfm__t5_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const char *const hfm__t5_ignored[] = {
+    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
+
+static const hfm__family hfm__t5_family = {"transformer", hfm__t5_heads, NULL, hfm__t5_ignored};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__t5_aliases[] = {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"},
+                                                   {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"},
+                                                   {NULL, NULL}};
+
+static const hfm__config_pair hfm__t5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "2048"}, {"d_kv", "64"}, {"d_model", "512"}, {"dropout_rate", "0.1"},
+  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"},
+  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_heads", "8"}, {"num_layers", "6"},
+  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "32128"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mt5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"},
+  {"decoder_start_token_id", "0"}, {"dropout_rate", "0.1"}, {"eos_token_id", "1"},
+  {"feed_forward_proj", "\"gated-gelu\""}, {"initializer_factor", "1.0"}, {"is_encoder_decoder", "true"},
+  {"layer_norm_epsilon", "1e-06"}, {"num_heads", "6"}, {"num_layers", "8"}, {"pad_token_id", "0"},
+  {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
+static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
+/* ==== end src/families/t5.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -24531,7 +27906,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
-  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   self->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   self->distillation = ((const hfm__vit_traits *)b->traits)->distillation;
   hfm__vit_size_pair(b, "image_size", self->image_size);
@@ -24699,14 +28074,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
-                                               {"attention.attention.query", "attention.q_proj"},
-                                               {"attention.attention.key", "attention.k_proj"},
-                                               {"attention.attention.value", "attention.v_proj"},
-                                               {"attention.output.dense", "attention.o_proj"},
-                                               {"intermediate.dense", "mlp.fc1"},
-                                               {"output.dense", "mlp.fc2"},
-                                               {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
+                                               {"attention.attention.query", "attention.q_proj", 0},
+                                               {"attention.attention.key", "attention.k_proj", 0},
+                                               {"attention.attention.value", "attention.v_proj", 0},
+                                               {"attention.output.dense", "attention.o_proj", 0},
+                                               {"intermediate.dense", "mlp.fc1", 0},
+                                               {"output.dense", "mlp.fc2", 0},
+                                               {NULL, NULL, 0}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -24749,13 +28124,55 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
+#endif
+#ifdef HFM__WITH_GEMMA
+    {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
+#endif
+#ifdef HFM__WITH_GRANITE
+    {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
+#endif
+#ifdef HFM__WITH_PHI3
+    {"phi3", "Phi3", &hfm__phi3_config_class, &hfm__phi3_family, &hfm__phi3_traits},
+#endif
+#ifdef HFM__WITH_MIXTRAL
+    {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
+    {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
+#endif
+#ifdef HFM__WITH_T5
+    {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
+    {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -24811,6 +28228,12 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++)
     if (hfm__equal(arch->model_type, model_type)) return arch;
   return NULL;
+}
+
+/* AutoConfig's rule: a mistral whose file has layer_types is a ministral, which has the same classes. */
+HFM__PRIVATE const hfm__arch *hfm__arch_in_fact(const hfm__arch *arch, const hfm_config *config) {
+  const int alternating = hfm__equal(arch->model_type, "mistral") && hfm__config_find(config, "layer_types").node != 0;
+  return alternating ? hfm__arch_find("ministral") : arch;
 }
 
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
@@ -24871,7 +28294,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, config);
+  *head = hfm__head_find(*arch, task, config); /* architectures has the classes of the type that the file names */
+  *arch = hfm__arch_in_fact(*arch, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {
@@ -24911,9 +28335,17 @@ HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry) {
 /* ==== begin src/weights/names.c ==== */
 /* ==== weights/names (private): a file's names as the model's ======================================================
    In Transformers' order: the family's renames and the legacy ones, then the prefix of the base model is added or
-   stripped where that makes the name known; a name that was known before it was renamed is kept. */
+   stripped where that makes the name known; a name that was known before it was renamed is kept. A rule may say that
+   what the file has is a piece of what the model has. */
 
 enum { HFM__NAME_MAX = 512 };
+
+/* The value of n decimal digits. */
+HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
+  int64_t v = 0;
+  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
+  return v;
+}
 
 /* Length of the text at `s` that `pattern` matches ("*": digits), or 0. */
 HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const char **number, size_t *digits) {
@@ -24930,8 +28362,9 @@ HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const 
   return s[i] == 0 || s[i] == '.' ? i : 0;
 }
 
-/* Replaces the first occurrence of rule->file that stands between dots (or the ends). */
-HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule) {
+/* Replaces the first occurrence of rule->file that stands between dots (or the ends); 0: there is none. `*index` is the
+   number that "*" stood for; one of many digits is larger than any. */
+HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule, int64_t *index) {
   for (size_t at = 0; name[at]; at++) {
     const char *number = "";
     size_t digits = 0, length;
@@ -24947,13 +28380,16 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
       else hfm__text_char(&t, *p);
     }
     hfm__text_str(&t, name + at + length);
-    if (t.length < sizeof result) memcpy(name, result, t.length + 1);
-    return;
+    if (t.length >= sizeof result) return 0;
+    *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    memcpy(name, result, t.length + 1);
+    return 1;
   }
+  return 0;
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
 
 /* ---- The model's names, sorted ---- */
 
@@ -25034,20 +28470,42 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_tabl
   return t.length < sizeof prefixed ? hfm__name_find(table, prefixed) : NULL;
 }
 
-/* What a file's tensor is in the model, or NULL; `renamed` is its name there, or what reports call it. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_resolve(const hfm__name_table *table, const hfm__family *family,
-                                                      const char *base, const char *name, char renamed[HFM__NAME_MAX]) {
-  const hfm__name_entry *found;
-  hfm__text t = hfm__text_to(renamed, HFM__NAME_MAX);
+HFM__PRIVATE const hfm__name_entry *hfm__name_known(const hfm__name_table *table, const char *name, const char *base) {
+  const hfm__name_entry *found = hfm__name_find(table, name);
+  return found ? found : hfm__name_find_prefixed(table, name, base);
+}
+
+/* What a file's tensor is in the model. */
+typedef struct hfm__resolved {
+  const hfm__name_entry *entry; /* NULL: nothing */
+  char name[HFM__NAME_MAX];     /* its name there, or what reports call it */
+  int32_t part;                 /* as hfm__rename has it; 0: it is all of the entry */
+  int64_t index;                /* of the matrix that it is a part of */
+} hfm__resolved;
+
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+  for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
+    int64_t number;
+    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    found->part = rule->part;
+    found->index = number;
+  }
+}
+
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
+                                    const char *name, hfm__resolved *found) {
+  hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
-  if (t.length >= HFM__NAME_MAX) return NULL;
-  for (const hfm__rename *rule = family->renames; rule && rule->file; rule++) hfm__rename_apply(renamed, rule);
-  for (const hfm__rename *rule = hfm__legacy_renames; rule->file; rule++) hfm__rename_apply(renamed, rule);
-  found = hfm__name_find(table, renamed);
-  if (!found) found = hfm__name_find_prefixed(table, renamed, base);
-  if (!found) found = hfm__name_find(table, name);
-  if (!found) found = hfm__name_find_prefixed(table, name, base);
-  return found;
+  found->entry = NULL;
+  found->part = 0;
+  found->index = 0;
+  if (t.length >= sizeof found->name) return;
+  hfm__name_rename(found, family->renames);
+  hfm__name_rename(found, hfm__legacy_renames);
+  found->entry = hfm__name_known(table, found->name, base);
+  if (found->entry) return;
+  found->entry = hfm__name_known(table, name, base);
+  if (found->entry) found->part = 0;
 }
 /* ==== end src/weights/names.c ==== */
 /* ==== begin src/weights/init.c ==== */
@@ -25200,8 +28658,17 @@ HFM__PRIVATE hfm_result hfm__report_add(hfm_model *model, const char *key, int32
 /* ==== end src/weights/model.h ==== */
 /* ==== begin src/weights/load.c ==== */
 /* ==== weights/load (private): file tensors become parameters ======================================================
-   Each tensor finds its parameter by name; ties are settled; what is left over or absent goes into the report. Weights
-   are used where they lie in the file unless another type is asked for, or they can't be read there. */
+   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or
+   absent goes into the report. Weights are used where they lie in the file unless another type is asked for, or they
+   can't be read there. */
+
+/* What a file's tensor is a piece of; the pieces of a parameter are a list. */
+typedef struct hfm__piece {
+  int64_t index; /* of the matrix */
+  int32_t part;  /* of its rows, from 0 */
+  const hfm__file_tensor *tensor;
+  struct hfm__piece *next;
+} hfm__piece;
 
 typedef struct hfm__loader {
   hfm_model *model;
@@ -25210,6 +28677,7 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
@@ -25224,6 +28692,7 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
 HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  if (model->tree.left_out && strstr(name, model->tree.left_out)) return 1;
   for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
@@ -25239,34 +28708,98 @@ HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__p
   return tensor->rank == p->rank && memcmp(tensor->shape, p->shape, (size_t)p->rank * sizeof *p->shape) == 0;
 }
 
+/* A tensor, or what its pieces make together, has another shape than the parameter. */
+HFM__PRIVATE hfm_result hfm__mismatch(hfm__loader *l, int32_t parameter, const char *name,
+                                      const hfm__file_tensor *found) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  if (l->options && l->options->ignore_mismatched_sizes) {
+    l->mismatched[parameter] = 1;
+    return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, p, l->error);
+  }
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[found->file].name, name, found->offset,
+                   "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
+                   "(options.ignore_mismatched_sizes initialises such weights anew)",
+                   found->name, found->shape, (int)found->rank, name, p->shape, (int)p->rank);
+}
+
+HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *found, const hfm__file_tensor *tensor) {
+  hfm__piece *piece = (hfm__piece *)hfm__arena_alloc(&l->arena, sizeof *piece);
+  if (!piece) return hfm__fail_memory(l->error, "a table of weights", 0);
+  piece->index = found->index;
+  piece->part = found->part - 1;
+  piece->tensor = tensor;
+  piece->next = l->pieces[found->entry->parameter];
+  l->pieces[found->entry->parameter] = piece;
+  return HFM_OK;
+}
+
 HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   hfm_model *model = l->model;
   hfm_result result = HFM_OK;
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
-    char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found =
-        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
-    if (!found) {
-      if (!hfm__is_ignored(model, renamed))
-        result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found->parameter) {
-      const hfm__parameter *p = &model->tree.parameters[found->parameter];
-      if (hfm__same_shape_as(tensor, p)) {
-        l->tensors[found->parameter] = tensor;
-      } else if (l->options && l->options->ignore_mismatched_sizes) {
-        l->mismatched[found->parameter] = 1;
-        result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
-      } else {
-        result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
-                           tensor->offset,
-                           "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
-                           "(options.ignore_mismatched_sizes initialises such weights anew)",
-                           tensor->name, tensor->shape, (int)tensor->rank, found->name, p->shape, (int)p->rank);
-      }
+    hfm__resolved found;
+    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    if (!found.entry) {
+      if (!hfm__is_ignored(model, found.name))
+        result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
+    } else if (found.part) {
+      result = hfm__match_piece(l, &found, tensor);
+    } else if (found.entry->parameter) {
+      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
+        l->tensors[found.entry->parameter] = tensor;
+      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
+}
+
+/* ---- Pieces ---- */
+
+HFM__PRIVATE hfm_result hfm__pieces_wrong(hfm__loader *l, const char *name, const hfm__file_tensor *tensor,
+                                          const char *format, ...) {
+  char problem[160];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+                   "%s is made of several tensors, one of them %q, %s", name, tensor->name, problem);
+}
+
+/* The pieces of a parameter in order. What they make must have its shape; *table is NULL where it has not, and that is
+   no error. */
+HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, const char *name,
+                                           const hfm__file_tensor ***table) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const hfm__file_tensor *first = l->pieces[parameter]->tensor;
+  const int64_t needed = hfm__parameter_pieces(p);
+  hfm__file_tensor whole = *first;
+  int64_t count = 0;
+  *table = NULL;
+  if (first->rank != 2 || first->shape[0] > INT64_MAX / p->parts) return hfm__mismatch(l, parameter, name, first);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next, count++)
+    if (piece->tensor->rank != 2 || memcmp(piece->tensor->shape, first->shape, 2 * sizeof *first->shape) != 0)
+      return hfm__pieces_wrong(l, name, piece->tensor, "whose shape is %t; but %q has shape %t", piece->tensor->shape,
+                               (int)piece->tensor->rank, first->name, first->shape, 2);
+  if (l->tensors[parameter])
+    return hfm__pieces_wrong(l, name, first, "but it is also there as a whole, %q", l->tensors[parameter]->name);
+  whole.name = name;
+  whole.rank = 3;
+  whole.shape[0] = count / p->parts;
+  whole.shape[1] = first->shape[0] * p->parts;
+  whole.shape[2] = first->shape[1];
+  if (count % p->parts == 0 && !hfm__same_shape_as(&whole, p)) return hfm__mismatch(l, parameter, name, &whole);
+  if (count != needed) return hfm__pieces_wrong(l, name, first, "but there are %i of them, not %i", count, needed);
+  *table = (const hfm__file_tensor **)hfm__arena_alloc(&l->arena, (uint64_t)needed * sizeof **table);
+  if (!*table) return hfm__fail_memory(l->error, "a table of weights", 0);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next)
+    if (piece->index < p->shape[0]) (*table)[piece->index * p->parts + piece->part] = piece->tensor;
+  for (int64_t i = 0; i < needed; i++)
+    if (!(*table)[i])
+      return hfm__pieces_wrong(l, name, first, "but part %i of number %i is not there", i % p->parts + 1, i / p->parts);
+  return HFM_OK;
 }
 
 /* ---- The dtype ---- */
@@ -25369,18 +28902,15 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
-                                            const char *name) {
-  const hfm_model *model = l->model;
-  const hfm__file *file = &model->checkpoint.files[tensor->file];
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN;
-  uint8_t *out;
-  hfm_result result = hfm__weight_allocate(l, weight, name);
-  if (result != HFM_OK) return result;
-  out = (uint8_t *)weight->data;
-  if (plain) return hfm__file_read(file, tensor->offset, out, weight->bytes, l->error);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  hfm_result result = HFM_OK;
+  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
@@ -25388,7 +28918,7 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       const int64_t n = HFM__MIN(step, elements - at);
       result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
-        hfm__store(out, weight->dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
+        hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
@@ -25400,38 +28930,94 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK)
-      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
 
+/* Where a tensor's elements can be used as they are, or NULL. */
+HFM__PRIVATE const uint8_t *hfm__tensor_in_place(const hfm_model *model, const hfm__file_tensor *tensor,
+                                                 hfm_dtype dtype) {
+  const uint8_t *mapped = hfm__tensor_mapped(model, tensor);
+  const int usable = mapped && tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
+                     (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(dtype) / 8) == 0;
+  return usable ? mapped : NULL;
+}
+
+HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_tensor *tensor, const char *name) {
+  if (hfm__convertible(tensor->dtype)) return HFM_OK;
+  return hfm__fail(
+      l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+      "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+      tensor->name, hfm_dtype_name(tensor->dtype));
+}
+
+HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
+  p->dtype = l->dtype;
+  weight->dtype = dtype;
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
-  if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(
-        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-        tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = l->dtype;
-  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
-  if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
-      (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
+  hfm_result result = hfm__check_convertible(l, tensor, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
+  if (weight->data) {
     weight->storage = &hfm__storage_mapped;
-    weight->data = mapped;
     return HFM_OK;
   }
-  return hfm__weight_convert(l, weight, tensor, name);
+  result = hfm__weight_allocate(l, weight, name);
+  return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
+
+HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
+                                                const hfm__file_tensor **tensors, const char *name) {
+  const int64_t count = weight->piece_count;
+  hfm_dtype found = tensors[0]->dtype;
+  hfm_result result = HFM_OK;
+  int in_place = 1;
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
+    result = hfm__check_convertible(l, tensors[i], name);
+    if (tensors[i]->dtype != found) found = HFM_F32;
+  }
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  for (int64_t i = 0; i < count; i++) {
+    weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
+    in_place &= weight->pieces[i] != NULL;
+  }
+  weight->storage = &hfm__storage_mapped;
+  if (in_place) return HFM_OK;
+  result = hfm__weight_allocate(l, weight, name);
+  for (int64_t i = 0; i < count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, tensors[i], weight->dtype,
+                                 (uint8_t *)(uintptr_t)weight->data + weight->bytes / (uint64_t)count * (uint64_t)i);
+  return result;
+}
+
+/* A table of pieces for what may lie in some. */
+HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
+  weight->piece_count = hfm__parameter_pieces(p);
+  if (!weight->piece_count) return HFM_OK;
+  weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
+                                                   (uint64_t)weight->piece_count * sizeof *weight->pieces);
+  return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
+}
+
+/* The pieces of what lies in one block. */
+HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
+  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+    weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = l->dtype;
-  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
@@ -25466,8 +29052,9 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
   hfm__weight *weight = &model->weights[parameter];
+  const hfm__file_tensor **pieces = NULL;
   const char *name;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to)
@@ -25476,9 +29063,19 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
-  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
-  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+  result = hfm__weight_table(l, weight, p);
+  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
+  if (result != HFM_OK) return result;
+  if (pieces) {
+    result = hfm__weight_from_pieces(l, weight, p, pieces, name);
+  } else if (l->tensors[parameter]) {
+    result = hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  } else {
+    if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
+    if (result == HFM_OK) result = hfm__weight_new(l, weight, p, name);
+  }
+  if (result == HFM_OK) hfm__weight_cut(weight);
+  return result;
 }
 
 /* ---- All of them ---- */
@@ -25488,13 +29085,18 @@ HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
   return x->status != y->status ? x->status - y->status : strcmp(x->key, y->key);
 }
 
-/* By status, then by name; Transformers' own order within a status is random. */
+/* By status, then by name; Transformers' own order within a status is random. Each once: pieces share a name. */
 HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
+  size_t kept = 0;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
   hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
+  for (size_t i = 0; i < count; i++)
+    if (!kept || hfm__report_order(&model->report[kept - 1], &model->report[i]) != 0)
+      model->report[kept++] = model->report[i];
+  model->report_count = kept;
   return HFM_OK;
 }
 
@@ -25516,14 +29118,17 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.error = error;
   l.arena.mem = model->ctx.mem;
   l.dtype = hfm__target_dtype(model, options);
+  hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
-                                       : hfm__fail_memory(error, "a table of weights", 0);
+  if (l.tensors && l.pieces && l.mismatched && model->weights)
+    result = hfm__name_table_make(&l.arena, tree, &l.names, error);
+  else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
@@ -25558,12 +29163,6 @@ HFM__PRIVATE int hfm__is_number(const char *s, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (s[i] < '0' || s[i] > '9') return 0;
   return n > 0 && n < 10;
-}
-
-HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
-  int64_t v = 0;
-  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
-  return v;
 }
 
 /* Orders keys by their parts; all numbers between dots are alike. 0: the same but for such numbers. */
@@ -25798,9 +29397,16 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
    from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
    window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
 
+/* What there must be room for: `rows` sequences of `total` positions, which come at most `length` at a time, with
+   encoded texts of `source` positions. */
+typedef struct hfm__extent {
+  int64_t rows, total, length, source;
+} hfm__extent;
+
 /* States whose positions live equally long. */
 typedef struct hfm__page_set {
   int64_t window;         /* as in hfm__state */
+  int32_t once;
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
@@ -25808,6 +29414,8 @@ typedef struct hfm__page_set {
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
 } hfm__page_set;
+
+enum { HFM__MAX_SETS = HFM__MAX_WINDOWS + 1 }; /* that of encoded texts has no window */
 
 typedef struct hfm__cached_state {
   int32_t set, values;
@@ -25820,14 +29428,15 @@ typedef struct hfm__cache {
   const hfm__kernels *kernels;
   hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
   size_t state_count;
-  hfm__page_set sets[HFM__MAX_WINDOWS];
+  hfm__page_set sets[HFM__MAX_SETS];
   int32_t set_count;
   void *block;    /* tables and pages */
   uint64_t bytes;
   uint8_t **data; /* the pages of each state */
   int64_t most_rows;
   int64_t rows, length; /* sequences and positions that it holds */
-  int64_t reach;        /* positions with those of the call in progress */
+  int64_t source;       /* positions of the encoded texts, in models with an encoder */
+  int64_t reach, source_reach; /* the same with the call in progress */
 } hfm__cache;
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
@@ -25837,10 +29446,9 @@ HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
 }
 
-/* Pages for a row of `total` positions, `length` of them new. */
-HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
-  const int64_t all = hfm__pages(total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
+  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -25861,9 +29469,14 @@ HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache
     const hfm__value *v = &g->values[g->states[i].value];
     hfm__cached_state *state = &cache->states[i];
     int32_t set = 0;
-    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
-    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
-    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    while (set < cache->set_count &&
+           (cache->sets[set].window != g->states[i].window || cache->sets[set].once != g->states[i].once))
+      set++;
+    HFMODEL_ASSERT(set < HFM__MAX_SETS);
+    if (set == cache->set_count) {
+      cache->sets[cache->set_count].once = g->states[i].once;
+      cache->sets[cache->set_count++].window = g->states[i].window;
+    }
     state->set = set;
     state->values = g->states[i].values;
     state->heads = dims[v->shape[2].id];
@@ -25883,19 +29496,18 @@ HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count,
   return p;
 }
 
-/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
-   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
-   has so many. */
-HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+/* Lays `to`, a copy of a cache, out in a larger block, for `extent` and for what there was room before. Without a block
+   only to->bytes is found: more than hfm__plan_most if no machine has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, const hfm__extent *extent, uint8_t *block) {
   uint64_t at = 0;
-  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->most_rows = HFM__MAX(extent->rows, to->most_rows);
   to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
   for (int32_t i = 0; i < to->set_count; i++) {
     hfm__page_set *set = &to->sets[i];
-    const int64_t pages = hfm__pages_of_row(set, total, length);
+    const int64_t pages = hfm__pages_of_row(set, extent);
     uint64_t entries;
     set->columns = HFM__MAX(set->columns, pages);
-    set->count = HFM__MAX(set->count, rows * pages);
+    set->count = HFM__MAX(set->count, extent->rows * pages);
     entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
     set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
     set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
@@ -25926,11 +29538,11 @@ HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
   }
 }
 
-HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
-  int has = cache->block && rows <= cache->most_rows;
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, const hfm__extent *extent) {
+  int has = cache->block && extent->rows <= cache->most_rows;
   for (int32_t i = 0; has && i < cache->set_count; i++) {
-    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
-    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], extent);
+    has = pages <= cache->sets[i].columns && extent->rows * pages <= cache->sets[i].count;
   }
   return has;
 }
@@ -25940,20 +29552,19 @@ HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
   hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
 }
 
-/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
-   stays; on failure so does the cache. */
-HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
-                                        int64_t length, hfm_error *error) {
+/* Makes room. What the cache holds stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, const hfm__extent *extent,
+                                        hfm_error *error) {
   hfm__cache larger = *cache;
-  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
-  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (!cache->state_count || hfm__cache_has_room(cache, extent)) return HFM_OK;
+  hfm__cache_lay_out(&larger, extent, NULL);
   if (larger.bytes > hfm__plan_most)
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
-                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
-                     total);
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space",
+                     extent->rows, extent->total);
   larger.block = hfm__alloc(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
-  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);
   hfm__free(mem, cache->block, cache->bytes);
   *cache = larger;
@@ -26004,42 +29615,61 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
   }
 }
 
-/* Lets go of positions from `length` on. */
-HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
-  for (int32_t i = 0; i < cache->set_count; i++) {
-    hfm__page_set *set = &cache->sets[i];
-    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
-  }
-  cache->length = length;
+/* Positions of a set's rows. */
+HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
+  return set->once ? cache->source : cache->length;
 }
 
-/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
-HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+/* Lets go of positions from `length` on; with the last of them goes the encoded text. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  cache->length = length;
+  if (!length) cache->source = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = length ? set->first : 0;
+    hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
+  }
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`, and encoded texts up to `source`. There is
+   room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach, int64_t source) {
   hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
   cache->rows = rows;
   cache->reach = reach;
+  cache->source_reach = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
-    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
+    const int64_t held = hfm__pages(set->once ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
+    if (set->once) cache->source_reach = source;
   }
 }
 
-/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
-   gone. There is room for it. */
-HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+/* The call is done: its positions are held. */
+HFM__PRIVATE void hfm__cache_end(hfm__cache *cache) {
+  cache->length = cache->reach;
+  cache->source = cache->source_reach;
+}
+
+/* The pages of `extent`, to be filled by other means than a call; all that was held is gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) {
   hfm__cache_cut(cache, 0);
-  cache->rows = rows;
-  cache->length = cache->reach = length;
+  cache->rows = extent->rows;
+  cache->reach = extent->total;
+  cache->source_reach = extent->source;
+  hfm__cache_end(cache);
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
+    const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
-    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
-      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+      for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
         memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
                (size_t)hfm__page_bytes(cache, s));
   }
@@ -26080,7 +29710,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = cache->reach - o->first;
+  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;
@@ -26100,8 +29730,8 @@ typedef struct hfm__program {
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
-  hfm_tensor *lists[2];   /* hidden_states, attentions */
-  size_t list_counts[2];
+  hfm_tensor *lists[HFM__OUT_LISTS];
+  size_t list_counts[HFM__OUT_LISTS];
   hfm_named_tensor *items;
   uint64_t scratch; /* bytes for each worker */
 } hfm__program;
@@ -26235,6 +29865,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
+  b.side = &hfm__only_side;
   b.asked = request->asked;
   b.attention = model->attention;
   b.binding = request->binding;
@@ -26252,12 +29883,12 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->operands = (hfm__operand *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *program->operands);
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
-  for (int32_t list = 0; list < 2; list++) {
+  for (int32_t list = 0; list < HFM__OUT_LISTS; list++) {
     program->lists[list] =
         (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
-  for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
+  for (size_t i = 0, counts[HFM__OUT_LISTS] = {0}; i < g->output_count; i++) {
     const int32_t kind = g->outputs[i].kind;
     char text[40];
     hfm__text t = hfm__text_to(text, sizeof text);
@@ -26350,12 +29981,22 @@ HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
-  if (input == HFM__IN_attention_mask && use_cache) return -1;
-  return axis == 1 ? HFM__SYM_LENGTH : -1;
+  if (use_cache && (input == HFM__IN_attention_mask || input == HFM__IN_decoder_attention_mask)) return -1;
+  if (axis != 1) return -1;
+  return input >= HFM__IN_decoder_input_ids ? HFM__SYM_TARGET : HFM__SYM_LENGTH;
 }
 
 HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
-  return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
+  return input == HFM__IN_pixel_values                                                   ? 4
+         : input == HFM__IN_inputs_embeds || input == HFM__IN_decoder_inputs_embeds ? 3
+                                                                                        : 2;
+}
+
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
+  hfm_inputs inputs;
+  memset(&inputs, 0, sizeof inputs);
+  inputs.input_ids = hfm_tensor_i64(ids, batch, length);
+  return inputs;
 }
 
 /* Which inputs are there, and what else they ask for. */
@@ -26389,8 +30030,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
                        (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
-                       : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
-                                                    : "[batch, length]");
+                       : hfm__input_rank(i) == 3 ? "[batch, length, hidden]"
+                                                 : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
       const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
@@ -26400,6 +30041,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
+  if (request->binding[HFM__SYM_TARGET] < 0) request->binding[HFM__SYM_TARGET] = request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
     request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
@@ -26581,6 +30223,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   return sum;
 }
 
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
+  return sum;
+}
+
 /* ---- state_dict(): own parameters first, then those of the children, in registration order ---- */
 
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model) {
@@ -26600,6 +30248,26 @@ HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, h
     entry->tensor.rank = weight->rank;
     memcpy(entry->tensor.shape, weight->shape, sizeof entry->tensor.shape);
   }
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor) {
+  hfm_named_tensor entry;
+  const hfm__weight *weight;
+  hfm_result result;
+  if (!tensor) return HFM_ERROR_ARGUMENT;
+  memset(tensor, 0, sizeof *tensor);
+  result = hfm_state_dict_at(model, index, &entry);
+  if (result != HFM_OK) return result;
+  weight = hfm__weight_for(model, model->state_order[index]);
+  if (piece >= (weight->data ? 1 : (size_t)weight->piece_count)) return HFM_ERROR_NOT_FOUND;
+  *tensor = entry.tensor;
+  if (weight->data) return HFM_OK;
+  tensor->data = weight->pieces[piece];
+  tensor->rank = 2;
+  tensor->shape[0] = weight->shape[0] * weight->shape[1] / weight->piece_count;
+  tensor->shape[1] = weight->shape[2];
+  tensor->shape[2] = 0;
   return HFM_OK;
 }
 
@@ -26781,6 +30449,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -26803,8 +30472,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -26892,6 +30562,19 @@ HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
   request.asked.present = hfm__usual_inputs(model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   return request;
+}
+
+/* The usual inputs, and what the model's forward takes besides where it is given these: request->asked.present. */
+HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__request *request, hfm_error *error) {
+  hfm__graph graph;
+  hfm_result result;
+  memset(&graph, 0, sizeof graph);
+  request->asked.present = hfm__usual_inputs(model);
+  result = hfm__trace(model, request, &graph, error);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (graph.inputs[i].value) request->asked.present |= 1u << i;
+  hfm__graph_free(&graph);
+  return result;
 }
 
 /* HFM_PACK_EAGER: packs every weight that products read. */
@@ -27155,6 +30838,21 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
+
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
@@ -27214,12 +30912,17 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
                                             const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
-  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
-  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm__extent needed, wanted;
   hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
-  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
-  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
+  needed.rows = binding[HFM__SYM_BATCH];
+  needed.total = binding[HFM__SYM_TOTAL];
+  needed.length = binding[HFM__SYM_TARGET];
+  needed.source = binding[HFM__SYM_LENGTH];
+  wanted = needed;
+  if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, &needed)) return result;
+  result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
+  return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
@@ -27319,6 +31022,29 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* The first of two inputs that is there and says how long it is; else `length`. */
+HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
+  const hfm_tensor *tensor = a->data ? a : b;
+  return tensor->data && tensor->rank > 1 && tensor->shape[1] > 0 ? tensor->shape[1] : length;
+}
+
+/* What a reservation for `length` positions binds: the text's; or, where a decoder has an encoder, the decoder's. */
+HFM__PRIVATE void hfm__reserve_lengths(hfm__request *request, int64_t length, const hfm_inputs *like) {
+  const int two = like && (like->decoder_input_ids.data || like->decoder_inputs_embeds.data);
+  int64_t *binding = request->binding;
+  binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET] = binding[HFM__SYM_TOTAL] = length;
+  if (two) {
+    const hfm_tensor *source = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    binding[HFM__SYM_LENGTH] = hfm__length_like(source, &like->attention_mask, length);
+  }
+  if (request->asked.use_cache) {
+    binding[HFM__SYM_TARGET] = HFM__MIN(length, two ? hfm__length_like(&like->decoder_input_ids,
+                                                                       &like->decoder_inputs_embeds, length)
+                                                    : hfm__length_like(&like->input_ids, &like->inputs_embeds, length));
+    if (!two) binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET];
+  }
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
   hfm__program *program;
@@ -27333,17 +31059,12 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
-  request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) {
-    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
-    request.binding[HFM__SYM_TOTAL] = length;
-    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
-      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
-  }
+  hfm__reserve_lengths(&request, length, like);
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -27358,14 +31079,29 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 
 /* ---- Forward ---- */
 
+/* Does the caller give what an encoder (or a decoder without one) reads? */
+HFM__PRIVATE int hfm__has_source(const hfm__question *asked) {
+  return (asked->present & (1u << HFM__IN_input_ids | 1u << HFM__IN_inputs_embeds | 1u << HFM__IN_pixel_values)) != 0;
+}
+
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const hfm__cache *cache = &session->cache;
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cache.length && batch != session->cache.rows)
+  if (cache->length && batch != cache->rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cache.rows);
-  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
+                     batch, cache->rows);
+  if (cache->source && hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
+  if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
+  request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
@@ -27380,7 +31116,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (program->graph.state_count)
-    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
+                     request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
@@ -27487,7 +31224,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cache.length = session->cache.reach;
+    hfm__cache_end(&session->cache);
   }
   return result;
 }
@@ -27521,7 +31258,7 @@ HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
 
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
   hfm__program *program;
-  size_t counts[2] = {0, 0};
+  size_t counts[HFM__OUT_LISTS] = {0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
@@ -27539,10 +31276,11 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
     if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
     else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
   }
-  outputs->hidden_states = program->lists[0];
-  outputs->hidden_states_count = counts[0];
-  outputs->attentions = program->lists[1];
-  outputs->attentions_count = counts[1];
+  for (int32_t i = 0; i < HFM__OUT_LISTS; i++) {
+    const hfm__output_row *row = &hfm__output_rows[HFM__OUT_SINGLE + i];
+    *(const hfm_tensor **)(void *)((uint8_t *)outputs + row->offset) = program->lists[i];
+    *(size_t *)(void *)((uint8_t *)outputs + row->count_offset) = counts[i];
+  }
   outputs->items = program->items;
   outputs->items_count = program->graph.output_count;
   return HFM_OK;
@@ -27585,7 +31323,18 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   return HFM_OK;
 }
 
+/* What it holds. */
+HFM__PRIVATE hfm__extent hfm__cache_extent(const hfm__cache *cache) {
+  hfm__extent extent;
+  extent.rows = cache->rows;
+  extent.total = cache->length;
+  extent.length = 1;
+  extent.source = cache->source;
+  return extent;
+}
+
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
@@ -27601,47 +31350,68 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
                        "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
                        session->cache.rows - 1, session->cache.rows);
   hfm__session_stop(session);
-  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  extent = hfm__cache_extent(&session->cache);
+  extent.rows = count;
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
   return result;
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
-   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its
+     heads, head size and first position;
+   then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
+   tier. ---- */
 
-enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 7, HFM__CACHE_STATE_WORDS = 3 };
 static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
 
-/* The first position that a state hands over: no later call sees one before it. */
-HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
-  const int64_t window = cache->sets[cache->states[state].set].window;
-  return window ? HFM__MAX(length - window + 1, 0) : 0;
+/* The positions [first, end) that a state hands over: no later call sees others. */
+typedef struct hfm__cache_span {
+  int64_t first, end;
+} hfm__cache_span;
+
+HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
+  const hfm__page_set *set = &cache->sets[cache->states[state].set];
+  hfm__cache_span span;
+  span.end = set->once ? extent->source : extent->total;
+  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  return span;
 }
 
-HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
-  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
+  return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
+}
+
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
-    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
+    const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
+    bytes += (uint64_t)extent->rows * (uint64_t)(span.end - span.first) *
              (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
   }
   return bytes;
 }
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  hfm__extent extent;
   if (!session || !session->cache.length) return 0;
-  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+  extent = hfm__cache_extent(&session->cache);
+  return hfm__cache_saved_bytes(&session->cache, &extent);
 }
 
-/* Word i of the header that a cache of these states has. */
-HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+/* Which kind of word the i-th of the header is. */
+HFM__PRIVATE size_t hfm__cache_word_kind(size_t i) {
+  return i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+}
+
+/* The i-th word of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, const hfm__extent *extent) {
   const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
-  uint64_t magic = 0;
-  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+  switch (hfm__cache_word_kind(i)) {
     case 0:
-      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
-      return magic;
+      return hfm__le64(hfm__cache_magic);
     case 1:
       return HFM__CACHE_VERSION;
     case 2:
@@ -27649,15 +31419,17 @@ HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t
     case 3:
       return cache->state_count;
     case 4:
-      return (uint64_t)rows;
+      return (uint64_t)extent->rows;
     case 5:
-      return (uint64_t)length;
+      return (uint64_t)extent->total;
+    case 6:
+      return (uint64_t)extent->source;
     case HFM__CACHE_WORDS:
       return (uint64_t)cache->states[state].heads;
     case HFM__CACHE_WORDS + 1:
       return (uint64_t)cache->states[state].head;
     default:
-      return (uint64_t)hfm__cache_from(cache, state, length);
+      return (uint64_t)hfm__cache_handed(cache, state, extent).first;
   }
 }
 
@@ -27668,13 +31440,15 @@ HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
 /* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
 HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
   const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  const hfm__extent extent = hfm__cache_extent(cache);
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
+    const hfm__cache_span span = hfm__cache_handed(cache, i, &extent);
     hfm__operand o;
     memset(&o, 0, sizeof o);
     hfm__cache_bind(cache, (int32_t)i, &o);
     for (int64_t r = 0; r < cache->rows; r++)
-      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+      for (int64_t p = span.first; p < span.end; p++)
         for (int64_t h = 0; h < s->heads; h++) {
           uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
           for (int64_t d = 0; d < s->head; d++, bytes += size) {
@@ -27690,7 +31464,8 @@ HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int sav
 }
 
 HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
-  const hfm__cache *cache;
+  hfm__cache *cache;
+  hfm__extent extent;
   uint8_t *at = (uint8_t *)bytes;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -27702,34 +31477,43 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
                      "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, cache->length);
-  session->cache.reach = cache->length;
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
-    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
-  hfm__cache_transfer(&session->cache, at, 1);
+  hfm__cache_cut(cache, cache->length);
+  extent = hfm__cache_extent(cache);
+  for (size_t i = 0; i < hfm__cache_words(cache); i++, at += 8) hfm__put_word(at, hfm__cache_word(cache, i, &extent));
+  hfm__cache_transfer(cache, at, 1);
   return HFM_OK;
 }
 
+/* A number of the header that must lie in [least, INT32_MAX]: what it is, or the nearest that it may be. */
+HFM__PRIVATE int64_t hfm__cache_number(const uint8_t *bytes, int64_t least) {
+  const uint64_t found = hfm__le64(bytes);
+  return found > (uint64_t)INT32_MAX ? INT32_MAX : HFM__MAX((int64_t)found, least);
+}
+
 /* The header against what this session would have written for so many rows and positions. */
-HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
-                                         int64_t *length, hfm_error *error) {
-  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size,
+                                         hfm__extent *extent, hfm_error *error) {
+  static const char *const words[] = {"magic",        "version",         "dtype",     "number of states",
+                                      "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
-  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
-  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
-    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+  int32_t encodes = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  extent->rows = hfm__cache_number(bytes + 32, 1);
+  extent->total = hfm__cache_number(bytes + 40, 1);
+  extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
+  extent->length = 1;
+  for (size_t i = 0; i < hfm__cache_words(cache); i++) {
     const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
-    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    const uint64_t expected = hfm__cache_word(cache, i, extent);
     if (found != expected)
       return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
-                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
-                       expected);
+                       "the saved cache does not fit this session: its %s is %u, but should be %u",
+                       words[hfm__cache_word_kind(i)], found, expected);
   }
-  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+  if (size != hfm__cache_saved_bytes(cache, extent))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
-                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
-                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u",
+                     extent->rows, extent->total, hfm__cache_saved_bytes(cache, extent), size);
   return HFM_OK;
 }
 
@@ -27737,14 +31521,17 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
 HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
   hfm__request request = hfm__usual_request(session->model);
   hfm__program *program;
+  hfm_result result;
   if (session->cache.states) return HFM_OK;
   request.asked.use_cache = 1;
+  result = hfm__declared_inputs(session->model, &request, error);
+  if (result != HFM_OK) return result;
   return hfm__session_program(session, &request, request.binding, NULL, &program, error);
 }
 
 HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
   const uint8_t *from = (const uint8_t *)bytes;
-  int64_t rows, length;
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -27753,12 +31540,11 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
                      HFM__CACHE_WORDS * 8, size);
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
-  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
-  if (result == HFM_OK)
-    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
+  if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;
-  hfm__cache_fill(&session->cache, rows, length);
-  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_fill(&session->cache, &extent);
+  from += hfm__cache_words(&session->cache) * 8;
   hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
   return HFM_OK;
 }
@@ -27767,7 +31553,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
 /* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
   const hfm__graph *g = &program->graph;
   uint64_t sum = 0;
   for (size_t i = 0; i < g->node_count; i++) {
@@ -27788,22 +31574,23 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
 /* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
 HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
   hfm__program *program = NULL;
+  hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
   request.asked.use_cache = 1;
-  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  request.binding[HFM__SYM_LENGTH] = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
   result = hfm__program_create(model, &request, request.binding, &program, error);
   if (result == HFM_ERROR_ARGUMENT) {
     hfm__clear_error(error);
     return HFM_OK;
   }
   if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK)
-    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
   *bytes = cache.bytes;
   cache.bytes = 0; /* counted, not taken */
   hfm__cache_free(&model->ctx.mem, &cache);
@@ -27837,6 +31624,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
     request.binding[HFM__SYM_LENGTH] = length;
@@ -27848,7 +31636,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
     estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
   }
   hfm__program_free(&model->ctx.mem, program);
   hfm__free_text(&model->ctx.mem, dir);

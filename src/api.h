@@ -302,12 +302,18 @@ HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
 /* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* Bytes of weights that are packed and kept by now: all that will be with HFM_PACK_EAGER, 0 with HFM_PACK_NEVER; with
+   HFM_PACK_LAZY they become more as products are repeated. */
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model);
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file). */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
+/* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor);
 
 /* What loading found: output_loading_info=True. */
 enum { HFM_KEY_UNEXPECTED = 1, HFM_KEY_MISSING = 2, HFM_KEY_MISMATCHED = 3 };
@@ -416,7 +422,15 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in
+     the first call only: later ones leave input_ids out, but give its attention_mask again. */
+  hfm_tensor decoder_input_ids;      /* [batch, length] */
+  hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
+  hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
+
+/* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length);
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
    is; copy what must live longer. Fields that the architecture does not have stay zero. */
@@ -432,8 +446,20 @@ typedef struct hfm_outputs {
   size_t hidden_states_count;
   const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
   size_t attentions_count;
-  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  const hfm_named_tensor *items;     /* everything here that is present, by name ("hidden_states.0", ...) */
   size_t items_count;
+  /* Models with an encoder, instead of hidden_states and attentions. */
+  hfm_tensor encoder_last_hidden_state;      /* [batch, length, hidden], where the call has run the encoder */
+  const hfm_tensor *encoder_hidden_states;   /* as hidden_states */
+  size_t encoder_hidden_states_count;
+  const hfm_tensor *encoder_attentions;      /* as attentions */
+  size_t encoder_attentions_count;
+  const hfm_tensor *decoder_hidden_states;
+  size_t decoder_hidden_states_count;
+  const hfm_tensor *decoder_attentions;
+  size_t decoder_attentions_count;
+  const hfm_tensor *cross_attentions;        /* layers tensors [batch, heads, decoder length, encoder length] */
+  size_t cross_attentions_count;
 } hfm_outputs;
 
 typedef struct hfm_session_options {
@@ -449,12 +475,18 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
                                           hfm_error *error);
 /* NULL is fine. */
 HFMODEL_API void hfm_session_free(hfm_session *session);
+/* The short way to a session: hfm_from_pretrained with all options but the task left out, hfm_session_create on it, and
+   hfm_model_free, so that hfm_session_free frees both. *session is the caller's. */
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error);
+/* What the session runs; lives as long as the session. */
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -481,7 +513,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
    past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
    can be continued in many ways. */
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
-/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+/* Bytes that hfm_cache_save writes now: 56 + 24 x states for the header, then batch x length x heads x head size
    elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
 /* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in

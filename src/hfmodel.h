@@ -58,6 +58,7 @@
 #include "cpu/ops_rows.c"
 #include "cpu/ops_cache.c"
 #include "cpu/ops_attention.c"
+#include "cpu/ops_experts.c"
 #include "cpu/ops_index.c"
 
 #include "graph/tree.h"
@@ -81,11 +82,54 @@
 #ifdef HFM__WITH_DISTILBERT
 #include "families/distilbert.c"
 #endif
+#ifdef HFM__WITH_CAUSAL
+#include "families/causal.c"
+#endif
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
+#ifdef HFM__WITH_OPT
+#include "families/opt.c"
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+#include "families/gpt_neox.c"
+#endif
+#ifdef HFM__WITH_GPT_NEO
+#include "families/gpt_neo.c"
+#endif
+#ifdef HFM__WITH_PHI
+#include "families/phi.c"
+#endif
+#ifdef HFM__WITH_FALCON
+#include "families/falcon.c"
+#endif
+#ifdef HFM__WITH_BLOOM
+#include "families/bloom.c"
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#include "families/decoder.c"
+#endif
 #ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_OLMO2
+#include "families/olmo2.c"
+#endif
+#ifdef HFM__WITH_GEMMA
+#include "families/gemma.c"
+#endif
+#ifdef HFM__WITH_GRANITE
+#include "families/granite.c"
+#endif
+#ifdef HFM__WITH_PHI3
+#include "families/phi3.c"
+#endif
+#ifdef HFM__WITH_MIXTRAL
+#include "families/mixtral.c"
+#endif
+#ifdef HFM__WITH_T5
+#include "families/t5.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

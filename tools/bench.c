@@ -1,7 +1,7 @@
 /* bench: how near the kernels are to what this machine can do.
 
-     cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread && build/kernels [--quick] [--json] [--threads N] [--isa NAME]
-                                                                           [--rounds N] [FILTER...]
+     cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread
+     build/kernels [--quick] [--json] [--threads N] [--isa NAME] [--rounds N] [FILTER...]
 
    Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured, too:
    FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one second to
@@ -201,8 +201,11 @@ static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t k
   const int32_t nr = bench.cpu.kernels->nr;
   const double work = m == 1 ? (double)(n * k) * size : 2.0 * (double)(m * n * k);
   bench_case *c = add_case(HFM__OP_linear, m == 1 ? UNIT_BYTES : dot ? UNIT_PAIRS : UNIT_FLOPS, work, run_linear);
-  snprintf(c->name, sizeof c->name, "linear %s%s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), dot ? " products" : "", (long)n,
-           (long)k, (long)m, m == 1 ? "rows" : kept ? "kept" : "per call");
+  snprintf(c->name, sizeof c->name, "linear %s%s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), dot ? " products" : "",
+           (long)n, (long)k, (long)m,
+           m == 1 ? "rows"
+           : kept ? "kept"
+                  : "per call");
   if (dot) c->args.cpu = &bench.pairs;
   c->kept = kept;
   c->weight_bytes = (uint64_t)((n + nr - 1) / nr * nr * k) * (uint64_t)size;
@@ -230,8 +233,10 @@ static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t k
 static void add_attention(int64_t length, int64_t padding, int32_t implementation) {
   const char *names[] = {"", "eager", "sdpa", "flash"};
   const int64_t heads = 12, head = 64, n = length * heads * head;
-  bench_case *c = add_case(HFM__OP_attention, UNIT_FLOPS, 4.0 * (double)(length * (length - padding) * head * heads), run_op);
-  snprintf(c->name, sizeof c->name, "attention %s S=%ld%s", names[implementation], (long)length, padding ? " padded" : "");
+  bench_case *c =
+      add_case(HFM__OP_attention, UNIT_FLOPS, 4.0 * (double)(length * (length - padding) * head * heads), run_op);
+  snprintf(c->name, sizeof c->name, "attention %s S=%ld%s", names[implementation], (long)length,
+           padding ? " padded" : "");
   c->attrs.implementation = implementation;
   c->attrs.scale = 0.125f;
   c->args.in[0] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
@@ -284,7 +289,8 @@ static void add_all_cases(void) {
   for (t = 0; t < HFM__COUNT(types); t++)
     for (m = 0; m < HFM__COUNT(ms); m++)
       for (s = 0; s < HFM__COUNT(shapes); s++)
-        for (kept = ms[m] > 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
+        for (kept = ms[m] > 1; kept >= 0; kept--)
+          add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
   for (m = 1; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
     for (s = 0; s < HFM__COUNT(shapes); s++)
       for (kept = 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], HFM_BF16, kept, 1, x, y);
@@ -353,7 +359,8 @@ static double best_of(const char *name, int rounds) {
 /* What is not a product, as a share of BERT-base with 128 tokens: 12 layers of GELU, softmax and two norms. */
 static void report_elementwise(int rounds) {
   const double gelu = best_of("gelu 128x3072", rounds), softmax = best_of("softmax 128x128", rounds);
-  const double norm = best_of("layer_norm 128x768", rounds), product = best_of("linear float32 3072x768 M=128 kept", rounds);
+  const double norm = best_of("layer_norm 128x768", rounds),
+               product = best_of("linear float32 3072x768 M=128 kept", rounds);
   double rest;
   if (!(gelu > 0 && softmax > 0 && norm > 0 && product > 0)) return;
   rest = 12 * (128.0 * 3072 / gelu + 12 * 128.0 * 128 / softmax + 2 * 128.0 * 768 / norm);

@@ -53,24 +53,26 @@ static const command commands[] = {
     "Runs a model once. Classes come with their probabilities, tokens with their labels, a question with\n"
     "the span of its answer, a language model with the next token, anything else with its first values.\n"
     "\n"
-    "  hfm forward distilbert-sst2 --ids \"101 2023 2003 2307 102\"\n"
-    "  hfm forward vit-base --image cat.ppm\n"
-    "  hfm forward bert-base --task base --inputs in.safetensors --output out.safetensors --hidden-states\n"
-    "  hfm forward org/name --ids \"101 2023 102\" --ids \"101 102\"      (a cached repository, two rows)\n",
+    "  hfm forward examples/models/langid-bert --ids \"1 90 100 100 117 35 108 118 35 107 104 119 66 2\"\n"
+    "  hfm forward examples/models/digits-vit --image examples/models/digits-vit/seven.pgm\n"
+    "  hfm forward examples/models/langid-bert --task base --ids \"1 90 2\" --output out.safetensors --hidden-states\n"
+    "  hfm forward sentence-transformers/all-MiniLM-L6-v2 --ids \"101 7632 102\" --ids \"101 7632 2088 102\"\n"
+    "                                                               (a cached repository, two rows)\n",
     EXIT_USAGE },
   { "info", FOR_INFO, command_info, "FILE-OR-DIR", "what a model is, or what a weights file holds",
     "Says what a model is, under the names and with the numbers that Transformers gives; or what one\n"
     "weights file (.safetensors, .bin, .gguf) holds: its metadata and its tensors.\n"
     "\n"
-    "  hfm info bert-base\n"
-    "  hfm info bert-base --task sequence-classification --num-labels 3 --json\n"
-    "  hfm info llama --random-weights                              (config.json is enough)\n"
-    "  hfm info model.gguf\n",
+    "  hfm info examples/models/langid-bert\n"
+    "  hfm info examples/models/langid-bert --task base --json\n"
+    "  hfm info tools/bench/smollm2-135m --random-weights           (config.json is enough)\n"
+    "  hfm info examples/models/digits-vit/model.safetensors        (or a .bin or .gguf file)\n",
     EXIT_USAGE },
   { "print", FOR_PRINT, command_print, "DIR", "the text of print(model)",
     "Prints the module tree, byte for byte as print(model) does in Python.\n"
     "\n"
-    "  hfm print bert-base --task masked-lm\n",
+    "  hfm print examples/models/digits-vit\n"
+    "  hfm print tools/bench/bert-base --random-weights --task masked-lm\n",
     EXIT_USAGE },
   { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
     "Validates one file completely: weights (.safetensors, .bin, .gguf), an index with the shards that it\n"
@@ -80,15 +82,15 @@ static const command commands[] = {
     "pytorch_model.bin beside a model.safetensors: name them to have them checked.\n"
     "Exit code 0 if it is sound; 1, and one line on stderr, if not, or if the command line is wrong.\n"
     "\n"
-    "  hfm check model.safetensors\n"
-    "  hfm check bert-base && echo good\n",
+    "  hfm check examples/models/digits-vit/model.safetensors\n"
+    "  hfm check examples/models/digits-vit && echo good\n",
     EXIT_BAD_INPUT },
   { "bench", FOR_BENCH, command_bench, "DIR", "how fast a model runs here",
     "Measures forwards of random input: after a warm-up, for a second or --runs times.\n"
     "\n"
-    "  hfm bench bert-base --length 128 --threads 4\n"
-    "  hfm bench bert-base --random-weights --dtype bfloat16 --json  (config.json is enough)\n"
-    "  hfm bench bert-base --budget-ms 2                             (in slices, for a frame's time budget)\n",
+    "  hfm bench examples/models/langid-bert --length 128 --threads 4\n"
+    "  hfm bench tools/bench/bert-base --random-weights --dtype bfloat16 --json  (config.json is enough)\n"
+    "  hfm bench tools/bench/bert-base --random-weights --budget-ms 2  (in slices, for a frame's time budget)\n",
     EXIT_USAGE },
   { "registry", FOR_REGISTRY, command_registry, NULL, "the models and tasks that can be loaded",
     "Lists every pair of model type and task that this build knows.\n"
@@ -105,6 +107,18 @@ static const command *find_command(const char *name) {
   return NULL;
 }
 
+/* The tasks that some model has, or those that none has. */
+static void help_tasks(int supported) {
+  int column = 0;
+  for (hfm_task task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
+    const char *name = hfm_task_name(task);
+    if (registry_has(NULL, task) != supported) continue;
+    if (column + (int)strlen(name) > 96) column = (putchar('\n'), 0);
+    column += printf("  %s", name);
+  }
+  putchar('\n');
+}
+
 static void help_overview(void) {
   puts("hfm " HFM_VERSION ": runs Hugging Face models, unconverted, with the numbers that Transformers gives\n");
   for (int i = 0; i < COMMAND_COUNT; i++) {
@@ -115,11 +129,11 @@ static void help_overview(void) {
   puts("  hfm help COMMAND         its options, with examples\n"
        "  hfm --version\n"
        "\n"
-       "Tasks (--task), the Auto classes of Transformers:");
-  for (hfm_task task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
-    printf("  %s%s", hfm_task_name(task), task % 4 == 3 ? "\n" : "");
-  }
-  puts("\n\n"
+       "Tasks (--task), the Auto classes of Transformers; 'hfm registry' says which models have them:");
+  help_tasks(1);
+  puts("known, but no model that is supported has them yet:");
+  help_tasks(0);
+  puts("\n"
        "DIR is a model directory as the Hugging Face hub has it (config.json, *.safetensors), or the id of\n"
        "a repository in the local hub cache, such as google/vit-base-patch16-224. Try:\n"
        "\n"

@@ -443,21 +443,18 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
-   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
-HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_scaling");
-  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
-  if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
-    const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
-    if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-  }
-  return value;
-}
-
+/* A rope parameter. The model's are in "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else in "rope_parameters". Where each type of layer has its own (`layer_type` is not NULL), they are in
+   that member of "rope_parameters"; what "rope_scaling" says is for full attention, but its "type" is not heard, since
+   each type of layer has a "rope_type" by then. */
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
                                                        const char *key) {
-  hfm__config_value value = hfm__config_rope(config, layer_type);
+  const hfm__config_value scaling = hfm__config_find(config, "rope_scaling");
+  const int scales = layer_type ? hfm__equal(layer_type, "full_attention") && !hfm__equal(key, "type") &&
+                                      hfm__json_member_of(scaling.doc, scaling.node, key) != 0
+                                : hfm__json_first(scaling.doc, scaling.node) != 0;
+  hfm__config_value value = scales ? scaling : hfm__config_find(config, "rope_parameters");
+  if (layer_type && !scales) value.node = hfm__json_member_of(value.doc, value.node, layer_type);
   value.node = hfm__json_member_of(value.doc, value.node, key);
   return value;
 }

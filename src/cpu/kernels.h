@@ -71,6 +71,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max

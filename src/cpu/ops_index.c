@@ -23,8 +23,103 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
+  }
+}
+
+HFM__PRIVATE void hfm__kept_positions_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *keep = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < keep->shape[0]; b++) {
+    const uint8_t *row = (const uint8_t *)keep->data + b * keep->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * keep->shape[1], count = 0;
+    for (s = 0; s < keep->shape[1]; s++) to[s] = row[s * keep->stride[1]] ? count++ : a->attrs->pad;
+  }
+}
+
+/* Slopes are powers of 2: of 2^(-8 / n) for the n = 2^k heads below the number there are, then the odd powers of its
+   root. A key's bias grows with its position; softmax only sees the differences. */
+HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
+  int64_t n = 1, k = 0;
+  float base;
+  for (; 2 * n <= heads; n *= 2) k++;
+  if (head >= n) k++;
+  base = (float)hfm__exact_pow(2.0, -hfm__exact_pow(2.0, (double)(3 - k)));
+  return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
+}
+
+HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
+  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
+}
+
+HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
+  const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
+  const int32_t round = a->attrs->rounded_bf16;
+  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  float *to = (float *)a->out[0].data + chunk * keys;
+  int64_t s;
+  (void)worker;
+  for (s = 0; s < keys; s++) {
+    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
+    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+  }
+}
+
+HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
+
+/* ---- relative_bias: a chunk is some queries of one head, after a table of its biases by distance ---- */
+
+/* The bucket of a key `distance` after the query, in float32 as torch computes it. */
+HFM__PRIVATE int64_t hfm__relative_bucket(int64_t distance, int64_t buckets, int32_t causal, int64_t most) {
+  int64_t first = 0, exact, bucket;
+  if (!causal) {
+    buckets /= 2;
+    if (distance > 0) first = buckets;
+  } else if (distance > 0) {
+    distance = 0;
+  }
+  if (distance < 0) distance = -distance;
+  exact = buckets / 2;
+  if (distance < exact) return first + distance;
+  {
+    const float part = (float)hfm__exact_log((double)((float)distance / (float)exact));
+    const float whole = (float)hfm__exact_log((double)most / (double)exact);
+    bucket = exact + (int64_t)(part / whole * (float)(buckets - exact));
+  }
+  return first + HFM__MIN(bucket, buckets - 1);
+}
+
+HFM__PRIVATE int64_t hfm__relative_bias_step(const hfm__op_args *a) { return hfm__row_step(a->out[0].shape[3]); }
+
+HFM__PRIVATE int64_t hfm__relative_bias_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__relative_bias_step(a);
+  return a->out[0].shape[1] * ((a->out[0].shape[2] + step - 1) / step);
+}
+
+HFM__PRIVATE uint64_t hfm__relative_bias_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)(2 * a->attrs->window + 1) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *table = &a->in[0], *out = &a->out[0];
+  const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
+  const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
+  const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  int64_t i, j;
+  for (i = -most; i <= most; i++) {
+    const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
+    hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
+  }
+  for (i = chunk % blocks * step; i < end; i++) {
+    float *row = (float *)out->data + (head * queries + i) * keys;
+    const int64_t query = a->dims[0] + i;
+    for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
   }
 }
 
@@ -136,9 +231,11 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
+#define hfm__weighted_sum_chunks hfm__row_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
+#define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -152,6 +249,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
+#define hfm__kept_positions_scratch hfm__no_scratch
+#define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -174,9 +273,11 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
+#undef hfm__weighted_sum_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
+#undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -190,6 +291,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
+#undef hfm__kept_positions_scratch
+#undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch

@@ -183,6 +183,13 @@ HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
   if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
 }
 
+/* Bytes of this weight's panels that are ready. */
+HFM__PRIVATE uint64_t hfm__panels_kept_bytes(const hfm__weight *weight) {
+  struct hfm__panels *panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels ? (uint64_t)(hfm__atomic_load(&panels->ready) * panels->nr * panels->k * hfm__dtype_size(panels->dtype))
+                : 0;
+}
+
 /* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */
 HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight, const void *data) {
   struct hfm__panels *panels = weight->panels;

@@ -18,6 +18,7 @@
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_max(a, b) hfm__exact_max(a, b)

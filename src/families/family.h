@@ -12,9 +12,11 @@ typedef struct hfm__head {
 } hfm__head;
 
 /* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
-   ends): "*" stands for a number. */
+   ends): "*" stands for a number. With `part` the module's is a stack (hfm__stack), and the file's is a piece of it: of
+   the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
+  int32_t part; /* 0: the same tensor */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -29,21 +31,22 @@ typedef struct hfm__family {
 /* input_ids or inputs_embeds: one of them, not both. Ids are looked up in `words`. */
 HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int64_t vocab_size, int64_t hidden_size) {
   const hfm__dim none = {0};
-  if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
-    if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
-                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
-    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
-                          "input_ids and inputs_embeds were both given: the model takes exactly one of them");
+  if (hfm__ok(b) && hfm__given(b, b->side->embeds)) {
+    if (!hfm__given(b, b->side->ids))
+      return hfm__input(b, b->side->embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b),
+                        hfm__fixed(b, hidden_size), none);
+    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[b->side->embeds].name, 0,
+                          "%s and %s were both given: the model takes exactly one of them",
+                          hfm__input_rows[b->side->ids].name, hfm__input_rows[b->side->embeds].name);
   }
-  return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
+  return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
 /* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
    the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
-  const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
-  const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
+  const hfm__dim none = {0}, length = hfm__length(b);
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -63,7 +66,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
 HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
   hfm__dim shape[2];
   hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+  if (hfm__given(b, b->side->mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
       hfm__flag(b, "use_cache"))
     return hfm__input_mask(b);
   shape[0] = hfm__dim_of(b, positions, 0);
@@ -86,7 +89,7 @@ HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__
 
 /* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
 HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
-  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  const hfm__dim length = hfm__length(b);
   hfm__dim kept;
   if (!b->asked.logits_to_keep) return x;
   kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
@@ -107,14 +110,14 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
 /* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
-  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
+  const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
   if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
                  "1: config.json has no pad_token_id, which a larger batch needs");
-  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
+  if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad);
   return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
 }
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */

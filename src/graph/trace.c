@@ -202,11 +202,14 @@ HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype
   return value;
 }
 
+/* Positions of this call in the side that is being traced. */
+HFM__PRIVATE hfm__dim hfm__length(hfm__builder *b) { return hfm__symbol(b, b->side->length); }
+
 /* An argument [batch, length] of integers in 0 .. limit - 1; `reason` says what the limit is. */
 HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t limit, const char *reason) {
   const hfm__dim none = {0};
   const hfm__val value =
-      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b), none, none);
   if (hfm__ok(b)) {
     b->graph->inputs[input].limit = limit;
     b->graph->inputs[input].limit_reason = reason;
@@ -216,21 +219,20 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? b->side->total : b->side->length);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->asked.use_cache) return hfm__fixed(b, 0);
-  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+  if (!b->asked.use_cache || b->side->total == b->side->length) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__total_length(b), hfm__length(b));
 }
 
-/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
+/* The side's attention mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
-  if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
-                    none);
+  if (!hfm__given(b, b->side->mask)) return hfm__no_value;
+  return hfm__input(b, b->side->mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none, none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -356,7 +358,7 @@ HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
   return hfm__copy(b, hfm__stored(b, parameter));
 }
 
-/* A vector that lives as long as the model. */
+/* A vector that lives as long as the graph. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
   hfm__graph *g = b->graph;
   hfm__dim shape;
@@ -397,21 +399,44 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[HFM_MAX_RANK];
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
   hfm__val state, out;
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
-  const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
-  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
 }
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
@@ -439,9 +464,9 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   window = hfm__state_window(b->graph, window);
   state->values = values;
   state->window = window;
-  b->graph->nodes[v->source].attrs.transposed = values;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
   if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
                                       hfm__fixed(b, window - 1 + HFM__PAGE - 1));
     const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
     b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
@@ -465,6 +490,17 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
 }
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
+
+/* x times a number. */
+HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
+  float *constant = hfm__ok(b) ? (float *)hfm__arena_alloc(&b->graph->arena, sizeof *constant) : NULL;
+  if (!constant) {
+    hfm__builder_memory(b);
+    return x;
+  }
+  *constant = (float)factor;
+  return hfm__mul(b, x, hfm__vector(b, constant, 1));
+}
 
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
@@ -499,7 +535,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, b->side->hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -521,13 +557,17 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
   hfm__dim shape[HFM_MAX_RANK];
+  hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
+  return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
+                             : rows;
 }
 
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
@@ -574,25 +614,86 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+/* ---- Mixture of experts ---- */
+
+/* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
+HFM__PRIVATE hfm__val hfm__top_k(hfm__builder *b, hfm__val logits, int64_t count, int32_t normalized,
+                                 hfm__val *chosen) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  hfm__val out;
+  const int32_t rank = hfm__rank_of(b, logits);
+  *chosen = hfm__no_value;
+  if (!hfm__ok(b)) return logits;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.count = (int32_t)count;
+  attrs.normalized = normalized;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, logits, i);
+  shape[rank - 1] = hfm__fixed(b, count);
+  out = hfm__emit(b, HFM__OP_top_k, &attrs, HFM_F32, rank, shape, logits, hfm__no_value, hfm__no_value, hfm__no_value);
+  if (!hfm__ok(b)) return out;
+  *chosen = hfm__value_add(b, HFM__VALUE_NODE, hfm__value_of(b, out)->source, HFM_I64, rank, shape);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].out[1] = chosen->id;
+  return out;
+}
+
+/* x, a row for each token or for each of its choices, times the weights of the chosen experts: [..., choices, rows]. */
+HFM__PRIVATE hfm__val hfm__experts(hfm__builder *b, hfm__val x, hfm__val chosen, hfm__par stack) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  const int32_t rank = hfm__rank_of(b, chosen);
+  if (!hfm__ok(b)) return x;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parts = b->tree->parameters[stack.id].parts;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, chosen, i);
+  shape[rank] = hfm__fixed(b, b->tree->parameters[stack.id].shape[1]);
+  return hfm__emit(b, HFM__OP_experts, &attrs, HFM_F32, rank + 1, shape, x, chosen, hfm__stored(b, stack),
+                   hfm__no_value);
+}
+
+/* x [..., choices, size] and a weight for each choice: [..., size]. */
+HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val weights) {
+  hfm__dim shape[HFM_MAX_RANK];
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
+  for (int32_t i = 0; i < rank - 2; i++) shape[i] = hfm__dim_of(b, x, i);
+  shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
+  return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
+}
+
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
-   for. */
-HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+/* HFM_ATTN_...: asking for attentions runs eager attention. */
+HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
+  return b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+}
+
+/* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
+typedef struct hfm__scores {
+  double scale, softcap;
+  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
+  int64_t window;
+  int32_t causal;
+  int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
+} hfm__scores;
+
+/* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
+HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, const hfm__scores *rule) {
   hfm__dim shape[4], scores[4];
   hfm__attrs attrs;
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
-  attrs.scale = (float)scale;
-  attrs.causal = causal;
-  attrs.window = window;
-  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.scale = (float)rule->scale;
+  attrs.softcap = (float)rule->softcap;
+  attrs.causal = rule->causal;
+  attrs.window = rule->window;
+  attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, window);
-  hfm__state_read(b, v, 1, window);
-  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
+  hfm__state_read(b, k, 0, rule->window);
+  hfm__state_read(b, v, 1, rule->window);
+  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -601,9 +702,21 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     scores[2] = shape[1];
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
-    hfm__output(b, HFM__OUT_attentions, probabilities);
+    hfm__output(b, rule->recorded ? rule->recorded : b->side->attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
+}
+
+/* The same with nothing but a scale and what may be seen. */
+HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
+                                  int32_t causal, int64_t window) {
+  hfm__scores rule;
+  memset(&rule, 0, sizeof rule);
+  rule.scale = scale;
+  rule.keep = keep;
+  rule.causal = causal;
+  rule.window = window;
+  return hfm__attend_by(b, q, k, v, &rule);
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
@@ -617,16 +730,70 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
+}
+
+/* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
+   keeps; `pad` for the others. */
+HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
+  const hfm__val keep = hfm__input_mask(b);
+  hfm__dim shape[2];
+  hfm__attrs attrs;
+  if (!keep.id) return hfm__iota(b, hfm__total_length(b), hfm__fixed(b, 0));
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  shape[0] = hfm__dim_of(b, keep, 0);
+  shape[1] = hfm__dim_of(b, keep, 1);
+  return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
+}
+
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
+}
+
+/* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
+HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
+                                 int32_t rounded_bf16) {
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = (float)scale;
+  attrs.rounded_bf16 = rounded_bf16;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__fixed(b, 1);
+  shape[3] = hfm__dim_of(b, positions, 1);
+  return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
 
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */

@@ -46,6 +46,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   return sum;
 }
 
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
+  return sum;
+}
+
 /* ---- state_dict(): own parameters first, then those of the children, in registration order ---- */
 
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model) {
@@ -65,6 +71,26 @@ HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, h
     entry->tensor.rank = weight->rank;
     memcpy(entry->tensor.shape, weight->shape, sizeof entry->tensor.shape);
   }
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor) {
+  hfm_named_tensor entry;
+  const hfm__weight *weight;
+  hfm_result result;
+  if (!tensor) return HFM_ERROR_ARGUMENT;
+  memset(tensor, 0, sizeof *tensor);
+  result = hfm_state_dict_at(model, index, &entry);
+  if (result != HFM_OK) return result;
+  weight = hfm__weight_for(model, model->state_order[index]);
+  if (piece >= (weight->data ? 1 : (size_t)weight->piece_count)) return HFM_ERROR_NOT_FOUND;
+  *tensor = entry.tensor;
+  if (weight->data) return HFM_OK;
+  tensor->data = weight->pieces[piece];
+  tensor->rank = 2;
+  tensor->shape[0] = weight->shape[0] * weight->shape[1] / weight->piece_count;
+  tensor->shape[1] = weight->shape[2];
+  tensor->shape[2] = 0;
   return HFM_OK;
 }
 

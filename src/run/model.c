@@ -71,6 +71,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -93,8 +94,9 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -182,6 +184,19 @@ HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
   request.asked.present = hfm__usual_inputs(model);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
   return request;
+}
+
+/* The usual inputs, and what the model's forward takes besides where it is given these: request->asked.present. */
+HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__request *request, hfm_error *error) {
+  hfm__graph graph;
+  hfm_result result;
+  memset(&graph, 0, sizeof graph);
+  request->asked.present = hfm__usual_inputs(model);
+  result = hfm__trace(model, request, &graph, error);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (graph.inputs[i].value) request->asked.present |= 1u << i;
+  hfm__graph_free(&graph);
+  return result;
 }
 
 /* HFM_PACK_EAGER: packs every weight that products read. */

@@ -103,6 +103,21 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
+
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
@@ -162,12 +177,17 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
                                             const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
-  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
-  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm__extent needed, wanted;
   hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
-  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
-  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
+  needed.rows = binding[HFM__SYM_BATCH];
+  needed.total = binding[HFM__SYM_TOTAL];
+  needed.length = binding[HFM__SYM_TARGET];
+  needed.source = binding[HFM__SYM_LENGTH];
+  wanted = needed;
+  if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, &needed)) return result;
+  result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
+  return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
@@ -267,6 +287,29 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* The first of two inputs that is there and says how long it is; else `length`. */
+HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
+  const hfm_tensor *tensor = a->data ? a : b;
+  return tensor->data && tensor->rank > 1 && tensor->shape[1] > 0 ? tensor->shape[1] : length;
+}
+
+/* What a reservation for `length` positions binds: the text's; or, where a decoder has an encoder, the decoder's. */
+HFM__PRIVATE void hfm__reserve_lengths(hfm__request *request, int64_t length, const hfm_inputs *like) {
+  const int two = like && (like->decoder_input_ids.data || like->decoder_inputs_embeds.data);
+  int64_t *binding = request->binding;
+  binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET] = binding[HFM__SYM_TOTAL] = length;
+  if (two) {
+    const hfm_tensor *source = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    binding[HFM__SYM_LENGTH] = hfm__length_like(source, &like->attention_mask, length);
+  }
+  if (request->asked.use_cache) {
+    binding[HFM__SYM_TARGET] = HFM__MIN(length, two ? hfm__length_like(&like->decoder_input_ids,
+                                                                       &like->decoder_inputs_embeds, length)
+                                                    : hfm__length_like(&like->input_ids, &like->inputs_embeds, length));
+    if (!two) binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET];
+  }
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
   hfm__program *program;
@@ -281,17 +324,12 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
-  request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) {
-    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
-    request.binding[HFM__SYM_TOTAL] = length;
-    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
-      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
-  }
+  hfm__reserve_lengths(&request, length, like);
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -306,14 +344,29 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
 
 /* ---- Forward ---- */
 
+/* Does the caller give what an encoder (or a decoder without one) reads? */
+HFM__PRIVATE int hfm__has_source(const hfm__question *asked) {
+  return (asked->present & (1u << HFM__IN_input_ids | 1u << HFM__IN_inputs_embeds | 1u << HFM__IN_pixel_values)) != 0;
+}
+
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const hfm__cache *cache = &session->cache;
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cache.length && batch != session->cache.rows)
+  if (cache->length && batch != cache->rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cache.rows);
-  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
+                     batch, cache->rows);
+  if (cache->source && hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
+  if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
+  request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
@@ -328,7 +381,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (program->graph.state_count)
-    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
+                     request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
@@ -435,7 +489,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cache.length = session->cache.reach;
+    hfm__cache_end(&session->cache);
   }
   return result;
 }
@@ -469,7 +523,7 @@ HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
 
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
   hfm__program *program;
-  size_t counts[2] = {0, 0};
+  size_t counts[HFM__OUT_LISTS] = {0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
@@ -487,10 +541,11 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
     if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
     else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
   }
-  outputs->hidden_states = program->lists[0];
-  outputs->hidden_states_count = counts[0];
-  outputs->attentions = program->lists[1];
-  outputs->attentions_count = counts[1];
+  for (int32_t i = 0; i < HFM__OUT_LISTS; i++) {
+    const hfm__output_row *row = &hfm__output_rows[HFM__OUT_SINGLE + i];
+    *(const hfm_tensor **)(void *)((uint8_t *)outputs + row->offset) = program->lists[i];
+    *(size_t *)(void *)((uint8_t *)outputs + row->count_offset) = counts[i];
+  }
   outputs->items = program->items;
   outputs->items_count = program->graph.output_count;
   return HFM_OK;

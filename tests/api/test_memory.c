@@ -54,7 +54,8 @@ static void hundred_lengths(const char *dir, hfm_task task, int32_t threads, int
   model = load_fixture(dir, &options);
   session = new_session(model, threads);
   if (!model || !session) return;
-  if (hfm_config_get_int(hfm_model_config(model), "max_position_embeddings", 100) < 100 && !strstr(dir, "llama")) longest = 40;
+  if (hfm_config_get_int(hfm_model_config(model), "max_position_embeddings", 100) < 100 && !strstr(dir, "llama"))
+    longest = 40;
   for (int i = 0; i < 8 * 128; i++) mask[i] = i % 5 != 0;
   CHECK_INT(hfm_session_reserve(session, 4, longest, NULL, &error), HFM_OK);
   like.input_ids = hfm_tensor_i64(ids, 1, 1);
@@ -269,7 +270,8 @@ static hfm_result whole_life(const subject *s, const hfm_options *options, const
   memset(&session_options, 0, sizeof session_options);
   session_options.threads = 2;
   memset(&out, 0x77, sizeof out);
-  result = files ? hfm_from_memory(files, count, options, &model, error) : hfm_from_pretrained(s->dir, options, &model, error);
+  result = files ? hfm_from_memory(files, count, options, &model, error)
+                 : hfm_from_pretrained(s->dir, options, &model, error);
   if (result) {
     CHECK(model == NULL);
     return result;
@@ -389,7 +391,8 @@ static hfm_result pack_read(void *ctx, void *file, uint64_t offset, void *dst, s
 static const void *pack_map(void *ctx, void *file) {
   pack *p = (pack *)ctx;
   if (faulty(p) == FAULT_ERROR || !p->maps) return NULL;
-  if (p->hit && (p->fault == FAULT_SIZE_LARGER || p->fault == FAULT_SIZE_ENDLESS)) return NULL; /* as long as size() said */
+  if (p->hit && (p->fault == FAULT_SIZE_LARGER || p->fault == FAULT_SIZE_ENDLESS))
+    return NULL; /* as long as size() said */
   return ((const hfm_memory_file *)file)->data;
 }
 static void pack_close(void *ctx, void *file) {
@@ -541,12 +544,14 @@ static void test_faults(void) {
 static const char *const families[] = {
   FIXTURE("bert_sequence"), FIXTURE("roberta_sequence"), FIXTURE("xlm_roberta_base"), FIXTURE("camembert_token"),
   FIXTURE("distilbert_sequence"), FIXTURE("gpt2_sequence"), FIXTURE("llama_sequence"), FIXTURE("mistral_base"),
-  FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("vit_image"), FIXTURE("deit_image")};
+  FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("granite_base"), FIXTURE("phi3_sequence"),
+  FIXTURE("mixtral_causal"), FIXTURE("qwen3_moe_causal"), FIXTURE("vit_image"), FIXTURE("deit_image")};
 static const char *const keys[] = {
-  "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
-  "type_vocab_size", "num_labels", "n_embd", "n_layer", "n_head", "n_inner", "n_positions", "dim", "hidden_dim", "n_layers",
-  "n_heads", "num_key_value_heads", "head_dim", "image_size", "patch_size", "num_channels", "pooler_output_size",
-  "pad_token_id", "sliding_window", "max_window_layers"};
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+    "max_position_embeddings", "type_vocab_size", "num_labels", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
+    "dim", "hidden_dim", "n_layers", "n_heads", "num_key_value_heads", "head_dim", "image_size", "patch_size",
+    "num_channels", "pooler_output_size", "pad_token_id", "sliding_window", "max_window_layers",
+    "num_experts", "num_experts_per_tok", "moe_intermediate_size"};
 
 static void ask(const char *dir, const char *key, int64_t value, int32_t no_layers) {
   failing_alloc memory;

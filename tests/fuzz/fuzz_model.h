@@ -83,8 +83,9 @@ static void fuzz_use_model(hfm_model *model) {
   const size_t count = hfm_state_dict_size(model);
   for (size_t i = 0; i < count; i++) {
     hfm_named_tensor entry;
+    hfm_tensor piece;
     FUZZ_REQUIRE(hfm_state_dict_at(model, i, &entry) == HFM_OK && entry.name[0] != 0, "state_dict_at");
-    (void)fuzz_read_tensor(&entry.tensor);
+    for (size_t j = 0; hfm_state_dict_piece(model, i, j, &piece) == HFM_OK; j++) (void)fuzz_read_tensor(&piece);
   }
   fuzz_read_texts(model);
   if (hfm_num_parameters(model, 0, 0) < 500000 && count < 200) fuzz_run_model(model);

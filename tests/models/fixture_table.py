@@ -40,6 +40,39 @@ QWEN2_ONE = dict(QWEN2_SMALL, **ONE)
 QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
 QWEN3_SMALL = dict(QWEN3, vocab_size=61, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
 QWEN3_ONE = dict(QWEN3_SMALL, **ONE)
+SMOLLM3 = dict(LLAMA, num_hidden_layers=4, sliding_window=5, no_rope_layer_interval=2)
+SMOLLM3_SMALL = dict(LLAMA_SMALL, no_rope_layers=[1, 0])
+OLMO2 = dict(LLAMA, hidden_size=30, num_attention_heads=3, num_key_value_heads=1)
+OLMO2_SMALL = dict(OLMO2, vocab_size=61, hidden_size=18, intermediate_size=28)
+GEMMA = dict(LLAMA, hidden_size=30, num_attention_heads=5, num_key_value_heads=1, head_dim=6)
+GEMMA_SMALL = dict(GEMMA, vocab_size=61, hidden_size=21, num_attention_heads=3, intermediate_size=28)
+GEMMA_ONE = dict(GEMMA_SMALL, **ONE)
+GEMMA2 = dict(GEMMA, num_hidden_layers=3, sliding_window=5, query_pre_attn_scalar=11, attn_logit_softcapping=2.5,
+              final_logit_softcapping=7.0)
+GEMMA2_SMALL = dict(GEMMA2, vocab_size=61, hidden_size=21, num_hidden_layers=2, num_attention_heads=3,
+                    intermediate_size=28)
+GEMMA2_ONE = dict(GEMMA2_SMALL, **ONE)
+GEMMA3 = dict(GEMMA2, num_hidden_layers=4, layer_types=["sliding_attention", "sliding_attention", "full_attention",
+                                                        "sliding_attention"], rope_parameters={
+    "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+    "full_attention": {"rope_type": "linear", "factor": 2.5, "rope_theta": 5000.0}})
+GEMMA3_SMALL = dict(GEMMA2_SMALL, num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"],
+                    attn_logit_softcapping=None)
+GRANITE = dict(LLAMA, embedding_multiplier=3, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5)
+GRANITE_SMALL = dict(LLAMA_SMALL, embedding_multiplier=1.5, residual_multiplier=0.35, attention_multiplier=0.4,
+                     logits_scaling=7)
+PHI3 = dict(LLAMA, num_attention_heads=3, num_key_value_heads=1, original_max_position_embeddings=12)
+PHI3_SMALL = dict(PHI3, vocab_size=61, hidden_size=18, intermediate_size=27)
+PHI3_ONE = dict(PHI3_SMALL, **ONE)
+MIXTRAL = dict(LLAMA, intermediate_size=21, num_local_experts=5, num_experts_per_tok=2)
+MIXTRAL_SMALL = dict(LLAMA_SMALL, num_hidden_layers=1, intermediate_size=13, num_local_experts=3, num_experts_per_tok=2)
+QWEN3_MOE = dict(QWEN3, num_experts=7, num_experts_per_tok=3, moe_intermediate_size=11, intermediate_size=28,
+                 decoder_sparse_step=1, mlp_only_layers=[1])
+QWEN3_MOE_SMALL = dict(QWEN3_MOE, vocab_size=61, hidden_size=20, num_hidden_layers=1, num_experts=3,
+                       num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[])
+T5 = dict(vocab_size=83, d_model=30, d_kv=6, d_ff=44, num_layers=2, num_heads=5, relative_attention_num_buckets=10,
+          relative_attention_max_distance=27, decoder_start_token_id=0)
+T5_SMALL = dict(T5, vocab_size=61, d_model=21, d_kv=7, d_ff=28, num_heads=3, num_layers=1, num_decoder_layers=2)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -63,6 +96,7 @@ model("bert_token", "BertForTokenClassification", dict(BERT_SMALL, **LABELS5))
 model("bert_question", "BertForQuestionAnswering", BERT_SMALL)
 model("bert_masked", "BertForMaskedLM", BERT_SMALL)
 model("bert_masked_untied", "BertForMaskedLM", dict(BERT_SMALL, tie_word_embeddings=False))
+model("bert_causal", "BertLMHeadModel", dict(BERT_SMALL, is_decoder=True))
 model("bert_f16", "BertModel", BERT_SMALL, dtype="float16")
 model("bert_bf16", "BertModel", BERT_SMALL, dtype="bfloat16")
 model("bert_f64", "BertModel", BERT_SMALL, dtype="float64")
@@ -85,17 +119,20 @@ model("roberta_sequence", "RobertaForSequenceClassification", dict(ROBERTA_SMALL
 model("roberta_token", "RobertaForTokenClassification", dict(ROBERTA_SMALL, **LABELS5))
 model("roberta_question", "RobertaForQuestionAnswering", ROBERTA_SMALL)
 model("roberta_masked", "RobertaForMaskedLM", ROBERTA_SMALL, edit="roberta_position_ids")
+model("roberta_causal", "RobertaForCausalLM", dict(ROBERTA_ONE, is_decoder=True))
 model("xlm_roberta_base", "XLMRobertaModel", ROBERTA_ONE)
 model("xlm_roberta_sequence", "XLMRobertaForSequenceClassification", dict(ROBERTA_ONE, **LABELS1))
 model("xlm_roberta_token", "XLMRobertaForTokenClassification", dict(ROBERTA_ONE, **LABELS3))
 model("xlm_roberta_question", "XLMRobertaForQuestionAnswering", ROBERTA_ONE)
 model("xlm_roberta_masked", "XLMRobertaForMaskedLM", ROBERTA_ONE)
+model("xlm_roberta_causal", "XLMRobertaForCausalLM", dict(ROBERTA_ONE, is_decoder=True))
 model("camembert_base", "CamembertModel", ROBERTA_ONE)
 model("camembert_sequence", "CamembertForSequenceClassification", dict(ROBERTA_ONE, **LABELS5))
 model("camembert_token", "CamembertForTokenClassification", dict(ROBERTA_ONE, **LABELS3))
 model("camembert_question", "CamembertForQuestionAnswering", ROBERTA_ONE)
 model("camembert_masked", "CamembertForMaskedLM", ROBERTA_ONE)
 
+model("camembert_causal", "CamembertForCausalLM", ROBERTA_ONE)
 model("distilbert_base", "DistilBertModel", DISTIL)
 model("distilbert_sequence", "DistilBertForSequenceClassification", dict(DISTIL_SMALL, **LABELS3))
 model("distilbert_sinusoidal", "DistilBertForSequenceClassification",
@@ -131,6 +168,11 @@ model("mistral_causal", "MistralForCausalLM", MISTRAL_SMALL)
 model("mistral_sequence", "MistralForSequenceClassification", dict(MISTRAL_SMALL, **LABELS3))
 model("mistral_token", "MistralForTokenClassification", dict(MISTRAL_ONE, **LABELS5))
 model("mistral_question", "MistralForQuestionAnswering", MISTRAL_ONE)
+model("ministral_base", "MinistralModel", dict(MISTRAL, layer_types=["sliding_attention", "full_attention"]))
+model("ministral_causal", "MinistralForCausalLM", MISTRAL_ONE)
+model("ministral_sequence", "MinistralForSequenceClassification", dict(MISTRAL_ONE, **LABELS3))
+model("ministral_token", "MinistralForTokenClassification", dict(MISTRAL_ONE, **LABELS5))
+model("ministral_question", "MinistralForQuestionAnswering", MISTRAL_ONE)
 model("qwen2_base", "Qwen2Model", QWEN2)
 model("qwen2_causal", "Qwen2ForCausalLM", dict(QWEN2_SMALL, tie_word_embeddings=True))
 model("qwen2_sequence", "Qwen2ForSequenceClassification", dict(QWEN2_SMALL, **LABELS3))
@@ -144,6 +186,78 @@ model("qwen3_question", "Qwen3ForQuestionAnswering", QWEN3_ONE)
 model("qwen3_biases", "Qwen3Model", dict(QWEN3_SMALL, attention_bias=True))
 model("qwen3_head_dim_default", "Qwen3Model", dict(QWEN3_SMALL, num_hidden_layers=1, num_attention_heads=2,
                                                    num_key_value_heads=1, head_dim=128))
+
+model("smollm3_base", "SmolLM3Model", SMOLLM3)
+model("smollm3_causal", "SmolLM3ForCausalLM", SMOLLM3_SMALL)
+model("smollm3_sequence", "SmolLM3ForSequenceClassification", dict(SMOLLM3_SMALL, **LABELS3))
+model("smollm3_token", "SmolLM3ForTokenClassification", dict(LLAMA_ONE, **LABELS5))
+model("smollm3_question", "SmolLM3ForQuestionAnswering", LLAMA_ONE)
+model("smollm3_biases", "SmolLM3Model", dict(SMOLLM3_SMALL, attention_bias=True, mlp_bias=True))
+model("olmo2_base", "Olmo2Model", OLMO2)
+model("olmo2_causal", "Olmo2ForCausalLM", OLMO2_SMALL)
+model("olmo2_sequence", "Olmo2ForSequenceClassification", dict(OLMO2_SMALL, **LABELS3))
+model("olmo2_biases", "Olmo2Model", dict(OLMO2_SMALL, num_hidden_layers=1, attention_bias=True, head_dim=10))
+model("gemma_base", "GemmaModel", GEMMA)
+model("gemma_causal", "GemmaForCausalLM", GEMMA_SMALL)
+model("gemma_causal_untied", "GemmaForCausalLM", dict(GEMMA_ONE, tie_word_embeddings=False))
+model("gemma_sequence", "GemmaForSequenceClassification", dict(GEMMA_ONE, **LABELS3))
+model("gemma_token", "GemmaForTokenClassification", dict(GEMMA_ONE, **LABELS5))
+model("gemma_biases", "GemmaModel", dict(GEMMA_ONE, attention_bias=True))
+model("gemma_bf16", "GemmaForCausalLM", GEMMA_SMALL, dtype="bfloat16")
+model("gemma_head_dim_default", "GemmaModel", dict(GEMMA_ONE, head_dim=256, num_attention_heads=1))
+
+model("gemma2_base", "Gemma2Model", GEMMA2)
+model("gemma2_causal", "Gemma2ForCausalLM", GEMMA2_SMALL)
+model("gemma2_sequence", "Gemma2ForSequenceClassification", dict(GEMMA2_ONE, **LABELS3))
+model("gemma2_token", "Gemma2ForTokenClassification", dict(GEMMA2_ONE, **LABELS5))
+model("gemma2_biases", "Gemma2Model", dict(GEMMA2_ONE, attention_bias=True))
+model("gemma3_base", "Gemma3TextModel", GEMMA3)
+model("gemma3_causal", "Gemma3ForCausalLM", GEMMA3_SMALL)
+model("gemma3_sequence", "Gemma3TextForSequenceClassification", dict(GEMMA3_SMALL, **LABELS3))
+model("gemma3_biases", "Gemma3TextModel", dict(GEMMA3_SMALL, num_hidden_layers=1, layer_types=["full_attention"],
+                                               attention_bias=True))
+model("gemma3_bf16", "Gemma3ForCausalLM", GEMMA3_SMALL, dtype="bfloat16")
+
+model("granite_base", "GraniteModel", GRANITE)
+model("granite_causal", "GraniteForCausalLM", dict(GRANITE_SMALL, tie_word_embeddings=True))
+model("granite_biases", "GraniteForCausalLM", dict(GRANITE_SMALL, num_hidden_layers=1, attention_bias=True,
+                                                   mlp_bias=True, hidden_size=21, head_dim=10, num_attention_heads=3))
+
+model("phi3_base", "Phi3Model", PHI3)
+model("phi3_causal", "Phi3ForCausalLM", dict(PHI3_SMALL, head_dim=10))
+model("phi3_causal_tied", "Phi3ForCausalLM", dict(PHI3_ONE, tie_word_embeddings=True, num_key_value_heads=3))
+model("phi3_sequence", "Phi3ForSequenceClassification", dict(PHI3_ONE, **LABELS3, resid_pdrop=0.25, embd_pdrop=0.5))
+model("phi3_token", "Phi3ForTokenClassification", dict(PHI3_ONE, **LABELS5))
+
+model("mixtral_base", "MixtralModel", MIXTRAL)
+model("mixtral_causal", "MixtralForCausalLM", MIXTRAL_SMALL)
+model("mixtral_sequence", "MixtralForSequenceClassification", dict(MIXTRAL_SMALL, **LABELS3))
+model("mixtral_token", "MixtralForTokenClassification", dict(MIXTRAL_SMALL, **LABELS5))
+model("mixtral_question", "MixtralForQuestionAnswering", MIXTRAL_SMALL)
+model("mixtral_bf16_sharded", "MixtralForCausalLM", dict(MIXTRAL_SMALL, num_hidden_layers=2), dtype="bfloat16",
+      shard="2KB")
+model("mixtral_f16", "MixtralModel", MIXTRAL_SMALL, dtype="float16")
+model("mixtral_mixed", "MixtralModel", MIXTRAL_SMALL, edit="mixed_dtypes")
+model("mixtral_fused", "MixtralForCausalLM", MIXTRAL_SMALL, edit="fused_experts")
+model("qwen3_moe_base", "Qwen3MoeModel", QWEN3_MOE)
+model("qwen3_moe_causal", "Qwen3MoeForCausalLM", dict(QWEN3_MOE_SMALL, tie_word_embeddings=True))
+model("qwen3_moe_sequence", "Qwen3MoeForSequenceClassification", dict(QWEN3_MOE_SMALL, **LABELS1))
+model("qwen3_moe_token", "Qwen3MoeForTokenClassification", dict(QWEN3_MOE_SMALL, **LABELS5))
+model("qwen3_moe_question", "Qwen3MoeForQuestionAnswering", dict(QWEN3_MOE_SMALL, attention_bias=True))
+model("qwen3_moe_steps", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_hidden_layers=2, decoder_sparse_step=2,
+                                              mlp_only_layers=None))
+model("qwen3_moe_dense", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_experts=0))
+
+model("t5_base", "T5Model", T5)
+model("t5_generation", "T5ForConditionalGeneration", T5_SMALL)
+model("t5_gated", "T5ForConditionalGeneration", dict(T5_SMALL, feed_forward_proj="gated-gelu", initializer_factor=0.5,
+                                                     tie_word_embeddings=False), edit="t5_untied_head")
+model("t5_encoder", "T5EncoderModel", dict(T5_SMALL, num_layers=2, feed_forward_proj="gated-silu"))
+model("t5_token", "T5ForTokenClassification", dict(T5_SMALL, **LABELS5, classifier_dropout=0.25))
+model("t5_question", "T5ForQuestionAnswering", T5_SMALL)
+model("mt5_base", "MT5Model", dict(T5_SMALL, relative_attention_num_buckets=9))
+model("mt5_generation", "MT5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
+model("mt5_bf16", "MT5ForConditionalGeneration", T5_SMALL, dtype="bfloat16")
 
 model("vit_base", "ViTModel", VIT)
 model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
@@ -179,9 +293,10 @@ cases("bert_base", "base", "right7", "types7", "left7", "one", "plain7", "long33
       "embeds7")
 for act in ("relu", "gelu_new", "gelu_pytorch_tanh", "silu", "gelu_fast", "quick_gelu", "gelu_10", "gelu_accurate",
             "gelu_python", "gelu_python_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "relu2", "relu6",
-            "sigmoid", "swish", "tanh"):
+            "sigmoid", "sqrtsoftplus", "swish", "tanh"):
     case(f"bert_act_{act}", "bert_base", "base", "types7", config={"hidden_act": act})
 case("bert_eps", "bert_base", "base", "types7", config={"layer_norm_eps": 0.125})
+case("bert_eps_0", "bert_base", "base", "types7", config={"layer_norm_eps": 0.0})
 case("bert_minimal_config", "bert_base", "base", "types7",
      config={k: DROP for k in ("hidden_act", "layer_norm_eps", "pad_token_id", "type_vocab_size", "dtype",
                                "hidden_dropout_prob", "attention_probs_dropout_prob", "architectures",
@@ -192,6 +307,11 @@ cases("bert_token", "token-classification", "right7", "types7")
 cases("bert_question", "question-answering", "types7", "right7")
 cases("bert_masked", "masked-lm", "right7", "types7")
 cases("bert_masked_untied", "masked-lm", "types7")
+cases("bert_causal", "causal-lm", "right7", "left7", "types7", "positions7")
+case("bert_causal_as_base", "bert_causal", "base", "right7", full=True)
+case("bert_causal_as_masked", "bert_causal", "masked-lm", "right7")
+case("bert_causal_encoder", "bert_causal", "causal-lm", "right7", config={"is_decoder": False})
+case("bert_causal_bidirectional", "bert_causal", "causal-lm", "right7", config={"is_causal": False})
 for stored in ("f16", "bf16", "f64", "mixed"):
     cases(f"bert_{stored}", "sequence-classification" if stored == "mixed" else "base", "types7")
 for wanted in ("float16", "bfloat16"):
@@ -227,7 +347,11 @@ case("bert_sequence_num_labels_key", "bert_sequence", "sequence-classification",
      config={"num_labels": 3, "id2label": DROP, "label2id": DROP})
 WHOLE = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 1}  # printed as Python prints integers
 case("bert_whole_dropout", "bert_sequence", "sequence-classification", "types7", config=WHOLE)
-case("bert_whole_dropouts", "bert_sequence", "sequence-classification", "types7", config=dict(WHOLE, classifier_dropout=1))
+case("bert_whole_dropouts",
+     "bert_sequence",
+     "sequence-classification",
+     "types7",
+     config=dict(WHOLE, classifier_dropout=1))
 case("bert_wrong_task", "bert_base", "image-classification", None, fails="TASK_UNSUPPORTED")
 
 cases("roberta_base", "base", "right7", "left7", "pads7", "plain7", "one", "long33", "positions7", "embeds7")
@@ -238,6 +362,9 @@ cases("roberta_sequence", "sequence-classification", "right7", "one")
 cases("roberta_token", "token-classification", "right7")
 cases("roberta_question", "question-answering", "right7")
 cases("roberta_masked", "masked-lm", "right7")
+cases("roberta_causal", "causal-lm", "right7", "left7")
+for name in ("xlm_roberta", "camembert"):
+    cases(f"{name}_causal", "causal-lm", "right7")
 case("roberta_masked_as_sequence", "roberta_masked", "sequence-classification", "right7", full=True)
 case("roberta_sequence_as_base", "roberta_sequence", "base", "right7", full=True)
 case("roberta_base_as_masked", "roberta_base", "masked-lm", "right7", full=True)
@@ -307,6 +434,11 @@ ROPES = {
     "longrope_ratio": {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0,
                                            "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0],
                                            "original_max_position_embeddings": 12}, "max_position_embeddings": 36},
+    "proportional": {"rope_parameters": {"rope_type": "proportional", "rope_theta": 10000.0, "factor": 1.5,
+                                         "partial_rotary_factor": 0.5}},
+    "proportional_all": {"rope_parameters": {"rope_type": "proportional", "rope_theta": 500.0}},
+    "old_proportional": {"rope_parameters": DROP, "rope_theta": 10000.0, "partial_rotary_factor": 0.7,
+                         "rope_scaling": {"rope_type": "proportional"}},
     "old_theta": {"rope_parameters": DROP, "rope_theta": 250000.0, "dtype": DROP, "torch_dtype": "float32"},
     "old_linear": {"rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": {"type": "linear", "factor": 2.5},
                    "dtype": DROP, "torch_dtype": "float32"},
@@ -347,13 +479,18 @@ case("llama_as_bf16", "llama_base", "base", "right7", config={"dtype": "bfloat16
 case("llama_as_f16_old", "llama_base", "base", "right7", config={"dtype": None, "torch_dtype": "float16"}, dtype="auto")
 case("llama_bf16_as_f32", "llama_bf16_sharded", "causal-lm", "right7", config={"dtype": "float32"}, dtype="auto")
 case("llama_bf16_unsaid", "llama_bf16_sharded", "causal-lm", "right7", config={"dtype": DROP}, dtype="auto")
+case("llama_eps_0", "llama_base", "base", "right7", config={"rms_norm_eps": 0.0})
 case("llama_gelu", "llama_base", "base", "right7", config={"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 0.125})
 cases("llama_causal", "causal-lm", "right7", "left7", "long33")
 cases("llama_causal_tied", "causal-lm", "right7")
 cases("llama_sequence", "sequence-classification", "right7", "left7", "pads7", "one")
 case("llama_sequence_no_pad", "llama_sequence", "sequence-classification", "plain1x7", config={"pad_token_id": None})
 cases("llama_token", "token-classification", "right7")
-case("llama_token_no_bias", "llama_token", "token-classification", "right7", config={"token_classification_bias": False},
+case("llama_token_no_bias",
+     "llama_token",
+     "token-classification",
+     "right7",
+     config={"token_classification_bias": False},
      full=True)
 case("llama_sequence_pad_minus_1", "llama_sequence", "sequence-classification", "other_pads7",
      config={"pad_token_id": -1})
@@ -379,6 +516,19 @@ cases("mistral_sequence", "sequence-classification", "right7")
 cases("mistral_token", "token-classification", "right7")
 cases("mistral_question", "question-answering", "right7")
 
+cases("ministral_base", "base", "right7", "long33", "left7", "one")
+case("ministral_layer_types_dropped", "ministral_base", "base", "long33", config={"layer_types": DROP})
+case("ministral_all_full", "ministral_base", "base", "long33", config={"layer_types": ["full_attention"] * 2})
+cases("ministral_causal", "causal-lm", "right7", "long13")
+cases("ministral_sequence", "sequence-classification", "right7")
+cases("ministral_token", "token-classification", "right7")
+cases("ministral_question", "question-answering", "right7")
+case("mistral_with_layer_types", "mistral_base", "base", "long33",
+     config={"layer_types": ["full_attention", "sliding_attention"]})
+case("mistral_causal_with_layer_types", "mistral_causal", "causal-lm", "long13",
+     config={"layer_types": ["full_attention", "sliding_attention"]})
+case("mistral_layer_types_null", "mistral_base", "base", "long33", config={"layer_types": None})
+
 SLIDE = {"use_sliding_window": True, "sliding_window": 5}
 for name in ("qwen2", "qwen3"):
     cases(f"{name}_base", "base", "right7", "long33", "left7", "one", "positions7")
@@ -398,6 +548,236 @@ for name in ("qwen2", "qwen3"):
 cases("qwen3_biases", "base", "right7")
 cases("qwen3_head_dim_default", "base", "right7")
 case("qwen3_head_dim_dropped", "qwen3_head_dim_default", "base", "right7", config={"head_dim": DROP})
+
+cases("smollm3_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("smollm3_packed_no_cache", "smollm3_base", "base", "packed7", config={"use_cache": False})
+case("smollm3_window", "smollm3_base", "base", "left13", config={"use_sliding_window": True, "layer_types": DROP},
+     full=True)
+case("smollm3_window_types", "smollm3_base", "base", "left33", config={
+    "layer_types": ["sliding_attention", "full_attention", "full_attention", "sliding_attention"]})
+case("smollm3_no_rope_listed", "smollm3_base", "base", "long33", config={"no_rope_layers": [0, 0, 1, 1, 0]})
+case("smollm3_no_rope_interval", "smollm3_base", "base", "long33",
+     config={"no_rope_layers": None, "no_rope_layer_interval": 3})
+case("smollm3_no_rope_default", "smollm3_base", "base", "long33",
+     config={"no_rope_layers": DROP, "no_rope_layer_interval": DROP})
+case("smollm3_no_rope_at_all", "smollm3_base", "base", "right7", config={"no_rope_layers": [0, 0, 0, 0]}, full=True)
+case("smollm3_default_theta", "smollm3_base", "base", "long33",
+     config={"rope_parameters": {"rope_type": "linear", "factor": 2.0}})
+case("smollm3_minimal_config", "smollm3_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "mlp_bias",
+                               "tie_word_embeddings", "max_position_embeddings", "dtype", "architectures",
+                               "attention_dropout", "layer_types", "use_sliding_window", "sliding_window")})
+cases("smollm3_causal", "causal-lm", "right7", "left13", "long33")
+case("smollm3_causal_untied", "smollm3_causal", "causal-lm", "right7", config={"tie_word_embeddings": False},
+     full=True)
+cases("smollm3_sequence", "sequence-classification", "right7", "left7")
+cases("smollm3_token", "token-classification", "right7")
+cases("smollm3_question", "question-answering", "right7")
+cases("smollm3_biases", "base", "right7")
+case("smollm3_causal_as_base", "smollm3_causal", "base", "right7", full=True)
+
+cases("olmo2_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("olmo2_packed_no_cache", "olmo2_base", "base", "packed7", config={"use_cache": False})
+case("olmo2_gelu", "olmo2_causal", "causal-lm", "right7", config={"hidden_act": "gelu"})
+case("olmo2_bidirectional", "olmo2_base", "base", "right7", config={"is_causal": False})
+case("olmo2_yarn", "olmo2_base", "base", "long33", config=ROPES["yarn"])
+case("olmo2_minimal_config", "olmo2_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings",
+                               "max_position_embeddings", "dtype", "architectures", "attention_dropout")})
+cases("olmo2_causal", "causal-lm", "right7", "left13", "long33")
+cases("olmo2_sequence", "sequence-classification", "right7", "left7")
+cases("olmo2_biases", "base", "right7")
+case("olmo2_causal_as_base", "olmo2_causal", "base", "right7", full=True)
+case("olmo2_base_as_causal", "olmo2_base", "causal-lm", "right7", full=True)
+case("olmo2_base_as_tied_causal", "olmo2_base", "causal-lm", "right7", config={"tie_word_embeddings": True})
+
+cases("gemma_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("gemma_packed_no_cache", "gemma_base", "base", "packed7", config={"use_cache": False})
+case("gemma_gelu", "gemma_base", "base", "right7", config={"hidden_act": "gelu", "hidden_activation": None})
+case("gemma_silu", "gemma_base", "base", "right7", config={"hidden_act": "silu"})
+case("gemma_linear_rope", "gemma_base", "base", "long33", config=ROPES["linear"])
+case("gemma_old_theta", "gemma_base", "base", "right7", config=ROPES["old_theta"])
+case("gemma_bidirectional", "gemma_base", "base", "right7", config={"is_causal": False})
+case("gemma_last_untied", "gemma_base", "base", "right7", config={"tie_last_hidden_states": False}, full=True)
+case("gemma_minimal_config", "gemma_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings",
+                               "max_position_embeddings", "dtype", "architectures", "pad_token_id",
+                               "attention_dropout")})
+case("gemma_as_bf16", "gemma_base", "base", "right7", config={"dtype": "bfloat16"}, dtype="auto")  # so is its scale
+case("gemma_as_f16", "gemma_base", "base", "right7", dtype="float16")
+cases("gemma_causal", "causal-lm", "right7", "left7", "long33")
+cases("gemma_causal_untied", "causal-lm", "right7")
+cases("gemma_sequence", "sequence-classification", "right7", "left7")
+cases("gemma_token", "token-classification", "right7")
+cases("gemma_biases", "base", "right7")
+cases("gemma_bf16", "causal-lm", "right7", dtype="auto")
+case("gemma_bf16_as_f32", "gemma_bf16", "causal-lm", "right7", dtype="float32")
+cases("gemma_head_dim_default", "base", "right7")
+case("gemma_head_dim_dropped", "gemma_head_dim_default", "base", "right7", config={"head_dim": DROP})
+case("gemma_causal_as_base", "gemma_causal", "base", "right7", full=True)
+case("gemma_base_as_causal", "gemma_base", "causal-lm", "right7", full=True)
+case("gemma_base_as_sequence", "gemma_base", "sequence-classification", "right7", full=True)
+
+cases("gemma2_base", "base", "right7", "left13", "one", "long33", "left33", "positions7", "packed7", "embeds7")
+case("gemma2_packed_no_cache", "gemma2_base", "base", "packed7", config={"use_cache": False})
+case("gemma2_bidirectional", "gemma2_base", "base", "right33", config={"is_causal": False})
+case("gemma2_uncapped", "gemma2_base", "base", "right7", config={"attn_logit_softcapping": None}, full=True)
+case("gemma2_default_caps", "gemma2_causal", "causal-lm", "right7",
+     config={"attn_logit_softcapping": DROP, "final_logit_softcapping": DROP})
+case("gemma2_types", "gemma2_base", "base", "left33",
+     config={"layer_types": ["full_attention", "sliding_attention", "full_attention"]})
+case("gemma2_no_types", "gemma2_base", "base", "left33", config={"layer_types": DROP})
+case("gemma2_gelu", "gemma2_base", "base", "right7", config={"hidden_activation": "gelu"})
+case("gemma2_minimal_config", "gemma2_base", "base", "right33",
+     config={k: DROP for k in ("hidden_activation", "rms_norm_eps", "rope_parameters", "attention_bias",
+                               "tie_word_embeddings", "max_position_embeddings", "dtype", "architectures",
+                               "attention_dropout", "layer_types", "sliding_window", "query_pre_attn_scalar",
+                               "attn_logit_softcapping", "final_logit_softcapping")})
+case("gemma2_as_bf16", "gemma2_base", "base", "right7", config={"dtype": "bfloat16"}, dtype="auto")
+cases("gemma2_causal", "causal-lm", "right7", "left13", "long33")
+case("gemma2_final_uncapped", "gemma2_causal", "causal-lm", "right7", config={"final_logit_softcapping": None})
+cases("gemma2_sequence", "sequence-classification", "right7", "left7")
+cases("gemma2_token", "token-classification", "right7")
+cases("gemma2_biases", "base", "right7")
+case("gemma2_causal_as_base", "gemma2_causal", "base", "right7", full=True)
+
+cases("gemma3_base", "base", "right7", "left13", "one", "long33", "left33", "positions7", "packed7", "embeds7")
+case("gemma3_packed_no_cache", "gemma3_base", "base", "packed7", config={"use_cache": False})
+case("gemma3_bidirectional", "gemma3_base", "base", "right33", config={"use_bidirectional_attention": True}, full=True)
+case("gemma3_bidirectional_alone", "gemma3_base", "base", "right7",
+     config={"use_bidirectional_attention": True, "sliding_window": 0}, full=True)
+case("gemma3_not_causal", "gemma3_base", "base", "right33", config={"is_causal": False})
+case("gemma3_bidirectional_not_causal", "gemma3_base", "base", "right33",
+     config={"is_causal": False, "use_bidirectional_attention": True})
+case("gemma3_no_types", "gemma3_base", "base", "left33", config={"layer_types": DROP})
+case("gemma3_pattern", "gemma3_base", "base", "left33", config={"layer_types": DROP, "sliding_window_pattern": 2})
+case("gemma3_all_sliding", "gemma3_base", "base", "left33", config={"layer_types": ["sliding_attention"] * 4})
+case("gemma3_all_full", "gemma3_base", "base", "left33", config={"layer_types": ["full_attention"] * 4})
+OLD_GEMMA3 = {"rope_parameters": DROP, "rope_theta": 7000.0, "rope_local_base_freq": 30.0}
+case("gemma3_old_rope", "gemma3_base", "base", "long33", config=OLD_GEMMA3)
+case("gemma3_old_scaling", "gemma3_base", "base", "long33",
+     config=dict(OLD_GEMMA3, rope_scaling={"rope_type": "linear", "factor": 4.0}))
+case("gemma3_old_type_unheard", "gemma3_base", "base", "long33",
+     config=dict(OLD_GEMMA3, rope_scaling={"type": "linear", "factor": 4.0}))
+case("gemma3_scaling_over", "gemma3_base", "base", "long33", config={"rope_scaling": {"factor": 3.5}})
+case("gemma3_rope_types", "gemma3_base", "base", "long33", config={"rope_parameters": {
+    "sliding_attention": dict(ROPES["dynamic"]["rope_parameters"]),
+    "full_attention": dict(ROPES["llama3"]["rope_parameters"])}})
+case("gemma3_rope_half", "gemma3_base", "base", "long33", config={"rope_parameters": {
+    "sliding_attention": dict(ROPES["longrope"]["rope_parameters"])}})
+case("gemma3_minimal_config", "gemma3_base", "base", "right33",
+     config={k: DROP for k in ("hidden_activation", "rms_norm_eps", "rope_parameters", "attention_bias",
+                               "tie_word_embeddings", "max_position_embeddings", "dtype", "architectures",
+                               "attention_dropout", "layer_types", "sliding_window", "query_pre_attn_scalar",
+                               "attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention",
+                               "_sliding_window_pattern")})
+cases("gemma3_causal", "causal-lm", "right7", "left13", "long33")
+case("gemma3_final_uncapped", "gemma3_causal", "causal-lm", "right7", config={"final_logit_softcapping": None})
+cases("gemma3_sequence", "sequence-classification", "right7", "left7")
+cases("gemma3_biases", "base", "right7")
+cases("gemma3_bf16", "causal-lm", "right7", dtype="auto")
+case("gemma3_causal_as_base", "gemma3_causal", "base", "right7", full=True)
+
+cases("granite_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+PLAIN = {k: DROP for k in ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling")}
+case("granite_plain", "granite_base", "base", "right7", config=PLAIN)
+case("granite_linear", "granite_base", "base", "long33", config=ROPES["linear"])
+cases("granite_causal", "causal-lm", "right7", "left7")
+case("granite_causal_plain", "granite_causal", "causal-lm", "right7", config=PLAIN)
+case("granite_causal_as_base", "granite_causal", "base", "right7", full=True)
+cases("granite_biases", "causal-lm", "right7")
+case("granite_wrong_task", "granite_base", "sequence-classification", None, fails="TASK_UNSUPPORTED")
+
+cases("phi3_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+PARTIAL = {"rope_type": "default", "rope_theta": 1000.0, "partial_rotary_factor": 0.85}
+LONG3 = {"short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0]}
+LONG6 = {"short_factor": [1.0, 1.1, 1.3, 1.25, 1.05, 2], "long_factor": [1.5, 2.75, 4.0, 3, 5.5, 8.125]}
+case("phi3_window", "phi3_base", "base", "long13", config={"sliding_window": 5}, full=True)
+case("phi3_window_left", "phi3_base", "base", "left7", config={"sliding_window": 3})
+case("phi3_partial", "phi3_base", "base", "long33", config={"rope_parameters": PARTIAL})
+case("phi3_partial_old", "phi3_base", "base", "long33", config={
+    "rope_parameters": DROP, "rope_theta": 1000.0, "partial_rotary_factor": 0.5})
+for kind in ("right7", "long33"):  # 24 positions of 12 originally: 33 are beyond
+    case(f"phi3_longrope_{kind}", "phi3_base", "base", kind, config={
+        "rope_parameters": dict(LONG6, rope_type="longrope", rope_theta=10000.0)})
+    case(f"phi3_longrope_partial_{kind}", "phi3_base", "base", kind, config={
+        "rope_parameters": dict(LONG3, rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.5)})
+    case(f"phi3_su_{kind}", "phi3_base", "base", kind, config={
+        "rope_parameters": DROP, "rope_theta": 10000.0,
+        "rope_scaling": dict(LONG6, type="su", original_max_position_embeddings=12)})
+case("phi3_yarn_is_longrope", "phi3_base", "base", "long33", config={
+    "rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": dict(LONG6, type="yarn")})
+case("phi3_longrope_default_original", "phi3_base", "base", "long33", config={
+    "rope_parameters": dict(LONG6, rope_type="longrope", rope_theta=10000.0), "max_position_embeddings": 131072,
+    "original_max_position_embeddings": DROP})
+case("phi3_gelu", "phi3_base", "base", "right7", config={"hidden_act": "gelu"})
+case("phi3_bidirectional", "phi3_base", "base", "right7", config={"is_causal": False})
+cases("phi3_causal", "causal-lm", "right7", "left7")
+case("phi3_causal_as_base", "phi3_causal", "base", "right7", full=True)
+cases("phi3_causal_tied", "causal-lm", "right7")
+cases("phi3_sequence", "sequence-classification", "right7", "left7")
+cases("phi3_token", "token-classification", "right7")
+case("phi3_wrong_task", "phi3_base", "question-answering", None, fails="TASK_UNSUPPORTED")
+
+cases("mixtral_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("mixtral_window", "mixtral_base", "base", "long13", config={"sliding_window": 5}, full=True)
+case("mixtral_one_choice", "mixtral_base", "base", "right7", config={"num_experts_per_tok": 1})
+case("mixtral_all_chosen", "mixtral_base", "base", "right7", config={"num_experts_per_tok": 5})
+case("mixtral_alias_config", "mixtral_base", "base", "right7", config={"num_local_experts": DROP, "num_experts": 5})
+case("mixtral_default_theta", "mixtral_base", "base", "right7", config={"rope_parameters": DROP})
+case("mixtral_gelu", "mixtral_base", "base", "right7", config={"hidden_act": "gelu"})
+cases("mixtral_causal", "causal-lm", "right7", "left7")
+cases("mixtral_sequence", "sequence-classification", "right7", "left7")
+cases("mixtral_token", "token-classification", "right7")
+cases("mixtral_question", "question-answering", "right7")
+cases("mixtral_bf16_sharded", "causal-lm", "right7", "one")
+cases("mixtral_f16", "base", "right7")
+cases("mixtral_mixed", "base", "right7", "one")
+cases("mixtral_fused", "causal-lm", "right7", "one")
+case("mixtral_as_bfloat16", "mixtral_causal", "causal-lm", "right7", dtype="bfloat16")
+case("mixtral_causal_as_base", "mixtral_causal", "base", "right7", full=True)
+case("mixtral_base_as_causal", "mixtral_base", "causal-lm", "right7", full=True)
+for experts in (2, 4):
+    case(f"mixtral_{experts}_experts", "mixtral_f16", "base", "right7", config={"num_local_experts": experts},
+         full=True, ignore_mismatched_sizes=True)
+    case(f"mixtral_{experts}_experts_refused", "mixtral_f16", "base", None, config={"num_local_experts": experts},
+         fails="WEIGHT_MISMATCH")
+case("mixtral_wider", "mixtral_f16", "base", "right7", config={"intermediate_size": 14}, full=True,
+     ignore_mismatched_sizes=True)
+case("mixtral_wider_refused", "mixtral_f16", "base", None, config={"intermediate_size": 14}, fails="WEIGHT_MISMATCH")
+
+cases("qwen3_moe_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("qwen3_moe_normalized", "qwen3_moe_base", "base", "right7", config={"norm_topk_prob": True})
+case("qwen3_moe_window", "qwen3_moe_base", "base", "long13", config={"use_sliding_window": True, "sliding_window": 5},
+     full=True)
+case("qwen3_moe_window_unused", "qwen3_moe_base", "base", "long13", config={"sliding_window": 5})
+case("qwen3_moe_other_layers", "qwen3_moe_base", "base", "right7", config={"mlp_only_layers": [1, 2]}, full=True)
+cases("qwen3_moe_steps", "base", "right7")
+cases("qwen3_moe_causal", "causal-lm", "right7", "left7")
+cases("qwen3_moe_sequence", "sequence-classification", "right7")
+cases("qwen3_moe_token", "token-classification", "right7")
+cases("qwen3_moe_question", "question-answering", "right7")
+cases("qwen3_moe_dense", "base", "right7")
+case("qwen3_moe_causal_as_base", "qwen3_moe_causal", "base", "right7", full=True)
+
+cases("t5_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds")
+cases("t5_generation", "seq2seq-lm", "seq7x5", "seq2x1")
+case("t5_generation_untied", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"tie_word_embeddings": False, "scale_decoder_outputs": DROP})
+case("t5_generation_relu2", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"feed_forward_proj": "relu2", "dense_act_fn": DROP, "is_gated_act": DROP})
+case("t5_generation_derived", "t5_generation", "seq2seq-lm", "seq7x5",
+     config={"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False})
+cases("t5_gated", "seq2seq-lm", "seq7x5")
+cases("t5_encoder", "base", "right7", "left7", auto="AutoModelForTextEncoding")  # the class in architectures
+cases("t5_token", "token-classification", "right7")
+cases("t5_question", "question-answering", "seq7x5")
+case("t5_base_as_generation", "t5_base", "seq2seq-lm", "seq7x5", full=True)
+case("t5_generation_as_base", "t5_generation", "base", "seq7x5", full=True)
+case("t5_generation_as_token", "t5_generation", "token-classification", "right7", full=True)
+cases("mt5_base", "base", "seq7x5")
+cases("mt5_generation", "seq2seq-lm", "seq7x5", "seq_left9x4")
+cases("mt5_bf16", "seq2seq-lm", "seq7x5")
 
 cases("vit_base", "base", "image3", "image1")
 cases("vit_image", "image-classification", "image3", "image1")

@@ -63,6 +63,14 @@ def inputs_right33(c, g):
     return ids(c, g, 3, 33, [33, 20, 31])
 
 
+def inputs_left33(c, g):
+    return ids(c, g, 3, 33, [20, 33, 9], left=True)
+
+
+def inputs_left13(c, g):
+    return ids(c, g, 3, 13, [8, 13, 3], left=True)
+
+
 def inputs_left7(c, g):
     return ids(c, g, 3, 7, [5, 7, 2], left=True)
 
@@ -128,6 +136,34 @@ def inputs_embeds7(c, g):
     return {"inputs_embeds": torch.randn(3, 7, c.hidden_size, generator=g), "attention_mask": out["attention_mask"]}
 
 
+def seq2seq(c, g, batch, length, decoder_length, lengths=None, decoder_lengths=None, left=False):
+    out = ids(c, g, batch, length, lengths, left=left)
+    decoder = ids(c, g, batch, decoder_length, decoder_lengths)
+    return dict(out, **{f"decoder_{k}": v for k, v in decoder.items()})
+
+
+def inputs_seq7x5(c, g):  # both sides padded
+    return seq2seq(c, g, 3, 7, 5, [7, 4, 2], [5, 5, 3])
+
+
+def inputs_seq_left9x4(c, g):
+    return seq2seq(c, g, 2, 9, 4, [9, 6], left=True)
+
+
+def inputs_seq_plain(c, g):
+    return seq2seq(c, g, 2, 33, 40)
+
+
+def inputs_seq2x1(c, g):
+    return seq2seq(c, g, 1, 2, 1)
+
+
+def inputs_seq_embeds(c, g):
+    out = seq2seq(c, g, 2, 5, 4)
+    return {"inputs_embeds": torch.randn(2, 5, c.hidden_size, generator=g), "decoder_inputs_embeds":
+            torch.randn(2, 4, c.hidden_size, generator=g), "attention_mask": torch.ones_like(out["input_ids"])}
+
+
 def image(c, g, batch):
     size = c.image_size if isinstance(c.image_size, (list, tuple)) else [c.image_size, c.image_size]
     return {"pixel_values": torch.randn(batch, c.num_channels, *size, generator=g)}
@@ -151,13 +187,14 @@ def randomize(model, name):
             owner = model.get_submodule(key.rpartition(".")[0])
             kind = type(owner).__name__
             if "Norm" in kind:
-                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") else 0.0))
+                from_one = kind.startswith("Gemma")  # such a weight is stored as its difference from 1
+                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") and not from_one else 0.0))
             elif p.dim() == 1:
                 p.copy_(noise * 0.3)
-            elif kind == "Embedding" or kind.endswith("Embeddings"):  # a lookup table, or ViT's tokens and positions
+            elif kind.endswith(("Embedding", "Embeddings")):  # a lookup table, or ViT's tokens and positions
                 p.copy_(noise * 0.7)
             else:
-                fan_in = p.shape[0] if kind == "Conv1D" else p[0].numel()
+                fan_in = p.shape[0] if kind == "Conv1D" else p.shape[-1] if kind.endswith("Experts") else p[0].numel()
                 sharp = any(part in key for part in ("query", "key", "q_proj", "k_proj", "q_lin", "k_lin"))
                 p.copy_(noise * ((1.5 if sharp else 1.2) / fan_in ** 0.5))
 
@@ -211,10 +248,26 @@ def edit_gpt2_old_names(tensors):  # as the hub's gpt2 has it: no prefix, and th
         tensors[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
 
 
+def edit_t5_untied_head(tensors):  # as T5 1.1 and FLAN have it
+    tensors["lm_head.weight"] = torch.randn(61, 21, generator=seeded("t5 head")) * 0.3
+
+
 def edit_llama_inv_freq(tensors):
     if "model.norm.weight" in tensors:  # one shard of several
         for layer in range(2):
             tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
+
+
+def edit_fused_experts(tensors):  # the module's own names, which save_pretrained doesn't write but does read
+    for key in list(tensors):
+        new = key.replace("block_sparse_moe", "mlp")
+        tensors[new] = tensors.pop(key)
+    for layer in range(1):
+        experts = f"model.layers.{layer}.mlp.experts"
+        pop = lambda e, w: tensors.pop(f"{experts}.{e}.{w}.weight")  # noqa: E731
+        both = [torch.cat([pop(e, "w1"), pop(e, "w3")]) for e in range(3)]
+        tensors[f"{experts}.gate_up_proj"] = torch.stack(both)
+        tensors[f"{experts}.down_proj"] = torch.stack([pop(e, "w2") for e in range(3)])
 
 
 def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read
@@ -234,10 +287,13 @@ def edit_vit_new_names(tensors):  # the module's own names, which save_pretraine
 AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceClassification",
         "token-classification": "AutoModelForTokenClassification",
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
-        "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
-MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
-               "qwen3", "vit", "deit"]
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3")
+        "masked-lm": "AutoModelForMaskedLM", "seq2seq-lm": "AutoModelForSeq2SeqLM",
+        "image-classification": "AutoModelForImageClassification"}
+MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral",
+               "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3",
+               "mixtral", "qwen3_moe", "t5", "mt5", "vit", "deit"]
+DECODERS = ("gpt2", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma", "gemma2",
+            "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 
 
 def config_of(cls, settings):
@@ -303,8 +359,9 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
         loading_report._style = lambda s, color: loading_report.PALETTE[color] + s + loading_report.PALETTE["reset"]
     torch.manual_seed(seed)
     try:
-        loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
-            directory, dtype=dtype, attn_implementation=attention, output_loading_info=True, **kwargs)
+        loaded, info = getattr(transformers, how.get("auto", AUTO[task])).from_pretrained(
+            directory, dtype=dtype, attn_implementation=attention, experts_implementation="eager",
+            output_loading_info=True, **kwargs)
     finally:
         root.handlers, loading_report._style = handlers, plain
     return loaded, info, log.lines
@@ -372,14 +429,23 @@ def relative_error(a, b):
 
 
 def compare_with_sdpa(name, load_again, inputs, expected):
-    """-> rounding noise of the expected values, as seen from float64, and whether sdpa disagrees about padding."""
+    """-> rounding noise of the expected values, as seen from float64, and whether sdpa disagrees about padding (as it
+    would, where Transformers does not have it for a model)."""
     wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
-    exact = run(load_again("sdpa").double(), wide, {"output_hidden_states": True})
+    eager, softmax = load_again("eager"), torch.nn.functional.softmax
     noise, eager_pads = 0.0, False
+    if eager._supports_sdpa:
+        exact = run(load_again("sdpa").double(), wide, {"output_hidden_states": True})
+    else:  # its softmax is in float32, which float64's smallest number is infinite in
+        eager_pads = not inputs.get("attention_mask", torch.ones(1)).all()
+        torch.nn.functional.softmax = lambda x, dim, dtype: softmax(x, dim=dim)
+        exact = run(eager.double(), wide, {"output_hidden_states": True})
+        torch.nn.functional.softmax = softmax
     for key, value in expected.items():
         assert torch.isfinite(value).all(), (name, key)
         if key in exact:
             error = relative_error(value, exact[key])
+            assert error == error, (name, key)
             if error > 1e-4:
                 real = inputs["attention_mask"].bool()
                 error, eager_pads = relative_error(value[real], exact[key][real]), True

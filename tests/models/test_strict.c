@@ -20,6 +20,10 @@ static const strict_case cases[] = {
     {"tests/models/llama_causal", HFM_CAUSAL_LM, HFM_ATTN_SDPA, 0x271eaf3bc7630913u},
     {"tests/models/llama_bf16_sharded", HFM_CAUSAL_LM, HFM_ATTN_EAGER, 0xe8df274b1fb6a681u},
     {"tests/models/qwen3_base", HFM_BASE, HFM_ATTN_FLASH_ATTENTION_2, 0x6b7abf371bc32fcfu},
+    {"tests/models/mixtral_base", HFM_BASE, HFM_ATTN_SDPA, 0x7f3ed9255a84ec80u},
+    {"tests/models/qwen3_moe_causal", HFM_CAUSAL_LM, HFM_ATTN_EAGER, 0x28ab61189e7c2fdfu},
+    {"tests/models/gemma2_causal", HFM_CAUSAL_LM, HFM_ATTN_SDPA, 0x5a22b34852920124u},
+    {"tests/models/gemma3_bf16", HFM_CAUSAL_LM, HFM_ATTN_FLASH_ATTENTION_2, 0x4202ca4db963a497u},
     {"tests/models/vit_image", HFM_IMAGE_CLASSIFICATION, HFM_ATTN_SDPA, 0x39f7ca03b0005b65u}};
 
 /* FNV-1a over the bits of the first output, least significant byte first. */
@@ -85,7 +89,8 @@ static void test_same_everywhere(void) {
   for (i = 0; i < HFM__COUNT(cases); i++) {
     const uint64_t hash = run(&cases[i], HFM_ISA_AUTO, 1, HFM_PACK_NEVER);
     int32_t isa;
-    if (!CHECK(hash == cases[i].hash)) printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
+    if (!CHECK(hash == cases[i].hash))
+      printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
     CHECK(run(&cases[i], HFM_ISA_AUTO, 3, HFM_PACK_EAGER) == hash);
     for (isa = HFM_ISA_SCALAR; isa <= hfm__isa_best(); isa++)
       if (hfm__kernels_of(isa)) CHECK(run(&cases[i], isa, 1, HFM_PACK_NEVER) == hash);

@@ -1,7 +1,7 @@
-/* Every error item: how it comes about, and all that a person gets. tests/unit/error_table.txt is the table: item, file,
-   tensor or key, byte, and the message below them. Each message says what was expected, what was found, and what to do
-   where something can be done. An item of error_items.h without a row fails; so does a text that changed: the new table is
-   then in build/error_table.txt, to be read and copied. */
+/* Every error item: how it comes about, and all that a person gets. tests/unit/error_table.txt is the table: item,
+   file, tensor or key, byte, and the message below them. Each message says what was expected, what was found, and what
+   to do where something can be done. An item of error_items.h without a row fails; so does a text that changed: the new
+   table is then in build/error_table.txt, to be read and copied. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
@@ -17,7 +17,8 @@ static void row(hfm_result result, const hfm_error *error) {
   if (!CHECK(result != HFM_OK) || !CHECK(error->item > 0 && error->item < (int32_t)sizeof seen)) return;
   CHECK_INT(error->code, result);
   CHECK_INT(error->code, hfm__item_result(error->item));
-  CHECK_CONTAINS(error->message, error->file); /* the file, if there is one, and what it is about, unless it was put otherwise */
+  /* the file, if there is one, and what it is about, unless it was put otherwise */
+  CHECK_CONTAINS(error->message, error->file);
   seen[error->item] = 1;
   hfm__text_format(&made, "%s | %s | %s | %u\n    %s\n", hfm_error_item_name(error->item), error->file, error->what,
                    error->offset, error->message);
@@ -55,8 +56,9 @@ static void json_rows(void) {
   FILE_ROW("config.json", "[1]");
   FILE_ROW("config.json", "{} {}");
   FILE_ROW("tokenizer.json", "{\"a\": NaN}");
-  FILE_ROW("x.json", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
-                     "[[[[[[[[[[[[[[[[[[[[[[[[[[[");
+  FILE_ROW("x.json",
+           "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+           "[[[[[[[[[[[[[[[[[[[[[[[[[[[");
 }
 
 static void safetensors(const char *header, size_t data) {
@@ -307,8 +309,8 @@ static void source_rows(void) {
   result = HFM_OK;
   options.limits.max_config_bytes = 99;
   row(hfm_check_file("config.json", &options, &error), &error);
-  row(hfm_config_parse("{\"a\": 1}                                                                                       "
-                       "           ", 108, &options, &config, &error), &error);
+  row(hfm_config_parse("{\"a\": 1}                                                                                "
+                       "                  ", 108, &options, &config, &error), &error);
   options.limits.max_config_bytes = 0;
   options.limits.max_structure_bytes = 64;
   row(hfm_config_parse("{\"a\": [1, 2, 3]}", 16, &options, &config, &error), &error);
@@ -491,7 +493,8 @@ static void test_table(void) {
     fclose(file);
   }
   CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
-  if (!CHECK_INT(hfm__file_load(&ctx, "tests/unit/error_table.txt", sizeof table, &text, &size, &error), HFM_OK)) return;
+  if (!CHECK_INT(hfm__file_load(&ctx, "tests/unit/error_table.txt", sizeof table, &text, &size, &error), HFM_OK))
+    return;
   for (const char *a = table, *b = text; *a || *b;) { /* line by line, so that a failure shows the line */
     char got[1024], want[1024];
     const size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 work=build/bench
 mkdir -p $work
 
-echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(getconf _NPROCESSORS_ONLN) processors; compiler: $($CC --version | head -n 1), $CFLAGS"
+processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
+echo "machine: $processor, $(getconf _NPROCESSORS_ONLN) processors; compiler: $($CC --version | head -n 1), $CFLAGS"
 
 echo "forward, random weights (build/hfm bench):"
 field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" $work/json | head -n 1; }
@@ -15,8 +16,8 @@ bench() { # MODEL ARGUMENTS...
   shift
   for threads in 1 0; do
     build/hfm bench "tools/bench/$model" --random-weights --json --threads $threads "$@" >$work/json || return 1
-    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s per second\n' "$model" "$*" "$(field threads)" \
-      "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field "[a-z]*_per_second")"
+    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s per second\n' "$model" "$*" \
+      "$(field threads)" "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field "[a-z]*_per_second")"
   done
 }
 bench bert-base --length 16
@@ -88,5 +89,6 @@ size_of "without AVX-512" -DHFMODEL_NO_AVX512 $work/size.c
 size_of "HFMODEL_ONLY_BERT, all instruction sets" -DHFMODEL_ONLY_BERT $work/size.c
 size_of "HFMODEL_ONLY_BERT, scalar and SSE2, no stdio" $one $work/size.c
 size_of "... and no pickle, strict mode or unwind tables" $lean $work/size.c
-size_of "... and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" $lean -DHFMODEL_STATIC examples/in_memory.c
+size_of "... and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" \
+  $lean -DHFMODEL_STATIC examples/in_memory.c
 size_of "... and scalar, no threads" $lean -DHFMODEL_STATIC -DHFMODEL_NO_SIMD -DHFMODEL_NO_THREADS examples/in_memory.c

@@ -102,7 +102,7 @@ static const option options_table[] = {
     "eager, sdpa (default) or flash_attention_2" },
   { "--isa", "I", FOR_RUNNING, CHOICE, FIELD(load.isa), isa_choices,
     "scalar, sse2, avx2, avx512, ... (default: the machine's best)" },
-  { "--packing", "P", FOR_RUNNING, CHOICE, FIELD(load.packing), packing_choices,
+  { "--packing", "P", FOR_RUNNING | FOR_INFO, CHOICE, FIELD(load.packing), packing_choices,
     "lazy (default), never or eager: copies of weights in the kernels' order" },
   { "--local-copy", NULL, FOR_LOADING, FLAG, FIELD(load.local_copy), NULL,
     "read weights into memory instead of mapping the files" },

@@ -173,6 +173,8 @@ static hfm_tensor *input_named(hfm_inputs *in, const char *name) {
     { "input_ids", &in->input_ids }, { "attention_mask", &in->attention_mask },
     { "token_type_ids", &in->token_type_ids }, { "position_ids", &in->position_ids },
     { "inputs_embeds", &in->inputs_embeds }, { "pixel_values", &in->pixel_values }, { "labels", &in->labels },
+    { "decoder_input_ids", &in->decoder_input_ids }, { "decoder_attention_mask", &in->decoder_attention_mask },
+    { "decoder_inputs_embeds", &in->decoder_inputs_embeds },
   };
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
     if (strcmp(fields[i].name, name) == 0) return fields[i].field;
@@ -188,7 +190,8 @@ static int inputs_from_file(const char *path, model_inputs *inputs) {
     hfm_tensor *field = input_named(&inputs->in, item->name);
     if (!field) {
       return say_error(EXIT_BAD_INPUT, "%s: '%s' is no input of a model: expected input_ids, attention_mask, "
-                       "token_type_ids, position_ids, inputs_embeds or pixel_values", path, item->name);
+                       "token_type_ids, position_ids, inputs_embeds, pixel_values, decoder_input_ids, "
+                       "decoder_attention_mask or decoder_inputs_embeds", path, item->name);
     }
     *field = item->tensor;
   }
