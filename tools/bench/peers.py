@@ -423,8 +423,8 @@ def main():
                  "milliseconds; a ratio is our time over the peer's, of the bests and of the medians: below 1 is "
                  "faster."
                  % (datetime.date.today(), name, os.cpu_count() or 1, isa, versions(), command, args.rounds))
-        write("%s:%s" % (kind, isa), "### %s, %s\n\n%s\n\n%s"
-              % (kind, isa, textwrap.fill(about, 118, break_on_hyphens=False), table(results)))
+        write("%s:%s" % (kind, isa), "### %s, %s\n\n%s\n\n%s" % (
+            kind, isa, textwrap.fill(about, 118, break_on_hyphens=False), table(results)))
 
 
 if __name__ == "__main__":
