@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2eebbb6f181f5919" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "dbf60c3333c5b035" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -832,6 +832,16 @@ HFMODEL_API const char *hfm_error_item_name(int32_t item);
 #define HFM__PRIVATE static
 #define HFM__INLINE static inline
 #define HFM__NOINLINE static
+#endif
+
+/* Where the compiler is asked for small code (-Os), long formulas are called instead of repeated, and a loop is not
+   written out for every constant that it could know. Results are the same. */
+#ifdef __OPTIMIZE_SIZE__
+#define HFM__SMALL 1
+#define HFM__LONG_INLINE HFM__PRIVATE
+#else
+#define HFM__SMALL 0
+#define HFM__LONG_INLINE HFM__INLINE
 #endif
 
 #ifndef HFMODEL_ASSERT
@@ -8628,6 +8638,14 @@ typedef struct hfm__kernels {
 #define HFM__UNROLL
 #endif
 
+/* f(dtype, p) for each dtype that weights have where they are used. */
+#if HFM__SMALL
+#define HFM__FOR_DTYPE(f, dtype, p) f(dtype, p)
+#else
+#define HFM__FOR_DTYPE(f, dtype, p) \
+  (void)((dtype) == HFM_F32 ? f(HFM_F32, p) : (dtype) == HFM_BF16 ? f(HFM_BF16, p) : f(HFM_F16, p))
+#endif
+
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */
@@ -8707,7 +8725,7 @@ HFM__INLINE float hfm__bf16_bits(uint16_t h) {
   memcpy(&f, &bits, sizeof f);
   return f;
 }
-HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
+HFM__LONG_INLINE void hfm__store_bf16(uint16_t *p, float x) {
   uint32_t bits;
   uint16_t h;
   memcpy(&bits, &x, sizeof bits);
@@ -8717,7 +8735,7 @@ HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
   memcpy(p, &h, sizeof h);
 }
 /* Exact: the exponent is moved by a multiplication, which also makes subnormals normal. */
-HFM__INLINE float hfm__half_bits(uint16_t h) {
+HFM__LONG_INLINE float hfm__half_bits(uint16_t h) {
   const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = (uint32_t)(h & 0x7fffu);
   const uint32_t bits = sign | (rest << 13);
   const uint32_t special = bits | 0x7f800000u; /* infinity and NaN keep their payload */
@@ -8742,7 +8760,7 @@ HFM__INLINE float hfm__v1_min(float a, float b) { return a < b ? a : b; }
 /* Halves go up, which exp and its relatives don't mind. */
 HFM__INLINE float hfm__v1_round(float x) { return floorf(x + 0.5f); }
 /* In two steps, because 2^n alone may be out of range. n in [-200, 200]; a NaN passes through x. */
-HFM__INLINE float hfm__v1_scale(float x, float n) {
+HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
   const int32_t whole = n > -200.0f ? (n < 200.0f ? (int32_t)n : 200) : -200;
   const int32_t half = whole / 2;
   const uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(whole - half + 127) << 23;
@@ -8774,7 +8792,7 @@ HFM__INLINE float hfm__v1_scale(float x, float n) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -8791,7 +8809,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -8804,7 +8822,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -8821,7 +8839,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -8836,30 +8854,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -8893,7 +8911,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -8903,11 +8921,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -8949,7 +8971,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -8966,7 +8988,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -9017,7 +9039,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -9032,7 +9054,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -9059,7 +9081,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -9466,13 +9488,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -9484,7 +9506,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -9507,7 +9529,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -9519,23 +9541,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -9582,7 +9596,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -9591,9 +9605,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -9604,7 +9616,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -9618,7 +9630,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -9640,7 +9652,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -9652,7 +9664,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -9669,7 +9681,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -9691,7 +9703,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -9702,7 +9714,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -9862,7 +9874,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 
 HFM__INLINE double hfm__vd_max(double a, double b) { return a > b ? a : b; }
 HFM__INLINE double hfm__vd_min(double a, double b) { return a < b ? a : b; }
-HFM__INLINE double hfm__vd_scale(double x, double n) {
+HFM__LONG_INLINE double hfm__vd_scale(double x, double n) {
   return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
 }
 /* ==== end src/cpu/vec_strict.h ==== */
@@ -9888,7 +9900,7 @@ HFM__INLINE double hfm__vd_scale(double x, double n) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -9905,7 +9917,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -9918,7 +9930,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -9935,7 +9947,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -9950,30 +9962,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -10007,7 +10019,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -10017,11 +10029,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -10063,7 +10079,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -10080,7 +10096,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -10131,7 +10147,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -10146,7 +10162,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -10173,7 +10189,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -10580,13 +10596,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -10598,7 +10614,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -10621,7 +10637,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -10633,23 +10649,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -10696,7 +10704,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -10705,9 +10713,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -10718,7 +10724,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -10732,7 +10738,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -10754,7 +10760,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -10766,7 +10772,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -10783,7 +10789,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -10805,7 +10811,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -10816,7 +10822,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -10972,13 +10978,13 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) _MM_TRANSPOSE4_PS((r)[0], (r)[1], (r)[2], (r)[3])
 #define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
 
-HFM__TARGET HFM__INLINE __m128 hfm__v4_load_n(const float *p, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return _mm_loadu_ps(t);
 }
-HFM__TARGET HFM__INLINE void hfm__v4_store_n(float *p, __m128 x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void hfm__v4_store_n(float *p, __m128 x, int64_t n) {
   float t[4];
   int64_t i;
   _mm_storeu_ps(t, x);
@@ -10989,7 +10995,7 @@ HFM__TARGET HFM__INLINE __m128 hfm__v4_load_bf16(const uint16_t *p) {
   return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), narrow));
 }
 /* Exact, as hfm__half_bits: a multiplication by 2^112 moves the exponent; infinity and NaN get theirs by hand. */
-HFM__TARGET HFM__INLINE __m128 hfm__v4_load_f16(const uint16_t *p) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_load_f16(const uint16_t *p) {
   const __m128i h = _mm_unpacklo_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p), _mm_setzero_si128());
   const __m128i rest = _mm_and_si128(h, _mm_set1_epi32(0x7fff));
   const __m128i sign = _mm_slli_epi32(_mm_and_si128(h, _mm_set1_epi32(0x8000)), 16);
@@ -10997,25 +11003,25 @@ HFM__TARGET HFM__INLINE __m128 hfm__v4_load_f16(const uint16_t *p) {
   const __m128 value = _mm_mul_ps(_mm_castsi128_ps(_mm_slli_epi32(rest, 13)), _mm_set1_ps(5.192296858534828e33f));
   return _mm_or_ps(_mm_or_ps(value, _mm_castsi128_ps(sign)), _mm_castsi128_ps(special));
 }
-HFM__TARGET HFM__INLINE __m128 hfm__v4_scale(__m128 x, __m128 n) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_scale(__m128 x, __m128 n) {
   const __m128i bias = _mm_set1_epi32(127), whole = _mm_cvtps_epi32(n);
   const __m128i half = _mm_srai_epi32(whole, 1), rest = _mm_sub_epi32(whole, half);
   const __m128 first = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(half, bias), 23));
   const __m128 second = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(rest, bias), 23));
   return _mm_mul_ps(_mm_mul_ps(x, first), second);
 }
-HFM__TARGET HFM__INLINE __m128 hfm__v4_scale_down(__m128 x, __m128 n) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_scale_down(__m128 x, __m128 n) {
   const __m128i power = _mm_slli_epi32(_mm_add_epi32(_mm_cvtps_epi32(n), _mm_set1_epi32(127)), 23);
   return _mm_mul_ps(x, _mm_castsi128_ps(power));
 }
 HFM__TARGET HFM__INLINE __m128 hfm__v4_select(__m128 mask, __m128 x, __m128 y) {
   return _mm_or_ps(_mm_and_ps(mask, x), _mm_andnot_ps(mask, y));
 }
-HFM__TARGET HFM__INLINE float hfm__v4_sum(__m128 s) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v4_sum(__m128 s) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
@@ -11042,7 +11048,7 @@ HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -11059,7 +11065,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -11072,7 +11078,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -11089,7 +11095,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -11104,30 +11110,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -11161,7 +11167,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -11171,11 +11177,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -11217,7 +11227,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -11234,7 +11244,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -11285,7 +11295,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -11300,7 +11310,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -11327,7 +11337,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -11734,13 +11744,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -11752,7 +11762,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -11775,7 +11785,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -11787,23 +11797,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -11850,7 +11852,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -11859,9 +11861,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -11872,7 +11872,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -11886,7 +11886,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -11908,7 +11908,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -11920,7 +11920,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -11937,7 +11937,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -11959,7 +11959,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -11970,7 +11970,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -12134,23 +12134,23 @@ HFM__TARGET HFM__INLINE __m256 hfm__v8_load_bf16(const uint16_t *p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
-HFM__TARGET HFM__INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
+HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
   const __m256i bias = _mm256_set1_epi32(127), whole = _mm256_cvtps_epi32(n);
   const __m256i half = _mm256_srai_epi32(whole, 1), rest = _mm256_sub_epi32(whole, half);
   const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
   const __m256 second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, first), second);
 }
-HFM__TARGET HFM__INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
+HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
   const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
 }
-HFM__TARGET HFM__INLINE float hfm__v8_sum(__m256 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v8_sum(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v8_hmax(__m256 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v8_hmax(__m256 v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
@@ -12196,7 +12196,7 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -12213,7 +12213,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -12226,7 +12226,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -12243,7 +12243,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -12258,30 +12258,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -12315,7 +12315,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -12325,11 +12325,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -12371,7 +12375,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -12388,7 +12392,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -12439,7 +12443,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -12454,7 +12458,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -12481,7 +12485,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -12888,13 +12892,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -12906,7 +12910,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -12929,7 +12933,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -12941,23 +12945,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -13004,7 +13000,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -13013,9 +13009,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -13026,7 +13020,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -13040,7 +13034,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -13062,7 +13056,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -13074,7 +13068,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -13091,7 +13085,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -13113,7 +13107,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -13124,7 +13118,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -13302,13 +13296,13 @@ HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
   const __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)p);
   return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, narrow), 16));
 }
-HFM__TARGET HFM__INLINE float hfm__v16_sum(__m512 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v16_sum(__m512 v) {
   const __m256 h = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v16_hmax(__m512 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v16_hmax(__m512 v) {
   const __m256 h = _mm256_max_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
@@ -13365,7 +13359,7 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -13382,7 +13376,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -13395,7 +13389,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -13412,7 +13406,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -13427,30 +13421,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -13484,7 +13478,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -13494,11 +13488,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -13540,7 +13538,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -13557,7 +13555,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -13608,7 +13606,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -13623,7 +13621,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -13650,7 +13648,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -14057,13 +14055,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -14075,7 +14073,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -14098,7 +14096,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -14110,23 +14108,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -14173,7 +14163,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -14182,9 +14172,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -14195,7 +14183,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -14209,7 +14197,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -14231,7 +14219,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -14243,7 +14231,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -14260,7 +14248,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -14282,7 +14270,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -14293,7 +14281,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -14453,13 +14441,13 @@ static const hfm__kernels HFM__FN(kernels) = {
 
 HFM__INLINE float32x4_t hfm__v4_max(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 HFM__INLINE float32x4_t hfm__v4_min(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
-HFM__INLINE float32x4_t hfm__v4_load_n(const float *p, int64_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return vld1q_f32(t);
 }
-HFM__INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
+HFM__LONG_INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
   float t[4];
   int64_t i;
   vst1q_f32(t, x);
@@ -14469,11 +14457,11 @@ HFM__INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
 HFM__INLINE float32x4_t hfm__v4_power(int32x4_t n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23));
 }
-HFM__INLINE float32x4_t hfm__v4_scale(float32x4_t x, float32x4_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_scale(float32x4_t x, float32x4_t n) {
   const int32x4_t whole = vcvtnq_s32_f32(n), half = vshrq_n_s32(whole, 1);
   return vmulq_f32(vmulq_f32(x, hfm__v4_power(half)), hfm__v4_power(vsubq_s32(whole, half)));
 }
-HFM__INLINE float32x4_t hfm__v4_scale_down(float32x4_t x, float32x4_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_scale_down(float32x4_t x, float32x4_t n) {
   return vmulq_f32(x, hfm__v4_power(vcvtnq_s32_f32(n)));
 }
 HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
@@ -14506,7 +14494,7 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -14523,7 +14511,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -14536,7 +14524,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -14553,7 +14541,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -14568,30 +14556,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -14625,7 +14613,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -14635,11 +14623,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -14681,7 +14673,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -14698,7 +14690,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -14749,7 +14741,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -14764,7 +14756,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -14791,7 +14783,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -15198,13 +15190,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -15216,7 +15208,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -15239,7 +15231,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -15251,23 +15243,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -15314,7 +15298,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -15323,9 +15307,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -15336,7 +15318,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -15350,7 +15332,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -15372,7 +15354,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -15384,7 +15366,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -15401,7 +15383,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -15423,7 +15405,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -15434,7 +15416,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -15593,20 +15575,20 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
 #define hfm__v_prefetch(p) (void)(p)
 
-HFM__INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return wasm_v128_load(t);
 }
-HFM__INLINE void hfm__v4_store_n(float *p, v128_t x, int64_t n) {
+HFM__LONG_INLINE void hfm__v4_store_n(float *p, v128_t x, int64_t n) {
   float t[4];
   int64_t i;
   wasm_v128_store(t, x);
   for (i = 0; i < n; i++) p[i] = t[i];
 }
 /* As hfm__half_bits. */
-HFM__INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
+HFM__LONG_INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
   const v128_t h = wasm_u32x4_load16x4(p), rest = wasm_v128_and(h, wasm_i32x4_const_splat(0x7fff));
   const v128_t sign = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_const_splat(0x8000)), 16);
   const v128_t special = wasm_v128_and(wasm_i32x4_gt(rest, wasm_i32x4_const_splat(0x7bff)),
@@ -15618,18 +15600,18 @@ HFM__INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
 HFM__INLINE v128_t hfm__v4_power(v128_t n) {
   return wasm_i32x4_shl(wasm_i32x4_add(n, wasm_i32x4_const_splat(127)), 23);
 }
-HFM__INLINE v128_t hfm__v4_scale(v128_t x, v128_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_scale(v128_t x, v128_t n) {
   const v128_t whole = wasm_i32x4_trunc_sat_f32x4(n), half = wasm_i32x4_shr(whole, 1);
   return wasm_f32x4_mul(wasm_f32x4_mul(x, hfm__v4_power(half)), hfm__v4_power(wasm_i32x4_sub(whole, half)));
 }
-HFM__INLINE v128_t hfm__v4_scale_down(v128_t x, v128_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_scale_down(v128_t x, v128_t n) {
   return wasm_f32x4_mul(x, hfm__v4_power(wasm_i32x4_trunc_sat_f32x4(n)));
 }
-HFM__INLINE float hfm__v4_sum(v128_t v) {
+HFM__LONG_INLINE float hfm__v4_sum(v128_t v) {
   const v128_t s = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   return wasm_f32x4_extract_lane(s, 0) + wasm_f32x4_extract_lane(s, 1);
 }
-HFM__INLINE float hfm__v4_hmax(v128_t v) {
+HFM__LONG_INLINE float hfm__v4_hmax(v128_t v) {
   const v128_t s = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   return HFM__MAX(wasm_f32x4_extract_lane(s, 0), wasm_f32x4_extract_lane(s, 1));
 }
@@ -15664,7 +15646,7 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -15681,7 +15663,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -15694,7 +15676,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -15711,7 +15693,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -15726,30 +15708,30 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -15783,7 +15765,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -15793,11 +15775,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -15839,7 +15825,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -15856,7 +15842,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -15907,7 +15893,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -15922,7 +15908,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -15949,7 +15935,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -16356,13 +16342,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -16374,7 +16360,7 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -16397,7 +16383,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hf
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -16409,23 +16395,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -16472,7 +16450,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
@@ -16481,9 +16459,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -16494,7 +16470,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -16508,7 +16484,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -16530,7 +16506,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -16542,7 +16518,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -16559,7 +16535,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -16581,7 +16557,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -16592,7 +16568,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;

@@ -5,7 +5,7 @@
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -19,7 +19,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
                                                 int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
@@ -41,7 +41,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -53,7 +53,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -70,7 +70,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                  int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
@@ -92,7 +92,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -103,7 +103,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;

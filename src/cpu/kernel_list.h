@@ -110,6 +110,14 @@ typedef struct hfm__kernels {
 #define HFM__UNROLL
 #endif
 
+/* f(dtype, p) for each dtype that weights have where they are used. */
+#if HFM__SMALL
+#define HFM__FOR_DTYPE(f, dtype, p) f(dtype, p)
+#else
+#define HFM__FOR_DTYPE(f, dtype, p) \
+  (void)((dtype) == HFM_F32 ? f(HFM_F32, p) : (dtype) == HFM_BF16 ? f(HFM_BF16, p) : f(HFM_F16, p))
+#endif
+
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */

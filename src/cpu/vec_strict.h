@@ -36,6 +36,6 @@
 
 HFM__INLINE double hfm__vd_max(double a, double b) { return a > b ? a : b; }
 HFM__INLINE double hfm__vd_min(double a, double b) { return a < b ? a : b; }
-HFM__INLINE double hfm__vd_scale(double x, double n) {
+HFM__LONG_INLINE double hfm__vd_scale(double x, double n) {
   return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
 }
