@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "dbf60c3333c5b035" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "27a03cb4ca7cea9e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -870,6 +870,70 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
   return (uint64_t)hfm__le32(p) | (uint64_t)hfm__le32((const uint8_t *)p + 4) << 32;
 }
 /* ==== end src/base/platform.h ==== */
+/* ==== begin src/base/cuts.h ==== */
+/* ==== base/cuts (private): which families this build has, and what only some of them need ==========================
+   HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
+
+#if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
+#define HFM__ALL_FAMILIES
+#endif
+
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BERT)) && !defined(HFMODEL_NO_BERT)
+#define HFM__WITH_BERT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_ROBERTA)) && !defined(HFMODEL_NO_ROBERTA)
+#define HFM__WITH_ROBERTA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_DISTILBERT)) && !defined(HFMODEL_NO_DISTILBERT)
+#define HFM__WITH_DISTILBERT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
+#define HFM__WITH_GPT2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
+#define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
+#define HFM__WITH_VIT
+#endif
+
+/* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
+#if defined(HFM__WITH_ROBERTA)
+#define HFM__WITH_PADDED_POSITIONS
+#define HFM__FOR_PADDED_POSITIONS(row) row
+#else
+#define HFM__FOR_PADDED_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_LLAMA)
+#define HFM__WITH_DECODERS /* key-value cache, packed sequences, the last token's row */
+#define HFM__FOR_DECODERS(row) row
+#else
+#define HFM__FOR_DECODERS(row)
+#endif
+#if defined(HFM__WITH_LLAMA)
+#define HFM__WITH_ROPE
+#define HFM__FOR_ROPE(row) row
+#define HFM__WITH_RMS_NORM
+#define HFM__FOR_RMS_NORM(row) row
+#else
+#define HFM__FOR_ROPE(row)
+#define HFM__FOR_RMS_NORM(row)
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_VIT)
+#define HFM__WITH_MUL
+#define HFM__FOR_MUL(row) row
+#else
+#define HFM__FOR_MUL(row)
+#endif
+#if defined(HFM__WITH_VIT)
+#define HFM__WITH_IMAGES /* patches of images, tokens in front of them */
+#define HFM__FOR_IMAGES(row) row
+#else
+#define HFM__FOR_IMAGES(row)
+#endif
+/* ==== end src/base/cuts.h ==== */
 /* ==== begin src/base/alloc.h ==== */
 /* ==== base/alloc (private): checked sizes, the caller's allocator, arenas ======================================
    Nothing else in the library calls malloc: a failing allocator reaches every path. */
@@ -8165,7 +8229,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
 /* ==== begin src/graph/op.h ==== */
 /* ==== graph/op (private): the op list ==========================================================================
    An op is one row: X(name, fewest inputs, most inputs, outputs). cpu/ (and later cuda/ and export/) each expand the
-   same list into their own table; nothing else switches on op kinds. Values are f32 unless said otherwise; `ids` are
+   same list into their own table; nothing else switches on op kinds. HFM__FOR_...: only in builds that need it
+   (base/cuts.h). Values are f32 unless said otherwise; `ids` are
    i64. "rows" of a tensor are all its dimensions but the last, flattened.
 
    Compute:
@@ -8202,23 +8267,23 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(linear, 2, 4, 1) \
   X(embedding, 2, 2, 1) \
   X(layer_norm, 1, 3, 1) \
-  X(rms_norm, 2, 2, 1) \
+  HFM__FOR_RMS_NORM(X(rms_norm, 2, 2, 1)) \
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
-  X(mul, 2, 2, 1) \
+  HFM__FOR_MUL(X(mul, 2, 2, 1)) \
   X(attention, 3, 4, 2) \
-  X(rotary, 2, 2, 1) \
-  X(conv2d, 2, 3, 1) \
-  X(rope_angles, 2, 2, 1) \
-  X(rope_frequencies, 2, 3, 1) \
+  HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
+  HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
+  HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
-  X(padded_positions, 1, 1, 1) \
-  X(last_token, 1, 1, 1) \
-  X(segments, 1, 1, 1) \
-  X(gather_rows, 2, 2, 1) \
-  X(append, 2, 2, 1) \
+  HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
+  HFM__FOR_DECODERS(X(append, 2, 2, 1)) \
   X(copy, 1, 1, 1) \
-  X(concat, 2, 2, 1)
+  HFM__FOR_IMAGES(X(concat, 2, 2, 1))
 
 #define HFM__VIEW_LIST(X) \
   X(reshape) \
@@ -8613,11 +8678,11 @@ typedef struct hfm__attention {
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
-  X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
+  HFM__FOR_MUL(X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n))) \
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
-  X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
+  HFM__FOR_RMS_NORM(X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n))) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)) \
+  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))) \
   X(attention, (const hfm__attention *a))
 
 typedef struct hfm__kernels {
@@ -17524,6 +17589,7 @@ HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__
   }
 }
 
+#ifdef HFM__WITH_ROPE
 /* ---- rotary: a chunk is some positions ---- */
 
 HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
@@ -17554,6 +17620,7 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     }
   }
 }
+#endif
 /* ==== end src/cpu/ops_attention.c ==== */
 /* ==== begin src/cpu/ops_rows.c ==== */
 /* ==== cpu/ops_rows (private): ops that go row by row: norms, activations, sums, copies, gathers ==================
@@ -17612,6 +17679,7 @@ HFM__PRIVATE void hfm__layer_norm_run(const hfm__op_args *a, int64_t chunk, hfm_
                                 (float *)a->out[0].data + r * n, n);
 }
 
+#ifdef HFM__WITH_RMS_NORM
 HFM__PRIVATE void hfm__rms_norm_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const int64_t n = hfm__width(&a->in[0]);
   const float *weight = hfm__norm_parameter(a, 1, worker);
@@ -17619,6 +17687,7 @@ HFM__PRIVATE void hfm__rms_norm_run(const hfm__op_args *a, int64_t chunk, hfm__w
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++)
     a->cpu->kernels->rms_norm(hfm__row(&a->in[0], r), weight, a->attrs->epsilon, (float *)a->out[0].data + r * n, n);
 }
+#endif
 
 /* ---- Elementwise ---- */
 
@@ -17673,10 +17742,12 @@ HFM__PRIVATE void hfm__add_run(const hfm__op_args *a, int64_t chunk, hfm__worker
   hfm__binary_run(a, chunk, a->cpu->kernels->add);
 }
 
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE void hfm__mul_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   (void)worker;
   hfm__binary_run(a, chunk, a->cpu->kernels->mul);
 }
+#endif
 
 /* ---- Movement ---- */
 
@@ -18665,6 +18736,7 @@ HFM__PRIVATE hfm__mod hfm__conv1d(hfm__builder *b, const char *name, int64_t nf,
   return module;
 }
 
+#ifdef HFM__WITH_IMAGES
 /* Conv2d with a stride and no padding, as patch embeddings have it. */
 HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h,
                                   int64_t kernel_w) {
@@ -18684,6 +18756,7 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   }
   return module;
 }
+#endif
 
 /* padding_idx: the row that is initialised to zero, counted from the end if negative; or HFM__NO_PADDING. */
 HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
@@ -18717,6 +18790,7 @@ HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t
   return module;
 }
 
+#ifdef HFM__WITH_RMS_NORM
 HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
                                     double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
@@ -18724,6 +18798,7 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
+#endif
 
 HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char *p) {
   const hfm__mod module = hfm__module_add(b, name, "Dropout", HFM__MODULE_DROPOUT);
@@ -19085,6 +19160,7 @@ HFM__PRIVATE hfm__val hfm__expand_batch(hfm__builder *b, hfm__val x) {
   return hfm__view(b, HFM__VIEW_expand, NULL, 0, rank, shape, x);
 }
 
+#ifdef HFM__WITH_IMAGES
 HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32_t axis) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
@@ -19096,6 +19172,7 @@ HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32
   shape[axis] = hfm__dim_op(b, HFM__DIM_add, shape[axis], hfm__dim_of(b, y, axis));
   return hfm__emit(b, HFM__OP_concat, &attrs, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
+#endif
 
 /* ---- Parameters and constants as values ---- */
 
@@ -19163,6 +19240,7 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
+#ifdef HFM__WITH_DECODERS
 /* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
    Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
@@ -19179,6 +19257,7 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
 }
+#endif
 
 /* ---- Arithmetic ---- */
 
@@ -19196,7 +19275,9 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
   return hfm__emit(b, op, NULL, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
+#endif
 
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
@@ -19262,6 +19343,7 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
                    hfm__no_value);
 }
 
+#ifdef HFM__WITH_IMAGES
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
 HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hfm__val x) {
   hfm__dim shape[4];
@@ -19280,6 +19362,7 @@ HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hf
   return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
                    hfm__no_value);
 }
+#endif
 
 HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   hfm__module m;
@@ -19291,14 +19374,18 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
       return hfm__call_linear(b, &m, x, 0, hfm__no_value);
     case HFM__MODULE_CONV1D:
       return hfm__call_linear(b, &m, x, 1, hfm__no_value);
+#ifdef HFM__WITH_IMAGES
     case HFM__MODULE_CONV2D:
       return hfm__call_conv2d(b, &m, x);
+#endif
     case HFM__MODULE_EMBEDDING:
       return hfm__call_embedding(b, &m, x);
     case HFM__MODULE_LAYER_NORM:
       return hfm__same_shape(b, HFM__OP_layer_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__stored(b, m.bias));
+#ifdef HFM__WITH_RMS_NORM
     case HFM__MODULE_RMS_NORM:
       return hfm__same_shape(b, HFM__OP_rms_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__no_value);
+#endif
     case HFM__MODULE_ACTIVATION:
       return hfm__activate(b, m.attrs.activation, x);
     default:
@@ -19347,6 +19434,7 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
+#ifdef HFM__WITH_PADDED_POSITIONS
 /* Positions counted over the ids that are not padding, as RoBERTa does. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -19358,7 +19446,9 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_DECODERS
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -19372,6 +19462,7 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 /* ==== end src/graph/trace.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
 /* ==== graph/fuse (private): fewer passes over memory ==============================================================
@@ -19603,6 +19694,61 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
 }
 /* ==== end src/graph/plan.c ==== */
 
+#ifdef HFM__WITH_DECODERS
+/* ==== begin src/nn/decoder.c ==== */
+/* ==== nn/decoder (private): what decoders share beside their layers =============================================== */
+
+/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
+   and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
+   which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
+HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
+  hfm__dim shape[2];
+  hfm__val segments;
+  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+      hfm__flag(b, "use_cache"))
+    return hfm__input_mask(b);
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  segments =
+      hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+  return hfm__expand_batch(b, segments);
+}
+
+/* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
+HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
+  return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
+}
+
+/* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
+HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  hfm__dim kept;
+  if (!b->asked.logits_to_keep) return x;
+  kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
+  return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
+}
+
+/* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
+   batch of one is possible, and its last token counts. */
+HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
+  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
+  if (pad == HFM__NO_PADDING)
+    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
+                 "1: config.json has no pad_token_id, which a larger batch needs");
+  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
+  return hfm__last_token(
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
+}
+
+/* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
+HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
+  const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
+  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
+}
+/* ==== end src/nn/decoder.c ==== */
+#endif
+#ifdef HFM__WITH_ROPE
 /* ==== begin src/nn/rope.c ==== */
 /* ==== nn/rope (private): rotary position embeddings ===============================================================
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
@@ -19892,35 +20038,8 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
   return hfm__same_shape(b, HFM__OP_rotary, NULL, x, angles, hfm__no_value);
 }
 /* ==== end src/nn/rope.c ==== */
-
-/* ==== begin src/families/cuts.h ==== */
-/* ==== families/cuts (private): which families this build has ======================================================
-   HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
-
-#if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
-#define HFM__ALL_FAMILIES
 #endif
 
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BERT)) && !defined(HFMODEL_NO_BERT)
-#define HFM__WITH_BERT
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_ROBERTA)) && !defined(HFMODEL_NO_ROBERTA)
-#define HFM__WITH_ROBERTA
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_DISTILBERT)) && !defined(HFMODEL_NO_DISTILBERT)
-#define HFM__WITH_DISTILBERT
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
-#define HFM__WITH_GPT2
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
-#define HFM__WITH_LLAMA
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
-#define HFM__WITH_VIT
-#endif
-/* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
 /* ==== families/family (private): what a family file exports =======================================================
    A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then
@@ -19981,40 +20100,10 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
 }
 
-/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
-   and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
-   which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
-HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
-  hfm__dim shape[2];
-  hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
-      hfm__flag(b, "use_cache"))
-    return hfm__input_mask(b);
-  shape[0] = hfm__dim_of(b, positions, 0);
-  shape[1] = hfm__dim_of(b, positions, 1);
-  segments =
-      hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
-  return hfm__expand_batch(b, segments);
-}
-
-/* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
-HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
-  return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
-}
-
 /* The last of hidden_states: after the final norm where that is what Transformers ties it to, else before. */
 HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__val after, int32_t tied) {
   if (!hfm__is_null(b, "tie_last_hidden_states")) tied = hfm__flag(b, "tie_last_hidden_states");
   hfm__hidden_state(b, tied ? after : before);
-}
-
-/* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
-HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
-  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
-  hfm__dim kept;
-  if (!b->asked.logits_to_keep) return x;
-  kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
-  return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
 /* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but
@@ -20026,25 +20115,6 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
                           b->graph->dims[hfm__dim_of(b, logits, -1).id].value);
   hfm__output(b, HFM__OUT_start_logits, hfm__select_last(b, logits, 0));
   hfm__output(b, HFM__OUT_end_logits, hfm__select_last(b, logits, 1));
-}
-
-/* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
-   batch of one is possible, and its last token counts. */
-HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
-  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
-  if (pad == HFM__NO_PADDING)
-    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
-                 "1: config.json has no pad_token_id, which a larger batch needs");
-  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
-}
-
-/* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
-HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
-  const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
-  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }
 /* ==== end src/families/family.h ==== */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)

@@ -14,6 +14,7 @@
 #define HFM__IMPLEMENTED
 
 #include "base/platform.h"
+#include "base/cuts.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "base/error.h"
@@ -67,9 +68,13 @@
 #include "graph/fuse.c"
 #include "graph/plan.c"
 
+#ifdef HFM__WITH_DECODERS
+#include "nn/decoder.c"
+#endif
+#ifdef HFM__WITH_ROPE
 #include "nn/rope.c"
+#endif
 
-#include "families/cuts.h"
 #include "families/family.h"
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
 #include "families/bert.c"

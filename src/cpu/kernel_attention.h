@@ -163,7 +163,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }

@@ -164,6 +164,7 @@ HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__
   }
 }
 
+#ifdef HFM__WITH_ROPE
 /* ---- rotary: a chunk is some positions ---- */
 
 HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
@@ -194,3 +195,4 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     }
   }
 }
+#endif

@@ -320,6 +320,7 @@ HFM__PRIVATE hfm__val hfm__expand_batch(hfm__builder *b, hfm__val x) {
   return hfm__view(b, HFM__VIEW_expand, NULL, 0, rank, shape, x);
 }
 
+#ifdef HFM__WITH_IMAGES
 HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32_t axis) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
@@ -331,6 +332,7 @@ HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32
   shape[axis] = hfm__dim_op(b, HFM__DIM_add, shape[axis], hfm__dim_of(b, y, axis));
   return hfm__emit(b, HFM__OP_concat, &attrs, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
+#endif
 
 /* ---- Parameters and constants as values ---- */
 
@@ -398,6 +400,7 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
+#ifdef HFM__WITH_DECODERS
 /* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
    Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
@@ -414,6 +417,7 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
 }
+#endif
 
 /* ---- Arithmetic ---- */
 
@@ -431,7 +435,9 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
   return hfm__emit(b, op, NULL, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
+#endif
 
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
@@ -497,6 +503,7 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
                    hfm__no_value);
 }
 
+#ifdef HFM__WITH_IMAGES
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
 HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hfm__val x) {
   hfm__dim shape[4];
@@ -515,6 +522,7 @@ HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hf
   return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
                    hfm__no_value);
 }
+#endif
 
 HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   hfm__module m;
@@ -526,14 +534,18 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
       return hfm__call_linear(b, &m, x, 0, hfm__no_value);
     case HFM__MODULE_CONV1D:
       return hfm__call_linear(b, &m, x, 1, hfm__no_value);
+#ifdef HFM__WITH_IMAGES
     case HFM__MODULE_CONV2D:
       return hfm__call_conv2d(b, &m, x);
+#endif
     case HFM__MODULE_EMBEDDING:
       return hfm__call_embedding(b, &m, x);
     case HFM__MODULE_LAYER_NORM:
       return hfm__same_shape(b, HFM__OP_layer_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__stored(b, m.bias));
+#ifdef HFM__WITH_RMS_NORM
     case HFM__MODULE_RMS_NORM:
       return hfm__same_shape(b, HFM__OP_rms_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__no_value);
+#endif
     case HFM__MODULE_ACTIVATION:
       return hfm__activate(b, m.attrs.activation, x);
     default:
@@ -582,6 +594,7 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
+#ifdef HFM__WITH_PADDED_POSITIONS
 /* Positions counted over the ids that are not padding, as RoBERTa does. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -593,7 +606,9 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_DECODERS
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -607,3 +622,4 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
+#endif
