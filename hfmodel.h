@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "27a03cb4ca7cea9e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "3d7807f3a68776c9" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -141,8 +141,11 @@ MEMORY AND OWNERSHIP
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
-    cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
-    back to an earlier position, or to 0.
+    cache lies in pages of 64 positions. Each page takes 64 x key heads x (head_dim + head_dim rounded up to a multiple
+    of the tier's strip, 32 floats at most) elements of hfm_session_options.cache_dtype for each layer; a sequence has
+    ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
+    hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
+    which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
 
 
 THREADS
@@ -681,6 +684,8 @@ typedef struct hfm_memory_estimate {
   uint64_t activation_bytes; /* a session of one thread, reserved for that batch and length: hfm_session_memory */
   uint64_t packed_bytes;     /* kept panels at the most (0 with HFM_PACK_NEVER) */
   uint64_t thread_bytes;     /* what each further thread adds to activation_bytes */
+  uint64_t cache_bytes;      /* keys and values in float32 of that batch and length, which come one by one (use_cache);
+                                0 for models that keep none */
 } hfm_memory_estimate;
 /* What a model would need, from its config.json alone: no weight file is opened. */
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -741,6 +746,7 @@ typedef struct hfm_session_options {
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
   hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */
+  hfm_dtype cache_dtype; /* in which use_cache keeps keys and values: HFM_F32 (default), HFM_F16 or HFM_BF16 */
 } hfm_session_options;
 
 /* A session on a model. `options` may be NULL. *session is the caller's: hfm_session_free. */
@@ -751,7 +757,8 @@ HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
-   positions. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
+   positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
+   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
    its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
@@ -768,9 +775,26 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
 /* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
    is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
-   of the session: a forward in progress is over. More than there are is an error. */
+/* And how many sequences; 0 where it is empty. */
+HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session);
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. More than there
+   are is an error, and so is less than what layers with a sliding window still hold: these go back to any length since
+   the last call began, and to some before it. This and what follows counts as a call of the session: a forward in
+   progress is over. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
+/* Sequence i becomes what sequence rows[i] was, for `count` sequences, more or fewer than before:
+   past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
+   can be continued in many ways. */
+HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
+/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+   elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
+HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
+/* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
+   it says which model made it, but for the shapes. */
+HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error);
+/* Takes what was saved by a session with the same model and cache_dtype in place of what the cache holds. Any bytes
+   may be given: what does not fit is an error, and the cache stays as it was. */
+HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
@@ -1278,13 +1302,19 @@ HFM__PRIVATE int hfm__ends_with(const char *s, const char *suffix) {
 /* ==== begin src/base/error.h ==== */
 /* ==== base/error (private): filling an hfm_error ============================================================== */
 
+typedef struct hfm__error_row {
+  int16_t number, result;
+} hfm__error_row;
+static const hfm__error_row hfm__error_rows[] = {
+#define HFM__ERROR_ROW(name, number, result) {number, result},
+    HFM_ERROR_ITEMS(HFM__ERROR_ROW)
+#undef HFM__ERROR_ROW
+};
+
 HFM__PRIVATE hfm_result hfm__item_result(int32_t item) {
-  switch (item) {
-#define HFM__ERROR_CASE(name, number, result) case number: return result;
-    HFM_ERROR_ITEMS(HFM__ERROR_CASE)
-#undef HFM__ERROR_CASE
-    default: return HFM_ERROR_ARGUMENT;
-  }
+  for (size_t i = 0; i < HFM__COUNT(hfm__error_rows); i++)
+    if (hfm__error_rows[i].number == item) return hfm__error_rows[i].result;
+  return HFM_ERROR_ARGUMENT;
 }
 
 HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
@@ -8257,7 +8287,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, ...], x [B, S, ...] -> the state, whose last S positions are now x
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
+                 keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -8343,7 +8374,7 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
-  int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
+  int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
@@ -8360,7 +8391,12 @@ typedef struct hfm__attrs {
 
 struct hfm__weight; /* weights/weight.h */
 
-/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous. */
+/* States lie in pages of so many positions: a multiple of every tier's panel. */
+enum { HFM__PAGE = 64 };
+
+/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous.
+   A state has `pages`: row b's i-th page is the pages[b * stride[0] + i]-th of those at `data`; a page has stride[1]
+   elements, one head of it stride[2] (cpu/ops_cache.c). */
 typedef struct hfm__operand {
   void *data; /* NULL: this optional input is absent, or nobody uses this output */
   hfm_dtype dtype;
@@ -8368,6 +8404,8 @@ typedef struct hfm__operand {
   int64_t shape[HFM_MAX_RANK];
   int64_t stride[HFM_MAX_RANK];
   struct hfm__weight *weight; /* the parameter behind it, for kept panels; NULL for activations */
+  const int32_t *pages;       /* of a state, else NULL */
+  int64_t first;              /* of a state: the position that comes first in it; those before have left the window */
 } hfm__operand;
 
 /* One thread's share of a session. */
@@ -8652,6 +8690,7 @@ typedef struct hfm__pack {
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
+  int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;
@@ -8702,6 +8741,12 @@ typedef struct hfm__kernels {
 #else
 #define HFM__UNROLL
 #endif
+
+/* Of the rows that are left, those of the next of `steps` steps, at most `most`: they are spread evenly over the steps.
+   Small code has tiles of all rows and of one. */
+HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most) {
+  return HFM__SMALL ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
+}
 
 /* f(dtype, p) for each dtype that weights have where they are used. */
 #if HFM__SMALL
@@ -9283,12 +9328,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -9319,12 +9372,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -9334,7 +9387,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -9440,12 +9493,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -9476,12 +9537,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -9491,7 +9552,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -9728,20 +9789,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -9832,14 +9897,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -10391,12 +10456,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -10427,12 +10500,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -10442,7 +10515,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -10548,12 +10621,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -10584,12 +10665,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -10599,7 +10680,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -10836,20 +10917,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -10940,14 +11025,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -11539,12 +11624,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -11575,12 +11668,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -11590,7 +11683,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -11696,12 +11789,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -11732,12 +11833,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -11747,7 +11848,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -11984,20 +12085,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -12088,14 +12193,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -12687,12 +12792,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -12723,12 +12836,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -12738,7 +12851,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -12844,12 +12957,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -12880,12 +13001,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -12895,7 +13016,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -13132,20 +13253,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -13236,14 +13361,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -13850,12 +13975,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -13886,12 +14019,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -13901,7 +14034,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -14007,12 +14140,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -14043,12 +14184,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -14058,7 +14199,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -14295,20 +14436,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -14399,14 +14544,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -14985,12 +15130,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -15021,12 +15174,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -15036,7 +15189,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -15142,12 +15295,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -15178,12 +15339,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -15193,7 +15354,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -15430,20 +15591,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -15534,14 +15699,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -16137,12 +16302,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -16173,12 +16346,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -16188,7 +16361,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -16294,12 +16467,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -16330,12 +16511,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -16345,7 +16526,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     float *sums = k < g->k ? g->sums + row * width : alone;
     for (column = 0; column < g->n; column += width) {
       const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -16582,20 +16763,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -16686,14 +16871,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -17422,206 +17607,6 @@ HFM__PRIVATE uint64_t hfm__conv2d_scratch(const hfm__op_args *a) {
   return hfm__product_scratch_bytes(a->cpu, &p);
 }
 /* ==== end src/cpu/ops_linear.c ==== */
-/* ==== begin src/cpu/ops_attention.c ==== */
-/* ==== cpu/ops_attention (private): attention and rotary ===========================================================
-   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
-   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
-
-enum { HFM__FLASH_TILE = 2048 };
-enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
-
-typedef struct hfm__attention_plan {
-  int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
-  int64_t tile, blocks;
-  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
-} hfm__attention_plan;
-
-HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
-  const hfm__operand *q = &a->in[0], *k = &a->in[1];
-  const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
-  hfm__attention_plan p;
-  int64_t rows, padded;
-  p.batch = q->shape[0];
-  p.queries = q->shape[1];
-  p.heads = q->shape[2];
-  p.head = q->shape[3];
-  p.keys = k->shape[1];
-  p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
-  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, (int64_t)HFM__FLASH_TILE) : p.keys;
-  rows = 2500000 / (HFM__MAX(p.keys, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && p.keys > p.tile ? 16 * mr : mr);
-  p.blocks = (p.queries + rows - 1) / rows;
-  padded = (p.tile + nr - 1) / nr * nr;
-  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
-  p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
-  p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
-  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
-  return p;
-}
-
-HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  return p.batch * p.heads * p.blocks;
-}
-
-HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
-         p.state_bytes;
-}
-
-HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2];
-  const int64_t nr = a->cpu->kernels->nr;
-  const float *keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  const float *values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
-  int64_t j;
-  hfm__pack job;
-  job.dtype = HFM_F32;
-  for (j = 0; j < tile; j += nr) {
-    job.weight = keys + j * k->stride[1];
-    job.transposed = 0;
-    job.ld = k->stride[1];
-    job.n = HFM__MIN(nr, tile - j);
-    job.k = p->head;
-    job.panel = k_panels + j * p->head;
-    a->cpu->kernels->pack(&job);
-  }
-  for (j = 0; j < p->head; j += nr) {
-    job.weight = values + j;
-    job.transposed = 1;
-    job.ld = v->stride[1];
-    job.n = HFM__MIN(nr, p->head - j);
-    job.k = tile;
-    job.panel = v_panels + j * tile;
-    a->cpu->kernels->pack(&job);
-  }
-}
-
-/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
-   that count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
-HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
-                                      int64_t segment, float *mask, int64_t kept[2]) {
-  int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
-  kept[0] = kept[1] = 0;
-  for (j = 0; j < tile; j++, at += keep->stride[1]) {
-    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
-                                           : ((const int64_t *)keep->data)[at] == segment;
-    mask[j] = seen ? 0.0f : -FLT_MAX;
-    if (seen && kept[1] == 0) kept[0] = j;
-    if (seen) kept[1] = j + 1;
-  }
-}
-
-/* The segment of a query, 0 where there are none. */
-HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
-  if (!keep->data || keep->dtype == HFM_U8) return 0;
-  return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
-}
-
-/* Some rows of one head, all of one segment. */
-HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
-                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
-  const hfm__attention_plan p = *plan;
-  const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t segment = hfm__segment_of(keep, batch, row0);
-  int64_t *held = (int64_t *)(void *)worker->scratch;
-  uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
-  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
-  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
-  hfm__attention t;
-  memset(&t, 0, sizeof t);
-  t.rows = rows;
-  t.row0 = row0;
-  t.queries = p.queries;
-  t.keys = p.keys;
-  t.head = p.head;
-  t.causal = a->attrs->causal;
-  t.window = a->attrs->window;
-  t.scale = a->attrs->scale;
-  t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
-  t.ldq = q->stride[1];
-  t.k_panels = k_panels;
-  t.v_panels = v_panels;
-  t.mask = a->in[3].data ? mask : NULL;
-  t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
-  if (probabilities->data)
-    t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
-  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
-  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
-  t.total = t.maximum + rows;
-  t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
-  t.ldo = out->stride[1];
-  if (p.keys == 0) {
-    int64_t r;
-    for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
-    return;
-  }
-  for (t.key0 = 0; t.key0 < p.keys; t.key0 += p.tile) {
-    t.tile = HFM__MIN(p.tile, p.keys - t.key0);
-    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
-    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
-    if (keep->data && (!packed || held[3] != segment))
-      hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
-    t.kept0 = keep->data ? held[4] : 0;
-    t.kept1 = keep->data ? held[5] : t.tile;
-    worker->tag = a->serial;
-    held[0] = batch;
-    held[1] = head / p.groups;
-    held[2] = t.key0;
-    held[3] = segment;
-    a->cpu->kernels->attention(&t);
-  }
-}
-
-HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__attention_plan p = hfm__plan_attention(a);
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t end = p.queries * (block + 1) / p.blocks;
-  int64_t row = p.queries * block / p.blocks;
-  while (row < end) {
-    const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
-    while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
-    hfm__attention_rows(a, &p, batch, head, first, row - first, worker);
-  }
-}
-
-#ifdef HFM__WITH_ROPE
-/* ---- rotary: a chunk is some positions ---- */
-
-HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
-  const int64_t width = a->in[0].shape[2] * a->in[0].shape[3];
-  return HFM__MAX(1, 65536 / HFM__MAX(width, 1));
-}
-
-HFM__PRIVATE int64_t hfm__rotary_chunks(const hfm__op_args *a) {
-  const int64_t positions = hfm__rotary_positions(a);
-  return (a->in[0].shape[0] * a->in[0].shape[1] + positions - 1) / positions;
-}
-
-HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *x = &a->in[0], *angles = &a->in[1], *out = &a->out[0];
-  const int64_t step = hfm__rotary_positions(a), end = HFM__MIN((chunk + 1) * step, x->shape[0] * x->shape[1]);
-  const int64_t half = angles->shape[3], rest = x->shape[3] - 2 * half;
-  int64_t r, h;
-  (void)worker;
-  for (r = chunk * step; r < end; r++) {
-    const int64_t b = r / x->shape[1], s = r % x->shape[1];
-    const float *turn = (const float *)angles->data + (angles->shape[0] > 1 ? b * angles->stride[0] : 0) +
-                        s * angles->stride[1];
-    for (h = 0; h < x->shape[2]; h++) {
-      const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1] + h * x->stride[2];
-      float *to = (float *)out->data + b * out->stride[0] + s * out->stride[1] + h * out->stride[2];
-      a->cpu->kernels->rotary(from, turn, turn + angles->stride[2], to, half);
-      if (rest > 0) memcpy(to + 2 * half, from + 2 * half, (size_t)rest * sizeof(float));
-    }
-  }
-}
-#endif
-/* ==== end src/cpu/ops_attention.c ==== */
 /* ==== begin src/cpu/ops_rows.c ==== */
 /* ==== cpu/ops_rows (private): ops that go row by row: norms, activations, sums, copies, gathers ==================
    A chunk is a number of rows that makes about 0.05 ms. Inputs may have any outer strides; outputs are dense. */
@@ -17779,23 +17764,6 @@ HFM__PRIVATE void hfm__copy_run(const hfm__op_args *a, int64_t chunk, hfm__worke
     hfm__copy_row(a, x, hfm__row_offset(x, r), stride, (float *)a->out[0].data + r * n, n);
 }
 
-HFM__PRIVATE int64_t hfm__append_chunks(const hfm__op_args *a) {
-  const int64_t step = hfm__row_step(hfm__width(&a->in[1]));
-  return (hfm__rows(&a->in[1]) + step - 1) / step;
-}
-
-HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *x = &a->in[1];
-  const int64_t n = hfm__width(x), step = hfm__row_step(n), end = HFM__MIN((chunk + 1) * step, hfm__rows(x));
-  hfm__operand to = a->out[0]; /* its last positions */
-  int64_t r;
-  (void)worker;
-  to.data = (float *)to.data + (to.shape[1] - x->shape[1]) * to.stride[1];
-  to.shape[1] = x->shape[1];
-  for (r = chunk * step; r < end; r++)
-    memcpy((float *)to.data + hfm__row_offset(&to, r), hfm__row(x, r), (size_t)n * sizeof(float));
-}
-
 /* Row r of the output is a row of one input, or, along the last axis, a row of each. */
 HFM__PRIVATE void hfm__concat_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *out = &a->out[0];
@@ -17856,6 +17824,309 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
   }
 }
 /* ==== end src/cpu/ops_rows.c ==== */
+/* ==== begin src/cpu/ops_cache.c ==== */
+/* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
+   A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
+   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+
+/* Elements of one head in a page. The last strip of values may be wider than the head. */
+HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
+  const int64_t strip = kernels->strip;
+  return HFM__PAGE * (values ? (head + strip - 1) / strip * strip : head);
+}
+
+/* Where element d of the position at `slot` lies among those. */
+HFM__PRIVATE int64_t hfm__page_element(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot,
+                                       int64_t d) {
+  const int64_t strip = kernels->strip;
+  return values ? d / strip * strip * HFM__PAGE + slot * strip + d % strip
+                : slot / strip * strip * head + d * strip + slot % strip;
+}
+
+/* One head of one position, to (or, with `back`, from) its place in a page. */
+HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
+                                 hfm_dtype dtype, float *x, int back) {
+  int64_t d;
+  for (d = 0; d < head; d++) {
+    const int64_t at = hfm__page_element(kernels, values, head, slot, d);
+    if (dtype == HFM_F32) {
+      float *place = (float *)page + at;
+      if (back) x[d] = *place;
+      else *place = x[d];
+    } else {
+      uint16_t *place = (uint16_t *)page + at;
+      if (back) x[d] = dtype == HFM_F16 ? hfm__f16_to_f32(*place) : hfm__bf16_to_f32(*place);
+      else *place = dtype == HFM_F16 ? hfm__f32_to_f16(x[d]) : hfm__f32_to_bf16(x[d]);
+    }
+  }
+}
+
+/* The head's part of the page that holds position `first + i` of row b. */
+HFM__PRIVATE uint8_t *hfm__page_of(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
+  const int64_t page = state->pages[b * state->stride[0] + i / HFM__PAGE];
+  const int64_t element = page * state->stride[1] + head * state->stride[2];
+  return (uint8_t *)state->data + element * (hfm_dtype_bits(state->dtype) / 8);
+}
+
+/* ---- append: a chunk is some positions ---- */
+
+HFM__PRIVATE int64_t hfm__append_step(const hfm__op_args *a) {
+  return hfm__row_step(a->in[1].shape[2] * a->in[1].shape[3]);
+}
+
+HFM__PRIVATE int64_t hfm__append_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__append_step(a);
+  return (a->in[1].shape[0] * a->in[1].shape[1] + step - 1) / step;
+}
+
+HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *state = &a->in[0], *x = &a->in[1];
+  const int64_t step = hfm__append_step(a), length = x->shape[1];
+  const int64_t end = HFM__MIN((chunk + 1) * step, x->shape[0] * length);
+  int64_t r, h;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t b = r / length, s = r % length, at = state->shape[1] - length + s;
+    float *from = (float *)x->data + b * x->stride[0] + s * x->stride[1];
+    for (h = 0; h < x->shape[2]; h++)
+      hfm__page_move(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
+                     state->dtype, from + h * x->stride[2], 0);
+  }
+}
+
+/* ---- What attention reads ---- */
+
+/* Copies `n` elements as f32. */
+HFM__PRIVATE void hfm__page_copy(const hfm__cpu *cpu, hfm_dtype dtype, const uint8_t *from, float *to, int64_t n) {
+  if (dtype == HFM_F32) memcpy(to, from, (size_t)n * sizeof(float));
+  else cpu->kernels->widen(dtype, from, to, n);
+}
+
+/* The panels of `tile` keys and values from the i-th position of the states on, which begins a page. */
+HFM__PRIVATE void hfm__unpage(const hfm__cpu *cpu, const hfm__operand *k, const hfm__operand *v, int64_t batch,
+                              int64_t head, int64_t i, int64_t tile, float *k_panels, float *v_panels) {
+  const int64_t size = k->shape[3], strip = cpu->kernels->strip, bytes = hfm_dtype_bits(k->dtype) / 8;
+  int64_t done, s;
+  for (done = 0; done < tile; done += HFM__PAGE) {
+    const int64_t n = HFM__MIN((int64_t)HFM__PAGE, tile - done);
+    const uint8_t *keys = hfm__page_of(k, batch, i + done, head), *values = hfm__page_of(v, batch, i + done, head);
+    hfm__page_copy(cpu, k->dtype, keys, k_panels + done * size, (n + strip - 1) / strip * strip * size);
+    for (s = 0; s < size; s += strip)
+      hfm__page_copy(cpu, v->dtype, values + s * HFM__PAGE * bytes, v_panels + s * tile + done * strip, n * strip);
+  }
+}
+/* ==== end src/cpu/ops_cache.c ==== */
+/* ==== begin src/cpu/ops_attention.c ==== */
+/* ==== cpu/ops_attention (private): attention and rotary ===========================================================
+   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
+   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
+   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
+   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
+
+enum { HFM__FLASH_TILE = 2048 };
+enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
+
+typedef struct hfm__attention_plan {
+  int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
+  int64_t tile, blocks;
+  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+} hfm__attention_plan;
+
+HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
+  const hfm__operand *q = &a->in[0], *k = &a->in[1];
+  const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
+  hfm__attention_plan p;
+  int64_t rows, padded, held;
+  p.batch = q->shape[0];
+  p.queries = q->shape[1];
+  p.heads = q->shape[2];
+  p.head = q->shape[3];
+  held = k->shape[1];
+  p.first = k->first;
+  p.keys = p.first + held;
+  p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
+  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
+  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
+  p.blocks = (p.queries + rows - 1) / rows;
+  padded = (p.tile + nr - 1) / nr * nr;
+  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
+  p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  return p.batch * p.heads * p.blocks;
+}
+
+HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
+         p.state_bytes;
+}
+
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
+                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
+  const hfm__operand *k = &a->in[1], *v = &a->in[2];
+  const int64_t nr = a->cpu->kernels->nr;
+  const float *keys, *values;
+  int64_t j;
+  hfm__pack job;
+  if (k->pages) {
+    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
+    return;
+  }
+  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
+  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
+  job.dtype = HFM_F32;
+  for (j = 0; j < tile; j += nr) {
+    job.weight = keys + j * k->stride[1];
+    job.transposed = 0;
+    job.ld = k->stride[1];
+    job.n = HFM__MIN(nr, tile - j);
+    job.k = p->head;
+    job.panel = k_panels + j * p->head;
+    a->cpu->kernels->pack(&job);
+  }
+  for (j = 0; j < p->head; j += nr) {
+    job.weight = values + j;
+    job.transposed = 1;
+    job.ld = v->stride[1];
+    job.n = HFM__MIN(nr, p->head - j);
+    job.k = tile;
+    job.panel = v_panels + j * tile;
+    a->cpu->kernels->pack(&job);
+  }
+}
+
+/* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
+   that count lie in [kept[0], kept[1]): padding is skipped rather than masked. */
+HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, int64_t key0, int64_t tile,
+                                      int64_t segment, float *mask, int64_t kept[2]) {
+  int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
+  kept[0] = kept[1] = 0;
+  for (j = 0; j < tile; j++, at += keep->stride[1]) {
+    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
+                                           : ((const int64_t *)keep->data)[at] == segment;
+    mask[j] = seen ? 0.0f : -FLT_MAX;
+    if (seen && kept[1] == 0) kept[0] = j;
+    if (seen) kept[1] = j + 1;
+  }
+}
+
+/* The segment of a query, 0 where there are none. */
+HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
+  if (!keep->data || keep->dtype == HFM_U8) return 0;
+  return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
+}
+
+/* Some rows of one head, all of one segment. */
+HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
+                                      int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
+  const hfm__attention_plan p = *plan;
+  const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
+  const int64_t segment = hfm__segment_of(keep, batch, row0);
+  int64_t *held = (int64_t *)(void *)worker->scratch;
+  uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
+  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
+  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  hfm__attention t;
+  memset(&t, 0, sizeof t);
+  t.rows = rows;
+  t.row0 = row0;
+  t.queries = p.queries;
+  t.first = p.first;
+  t.keys = p.keys;
+  t.head = p.head;
+  t.causal = a->attrs->causal;
+  t.window = a->attrs->window;
+  t.scale = a->attrs->scale;
+  t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
+  t.ldq = q->stride[1];
+  t.k_panels = k_panels;
+  t.v_panels = v_panels;
+  t.mask = a->in[3].data ? mask : NULL;
+  t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
+  if (probabilities->data)
+    t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
+  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.total = t.maximum + rows;
+  t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
+  t.ldo = out->stride[1];
+  if (p.keys == p.first) {
+    int64_t r;
+    for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
+    return;
+  }
+  for (t.key0 = p.first; t.key0 < p.keys; t.key0 += t.tile) {
+    t.tile = p.keys - t.key0;
+    if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
+      t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
+    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    if (keep->data && (!packed || held[3] != segment))
+      hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
+    t.kept0 = keep->data ? held[4] : 0;
+    t.kept1 = keep->data ? held[5] : t.tile;
+    worker->tag = a->serial;
+    held[0] = batch;
+    held[1] = head / p.groups;
+    held[2] = t.key0;
+    held[3] = segment;
+    a->cpu->kernels->attention(&t);
+  }
+}
+
+HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__attention_plan p = hfm__plan_attention(a);
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
+  const int64_t end = p.queries * (block + 1) / p.blocks;
+  int64_t row = p.queries * block / p.blocks;
+  while (row < end) {
+    const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
+    while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
+    hfm__attention_rows(a, &p, batch, head, first, row - first, worker);
+  }
+}
+
+#ifdef HFM__WITH_ROPE
+/* ---- rotary: a chunk is some positions ---- */
+
+HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
+  const int64_t width = a->in[0].shape[2] * a->in[0].shape[3];
+  return HFM__MAX(1, 65536 / HFM__MAX(width, 1));
+}
+
+HFM__PRIVATE int64_t hfm__rotary_chunks(const hfm__op_args *a) {
+  const int64_t positions = hfm__rotary_positions(a);
+  return (a->in[0].shape[0] * a->in[0].shape[1] + positions - 1) / positions;
+}
+
+HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *x = &a->in[0], *angles = &a->in[1], *out = &a->out[0];
+  const int64_t step = hfm__rotary_positions(a), end = HFM__MIN((chunk + 1) * step, x->shape[0] * x->shape[1]);
+  const int64_t half = angles->shape[3], rest = x->shape[3] - 2 * half;
+  int64_t r, h;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t b = r / x->shape[1], s = r % x->shape[1];
+    const float *turn = (const float *)angles->data + (angles->shape[0] > 1 ? b * angles->stride[0] : 0) +
+                        s * angles->stride[1];
+    for (h = 0; h < x->shape[2]; h++) {
+      const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1] + h * x->stride[2];
+      float *to = (float *)out->data + b * out->stride[0] + s * out->stride[1] + h * out->stride[2];
+      a->cpu->kernels->rotary(from, turn, turn + angles->stride[2], to, half);
+      if (rest > 0) memcpy(to + 2 * half, from + 2 * half, (size_t)rest * sizeof(float));
+    }
+  }
+}
+#endif
+/* ==== end src/cpu/ops_attention.c ==== */
 /* ==== begin src/cpu/ops_index.c ==== */
 /* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
 
@@ -18298,15 +18569,16 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one. How a session keeps, crops and copies it follows from its kind. */
-enum {
-  HFM__STATE_APPEND /* [batch, total, ...]: each call adds its positions after those of the calls before */
-};
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
+   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
+   follows from what the attention that reads it can see. */
+enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
-  int32_t kind;     /* HFM__STATE_... */
   int32_t value;
+  int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
 typedef struct hfm__graph {
@@ -19219,8 +19491,7 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
 /* ---- State ---- */
 
 /* Declares what outlives a call. `name` must live as long as the graph. */
-HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t kind, int32_t rank,
-                                     const hfm__dim *shape) {
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
   hfm__graph *g = b->graph;
   hfm__val value;
   void *grown;
@@ -19233,16 +19504,16 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   g->states = (hfm__state *)grown;
   value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
   if (!hfm__ok(b)) return value;
-  g->values[value.id].contiguous = 0; /* between the batch's rows there is room to grow */
+  g->values[value.id].contiguous = 0; /* it lies in pages */
+  memset(&g->states[g->state_count], 0, sizeof *g->states);
   g->states[g->state_count].name = name;
-  g->states[g->state_count].kind = kind;
   g->states[g->state_count++].value = value.id;
   return value;
 }
 
 #ifdef HFM__WITH_DECODERS
-/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
-   Without a cache x itself. */
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__val state, out;
@@ -19252,12 +19523,46 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
   for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
   out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
 }
 #endif
+
+/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
+HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
+  int64_t others[HFM__MAX_WINDOWS - 1];
+  int32_t count = 0;
+  for (size_t i = 0; i < g->state_count && window; i++) {
+    int32_t j = 0;
+    while (j < count && others[j] != g->states[i].window) j++;
+    if (g->states[i].window == window) return window;
+    if (!g->states[i].window || j < count) continue;
+    if (count == HFM__MAX_WINDOWS - 1) return 0;
+    others[count++] = g->states[i].window;
+  }
+  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
+}
+
+/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
+   far back it must reach, and in which layout. */
+HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
+  const hfm__value *v = hfm__value_of(b, x);
+  hfm__state *state;
+  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  state = &b->graph->states[b->graph->values[v->base].source];
+  window = hfm__state_window(b->graph, window);
+  state->values = values;
+  state->window = window;
+  b->graph->nodes[v->source].attrs.transposed = values;
+  if (window) {
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
+    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
+    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
+  }
+}
 
 /* ---- Arithmetic ---- */
 
@@ -19408,6 +19713,9 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   attrs.window = window;
   attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
+  scores[3] = hfm__dim_of(b, k, 1);
+  hfm__state_read(b, k, 0, window);
+  hfm__state_read(b, v, 1, window);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
@@ -19415,7 +19723,6 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     scores[0] = shape[0];
     scores[1] = shape[2];
     scores[2] = shape[1];
-    scores[3] = hfm__dim_of(b, k, 1);
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
     hfm__output(b, HFM__OUT_attentions, probabilities);
@@ -19549,8 +19856,8 @@ static const uint64_t hfm__plan_most =
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
-  uint64_t *offsets; /* of each value in the session's arena, of states in its cache; UINT64_MAX: it needs no memory */
-  uint64_t arena_bytes, state_bytes;
+  uint64_t *offsets; /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
+  uint64_t arena_bytes;
 } hfm__plan;
 
 /* Bytes of a value under some dimension values, aligned; 0 where it overflows or needs none. */
@@ -19681,15 +19988,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     plan->offsets[i] = hfm__place(g, plan, sizes, lives, i);
     plan->arena_bytes = HFM__MAX(plan->arena_bytes, plan->offsets[i] + sizes[i]);
   }
-  for (size_t i = 0; i < g->state_count; i++) { /* one after the other: a session moves them when it grows */
-    const int32_t value = g->states[i].value;
-    plan->offsets[value] = plan->state_bytes;
-    if (!hfm__value_bytes(&g->values[value], dims, &sizes[value]) ||
-        !hfm__add64(plan->state_bytes, sizes[value], &plan->state_bytes))
-      return hfm__plan_too_large(bounds, error);
-  }
-  if (plan->arena_bytes > hfm__plan_most || plan->state_bytes > hfm__plan_most)
-    return hfm__plan_too_large(bounds, error);
+  if (plan->arena_bytes > hfm__plan_most) return hfm__plan_too_large(bounds, error);
   return HFM_OK;
 }
 /* ==== end src/graph/plan.c ==== */
@@ -22649,6 +22948,300 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 }
 /* ==== end src/weights/report.c ==== */
 
+/* ==== begin src/run/cache.c ==== */
+/* ==== run/cache (private): what outlives a call, in pages =========================================================
+   Every sequence (row) has a table of pages, each of HFM__PAGE positions of all states of a set. Rows that have come
+   from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
+   window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
+
+/* States whose positions live equally long. */
+typedef struct hfm__page_set {
+  int64_t window;         /* as in hfm__state */
+  int64_t columns;        /* pages that a row can have */
+  int64_t count;          /* pages of all rows together */
+  int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
+  int64_t free;           /* where the search for a free page begins */
+  int32_t *table, *spare; /* [rows][columns], and room for the next one */
+  int32_t *uses;          /* [count]: rows that show a page */
+} hfm__page_set;
+
+typedef struct hfm__cached_state {
+  int32_t set, values;
+  int64_t heads, head;      /* and the size of each */
+  uint64_t head_elements, page_elements;
+} hfm__cached_state;
+
+typedef struct hfm__cache {
+  hfm_dtype dtype;
+  const hfm__kernels *kernels;
+  hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
+  size_t state_count;
+  hfm__page_set sets[HFM__MAX_WINDOWS];
+  int32_t set_count;
+  void *block;    /* tables and pages */
+  uint64_t bytes;
+  uint8_t **data; /* the pages of each state */
+  int64_t most_rows;
+  int64_t rows, length; /* sequences and positions that it holds */
+  int64_t reach;        /* positions with those of the call in progress */
+} hfm__cache;
+
+HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
+
+/* The first page that a call after `past` positions can see. */
+HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
+  return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
+}
+
+/* Pages for a row of `total` positions, `length` of them new. */
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
+  const int64_t all = hfm__pages(total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+}
+
+HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
+  return cache->states[state].page_elements * (uint64_t)(hfm_dtype_bits(cache->dtype) / 8);
+}
+
+/* ---- Room ---- */
+
+/* Takes the states of a graph for those of the cache, once. dims are values of the graph's dimensions. */
+HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache *cache, const hfm__graph *g,
+                                            const int64_t *dims, hfm_error *error) {
+  const uint64_t bytes = (uint64_t)g->state_count * sizeof *cache->states;
+  if (!g->state_count || cache->states) return HFM_OK;
+  cache->states = (hfm__cached_state *)hfm__alloc(mem, bytes);
+  if (!cache->states) return hfm__fail_memory(error, "the cache", bytes);
+  cache->state_count = g->state_count;
+  for (size_t i = 0; i < g->state_count; i++) {
+    const hfm__value *v = &g->values[g->states[i].value];
+    hfm__cached_state *state = &cache->states[i];
+    int32_t set = 0;
+    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
+    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
+    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    state->set = set;
+    state->values = g->states[i].values;
+    state->heads = dims[v->shape[2].id];
+    state->head = dims[v->shape[3].id];
+    state->head_elements = (uint64_t)hfm__page_head(cache->kernels, state->values, state->head);
+    state->page_elements = state->head_elements * (uint64_t)state->heads;
+  }
+  return HFM_OK;
+}
+
+/* The next count * size bytes of a block that is being laid out, aligned; NULL where there is no block yet. */
+HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count, uint64_t size) {
+  void *p = block ? block + *at : NULL;
+  uint64_t bytes;
+  if (!hfm__mul64(count, size, &bytes) || bytes > hfm__plan_most || *at > hfm__plan_most) *at = UINT64_MAX / 2;
+  else *at = (*at + bytes + HFM__PLAN_ALIGN - 1) / HFM__PLAN_ALIGN * HFM__PLAN_ALIGN;
+  return p;
+}
+
+/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
+   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
+   has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+  uint64_t at = 0;
+  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
+  for (int32_t i = 0; i < to->set_count; i++) {
+    hfm__page_set *set = &to->sets[i];
+    const int64_t pages = hfm__pages_of_row(set, total, length);
+    uint64_t entries;
+    set->columns = HFM__MAX(set->columns, pages);
+    set->count = HFM__MAX(set->count, rows * pages);
+    entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
+    set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
+    set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
+    set->uses = (int32_t *)hfm__cache_take(block, &at, (uint64_t)set->count, sizeof *set->uses);
+    if (block) memset(set->uses, 0, (size_t)set->count * sizeof *set->uses);
+  }
+  for (size_t i = 0; i < to->state_count; i++) {
+    uint8_t *data = (uint8_t *)hfm__cache_take(block, &at, (uint64_t)to->sets[to->states[i].set].count,
+                                               hfm__page_bytes(to, i));
+    if (block) to->data[i] = data;
+  }
+  to->bytes = at;
+}
+
+/* What one cache holds into the larger tables and pages of another. */
+HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
+  for (int32_t i = 0; i < from->set_count; i++) {
+    const hfm__page_set *old = &from->sets[i], *set = &to->sets[i];
+    memcpy(set->uses, old->uses, (size_t)old->count * sizeof *set->uses);
+    for (int64_t r = 0; r < from->rows; r++)
+      memcpy(set->table + r * set->columns, old->table + r * old->columns, (size_t)old->held * sizeof *set->table);
+  }
+  for (size_t i = 0; i < from->state_count; i++) {
+    const hfm__page_set *set = &from->sets[from->states[i].set];
+    const size_t bytes = (size_t)hfm__page_bytes(from, i);
+    for (int64_t p = 0; p < set->count; p++)
+      if (set->uses[p]) memcpy(to->data[i] + (size_t)p * bytes, from->data[i] + (size_t)p * bytes, bytes);
+  }
+}
+
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
+  int has = cache->block && rows <= cache->most_rows;
+  for (int32_t i = 0; has && i < cache->set_count; i++) {
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
+    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+  }
+  return has;
+}
+
+HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
+  hfm__free(mem, cache->block, cache->bytes);
+  hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
+}
+
+/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
+   stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
+                                        int64_t length, hfm_error *error) {
+  hfm__cache larger = *cache;
+  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
+  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (larger.bytes > hfm__plan_most)
+    return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
+                     total);
+  larger.block = hfm__alloc(mem, larger.bytes);
+  if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
+  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  if (cache->block) hfm__cache_copy(&larger, cache);
+  hfm__free(mem, cache->block, cache->bytes);
+  *cache = larger;
+  return HFM_OK;
+}
+
+/* ---- Pages come and go ---- */
+
+/* Rows no longer show what lies outside of pages [first, first + held). */
+HFM__PRIVATE void hfm__pages_keep(hfm__page_set *set, int64_t rows, int64_t first, int64_t held) {
+  const int64_t skip = HFM__MIN(HFM__MAX(first - set->first, 0), set->held);
+  const int64_t kept = HFM__MAX(HFM__MIN(set->held - skip, held), 0);
+  for (int64_t r = 0; r < rows; r++) {
+    int32_t *row = set->table + r * set->columns;
+    for (int64_t i = 0; i < set->held; i++)
+      if (i < skip || i >= skip + kept) set->uses[row[i]]--;
+    memmove(row, row + skip, (size_t)kept * sizeof *row);
+  }
+  set->first = first;
+  set->held = kept;
+}
+
+/* A page that no row shows. There is one: no row ever has more than its share. */
+HFM__PRIVATE int32_t hfm__page_new(hfm__page_set *set) {
+  while (set->uses[set->free]) set->free = (set->free + 1) % set->count;
+  set->uses[set->free] = 1;
+  return (int32_t)set->free;
+}
+
+/* Each row shows new pages behind those it has, `held` in all. */
+HFM__PRIVATE void hfm__pages_add(hfm__page_set *set, int64_t rows, int64_t held) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t p = set->held; p < held; p++) set->table[r * set->columns + p] = hfm__page_new(set);
+  set->held = held;
+}
+
+/* A row that is going to write into a page that others show, too, gets its own copy. */
+HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *page) {
+  const int32_t shared = *page;
+  if (set->uses[shared] == 1) return;
+  *page = hfm__page_new(set);
+  set->uses[shared]--;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const size_t bytes = (size_t)hfm__page_bytes(cache, i);
+    uint8_t *data = cache->data[i];
+    if (set == &cache->sets[cache->states[i].set])
+      memcpy(data + (size_t)*page * bytes, data + (size_t)shared * bytes, bytes);
+  }
+}
+
+/* Lets go of positions from `length` on. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
+  }
+  cache->length = length;
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+  hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
+  cache->rows = rows;
+  cache->reach = reach;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    hfm__pages_keep(set, rows, first, held);
+    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+      hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
+    hfm__pages_add(set, rows, held);
+  }
+}
+
+/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
+   gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+  hfm__cache_cut(cache, 0);
+  cache->rows = rows;
+  cache->length = cache->reach = length;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    set->first = hfm__first_page(set, length);
+    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
+      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+        memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
+               (size_t)hfm__page_bytes(cache, s));
+  }
+}
+
+/* The shortest length that the cache can go back to, but for 0. */
+HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
+  int64_t shortest = 0;
+  for (int32_t i = 0; i < cache->set_count; i++)
+    if (cache->sets[i].first > 0)
+      shortest = HFM__MAX(shortest, cache->sets[i].first * HFM__PAGE + cache->sets[i].window - 1);
+  return shortest;
+}
+
+/* Row i becomes what row rows[i] was; nothing is copied. There are `count` rows, for which there is room. */
+HFM__PRIVATE void hfm__cache_choose(hfm__cache *cache, const int64_t *rows, int64_t count) {
+  hfm__cache_cut(cache, cache->length);
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    int32_t *table = set->spare;
+    for (int64_t r = 0; r < count; r++) {
+      memcpy(table + r * set->columns, set->table + rows[r] * set->columns, (size_t)set->held * sizeof *table);
+      for (int64_t p = 0; p < set->held; p++) set->uses[table[r * set->columns + p]]++;
+    }
+    for (int64_t r = 0; r < cache->rows; r++)
+      for (int64_t p = 0; p < set->held; p++) set->uses[set->table[r * set->columns + p]]--;
+    set->spare = set->table;
+    set->table = table;
+  }
+  cache->rows = count;
+}
+
+/* What a program sees of a state in the call that has begun. */
+HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__operand *o) {
+  const hfm__cached_state *s = &cache->states[state];
+  const hfm__page_set *set = &cache->sets[s->set];
+  o->dtype = cache->dtype;
+  o->data = cache->data[state];
+  o->pages = set->table;
+  o->first = set->first * HFM__PAGE;
+  o->shape[1] = cache->reach - o->first;
+  o->stride[0] = set->columns;
+  o->stride[1] = (int64_t)s->page_elements;
+  o->stride[2] = (int64_t)s->head_elements;
+}
+/* ==== end src/run/cache.c ==== */
 /* ==== begin src/run/program.c ==== */
 /* ==== run/program (private): a traced, fused and planned forward ==================================================
    A program belongs to one combination of inputs given and outputs asked for; it serves every shape within its bounds
@@ -22725,7 +23318,7 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   } else if (node->op == HFM__VIEW_expand) { /* the same element again and again */
     for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->shape[i] == out->shape[i] ? in->stride[i] : 0;
   } else { /* an op that writes into its first input and shows all of it */
-    memcpy(out->stride, in->stride, sizeof out->stride);
+    *out = *in;
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
 }
@@ -22735,7 +23328,8 @@ HFM__PRIVATE uint64_t hfm__bytes_of(const hfm__operand *o) {
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
-HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena, uint8_t *states) {
+HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena,
+                                    const hfm__cache *cache) {
   const hfm__graph *g = &program->graph;
   for (size_t i = 1; i < g->value_count; i++) {
     const hfm__value *v = &g->values[i];
@@ -22757,9 +23351,8 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
-    } else if (v->kind == HFM__VALUE_STATE) { /* each row of the batch has room for the bound */
-      o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
-      o->data = states ? states + program->plan.offsets[i] : NULL;
+    } else if (v->kind == HFM__VALUE_STATE) {
+      if (cache) hfm__cache_bind(cache, v->source, o);
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
       o->data = arena + program->plan.offsets[i];
@@ -23627,9 +24220,7 @@ struct hfm_session {
   int64_t bounds[HFM__SYM_COUNT];
   uint8_t *arena, *scratch; /* blocks, and how large they are; users align within */
   uint64_t arena_bytes, scratch_bytes, worker_bytes, worker_scratch;
-  uint8_t *states; /* the cache, and how it is laid out and filled */
-  uint64_t state_bytes;
-  int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
+  hfm__cache cache;
   /* The forward in progress. */
   hfm__program *running;
   size_t node; /* the group's first */
@@ -23642,7 +24233,6 @@ struct hfm_session {
   int32_t job_count; /* 0: the group has not begun */
   int64_t chunk, chunks;
   int32_t done;
-  int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
 };
 
@@ -23679,7 +24269,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   }
   hfm__free(&model->ctx.mem, session->arena, session->arena_bytes);
   hfm__free(&model->ctx.mem, session->scratch, session->scratch_bytes);
-  hfm__free(&model->ctx.mem, session->states, session->state_bytes);
+  hfm__cache_free(&model->ctx.mem, &session->cache);
   hfm__free(&model->ctx.mem, session->workers, session->worker_bytes);
   hfm__free(&model->ctx.mem, session, sizeof *session);
   hfm__model_release(model);
@@ -23696,11 +24286,17 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
   }
+  if (options && options->cache_dtype && options->cache_dtype != HFM_F32 && options->cache_dtype != HFM_F16 &&
+      options->cache_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
+                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)options->cache_dtype);
   session = (hfm_session *)hfm__alloc_zero(&model->ctx.mem, sizeof *session);
   if (!session) return hfm__fail_memory(error, "a session", sizeof *session);
   session->model = model;
   hfm__atomic_add(&model->references, 1);
   if (options) session->options = *options;
+  session->cache.dtype = options && options->cache_dtype ? options->cache_dtype : HFM_F32;
+  session->cache.kernels = model->cpu.kernels;
   session->pool =
       hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
   if (session->pool) {
@@ -23721,7 +24317,7 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->state_bytes;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -23768,48 +24364,25 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   return HFM_OK;
 }
 
-/* Copies what is cached from one layout to another. */
-HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
-                                   const int64_t bounds[2]) {
-  const hfm__graph *g = &program->graph;
-  HFMODEL_ASSERT(!session->cached || (session->cached_batch <= bounds[0] && session->cached <= bounds[1]));
-  const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
-  for (size_t i = 0; from && i < g->state_count; i++) {
-    const hfm__operand *state = &program->operands[g->states[i].value];
-    const size_t position = (size_t)state->stride[1] * sizeof(float);
-    for (int64_t b = 0; b < session->cached_batch && session->cached; b++)
-      memcpy(to + (size_t)(b * bounds[1]) * position, from + (size_t)(b * session->state_bounds[1]) * position,
-             (size_t)session->cached * position);
-    to += hfm__aligned((uint64_t)(bounds[0] * bounds[1]) * position);
-    from += hfm__aligned((uint64_t)(session->state_bounds[0] * session->state_bounds[1]) * position);
-  }
-}
-
-/* Room for the cache in the layout that the program was planned for, with what it holds. */
-HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program, hfm_error *error) {
+/* Room for the cache of a request; one that grows call by call doubles. */
+HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program,
+                                            const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
-  const int64_t bounds[2] = {program->plan.bounds[HFM__SYM_BATCH], program->plan.bounds[HFM__SYM_TOTAL]};
-  const uint64_t bytes = program->plan.state_bytes + 64;
-  uint8_t *block;
-  if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
-    return HFM_OK;
-  if (session->cached && (session->cached_batch > bounds[0] || session->cached > bounds[1]))
-    return HFM_OK; /* reserved for later, when the cache has been emptied: it stays as it is */
-  block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!block) return hfm__fail_memory(error, "the cache", bytes);
-  hfm__states_move(session, program, hfm__align64(block), bounds);
-  hfm__free(mem, session->states, session->state_bytes);
-  session->states = block;
-  session->state_bytes = bytes;
-  memcpy(session->state_bounds, bounds, sizeof bounds);
-  return HFM_OK;
+  hfm__cache *cache = &session->cache;
+  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
+  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
+  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
+  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
 }
 
-HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
+                                          const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
                                          "activations", error);
   if (result == HFM_OK) result = hfm__session_scratch(session, program, error);
-  if (result == HFM_OK) result = hfm__session_states(session, program, error);
+  if (result == HFM_OK) result = hfm__session_states(session, program, binding, error);
   return result;
 }
 
@@ -23851,11 +24424,11 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   hfm__program *apart;
   hfm_result result, second;
   memcpy(own, least, sizeof own);
+  if (request->asked.use_cache && session->cache.length) /* not for each token anew */
+    own[HFM__SYM_TOTAL] = HFM__MIN(HFM__MAX(own[HFM__SYM_TOTAL], 2 * session->cache.length), INT32_MAX);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) bounds[i] = HFM__MAX(session->bounds[i], own[i]);
-  if (session->cached && bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL]) /* not for each token anew */
-    bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
   result = hfm__program_create(session->model, request, bounds, out, error);
-  if (request->asked.use_cache || !memcmp(bounds, own, sizeof own)) return result; /* one cache has one layout */
+  if (!memcmp(bounds, own, sizeof own)) return result;
   if (result == HFM_OK && (*out)->plan.arena_bytes < MUCH) return HFM_OK;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
   second = hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error);
@@ -23888,7 +24461,7 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   if (is_new) result = hfm__session_new_program(session, request, least, bounds, &program, error);
   if (is_new && result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
-  if (result == HFM_OK) result = hfm__session_room(session, program, error);
+  if (result == HFM_OK) result = hfm__session_room(session, program, request->binding, error);
   if (is_new && result != HFM_OK) hfm__program_free(&session->model->ctx.mem, program);
   if (result != HFM_OK) return result;
   if (is_new) {
@@ -23920,7 +24493,12 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  if (request.asked.use_cache) {
+    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    request.binding[HFM__SYM_TOTAL] = length;
+    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
+      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
+  }
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -23933,36 +24511,21 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   return HFM_OK;
 }
 
-/* ---- The cache ---- */
-
-HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cached : 0; }
-
-HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
-  hfm__clear_error(error);
-  if (!session) return hfm__fail_null(error, "session");
-  if (length < 0 || length > session->cached)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
-  hfm__session_stop(session);
-  session->cached = length;
-  return HFM_OK;
-}
+/* ---- Forward ---- */
 
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cached && batch != session->cached_batch)
+  if (session->cache.length && batch != session->cache.rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cached_batch);
-  request->binding[HFM__SYM_TOTAL] = session->cached + request->binding[HFM__SYM_LENGTH];
+                     batch, session->cache.rows);
+  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
   return HFM_OK;
 }
-
-/* ---- Forward ---- */
 
 HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__program *program;
@@ -23971,8 +24534,9 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  hfm__program_bind(program, session->model, hfm__align64(session->arena),
-                    session->states ? hfm__align64(session->states) : NULL);
+  if (program->graph.state_count)
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+  hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
       result = hfm__input_copy(i, &program->graph.inputs[i], hfm__input_tensor(inputs, i),
@@ -23981,8 +24545,6 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   session->running = program;
   session->node = 0;
   session->job_count = session->done = 0;
-  session->batch = request.binding[HFM__SYM_BATCH];
-  session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
 }
 
@@ -24080,8 +24642,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cached = session->total;
-    session->cached_batch = session->batch;
+    session->cache.length = session->cache.reach;
   }
   return result;
 }
@@ -24152,6 +24713,211 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
   return result == HFM_OK ? hfm_session_outputs(session, outputs, error) : result;
 }
 /* ==== end src/run/session.c ==== */
+/* ==== begin src/run/session_cache.c ==== */
+/* ==== run/session_cache (private): past_key_values, as the caller handles them ==================================== */
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cache.length : 0; }
+
+HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session) {
+  return session && session->cache.length ? session->cache.rows : 0;
+}
+
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
+  int64_t shortest;
+  hfm__clear_error(error);
+  if (!session) return hfm__fail_null(error, "session");
+  if (length < 0 || length > session->cache.length)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cache.length);
+  shortest = hfm__cache_shortest(&session->cache);
+  if (length && length < shortest)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but layers with a sliding window have let go of what is needed to go on from "
+                     "there; go back to %i at least, or to 0",
+                     length, shortest);
+  hfm__session_stop(session);
+  hfm__cache_cut(&session->cache, length);
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
+  if (!session->cache.length)
+    return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_reorder", 0,
+                     "hfm_cache_reorder: the cache is empty; run a forward with use_cache first");
+  if (count < 1 || count > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "count", 0, "count is %i, but must be from 1 to %d", count,
+                     (int)INT32_MAX);
+  for (int64_t i = 0; i < count; i++)
+    if (rows[i] < 0 || rows[i] >= session->cache.rows)
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "rows", 0,
+                       "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
+                       session->cache.rows - 1, session->cache.rows);
+  hfm__session_stop(session);
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
+  return result;
+}
+
+/* ---- To bytes and back. A header of 64-bit little-endian numbers:
+     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
+   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
+
+/* The first position that a state hands over: no later call sees one before it. */
+HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
+  const int64_t window = cache->sets[cache->states[state].set].window;
+  return window ? HFM__MAX(length - window + 1, 0) : 0;
+}
+
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
+  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
+             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+  }
+  return bytes;
+}
+
+HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  if (!session || !session->cache.length) return 0;
+  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+}
+
+/* Word i of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+  const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
+  uint64_t magic = 0;
+  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+    case 0:
+      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
+      return magic;
+    case 1:
+      return HFM__CACHE_VERSION;
+    case 2:
+      return (uint64_t)cache->dtype;
+    case 3:
+      return cache->state_count;
+    case 4:
+      return (uint64_t)rows;
+    case 5:
+      return (uint64_t)length;
+    case HFM__CACHE_WORDS:
+      return (uint64_t)cache->states[state].heads;
+    case HFM__CACHE_WORDS + 1:
+      return (uint64_t)cache->states[state].head;
+    default:
+      return (uint64_t)hfm__cache_from(cache, state, length);
+  }
+}
+
+HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
+  for (int32_t b = 0; b < 8; b++) p[b] = (uint8_t)(word >> 8 * b);
+}
+
+/* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
+HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
+  const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    hfm__operand o;
+    memset(&o, 0, sizeof o);
+    hfm__cache_bind(cache, (int32_t)i, &o);
+    for (int64_t r = 0; r < cache->rows; r++)
+      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+        for (int64_t h = 0; h < s->heads; h++) {
+          uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
+          for (int64_t d = 0; d < s->head; d++, bytes += size) {
+            uint8_t *at = head + hfm__page_element(cache->kernels, s->values, s->head, p % HFM__PAGE, d) * size;
+            for (int32_t b = 0; b < size; b++) {
+              const int32_t place = HFM__BIG_ENDIAN ? size - 1 - b : b;
+              if (save) bytes[b] = at[place];
+              else at[place] = bytes[b];
+            }
+          }
+        }
+  }
+}
+
+HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
+  const hfm__cache *cache;
+  uint8_t *at = (uint8_t *)bytes;
+  hfm__clear_error(error);
+  if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
+  cache = &session->cache;
+  if (!cache->length)
+    return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_save", 0,
+                     "hfm_cache_save: the cache is empty; run a forward with use_cache first");
+  if (size != hfm_cache_size(session))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
+                     "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
+  hfm__session_stop(session);
+  hfm__cache_cut(&session->cache, cache->length);
+  session->cache.reach = cache->length;
+  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
+    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
+  hfm__cache_transfer(&session->cache, at, 1);
+  return HFM_OK;
+}
+
+/* The header against what this session would have written for so many rows and positions. */
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
+                                         int64_t *length, hfm_error *error) {
+  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+                                      "number of heads", "head size", "first position"};
+  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
+  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
+  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
+    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+    const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
+    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    if (found != expected)
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
+                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
+                       expected);
+  }
+  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
+                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+  return HFM_OK;
+}
+
+/* What the states are is known from the first program that has some. */
+HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
+  hfm__request request = hfm__usual_request(session->model);
+  hfm__program *program;
+  if (session->cache.states) return HFM_OK;
+  request.asked.use_cache = 1;
+  return hfm__session_program(session, &request, request.binding, NULL, &program, error);
+}
+
+HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
+  const uint8_t *from = (const uint8_t *)bytes;
+  int64_t rows, length;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
+  if (size < HFM__CACHE_WORDS * 8)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0, "a saved cache has at least %d bytes, found %u",
+                     HFM__CACHE_WORDS * 8, size);
+  hfm__session_stop(session);
+  result = hfm__session_know_states(session, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
+  if (result == HFM_OK)
+    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result != HFM_OK) return result;
+  hfm__cache_fill(&session->cache, rows, length);
+  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
+  return HFM_OK;
+}
+/* ==== end src/run/session_cache.c ==== */
 /* ==== begin src/run/estimate.c ==== */
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
@@ -24172,6 +24938,32 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
                              node->attrs.transposed, &layout);
   }
   return sum;
+}
+
+/* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
+HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
+  hfm__program *program = NULL;
+  hfm__cache cache;
+  hfm_result result;
+  memset(&cache, 0, sizeof cache);
+  cache.dtype = HFM_F32;
+  cache.kernels = model->cpu.kernels;
+  request.asked.use_cache = 1;
+  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  request.binding[HFM__SYM_LENGTH] = 1;
+  result = hfm__program_create(model, &request, request.binding, &program, error);
+  if (result == HFM_ERROR_ARGUMENT) {
+    hfm__clear_error(error);
+    return HFM_OK;
+  }
+  if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
+  if (result == HFM_OK)
+    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  *bytes = cache.bytes;
+  cache.bytes = 0; /* counted, not taken */
+  hfm__cache_free(&model->ctx.mem, &cache);
+  hfm__program_free(&model->ctx.mem, program);
+  return result;
 }
 
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -24206,6 +24998,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
     result = hfm__program_create(model, &request, request.binding, &program, error);
   }
+  if (result == HFM_OK) result = hfm__estimate_cache(model, request, &estimate->cache_bytes, error);
   if (result == HFM_OK) {
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
@@ -24489,15 +25282,14 @@ HFMODEL_API const char *hfm_result_name(hfm_result result) {
 }
 
 HFMODEL_API const char *hfm_error_item_name(int32_t item) {
-  switch (item) {
-#define HFM__ERROR_NAME(name, number, result) \
-  case number: \
-    return #name;
-    HFM_ERROR_ITEMS(HFM__ERROR_NAME)
+  static const char names[] =
+#define HFM__ERROR_NAME(name, number, result) #name "\0"
+      HFM_ERROR_ITEMS(HFM__ERROR_NAME);
 #undef HFM__ERROR_NAME
-    default:
-      return item == 0 ? "NONE" : "unknown item";
-  }
+  const char *name = names;
+  for (size_t i = 0; i < HFM__COUNT(hfm__error_rows); i++, name += strlen(name) + 1)
+    if (hfm__error_rows[i].number == item) return name;
+  return item == 0 ? "NONE" : "unknown item";
 }
 /* ==== end src/run/helpers.c ==== */
 

@@ -378,6 +378,8 @@ typedef struct hfm_memory_estimate {
   uint64_t activation_bytes; /* a session of one thread, reserved for that batch and length: hfm_session_memory */
   uint64_t packed_bytes;     /* kept panels at the most (0 with HFM_PACK_NEVER) */
   uint64_t thread_bytes;     /* what each further thread adds to activation_bytes */
+  uint64_t cache_bytes;      /* keys and values in float32 of that batch and length, which come one by one (use_cache);
+                                0 for models that keep none */
 } hfm_memory_estimate;
 /* What a model would need, from its config.json alone: no weight file is opened. */
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
@@ -438,6 +440,7 @@ typedef struct hfm_session_options {
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
   hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */
+  hfm_dtype cache_dtype; /* in which use_cache keeps keys and values: HFM_F32 (default), HFM_F16 or HFM_BF16 */
 } hfm_session_options;
 
 /* A session on a model. `options` may be NULL. *session is the caller's: hfm_session_free. */
@@ -448,7 +451,8 @@ HFMODEL_API void hfm_session_free(hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
-   positions. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
+   positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
+   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
    its own shape where both together would take much more. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
@@ -465,9 +469,26 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
 /* The keys and values that forwards with use_cache have left in the session: past_key_values. A forward that fails or
    is cancelled adds nothing. How many positions it holds: past_key_values.get_seq_length(). */
 HFMODEL_API int64_t hfm_cache_length(const hfm_session *session);
-/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. Counts as a call
-   of the session: a forward in progress is over. More than there are is an error. */
+/* And how many sequences; 0 where it is empty. */
+HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session);
+/* Keeps its first `length` positions: past_key_values.crop(length); 0 empties it, for another batch. More than there
+   are is an error, and so is less than what layers with a sliding window still hold: these go back to any length since
+   the last call began, and to some before it. This and what follows counts as a call of the session: a forward in
+   progress is over. */
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error);
+/* Sequence i becomes what sequence rows[i] was, for `count` sequences, more or fewer than before:
+   past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
+   can be continued in many ways. */
+HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
+/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+   elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
+HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
+/* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
+   it says which model made it, but for the shapes. */
+HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error);
+/* Takes what was saved by a session with the same model and cache_dtype in place of what the cache holds. Any bytes
+   may be given: what does not fit is an error, and the cache stays as it was. */
+HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error);
 /* Bytes that the session holds. */
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */

@@ -135,8 +135,11 @@ MEMORY AND OWNERSHIP
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
-    cache takes 2 x layers x key heads x head_dim x 4 bytes for each position of each sequence. hfm_cache_crop goes
-    back to an earlier position, or to 0.
+    cache lies in pages of 64 positions. Each page takes 64 x key heads x (head_dim + head_dim rounded up to a multiple
+    of the tier's strip, 32 floats at most) elements of hfm_session_options.cache_dtype for each layer; a sequence has
+    ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
+    hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
+    which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
 
 
 THREADS

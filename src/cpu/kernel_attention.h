@@ -52,20 +52,24 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys, causal or not, where nothing is seen. */
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
   largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->keys;
-    for (j = 0; j < end; j++) x[j] = j < a->keys ? 1.0f : 0.0f;
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
     total = HFM__FN(row_exp)(x, scale, largest, x, end);
   }
   HFM__FN(row_scale)(x, 1.0f / total, end);
-  if (a->probabilities) memcpy(a->probabilities + r * a->keys, x, (size_t)a->keys * sizeof(float));
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
 }
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
@@ -156,7 +160,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
 HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
   const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
   int64_t s, r, first = 0;
-  if (a->key0 == 0) {
+  if (a->key0 == a->first) {
     for (r = 0; r < a->rows; r++) {
       a->maximum[r] = -FLT_MAX;
       a->total[r] = 0.0f;

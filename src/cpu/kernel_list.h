@@ -59,6 +59,7 @@ typedef struct hfm__pack {
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
+  int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;

@@ -1,13 +1,14 @@
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
    A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
    stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. */
+   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
+   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
-  int64_t batch, queries, heads, head, keys, groups; /* groups: query heads for each key head */
+  int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
   int64_t tile, blocks;
   uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
@@ -16,16 +17,18 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   const hfm__operand *q = &a->in[0], *k = &a->in[1];
   const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
   hfm__attention_plan p;
-  int64_t rows, padded;
+  int64_t rows, padded, held;
   p.batch = q->shape[0];
   p.queries = q->shape[1];
   p.heads = q->shape[2];
   p.head = q->shape[3];
-  p.keys = k->shape[1];
+  held = k->shape[1];
+  p.first = k->first;
+  p.keys = p.first + held;
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
-  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(p.keys, (int64_t)HFM__FLASH_TILE) : p.keys;
-  rows = 2500000 / (HFM__MAX(p.keys, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && p.keys > p.tile ? 16 * mr : mr);
+  p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
+  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
   p.blocks = (p.queries + rows - 1) / rows;
   padded = (p.tile + nr - 1) / nr * nr;
   p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
@@ -51,10 +54,15 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
                                       int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
   const hfm__operand *k = &a->in[1], *v = &a->in[2];
   const int64_t nr = a->cpu->kernels->nr;
-  const float *keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  const float *values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
+  const float *keys, *values;
   int64_t j;
   hfm__pack job;
+  if (k->pages) {
+    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
+    return;
+  }
+  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
+  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
   job.dtype = HFM_F32;
   for (j = 0; j < tile; j += nr) {
     job.weight = keys + j * k->stride[1];
@@ -112,6 +120,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.rows = rows;
   t.row0 = row0;
   t.queries = p.queries;
+  t.first = p.first;
   t.keys = p.keys;
   t.head = p.head;
   t.causal = a->attrs->causal;
@@ -130,13 +139,15 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
   t.ldo = out->stride[1];
-  if (p.keys == 0) {
+  if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
     return;
   }
-  for (t.key0 = 0; t.key0 < p.keys; t.key0 += p.tile) {
-    t.tile = HFM__MIN(p.tile, p.keys - t.key0);
+  for (t.key0 = p.first; t.key0 < p.keys; t.key0 += t.tile) {
+    t.tile = p.keys - t.key0;
+    if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
+      t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
     if (keep->data && (!packed || held[3] != segment))

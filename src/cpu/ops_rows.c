@@ -154,23 +154,6 @@ HFM__PRIVATE void hfm__copy_run(const hfm__op_args *a, int64_t chunk, hfm__worke
     hfm__copy_row(a, x, hfm__row_offset(x, r), stride, (float *)a->out[0].data + r * n, n);
 }
 
-HFM__PRIVATE int64_t hfm__append_chunks(const hfm__op_args *a) {
-  const int64_t step = hfm__row_step(hfm__width(&a->in[1]));
-  return (hfm__rows(&a->in[1]) + step - 1) / step;
-}
-
-HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *x = &a->in[1];
-  const int64_t n = hfm__width(x), step = hfm__row_step(n), end = HFM__MIN((chunk + 1) * step, hfm__rows(x));
-  hfm__operand to = a->out[0]; /* its last positions */
-  int64_t r;
-  (void)worker;
-  to.data = (float *)to.data + (to.shape[1] - x->shape[1]) * to.stride[1];
-  to.shape[1] = x->shape[1];
-  for (r = chunk * step; r < end; r++)
-    memcpy((float *)to.data + hfm__row_offset(&to, r), hfm__row(x, r), (size_t)n * sizeof(float));
-}
-
 /* Row r of the output is a row of one input, or, along the last axis, a row of each. */
 HFM__PRIVATE void hfm__concat_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *out = &a->out[0];

@@ -123,15 +123,16 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one. How a session keeps, crops and copies it follows from its kind. */
-enum {
-  HFM__STATE_APPEND /* [batch, total, ...]: each call adds its positions after those of the calls before */
-};
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
+   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
+   follows from what the attention that reads it can see. */
+enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
-  int32_t kind;     /* HFM__STATE_... */
   int32_t value;
+  int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
 typedef struct hfm__graph {

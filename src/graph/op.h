@@ -28,7 +28,8 @@
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, ...], x [B, S, ...] -> the state, whose last S positions are now x
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
+                 keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -114,7 +115,7 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 /* What an op knows besides its inputs. Each op reads the fields that its row names. */
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
-  int32_t transposed;                /* linear: weight is [K, N] (Conv1D) */
+  int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
@@ -131,7 +132,12 @@ typedef struct hfm__attrs {
 
 struct hfm__weight; /* weights/weight.h */
 
-/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous. */
+/* States lie in pages of so many positions: a multiple of every tier's panel. */
+enum { HFM__PAGE = 64 };
+
+/* A tensor at run time. Strides are in elements; the innermost dimension of every f32 operand is contiguous.
+   A state has `pages`: row b's i-th page is the pages[b * stride[0] + i]-th of those at `data`; a page has stride[1]
+   elements, one head of it stride[2] (cpu/ops_cache.c). */
 typedef struct hfm__operand {
   void *data; /* NULL: this optional input is absent, or nobody uses this output */
   hfm_dtype dtype;
@@ -139,6 +145,8 @@ typedef struct hfm__operand {
   int64_t shape[HFM_MAX_RANK];
   int64_t stride[HFM_MAX_RANK];
   struct hfm__weight *weight; /* the parameter behind it, for kept panels; NULL for activations */
+  const int32_t *pages;       /* of a state, else NULL */
+  int64_t first;              /* of a state: the position that comes first in it; those before have left the window */
 } hfm__operand;
 
 /* One thread's share of a session. */

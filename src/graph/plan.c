@@ -9,8 +9,8 @@ static const uint64_t hfm__plan_most =
 
 typedef struct hfm__plan {
   int64_t bounds[HFM__SYM_COUNT];
-  uint64_t *offsets; /* of each value in the session's arena, of states in its cache; UINT64_MAX: it needs no memory */
-  uint64_t arena_bytes, state_bytes;
+  uint64_t *offsets; /* of each value in the session's arena; UINT64_MAX: it needs no memory there */
+  uint64_t arena_bytes;
 } hfm__plan;
 
 /* Bytes of a value under some dimension values, aligned; 0 where it overflows or needs none. */
@@ -141,14 +141,6 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
     plan->offsets[i] = hfm__place(g, plan, sizes, lives, i);
     plan->arena_bytes = HFM__MAX(plan->arena_bytes, plan->offsets[i] + sizes[i]);
   }
-  for (size_t i = 0; i < g->state_count; i++) { /* one after the other: a session moves them when it grows */
-    const int32_t value = g->states[i].value;
-    plan->offsets[value] = plan->state_bytes;
-    if (!hfm__value_bytes(&g->values[value], dims, &sizes[value]) ||
-        !hfm__add64(plan->state_bytes, sizes[value], &plan->state_bytes))
-      return hfm__plan_too_large(bounds, error);
-  }
-  if (plan->arena_bytes > hfm__plan_most || plan->state_bytes > hfm__plan_most)
-    return hfm__plan_too_large(bounds, error);
+  if (plan->arena_bytes > hfm__plan_most) return hfm__plan_too_large(bounds, error);
   return HFM_OK;
 }

@@ -379,8 +379,7 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
 /* ---- State ---- */
 
 /* Declares what outlives a call. `name` must live as long as the graph. */
-HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t kind, int32_t rank,
-                                     const hfm__dim *shape) {
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
   hfm__graph *g = b->graph;
   hfm__val value;
   void *grown;
@@ -393,16 +392,16 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   g->states = (hfm__state *)grown;
   value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
   if (!hfm__ok(b)) return value;
-  g->values[value.id].contiguous = 0; /* between the batch's rows there is room to grow */
+  g->values[value.id].contiguous = 0; /* it lies in pages */
+  memset(&g->states[g->state_count], 0, sizeof *g->states);
   g->states[g->state_count].name = name;
-  g->states[g->state_count].kind = kind;
   g->states[g->state_count++].value = value.id;
   return value;
 }
 
 #ifdef HFM__WITH_DECODERS
-/* x [batch, length, ...] behind what the calls before have left under that name, all of it: [batch, total, ...].
-   Without a cache x itself. */
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
 HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__val state, out;
@@ -412,12 +411,46 @@ HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *na
   if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
   for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), HFM__STATE_APPEND, rank, shape);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
   out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
 }
 #endif
+
+/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
+HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
+  int64_t others[HFM__MAX_WINDOWS - 1];
+  int32_t count = 0;
+  for (size_t i = 0; i < g->state_count && window; i++) {
+    int32_t j = 0;
+    while (j < count && others[j] != g->states[i].window) j++;
+    if (g->states[i].window == window) return window;
+    if (!g->states[i].window || j < count) continue;
+    if (count == HFM__MAX_WINDOWS - 1) return 0;
+    others[count++] = g->states[i].window;
+  }
+  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
+}
+
+/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
+   far back it must reach, and in which layout. */
+HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
+  const hfm__value *v = hfm__value_of(b, x);
+  hfm__state *state;
+  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  state = &b->graph->states[b->graph->values[v->base].source];
+  window = hfm__state_window(b->graph, window);
+  state->values = values;
+  state->window = window;
+  b->graph->nodes[v->source].attrs.transposed = values;
+  if (window) {
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
+    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
+    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
+  }
+}
 
 /* ---- Arithmetic ---- */
 
@@ -568,6 +601,9 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   attrs.window = window;
   attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
+  scores[3] = hfm__dim_of(b, k, 1);
+  hfm__state_read(b, k, 0, window);
+  hfm__state_read(b, v, 1, window);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
@@ -575,7 +611,6 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     scores[0] = shape[0];
     scores[1] = shape[2];
     scores[2] = shape[1];
-    scores[3] = hfm__dim_of(b, k, 1);
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
     hfm__output(b, HFM__OUT_attentions, probabilities);

@@ -19,6 +19,32 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
   return sum;
 }
 
+/* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
+HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
+  hfm__program *program = NULL;
+  hfm__cache cache;
+  hfm_result result;
+  memset(&cache, 0, sizeof cache);
+  cache.dtype = HFM_F32;
+  cache.kernels = model->cpu.kernels;
+  request.asked.use_cache = 1;
+  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  request.binding[HFM__SYM_LENGTH] = 1;
+  result = hfm__program_create(model, &request, request.binding, &program, error);
+  if (result == HFM_ERROR_ARGUMENT) {
+    hfm__clear_error(error);
+    return HFM_OK;
+  }
+  if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
+  if (result == HFM_OK)
+    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  *bytes = cache.bytes;
+  cache.bytes = 0; /* counted, not taken */
+  hfm__cache_free(&model->ctx.mem, &cache);
+  hfm__program_free(&model->ctx.mem, program);
+  return result;
+}
+
 HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
                                            hfm_memory_estimate *estimate, hfm_error *error) {
   hfm_model *model = NULL;
@@ -51,6 +77,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
     result = hfm__program_create(model, &request, request.binding, &program, error);
   }
+  if (result == HFM_OK) result = hfm__estimate_cache(model, request, &estimate->cache_bytes, error);
   if (result == HFM_OK) {
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);

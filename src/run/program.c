@@ -73,7 +73,7 @@ HFM__PRIVATE void hfm__bind_view(const hfm__program *program, const hfm__node *n
   } else if (node->op == HFM__VIEW_expand) { /* the same element again and again */
     for (int32_t i = 0; i < out->rank; i++) out->stride[i] = in->shape[i] == out->shape[i] ? in->stride[i] : 0;
   } else { /* an op that writes into its first input and shows all of it */
-    memcpy(out->stride, in->stride, sizeof out->stride);
+    *out = *in;
   }
   out->data = in->data ? (uint8_t *)in->data + offset * (hfm_dtype_bits(out->dtype) / 8) : NULL;
 }
@@ -83,7 +83,8 @@ HFM__PRIVATE uint64_t hfm__bytes_of(const hfm__operand *o) {
 }
 
 /* Shapes, strides and addresses of all values under the dimensions in program->dims. `arena` NULL: shapes only. */
-HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena, uint8_t *states) {
+HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *model, uint8_t *arena,
+                                    const hfm__cache *cache) {
   const hfm__graph *g = &program->graph;
   for (size_t i = 1; i < g->value_count; i++) {
     const hfm__value *v = &g->values[i];
@@ -105,9 +106,8 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
-    } else if (v->kind == HFM__VALUE_STATE) { /* each row of the batch has room for the bound */
-      o->stride[0] = o->stride[1] * program->plan.bounds[HFM__SYM_TOTAL];
-      o->data = states ? states + program->plan.offsets[i] : NULL;
+    } else if (v->kind == HFM__VALUE_STATE) {
+      if (cache) hfm__cache_bind(cache, v->source, o);
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
       o->data = arena + program->plan.offsets[i];

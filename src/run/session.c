@@ -12,9 +12,7 @@ struct hfm_session {
   int64_t bounds[HFM__SYM_COUNT];
   uint8_t *arena, *scratch; /* blocks, and how large they are; users align within */
   uint64_t arena_bytes, scratch_bytes, worker_bytes, worker_scratch;
-  uint8_t *states; /* the cache, and how it is laid out and filled */
-  uint64_t state_bytes;
-  int64_t state_bounds[2], cached_batch, cached; /* sequences and positions that it has room for and that it holds */
+  hfm__cache cache;
   /* The forward in progress. */
   hfm__program *running;
   size_t node; /* the group's first */
@@ -27,7 +25,6 @@ struct hfm_session {
   int32_t job_count; /* 0: the group has not begun */
   int64_t chunk, chunks;
   int32_t done;
-  int64_t batch, total; /* what the cache will hold when it is done */
   uint64_t serial;
 };
 
@@ -64,7 +61,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   }
   hfm__free(&model->ctx.mem, session->arena, session->arena_bytes);
   hfm__free(&model->ctx.mem, session->scratch, session->scratch_bytes);
-  hfm__free(&model->ctx.mem, session->states, session->state_bytes);
+  hfm__cache_free(&model->ctx.mem, &session->cache);
   hfm__free(&model->ctx.mem, session->workers, session->worker_bytes);
   hfm__free(&model->ctx.mem, session, sizeof *session);
   hfm__model_release(model);
@@ -81,11 +78,17 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
     const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
     if (result != HFM_OK) return result;
   }
+  if (options && options->cache_dtype && options->cache_dtype != HFM_F32 && options->cache_dtype != HFM_F16 &&
+      options->cache_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
+                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)options->cache_dtype);
   session = (hfm_session *)hfm__alloc_zero(&model->ctx.mem, sizeof *session);
   if (!session) return hfm__fail_memory(error, "a session", sizeof *session);
   session->model = model;
   hfm__atomic_add(&model->references, 1);
   if (options) session->options = *options;
+  session->cache.dtype = options && options->cache_dtype ? options->cache_dtype : HFM_F32;
+  session->cache.kernels = model->cpu.kernels;
   session->pool =
       hfm__pool_create(&model->ctx.mem, session->options.threads, session->options.spin, &session->options.jobs);
   if (session->pool) {
@@ -106,7 +109,7 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->state_bytes;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -153,48 +156,25 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   return HFM_OK;
 }
 
-/* Copies what is cached from one layout to another. */
-HFM__PRIVATE void hfm__states_move(const hfm_session *session, const hfm__program *program, uint8_t *to,
-                                   const int64_t bounds[2]) {
-  const hfm__graph *g = &program->graph;
-  HFMODEL_ASSERT(!session->cached || (session->cached_batch <= bounds[0] && session->cached <= bounds[1]));
-  const uint8_t *from = session->states ? hfm__align64(session->states) : NULL;
-  for (size_t i = 0; from && i < g->state_count; i++) {
-    const hfm__operand *state = &program->operands[g->states[i].value];
-    const size_t position = (size_t)state->stride[1] * sizeof(float);
-    for (int64_t b = 0; b < session->cached_batch && session->cached; b++)
-      memcpy(to + (size_t)(b * bounds[1]) * position, from + (size_t)(b * session->state_bounds[1]) * position,
-             (size_t)session->cached * position);
-    to += hfm__aligned((uint64_t)(bounds[0] * bounds[1]) * position);
-    from += hfm__aligned((uint64_t)(session->state_bounds[0] * session->state_bounds[1]) * position);
-  }
-}
-
-/* Room for the cache in the layout that the program was planned for, with what it holds. */
-HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program, hfm_error *error) {
+/* Room for the cache of a request; one that grows call by call doubles. */
+HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__program *program,
+                                            const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
-  const int64_t bounds[2] = {program->plan.bounds[HFM__SYM_BATCH], program->plan.bounds[HFM__SYM_TOTAL]};
-  const uint64_t bytes = program->plan.state_bytes + 64;
-  uint8_t *block;
-  if (!program->graph.state_count || (session->states && !memcmp(session->state_bounds, bounds, sizeof bounds)))
-    return HFM_OK;
-  if (session->cached && (session->cached_batch > bounds[0] || session->cached > bounds[1]))
-    return HFM_OK; /* reserved for later, when the cache has been emptied: it stays as it is */
-  block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!block) return hfm__fail_memory(error, "the cache", bytes);
-  hfm__states_move(session, program, hfm__align64(block), bounds);
-  hfm__free(mem, session->states, session->state_bytes);
-  session->states = block;
-  session->state_bytes = bytes;
-  memcpy(session->state_bounds, bounds, sizeof bounds);
-  return HFM_OK;
+  hfm__cache *cache = &session->cache;
+  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
+  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
+  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
+  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
 }
 
-HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
+                                          const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   hfm_result result = hfm__session_block(session, &session->arena, &session->arena_bytes, program->plan.arena_bytes,
                                          "activations", error);
   if (result == HFM_OK) result = hfm__session_scratch(session, program, error);
-  if (result == HFM_OK) result = hfm__session_states(session, program, error);
+  if (result == HFM_OK) result = hfm__session_states(session, program, binding, error);
   return result;
 }
 
@@ -236,11 +216,11 @@ HFM__PRIVATE hfm_result hfm__session_new_program(const hfm_session *session, con
   hfm__program *apart;
   hfm_result result, second;
   memcpy(own, least, sizeof own);
+  if (request->asked.use_cache && session->cache.length) /* not for each token anew */
+    own[HFM__SYM_TOTAL] = HFM__MIN(HFM__MAX(own[HFM__SYM_TOTAL], 2 * session->cache.length), INT32_MAX);
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) bounds[i] = HFM__MAX(session->bounds[i], own[i]);
-  if (session->cached && bounds[HFM__SYM_TOTAL] > session->bounds[HFM__SYM_TOTAL]) /* not for each token anew */
-    bounds[HFM__SYM_TOTAL] = HFM__MAX(bounds[HFM__SYM_TOTAL], 2 * session->bounds[HFM__SYM_TOTAL]);
   result = hfm__program_create(session->model, request, bounds, out, error);
-  if (request->asked.use_cache || !memcmp(bounds, own, sizeof own)) return result; /* one cache has one layout */
+  if (!memcmp(bounds, own, sizeof own)) return result;
   if (result == HFM_OK && (*out)->plan.arena_bytes < MUCH) return HFM_OK;
   if (result != HFM_OK && result != HFM_ERROR_MEMORY && result != HFM_ERROR_LIMIT) return result;
   second = hfm__program_create(session->model, request, own, &apart, result == HFM_OK ? NULL : error);
@@ -273,7 +253,7 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   if (is_new) result = hfm__session_new_program(session, request, least, bounds, &program, error);
   if (is_new && result == HFM_OK) hfm__dims_evaluate(&program->graph, request->binding, program->dims);
   if (result == HFM_OK) result = hfm__check_call(session->model, program, request, inputs, error);
-  if (result == HFM_OK) result = hfm__session_room(session, program, error);
+  if (result == HFM_OK) result = hfm__session_room(session, program, request->binding, error);
   if (is_new && result != HFM_OK) hfm__program_free(&session->model->ctx.mem, program);
   if (result != HFM_OK) return result;
   if (is_new) {
@@ -305,7 +285,12 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
   request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) request.binding[HFM__SYM_TOTAL] = length;
+  if (request.asked.use_cache) {
+    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    request.binding[HFM__SYM_TOTAL] = length;
+    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
+      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
+  }
   memcpy(least, request.binding, sizeof least);
   for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
     result = hfm__session_program(session, &request, least, NULL, &program, error);
@@ -318,36 +303,21 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   return HFM_OK;
 }
 
-/* ---- The cache ---- */
-
-HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cached : 0; }
-
-HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
-  hfm__clear_error(error);
-  if (!session) return hfm__fail_null(error, "session");
-  if (length < 0 || length > session->cached)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cached);
-  hfm__session_stop(session);
-  session->cached = length;
-  return HFM_OK;
-}
+/* ---- Forward ---- */
 
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cached && batch != session->cached_batch)
+  if (session->cache.length && batch != session->cache.rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cached_batch);
-  request->binding[HFM__SYM_TOTAL] = session->cached + request->binding[HFM__SYM_LENGTH];
+                     batch, session->cache.rows);
+  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
   return HFM_OK;
 }
-
-/* ---- Forward ---- */
 
 HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_inputs *inputs, hfm_error *error) {
   hfm__program *program;
@@ -356,8 +326,9 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  hfm__program_bind(program, session->model, hfm__align64(session->arena),
-                    session->states ? hfm__align64(session->states) : NULL);
+  if (program->graph.state_count)
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+  hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
       result = hfm__input_copy(i, &program->graph.inputs[i], hfm__input_tensor(inputs, i),
@@ -366,8 +337,6 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   session->running = program;
   session->node = 0;
   session->job_count = session->done = 0;
-  session->batch = request.binding[HFM__SYM_BATCH];
-  session->total = request.binding[HFM__SYM_TOTAL];
   return HFM_OK;
 }
 
@@ -465,8 +434,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cached = session->total;
-    session->cached_batch = session->batch;
+    session->cache.length = session->cache.reach;
   }
   return result;
 }

@@ -286,7 +286,6 @@ static void test_unfinished(void) {
   hfm_model_free(model);
 }
 
-/* Only the last positions' logits: the same numbers, and all of them where more are asked for than there are. */
 /* A reservation for other shapes than those in the cache leaves it as it is, whatever else was reserved before. */
 static void test_reserved_between(void) {
   static const int64_t shapes[][2] = {{1, 40}, {8, 3}, {1, 300}, {BATCH, LENGTH}, {2, 2}};
@@ -312,6 +311,7 @@ static void test_reserved_between(void) {
   }
 }
 
+/* Only the last positions' logits: the same numbers, and all of them where more are asked for than there are. */
 static void test_logits_to_keep(void) {
   static const int32_t kept[] = {1, 5, LENGTH, 1000};
   prepare();

@@ -70,6 +70,8 @@ static void info_for_a_person(const arguments *args, const hfm_model *model) {
     printf("to run it         %s weights + %s activations (one row, %s) + at most %s packed copies\n",
            human_bytes(need.weight_bytes, a, sizeof a), human_bytes(need.activation_bytes, b, sizeof b),
            task == HFM_IMAGE_CLASSIFICATION ? "a picture" : "128 tokens", human_bytes(need.packed_bytes, c, sizeof c));
+    if (need.cache_bytes)
+      printf("key-value cache   %s for each 128 tokens\n", human_bytes(need.cache_bytes, a, sizeof a));
     puts("packed copies     made of weights that are used again and again (--packing lazy), at load (eager), or never");
   }
   printf("instructions      %s\n", hfm_model_isa(model));

@@ -1,0 +1,203 @@
+/* ==== run/session_cache (private): past_key_values, as the caller handles them ==================================== */
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cache.length : 0; }
+
+HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session) {
+  return session && session->cache.length ? session->cache.rows : 0;
+}
+
+HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
+  int64_t shortest;
+  hfm__clear_error(error);
+  if (!session) return hfm__fail_null(error, "session");
+  if (length < 0 || length > session->cache.length)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cache.length);
+  shortest = hfm__cache_shortest(&session->cache);
+  if (length && length < shortest)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
+                     "length is %i, but layers with a sliding window have let go of what is needed to go on from "
+                     "there; go back to %i at least, or to 0",
+                     length, shortest);
+  hfm__session_stop(session);
+  hfm__cache_cut(&session->cache, length);
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
+  if (!session->cache.length)
+    return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_reorder", 0,
+                     "hfm_cache_reorder: the cache is empty; run a forward with use_cache first");
+  if (count < 1 || count > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "count", 0, "count is %i, but must be from 1 to %d", count,
+                     (int)INT32_MAX);
+  for (int64_t i = 0; i < count; i++)
+    if (rows[i] < 0 || rows[i] >= session->cache.rows)
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "rows", 0,
+                       "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
+                       session->cache.rows - 1, session->cache.rows);
+  hfm__session_stop(session);
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
+  return result;
+}
+
+/* ---- To bytes and back. A header of 64-bit little-endian numbers:
+     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
+   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
+
+/* The first position that a state hands over: no later call sees one before it. */
+HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
+  const int64_t window = cache->sets[cache->states[state].set].window;
+  return window ? HFM__MAX(length - window + 1, 0) : 0;
+}
+
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
+  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
+             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+  }
+  return bytes;
+}
+
+HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  if (!session || !session->cache.length) return 0;
+  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+}
+
+/* Word i of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+  const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
+  uint64_t magic = 0;
+  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+    case 0:
+      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
+      return magic;
+    case 1:
+      return HFM__CACHE_VERSION;
+    case 2:
+      return (uint64_t)cache->dtype;
+    case 3:
+      return cache->state_count;
+    case 4:
+      return (uint64_t)rows;
+    case 5:
+      return (uint64_t)length;
+    case HFM__CACHE_WORDS:
+      return (uint64_t)cache->states[state].heads;
+    case HFM__CACHE_WORDS + 1:
+      return (uint64_t)cache->states[state].head;
+    default:
+      return (uint64_t)hfm__cache_from(cache, state, length);
+  }
+}
+
+HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
+  for (int32_t b = 0; b < 8; b++) p[b] = (uint8_t)(word >> 8 * b);
+}
+
+/* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
+HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
+  const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  for (size_t i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    hfm__operand o;
+    memset(&o, 0, sizeof o);
+    hfm__cache_bind(cache, (int32_t)i, &o);
+    for (int64_t r = 0; r < cache->rows; r++)
+      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+        for (int64_t h = 0; h < s->heads; h++) {
+          uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
+          for (int64_t d = 0; d < s->head; d++, bytes += size) {
+            uint8_t *at = head + hfm__page_element(cache->kernels, s->values, s->head, p % HFM__PAGE, d) * size;
+            for (int32_t b = 0; b < size; b++) {
+              const int32_t place = HFM__BIG_ENDIAN ? size - 1 - b : b;
+              if (save) bytes[b] = at[place];
+              else at[place] = bytes[b];
+            }
+          }
+        }
+  }
+}
+
+HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
+  const hfm__cache *cache;
+  uint8_t *at = (uint8_t *)bytes;
+  hfm__clear_error(error);
+  if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
+  cache = &session->cache;
+  if (!cache->length)
+    return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_save", 0,
+                     "hfm_cache_save: the cache is empty; run a forward with use_cache first");
+  if (size != hfm_cache_size(session))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
+                     "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
+  hfm__session_stop(session);
+  hfm__cache_cut(&session->cache, cache->length);
+  session->cache.reach = cache->length;
+  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
+    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
+  hfm__cache_transfer(&session->cache, at, 1);
+  return HFM_OK;
+}
+
+/* The header against what this session would have written for so many rows and positions. */
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
+                                         int64_t *length, hfm_error *error) {
+  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+                                      "number of heads", "head size", "first position"};
+  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
+  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
+  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
+    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+    const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
+    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    if (found != expected)
+      return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
+                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
+                       expected);
+  }
+  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
+                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+  return HFM_OK;
+}
+
+/* What the states are is known from the first program that has some. */
+HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
+  hfm__request request = hfm__usual_request(session->model);
+  hfm__program *program;
+  if (session->cache.states) return HFM_OK;
+  request.asked.use_cache = 1;
+  return hfm__session_program(session, &request, request.binding, NULL, &program, error);
+}
+
+HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
+  const uint8_t *from = (const uint8_t *)bytes;
+  int64_t rows, length;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
+  if (size < HFM__CACHE_WORDS * 8)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0, "a saved cache has at least %d bytes, found %u",
+                     HFM__CACHE_WORDS * 8, size);
+  hfm__session_stop(session);
+  result = hfm__session_know_states(session, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
+  if (result == HFM_OK)
+    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result != HFM_OK) return result;
+  hfm__cache_fill(&session->cache, rows, length);
+  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
+  return HFM_OK;
+}
