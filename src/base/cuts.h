@@ -36,8 +36,10 @@
 #if defined(HFM__WITH_GPT2) || defined(HFM__WITH_LLAMA)
 #define HFM__WITH_DECODERS /* key-value cache, packed sequences, the last token's row */
 #define HFM__FOR_DECODERS(row) row
+#define HFM__HAS_STATES 1 /* 0: what handles states can't be reached, and compilers drop it */
 #else
 #define HFM__FOR_DECODERS(row)
+#define HFM__HAS_STATES 0
 #endif
 #if defined(HFM__WITH_LLAMA)
 #define HFM__WITH_ROPE

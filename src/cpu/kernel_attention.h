@@ -20,7 +20,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 /* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
    are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
+                                                     int64_t from, int64_t to, float *scale) {
   const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -41,7 +41,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -75,7 +76,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -96,7 +97,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {

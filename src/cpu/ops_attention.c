@@ -57,7 +57,7 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   const float *keys, *values;
   int64_t j;
   hfm__pack job;
-  if (k->pages) {
+  if (HFM__HAS_STATES && k->pages) {
     hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
     return;
   }

@@ -163,8 +163,10 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
   hfm__cache *cache = &session->cache;
   const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
   const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
-  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
+  hfm_result result;
+  if (!hfm__state_count(&program->graph)) return HFM_OK;
+  result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  if (result != HFM_OK || hfm__cache_has_room(cache, rows, total, length)) return result;
   result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
   return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
 }
@@ -326,7 +328,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  if (program->graph.state_count)
+  if (hfm__state_count(&program->graph))
     hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
