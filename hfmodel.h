@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "3d7807f3a68776c9" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "6e2091eb3a0fa480" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -61,8 +61,8 @@ WHAT IT LOADS
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
-  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, vit, deit, with the
-          heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, gemma, vit, deit,
+          with the heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -120,8 +120,10 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
+  HFMODEL_ONLY_GEMMA,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
+  HFMODEL_NO_GEMMA,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
                           deit)
 
@@ -610,9 +612,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file). */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not in
+   one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
+/* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor);
 
 /* What loading found: output_loading_info=True. */
 enum { HFM_KEY_UNEXPECTED = 1, HFM_KEY_MISSING = 2, HFM_KEY_MISMATCHED = 3 };
@@ -899,7 +904,9 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && !defined(HFMODEL_ONLY_MIXTRAL) && \
+    !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -918,6 +925,18 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
+#define HFM__WITH_GEMMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GRANITE)) && !defined(HFMODEL_NO_GRANITE)
+#define HFM__WITH_GRANITE
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI3)) && !defined(HFMODEL_NO_PHI3)
+#define HFM__WITH_PHI3
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
+#define HFM__WITH_MIXTRAL
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
@@ -930,13 +949,8 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_PADDED_POSITIONS(row)
 #endif
-#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_LLAMA)
-#define HFM__WITH_DECODERS /* key-value cache, packed sequences, the last token's row */
-#define HFM__FOR_DECODERS(row) row
-#else
-#define HFM__FOR_DECODERS(row)
-#endif
-#if defined(HFM__WITH_LLAMA)
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
+    defined(HFM__WITH_MIXTRAL)
 #define HFM__WITH_ROPE
 #define HFM__FOR_ROPE(row) row
 #define HFM__WITH_RMS_NORM
@@ -945,7 +959,21 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #define HFM__FOR_ROPE(row)
 #define HFM__FOR_RMS_NORM(row)
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_VIT)
+#if defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_EXPERTS
+#define HFM__FOR_EXPERTS(row) row
+#else
+#define HFM__FOR_EXPERTS(row)
+#endif
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_ROPE)
+#define HFM__WITH_DECODERS /* key-value cache, packed sequences, the last token's row */
+#define HFM__FOR_DECODERS(row) row
+#define HFM__HAS_STATES 1 /* 0: what handles states can't be reached, and compilers drop it */
+#else
+#define HFM__FOR_DECODERS(row)
+#define HFM__HAS_STATES 0
+#endif
+#if defined(HFM__WITH_ROPE) || defined(HFM__WITH_VIT)
 #define HFM__WITH_MUL
 #define HFM__FOR_MUL(row) row
 #else
@@ -3269,6 +3297,12 @@ HFM__PRIVATE void hfm__store(void *data, hfm_dtype dtype, int64_t i, double valu
   const float f = (float)value;
   if (dtype == HFM_F32) ((float *)data)[i] = f;
   else ((uint16_t *)data)[i] = dtype == HFM_F16 ? hfm__f32_to_f16(f) : hfm__f32_to_bf16(f);
+}
+
+/* `value` as that dtype holds it: rounded to 16 bits or, for every other one, to float32. */
+HFM__PRIVATE float hfm__rounded(hfm_dtype dtype, double value) {
+  if (dtype == HFM_F16) return hfm__f16_to_f32(hfm__f32_to_f16((float)value));
+  return dtype == HFM_BF16 ? hfm__bf16_to_f32(hfm__f32_to_bf16((float)value)) : (float)value;
 }
 /* ==== end src/tensor/convert.c ==== */
 
@@ -8268,21 +8302,32 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
                  activation(x W^T + bias) + residual; weight in its storage dtype
      embedding   ids [...], table [V, D] -> [..., D]
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
-     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
+     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
-     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
-                 probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
-                 segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
-                 j > i + T - S - window (and, where not causal, j < i + T - S + window).
+     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64?, bias [B or 1, H or 1,
+                 S or 1, T]? -> context [B, S, H, D], probabilities [B, H, S, T] (only where they are used). A score is
+                 scale * q k^T, with `softcap` > 0 softcap * tanh(that / softcap), plus the bias. Key j is seen by query
+                 i if keep[j] (or if their segments are equal; T = S then), and with `causal` j <= i + T - S, and with
+                 `window` > 0 also j > i + T - S - window (and, where not causal, j < i + T - S + window).
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
+                 largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
+                 by their sum
+     experts     x [..., K] or [..., S, K], chosen i64 [..., S], weights [E, N, K] -> [..., S, N]: each row of x times
+                 the weights of the S experts that were chosen for it; the others' are not touched. `weights` is a table
+                 of addresses: attrs.parts for each expert, each of N / parts rows
+     weighted_sum  x [..., S, N], weights [..., S] -> [..., N]: the sum over S, each row times its weight
      rope_frequencies  positions i64, frequencies [R/2], long frequencies [R/2]? -> frequencies [R/2]: the long ones
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
      padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
+                 bf16's precision), times attrs.scale
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -8302,13 +8347,18 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
   HFM__FOR_MUL(X(mul, 2, 2, 1)) \
-  X(attention, 3, 4, 2) \
+  X(attention, 3, 5, 2) \
   HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
   HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
   HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
+  HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
+  HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
   HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
   HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(kept_positions, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(alibi, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
@@ -8331,7 +8381,7 @@ enum {
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
-enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
+enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
 /* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
    what is printed in its parentheses). */
@@ -8378,12 +8428,17 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id */
+  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  int32_t count, normalized;         /* top_k */
+  int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
-  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
+  float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
+  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
+  float softcap;                     /* attention: the bound that scores approach; 0: none */
   double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
 } hfm__attrs;
 
@@ -8452,15 +8507,18 @@ struct hfm__weight;
 
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
-  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element. May fail. */
+  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
+     *data is their table. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;                 /* mapped, owned: the elements */
-  uint64_t bytes;                   /* of the elements */
+  const void *data;                 /* mapped, owned: the elements; NULL where they lie in pieces that are apart */
+  const void **pieces;              /* of a parameter that has parts: where each piece begins, in order; else NULL */
+  int64_t piece_count;
+  uint64_t bytes; /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
@@ -8469,7 +8527,7 @@ typedef struct hfm__weight {
 
 HFM__PRIVATE hfm_result hfm__acquire_memory(hfm__weight *weight, const void **data, hfm_error *error) {
   (void)error;
-  *data = weight->data;
+  *data = weight->pieces ? (const void *)weight->pieces : weight->data;
   return HFM_OK;
 }
 HFM__PRIVATE void hfm__release_memory(hfm__weight *weight) { (void)weight; }
@@ -8695,7 +8753,9 @@ typedef struct hfm__attention {
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;
   int64_t window;         /* 0: no limit */
-  float scale;
+  float scale, softcap;   /* softcap 0: none */
+  const float *bias;      /* [rows][ldb], of the tile's keys; NULL: none */
+  int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
   const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
@@ -9675,7 +9735,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -9754,14 +9815,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -9778,7 +9862,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -9794,7 +9879,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -9812,13 +9897,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -9833,7 +9918,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -10803,7 +10889,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -10882,14 +10969,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -10906,7 +11016,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -10922,7 +11033,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -10940,13 +11051,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -10961,7 +11072,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -11971,7 +12083,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -12050,14 +12163,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -12074,7 +12210,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -12090,7 +12227,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -12108,13 +12245,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -12129,7 +12266,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -13139,7 +13277,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -13218,14 +13357,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -13242,7 +13404,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -13258,7 +13421,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -13276,13 +13439,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -13297,7 +13460,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -14322,7 +14486,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -14401,14 +14566,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -14425,7 +14613,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -14441,7 +14630,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -14459,13 +14648,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -14480,7 +14669,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -15477,7 +15667,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -15556,14 +15747,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -15580,7 +15794,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -15596,7 +15811,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -15614,13 +15829,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -15635,7 +15850,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -16649,7 +16865,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
+                                                   int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -16728,14 +16945,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -16752,7 +16992,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, fl
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -16768,7 +17009,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -16786,13 +17027,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;
@@ -16807,7 +17048,8 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -17638,7 +17880,7 @@ HFM__PRIVATE const float *hfm__row(const hfm__operand *x, int64_t r) {
   return (const float *)x->data + hfm__row_offset(x, r);
 }
 
-/* ---- Norms: weight and bias may be 16-bit and are then widened into scratch ---- */
+/* ---- Norms: weight and bias, where they are 16-bit or have an offset, are made ready in scratch ---- */
 
 HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
   return 2 * hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
@@ -17648,10 +17890,12 @@ HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
 HFM__PRIVATE const float *hfm__norm_parameter(const hfm__op_args *a, int32_t index, hfm__worker *worker) {
   const hfm__operand *x = &a->in[index];
   const int64_t n = hfm__width(&a->in[0]);
+  const float offset = a->attrs->offset;
   float *to;
-  if (!x->data || x->dtype == HFM_F32) return (const float *)x->data;
+  if (!x->data || (x->dtype == HFM_F32 && offset == 0)) return (const float *)x->data;
   to = (float *)(void *)(worker->scratch + (uint64_t)(index - 1) * hfm__aligned((uint64_t)n * sizeof(float)));
   hfm__widened(a->cpu, x, 0, n, to);
+  if (offset != 0) a->cpu->kernels->add(to, &offset, 1, to, n);
   return to;
 }
 
@@ -17976,7 +18220,7 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   const float *keys, *values;
   int64_t j;
   hfm__pack job;
-  if (k->pages) {
+  if (HFM__HAS_STATES && k->pages) {
     hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
     return;
   }
@@ -18024,12 +18268,23 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
+/* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
+HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
+  const float *at = (const float *)bias->data;
+  if (!at) return NULL;
+  if (bias->shape[0] > 1) at += batch * bias->stride[0];
+  if (bias->shape[1] > 1) at += head * bias->stride[1];
+  if (bias->shape[2] > 1) at += row * bias->stride[2];
+  return at;
+}
+
 /* Some rows of one head, all of one segment. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
+  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
@@ -18045,6 +18300,8 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.causal = a->attrs->causal;
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
+  t.softcap = a->attrs->softcap;
+  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[1];
   t.k_panels = k_panels;
@@ -18067,6 +18324,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
+    t.bias = bias ? bias + t.key0 : NULL;
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
     if (keep->data && (!packed || held[3] != segment))
@@ -18127,6 +18385,288 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
 }
 #endif
 /* ==== end src/cpu/ops_attention.c ==== */
+#ifdef HFM__WITH_EXPERTS
+/* ==== begin src/cpu/ops_experts.c ==== */
+/* ==== cpu/ops_experts (private): mixture of experts ===============================================================
+   Routing, the products with the chosen experts' weights, and the sum of what they say. A pair is a token and one of
+   its choices. Nothing of an expert that nobody chose is read. */
+
+/* ---- top_k: a chunk is some rows ---- */
+
+HFM__PRIVATE int64_t hfm__top_k_step(const hfm__op_args *a) {
+  return hfm__row_step(hfm__width(&a->in[0]) * (a->attrs->count + 1));
+}
+
+HFM__PRIVATE int64_t hfm__top_k_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__top_k_step(a);
+  return (hfm__rows(&a->in[0]) + step - 1) / step;
+}
+
+/* The probabilities of a row, then a mark for each that is taken. */
+HFM__PRIVATE uint64_t hfm__top_k_scratch(const hfm__op_args *a) {
+  const uint64_t n = (uint64_t)hfm__width(&a->in[0]);
+  return hfm__aligned(n * sizeof(float)) + hfm__aligned(n);
+}
+
+/* Even where everything is NaN the choices are different and exist. */
+HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const int64_t n = hfm__width(&a->in[0]), count = a->attrs->count, step = hfm__top_k_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, hfm__rows(&a->in[0]));
+  float *p = (float *)(void *)worker->scratch;
+  uint8_t *taken = worker->scratch + hfm__aligned((uint64_t)n * sizeof(float));
+  int64_t r, i, j;
+  for (r = chunk * step; r < end; r++) {
+    float *out = (float *)a->out[0].data + r * count, sum = 0;
+    int64_t *chosen = (int64_t *)a->out[1].data + r * count;
+    a->cpu->kernels->softmax(hfm__row(&a->in[0], r), p, n);
+    memset(taken, 0, (size_t)n);
+    for (j = 0; j < count; j++) {
+      int64_t best = -1;
+      for (i = 0; i < n; i++)
+        if (!taken[i] && (best < 0 || p[i] > p[best])) best = i;
+      taken[best] = 1;
+      chosen[j] = best;
+      out[j] = p[best];
+      sum += p[best];
+    }
+    for (j = 0; j < count && a->attrs->normalized; j++) out[j] /= sum;
+  }
+}
+
+/* ---- experts ----
+   The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
+   weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
+   of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
+   weights' rows are read as they lie, as linear does. */
+
+enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
+
+typedef struct hfm__experts_plan {
+  int64_t tokens, slots, pairs, experts, k;
+  int64_t parts, rows;    /* pieces of each expert's weight, and rows in each */
+  int64_t panels;         /* of a piece */
+  int64_t blocks, groups; /* of pairs; of panels (a single token: of rows) */
+  int64_t at_once;        /* panels that are used together */
+  int64_t depth;          /* K in the units of the product */
+  int32_t dtype, in_pairs, one_row;
+} hfm__experts_plan;
+
+HFM__PRIVATE hfm__experts_plan hfm__plan_experts(const hfm__op_args *a) {
+  const hfm__operand *chosen = &a->in[1], *weight = &a->in[2];
+  const int64_t nr = a->cpu->kernels->nr;
+  hfm__experts_plan p;
+  int64_t pieces, hit;
+  memset(&p, 0, sizeof p);
+  p.tokens = hfm__rows(chosen);
+  p.slots = hfm__width(chosen);
+  p.pairs = p.tokens * p.slots;
+  p.experts = weight->shape[0];
+  p.k = weight->shape[2];
+  p.parts = a->attrs->parts;
+  p.rows = weight->shape[1] / p.parts;
+  p.dtype = weight->dtype;
+  p.one_row = p.tokens == 1 && !a->cpu->batch_invariant;
+  p.in_pairs = !p.one_row && hfm__in_pairs(a->cpu, p.dtype, 0, p.k);
+  p.depth = p.in_pairs ? p.k / 2 : p.k;
+  p.panels = (p.rows + nr - 1) / nr;
+  p.at_once = HFM__MAX(1, HFM__MIN(HFM__PANELS_AT_ONCE / HFM__MAX(p.depth * nr, 1), HFM__EXPERT_COLUMNS / nr));
+  p.blocks = (p.pairs + HFM__EXPERT_ROWS - 1) / HFM__EXPERT_ROWS;
+  hit = HFM__MIN(p.pairs, p.experts);
+  pieces = hfm__pieces(2.0 * (double)p.pairs * (double)(p.parts * p.rows * p.k),
+                       hit * p.parts * p.rows * p.k * hfm__dtype_size(p.dtype));
+  if (p.one_row) {
+    const int64_t matrices = HFM__MAX(p.slots * p.parts, 1);
+    p.groups = HFM__MAX(1, HFM__MIN((pieces + matrices - 1) / matrices, p.rows / 4));
+  } else {
+    p.groups = HFM__MAX(1, HFM__MIN(pieces / HFM__MAX(p.blocks, 1), p.parts * p.panels));
+  }
+  if (p.rows == 0) p.groups = 0;
+  return p;
+}
+
+HFM__PRIVATE int64_t hfm__experts_chunks(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return p.groups * (p.one_row ? p.slots * p.parts : p.blocks);
+}
+
+/* Where a worker's scratch holds what, from its beginning. */
+typedef struct hfm__experts_room {
+  int64_t *block; /* whose rows are gathered, or -1 */
+  int64_t *order; /* the pairs, sorted by their expert */
+  int64_t *starts;
+  float *rows, *panels, *sums, *out;
+  uint64_t bytes;
+} hfm__experts_room;
+
+HFM__PRIVATE void *hfm__experts_take(uint8_t *base, uint64_t *bytes, uint64_t more) {
+  uint8_t *at = base ? base + *bytes : NULL;
+  *bytes += hfm__aligned(more);
+  return at;
+}
+
+HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const hfm__experts_plan *p, uint8_t *base) {
+  const uint64_t nr = (uint64_t)a->cpu->kernels->nr, rows = (uint64_t)HFM__MIN(p->pairs, (int64_t)HFM__EXPERT_ROWS);
+  const uint64_t columns = (uint64_t)p->at_once * nr, depth = (uint64_t)p->depth;
+  hfm__experts_room s;
+  memset(&s, 0, sizeof s);
+  s.block = (int64_t *)hfm__experts_take(base, &s.bytes, sizeof(int64_t));
+  s.order = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)p->pairs * sizeof(int64_t));
+  s.starts = (int64_t *)hfm__experts_take(base, &s.bytes, (uint64_t)(p->experts + 1) * sizeof(int64_t));
+  s.rows = (float *)hfm__experts_take(base, &s.bytes, rows * depth * sizeof(float));
+  s.panels = (float *)hfm__experts_take(base, &s.bytes, columns * depth * sizeof(float));
+  s.sums = (float *)hfm__experts_take(base, &s.bytes, depth * nr > HFM__PIECE_FLOATS ? rows * nr * sizeof(float) : 0);
+  s.out = (float *)hfm__experts_take(base, &s.bytes, rows * columns * sizeof(float));
+  return s;
+}
+
+HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  return hfm__experts_layout(a, &p, NULL).bytes;
+}
+
+/* The row of x that a pair multiplies. */
+HFM__PRIVATE const float *hfm__expert_input(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair) {
+  return hfm__row(&a->in[0], a->in[0].rank == a->in[1].rank ? pair / p->slots : pair);
+}
+
+HFM__PRIVATE const uint8_t *hfm__expert_piece(const hfm__op_args *a, const hfm__experts_plan *p, int64_t pair,
+                                              int64_t part) {
+  const int64_t expert = ((const int64_t *)a->in[1].data)[pair];
+  HFMODEL_ASSERT(expert >= 0 && expert < p->experts);
+  return ((const uint8_t *const *)a->in[2].data)[expert * p->parts + part];
+}
+
+/* Stable: pairs of one expert stay in order. */
+HFM__PRIVATE void hfm__experts_sort(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s) {
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  int64_t i;
+  memset(s->starts, 0, (size_t)(p->experts + 1) * sizeof *s->starts);
+  for (i = 0; i < p->pairs; i++) s->starts[chosen[i] + 1]++;
+  for (i = 0; i < p->experts; i++) s->starts[i + 1] += s->starts[i];
+  for (i = 0; i < p->pairs; i++) s->order[s->starts[chosen[i]]++] = i;
+}
+
+HFM__PRIVATE void hfm__experts_gather(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                      int64_t first, int64_t count) {
+  int64_t r;
+  for (r = 0; r < count; r++) {
+    const float *x = hfm__expert_input(a, p, s->order[first + r]);
+    if (p->in_pairs) a->cpu->kernels->narrow_bf16(x, s->rows + r * p->depth, p->k);
+    else memcpy(s->rows + r * p->depth, x, (size_t)p->k * sizeof(float));
+  }
+}
+
+/* Some rows of the block, all of one expert, times panels [panel, end) of one of its pieces. */
+HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts_plan *p, const hfm__experts_room *s,
+                                       const int64_t *pairs, const float *rows, int64_t count, int64_t part,
+                                       int64_t panel, int64_t end) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t nr = kernels->nr, size = p->k * hfm__dtype_size(p->dtype), n = p->parts * p->rows;
+  const uint8_t *piece = hfm__expert_piece(a, p, pairs[0], part);
+  const int64_t first = panel * nr, last = HFM__MIN(end * nr, p->rows);
+  int64_t i, r;
+  hfm__pack job;
+  hfm__gemm g;
+  job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
+  job.transposed = 0;
+  job.ld = job.k = p->depth;
+  for (i = first; i < last; i += nr) {
+    job.weight = piece + i * size;
+    job.n = HFM__MIN(nr, last - i);
+    job.panel = s->panels + (i - first) * p->depth;
+    kernels->pack(&job);
+  }
+  memset(&g, 0, sizeof g);
+  g.rows = count;
+  g.n = last - first;
+  g.k = g.lda = p->depth;
+  g.a = rows;
+  g.panels = s->panels;
+  g.out = s->out;
+  g.ldo = g.n;
+  g.sums = s->sums;
+  g.next = piece + last * size;
+  g.next_bytes = (HFM__MIN(last + (last - first), p->rows) - last) * size;
+  if (!g.next_bytes) g.next = g.panels;
+  if (p->in_pairs) kernels->gemm_bf16(&g);
+  else kernels->gemm(&g);
+  for (r = 0; r < count; r++)
+    memcpy((float *)a->out[0].data + pairs[r] * n + part * p->rows + first, s->out + r * g.n,
+           (size_t)g.n * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__experts_run_block(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk,
+                                         hfm__worker *worker) {
+  const hfm__experts_room s = hfm__experts_layout(a, p, worker->scratch);
+  const int64_t *chosen = (const int64_t *)a->in[1].data;
+  const int64_t block = chunk / p->groups, group = chunk % p->groups;
+  const int64_t row0 = block * HFM__EXPERT_ROWS, rows = HFM__MIN(p->pairs - row0, (int64_t)HFM__EXPERT_ROWS);
+  const int64_t end = p->parts * p->panels * (group + 1) / p->groups;
+  int64_t first, last, panel, next;
+  if (worker->tag != a->serial) {
+    worker->tag = a->serial;
+    hfm__experts_sort(a, p, &s);
+    *s.block = -1;
+  }
+  if (*s.block != block) hfm__experts_gather(a, p, &s, row0, rows);
+  *s.block = block;
+  for (first = 0; first < rows; first = last) {
+    const int64_t *pairs = s.order + row0 + first;
+    for (last = first + 1; last < rows && chosen[s.order[row0 + last]] == chosen[pairs[0]];) last++;
+    for (panel = p->parts * p->panels * group / p->groups; panel < end; panel = next) {
+      const int64_t part = panel / p->panels, piece_end = HFM__MIN(end, (part + 1) * p->panels);
+      next = HFM__MIN(panel + p->at_once, piece_end);
+      hfm__experts_product(a, p, &s, pairs, s.rows + first * p->depth, last - first, part, panel - part * p->panels,
+                           next - part * p->panels);
+    }
+  }
+}
+
+/* A single token: each of its choices' pieces is a product of one row, as linear has it. */
+HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__experts_plan *p, int64_t chunk) {
+  const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
+  hfm__op_args linear = *a;
+  hfm__product product;
+  memset(&product, 0, sizeof product);
+  product.n = p->rows;
+  product.k = p->k;
+  product.dtype = p->dtype;
+  product.groups = p->groups;
+  linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
+  linear.in[2].data = linear.in[3].data = NULL;
+  linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
+  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+}
+
+HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__experts_plan p = hfm__plan_experts(a);
+  if (p.one_row) hfm__experts_run_token(a, &p, chunk);
+  else hfm__experts_run_block(a, &p, chunk, worker);
+}
+
+/* ---- weighted_sum: in the order of the choices ---- */
+
+HFM__PRIVATE uint64_t hfm__weighted_sum_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__weighted_sum_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t n = hfm__width(&a->in[0]), slots = hfm__width(&a->in[1]);
+  float *term = (float *)(void *)worker->scratch;
+  int64_t r, end, s;
+  for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
+    const float *weights = hfm__row(&a->in[1], r);
+    float *out = (float *)a->out[0].data + r * n;
+    kernels->mul(hfm__row(&a->in[0], r * slots), weights, 1, out, n);
+    for (s = 1; s < slots; s++) {
+      kernels->mul(hfm__row(&a->in[0], r * slots + s), weights + s, 1, term, n);
+      kernels->add(out, term, 0, out, n);
+    }
+  }
+}
+/* ==== end src/cpu/ops_experts.c ==== */
+#endif
 /* ==== begin src/cpu/ops_index.c ==== */
 /* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
 
@@ -18157,6 +18697,50 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     }
   }
 }
+
+HFM__PRIVATE void hfm__kept_positions_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *keep = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < keep->shape[0]; b++) {
+    const uint8_t *row = (const uint8_t *)keep->data + b * keep->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * keep->shape[1], count = 0;
+    for (s = 0; s < keep->shape[1]; s++) to[s] = row[s * keep->stride[1]] ? count++ : a->attrs->pad;
+  }
+}
+
+/* Slopes are powers of 2: of 2^(-8 / n) for the n = 2^k heads below the number there are, then the odd powers of its
+   root. A key's bias grows with its position; softmax only sees the differences. */
+HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
+  int64_t n = 1, k = 0;
+  float base;
+  for (; 2 * n <= heads; n *= 2) k++;
+  if (head >= n) k++;
+  base = (float)hfm__exact_pow(2.0, -hfm__exact_pow(2.0, (double)(3 - k)));
+  return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
+}
+
+HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
+  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
+}
+
+HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
+  const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
+  const int32_t round = a->attrs->rounded_bf16;
+  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  float *to = (float *)a->out[0].data + chunk * keys;
+  int64_t s;
+  (void)worker;
+  for (s = 0; s < keys; s++) {
+    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
+    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+  }
+}
+
+HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
 
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];
@@ -18266,9 +18850,11 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
+#define hfm__weighted_sum_chunks hfm__row_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
+#define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -18282,6 +18868,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
+#define hfm__kept_positions_scratch hfm__no_scratch
+#define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -18304,9 +18892,11 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
+#undef hfm__weighted_sum_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
+#undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -18320,6 +18910,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
+#undef hfm__kept_positions_scratch
+#undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
@@ -18367,7 +18959,8 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding */
+  double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
 enum {
@@ -18388,6 +18981,7 @@ typedef struct hfm__parameter {
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
+  int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
@@ -18395,7 +18989,7 @@ typedef struct hfm__parameter {
 typedef struct hfm__buffer {
   const char *name;
   int32_t module;
-  hfm_dtype dtype;
+  hfm_dtype dtype; /* HFM_DTYPE_AUTO until the load knows the model's */
   int64_t elements;
 } hfm__buffer;
 
@@ -18413,6 +19007,12 @@ HFM__PRIVATE void hfm__tree_free(hfm__tree *tree) {
   hfm__free(&mem, tree->parameters, (uint64_t)tree->parameter_capacity * sizeof *tree->parameters);
   hfm__free(&mem, tree->buffers, (uint64_t)tree->buffer_capacity * sizeof *tree->buffers);
   hfm__arena_free(&tree->arena);
+}
+
+/* Gives the model's dtype to the buffers that have no other. */
+HFM__PRIVATE void hfm__tree_settle_buffers(hfm__tree *tree, hfm_dtype dtype) {
+  for (size_t i = 0; i < tree->buffer_count; i++)
+    if (tree->buffers[i].dtype == HFM_DTYPE_AUTO) tree->buffers[i].dtype = dtype;
 }
 
 /* The module after `module` in a walk of the whole tree, parents first; 0 at the end. */
@@ -18442,6 +19042,9 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 }
 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
+
+/* In how many pieces of equal shape files may hold it; 0: as a whole only. */
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
 /* ==== end src/graph/tree.h ==== */
 /* ==== begin src/graph/graph.h ==== */
 /* ==== graph/graph (private): the computation, traced over symbolic dimensions ====================================
@@ -18597,6 +19200,9 @@ typedef struct hfm__graph {
   hfm__graph_input inputs[HFM__IN_COUNT];
 } hfm__graph;
 
+/* 0 in a build whose families have none. */
+HFM__PRIVATE size_t hfm__state_count(const hfm__graph *g) { return HFM__HAS_STATES ? g->state_count : 0; }
+
 HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
   const hfm_allocator mem = g->arena.mem;
   hfm__free(&mem, g->dims, (uint64_t)g->dim_capacity * sizeof *g->dims);
@@ -18715,6 +19321,13 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   double value = 1;
   if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1e-300, 1e300, &value, b->error);
   return hfm__ok(b) ? value : 1;
+}
+
+/* Any finite number. */
+HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, -1e300, 1e300, &value, b->error);
+  return value;
 }
 
 /* Yes or no; null or nothing is no. */
@@ -18944,6 +19557,15 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+/* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
+   `parts` equal parts of its rows: the family's compositions say under which names. */
+HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
+                                 int32_t parts) {
+  const hfm__par handle = hfm__parameter3(b, name, count, rows, columns, HFM__INIT_NORMAL);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
+  return handle;
+}
+
 /* A buffer of the current scope. */
 HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype dtype, int64_t elements) {
   hfm__tree *tree = b->tree;
@@ -19055,6 +19677,21 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   return module;
 }
 
+#ifdef HFM__WITH_MUL
+/* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
+HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
+                                            int64_t size, int64_t padding_idx, double scale) {
+  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  if (!hfm__ok(b)) return module;
+  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
+  b->tree->modules[module.id].embed_scale = scale;
+  b->scope = module.id;
+  hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
+  hfm__end(b);
+  return module;
+}
+#endif
+
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
@@ -19068,6 +19705,16 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* An RMSNorm whose weight is stored as its difference from 1. */
+HFM__PRIVATE hfm__mod hfm__rms_norm_from_one(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
+                                             double epsilon) {
+  const hfm__mod module = hfm__rms_norm(b, name, torch_class, size, epsilon);
+  if (!hfm__ok(b)) return module;
+  b->tree->parameters[b->tree->modules[module.id].weight.id].init = HFM__INIT_ZEROS;
+  b->tree->modules[module.id].attrs.offset = 1;
   return module;
 }
 #endif
@@ -19470,7 +20117,7 @@ HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
   return hfm__copy(b, hfm__stored(b, parameter));
 }
 
-/* A vector that lives as long as the model. */
+/* A vector that lives as long as the graph. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
   hfm__graph *g = b->graph;
   hfm__dim shape;
@@ -19582,6 +20229,17 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
 #ifdef HFM__WITH_MUL
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
+
+/* x times a number. */
+HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
+  float *constant = hfm__ok(b) ? (float *)hfm__arena_alloc(&b->graph->arena, sizeof *constant) : NULL;
+  if (!constant) {
+    hfm__builder_memory(b);
+    return x;
+  }
+  *constant = (float)factor;
+  return hfm__mul(b, x, hfm__vector(b, constant, 1));
+}
 #endif
 
 /* An op that keeps the shape of its first input. */
@@ -19639,13 +20297,19 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
   hfm__dim shape[HFM_MAX_RANK];
+  hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
+#ifdef HFM__WITH_MUL
+  if (hfm__ok(b) && m->embed_scale != 0)
+    rows = hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale));
+#endif
+  return rows;
 }
 
 #ifdef HFM__WITH_IMAGES
@@ -19698,25 +20362,87 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+#ifdef HFM__WITH_EXPERTS
+/* ---- Mixture of experts ---- */
+
+/* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
+HFM__PRIVATE hfm__val hfm__top_k(hfm__builder *b, hfm__val logits, int64_t count, int32_t normalized,
+                                 hfm__val *chosen) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  hfm__val out;
+  const int32_t rank = hfm__rank_of(b, logits);
+  *chosen = hfm__no_value;
+  if (!hfm__ok(b)) return logits;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.count = (int32_t)count;
+  attrs.normalized = normalized;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, logits, i);
+  shape[rank - 1] = hfm__fixed(b, count);
+  out = hfm__emit(b, HFM__OP_top_k, &attrs, HFM_F32, rank, shape, logits, hfm__no_value, hfm__no_value, hfm__no_value);
+  if (!hfm__ok(b)) return out;
+  *chosen = hfm__value_add(b, HFM__VALUE_NODE, hfm__value_of(b, out)->source, HFM_I64, rank, shape);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].out[1] = chosen->id;
+  return out;
+}
+
+/* x, a row for each token or for each of its choices, times the weights of the chosen experts: [..., choices, rows]. */
+HFM__PRIVATE hfm__val hfm__experts(hfm__builder *b, hfm__val x, hfm__val chosen, hfm__par stack) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  const int32_t rank = hfm__rank_of(b, chosen);
+  if (!hfm__ok(b)) return x;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parts = b->tree->parameters[stack.id].parts;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, chosen, i);
+  shape[rank] = hfm__fixed(b, b->tree->parameters[stack.id].shape[1]);
+  return hfm__emit(b, HFM__OP_experts, &attrs, HFM_F32, rank + 1, shape, x, chosen, hfm__stored(b, stack),
+                   hfm__no_value);
+}
+
+/* x [..., choices, size] and a weight for each choice: [..., size]. */
+HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val weights) {
+  hfm__dim shape[HFM_MAX_RANK];
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
+  for (int32_t i = 0; i < rank - 2; i++) shape[i] = hfm__dim_of(b, x, i);
+  shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
+  return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
+}
+#endif
+
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
-   for. */
-HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+/* HFM_ATTN_...: asking for attentions runs eager attention. */
+HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
+  return b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+}
+
+/* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
+typedef struct hfm__scores {
+  double scale, softcap;
+  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
+  int64_t window;
+  int32_t causal;
+} hfm__scores;
+
+/* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
+HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, const hfm__scores *rule) {
   hfm__dim shape[4], scores[4];
   hfm__attrs attrs;
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
-  attrs.scale = (float)scale;
-  attrs.causal = causal;
-  attrs.window = window;
-  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.scale = (float)rule->scale;
+  attrs.softcap = (float)rule->softcap;
+  attrs.causal = rule->causal;
+  attrs.window = rule->window;
+  attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, window);
-  hfm__state_read(b, v, 1, window);
-  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
+  hfm__state_read(b, k, 0, rule->window);
+  hfm__state_read(b, v, 1, rule->window);
+  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -19728,6 +20454,18 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     hfm__output(b, HFM__OUT_attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
+}
+
+/* The same with nothing but a scale and what may be seen. */
+HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
+                                  int32_t causal, int64_t window) {
+  hfm__scores rule;
+  memset(&rule, 0, sizeof rule);
+  rule.scale = scale;
+  rule.keep = keep;
+  rule.causal = causal;
+  rule.window = window;
+  return hfm__attend_by(b, q, k, v, &rule);
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
@@ -19756,6 +20494,36 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
 #endif
 
 #ifdef HFM__WITH_DECODERS
+/* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
+   keeps; `pad` for the others. */
+HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
+  const hfm__val keep = hfm__input_mask(b);
+  hfm__dim shape[2];
+  hfm__attrs attrs;
+  if (!keep.id) return hfm__iota(b, hfm__total_length(b), hfm__fixed(b, 0));
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  shape[0] = hfm__dim_of(b, keep, 0);
+  shape[1] = hfm__dim_of(b, keep, 1);
+  return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
+                   hfm__no_value);
+}
+
+/* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
+HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
+                                 int32_t rounded_bf16) {
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = (float)scale;
+  attrs.rounded_bf16 = rounded_bf16;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__fixed(b, 1);
+  shape[3] = hfm__dim_of(b, positions, 1);
+  return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+}
+
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -19994,8 +20762,8 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
 /* ==== end src/graph/plan.c ==== */
 
 #ifdef HFM__WITH_DECODERS
-/* ==== begin src/nn/decoder.c ==== */
-/* ==== nn/decoder (private): what decoders share beside their layers =============================================== */
+/* ==== begin src/nn/causal.c ==== */
+/* ==== nn/causal (private): what decoders share beside their layers =============================================== */
 
 /* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
    and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
@@ -20045,7 +20813,7 @@ HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
   const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
   return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }
-/* ==== end src/nn/decoder.c ==== */
+/* ==== end src/nn/causal.c ==== */
 #endif
 #ifdef HFM__WITH_ROPE
 /* ==== begin src/nn/rope.c ==== */
@@ -20211,8 +20979,8 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
+  double base = fallback;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
   if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
     b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
@@ -20242,19 +21010,29 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
+  const char *key = "partial_rotary_factor";
+  double part = 1;
+  if (hfm__config_rope_member(b->config, NULL, key).node) part = hfm__rope_needed(b, key);
+  else if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
+}
+
+/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
+   what the configuration's means to the family. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions) {
-  const char *type = hfm__rope_type(b);
+                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  rope->dimension = partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
+  rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (!partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -20354,9 +21132,11 @@ typedef struct hfm__head {
 } hfm__head;
 
 /* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
-   ends): "*" stands for a number. */
+   ends): "*" stands for a number. With `part` the module's is a stack (hfm__stack), and the file's is a piece of it: of
+   the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
+  int32_t part; /* 0: the same tensor */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -21340,6 +22120,356 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
+#ifdef HFM__WITH_ROPE
+/* ==== begin src/families/decoder.c ==== */
+/* ==== families/decoder (private): what the decoders after Llama share =============================================
+   Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
+   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
+   and what its configuration says. */
+
+enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
+
+struct hfm__decoder;
+
+/* What a layer needs besides its input. */
+typedef struct hfm__decoder_call {
+  hfm__val angles, mask;
+} hfm__decoder_call;
+
+/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
+typedef struct hfm__decoder_class {
+  struct hfm__decoder *(*configure)(hfm__builder *b);
+  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                            const hfm__decoder_call *call);
+} hfm__decoder_class;
+
+/* How the traits of every decoder begin. */
+typedef struct hfm__decoder_traits {
+  const hfm__decoder_class *decoder;
+  const char *question_base; /* what ForQuestionAnswering calls the base model */
+  double rope_theta;         /* where the configuration has none */
+} hfm__decoder_traits;
+
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  hfm__mod qkv_proj; /* instead of the first three */
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+} hfm__decoder_attention;
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+  hfm__mod gate_up_proj; /* instead of the first two */
+  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  hfm__par experts_gate_up, experts_down;
+} hfm__decoder_mlp;
+
+/* Each family has those of the norms that its layer registers. */
+typedef struct hfm__decoder_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+} hfm__decoder_layer;
+
+typedef struct hfm__decoder {
+  const hfm__decoder_traits *traits;
+  int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+  int64_t head_dim, max_position_embeddings, pad_token_id;
+  int32_t hidden_act, causal;
+  double rms_norm_eps;
+  /* None of these, unless the family says otherwise. */
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  double embed_scale;    /* what embeddings are multiplied by */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  int32_t partial_rotary; /* partial_rotary_factor is heeded */
+  const char *rope_type;  /* the configuration's, unless the family takes it for another */
+  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
+  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
+  hfm__mod embed_tokens, norm, head, head_dropout;
+  hfm__decoder_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__decoder;
+
+/* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
+HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activation) {
+  hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
+  if (!self) return NULL;
+  self->traits = (const hfm__decoder_traits *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->hidden_size = hfm__size(b, "hidden_size");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->pad_token_id = hfm__padding_id(b);
+  self->hidden_act = hfm__activation_key(b, activation);
+  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  if (hfm__is_null(b, "head_dim"))
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  self->causal = hfm__is_causal(b);
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->rope_type = hfm__rope_type(b);
+  self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
+  return hfm__ok(b) ? self : NULL;
+}
+
+/* ---- Attention ---- */
+
+HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
+  return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
+                             : hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+}
+
+HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
+                                              hfm__decoder_attention *attention) {
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "*Attention");
+  if (self->fused) {
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    hfm__end(b);
+    return;
+  }
+  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  if (self->qk_norm) {
+    const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
+    attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
+    attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
+  }
+  hfm__end(b);
+}
+
+/* `heads` heads of what a fused projection gives, from head `first` on. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_from(hfm__builder *b, const hfm__decoder *self, hfm__val qkv, int64_t first,
+                                              int64_t heads) {
+  const hfm__dim width = hfm__fixed(b, heads * self->head_dim);
+  return hfm__split_heads(b, hfm__slice(b, qkv, -1, first * self->head_dim, width), heads);
+}
+
+/* A projection's heads, with their norm where there is one. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder *self, hfm__mod projection,
+                                            hfm__mod norm, hfm__val x, int64_t heads) {
+  hfm__val y = hfm__call(b, projection, x);
+  if (norm.id && self->qk_norm == HFM__QK_NORM_WIDTH) y = hfm__call(b, norm, y);
+  y = hfm__split_heads(b, y, heads);
+  return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
+}
+
+/* The attention of layer `index`. Not causal, a window reaches to both sides, and its end counts. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
+                                                     hfm__val x, const hfm__decoder_call *call) {
+  const hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
+  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const hfm__mod no_norm = {0};
+  hfm__val q, k, v;
+  if (self->fused) {
+    const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
+    q = hfm__decoder_heads_from(b, self, qkv, 0, heads);
+    k = hfm__decoder_heads_from(b, self, qkv, heads, key_heads);
+    v = hfm__decoder_heads_from(b, self, qkv, heads + key_heads, key_heads);
+  } else {
+    q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+    k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+    v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  }
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  v = hfm__cached(b, index, "value", v);
+  q = hfm__rotary(b, q, call->angles);
+  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
+}
+
+/* ---- MLP ---- */
+
+HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  hfm__begin(b, "mlp", "*MLP");
+  if (self->fused) {
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+    hfm__end(b);
+    return;
+  }
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+/* The first half of the last dimension, activated, times the second. */
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
+  const hfm__dim half = hfm__fixed(b, size);
+  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
+                                               hfm__val x) {
+  hfm__val gate;
+  if (self->fused)
+    return hfm__call(b, mlp->down_proj,
+                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+  return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
+}
+
+/* ---- Llama's layer ---- */
+
+/* x and what a block makes of it. */
+HFM__PRIVATE hfm__val hfm__decoder_add(hfm__builder *b, const hfm__decoder *self, hfm__val x, hfm__val y) {
+  return hfm__add(b, self->residual_scale != 0 ? hfm__scaled(b, y, self->residual_scale) : y, x);
+}
+
+HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
+}
+
+/* ---- The model around the layers ---- */
+
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
+  self->embed_tokens =
+      self->embed_scale != 0
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
+                                  self->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*DecoderLayer");
+    self->traits->decoder->layer_init(b, self, i);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
+                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
+}
+
+/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
+  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__decoder_call call;
+  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  call.mask = hfm__decoder_mask(b, positions);
+  if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
+  }
+  y = hfm__call(b, self->norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
+  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__decoder_model_init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (self) hfm__decoder_model_init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
+}
+
+HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
+  const hfm__val logits = hfm__call(b, self->head, x);
+  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
+}
+
+HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val last =
+      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
+}
+
+HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
+                           !hfm__config_find(b->config, "token_classification_bias").node ||
+                               hfm__flag(b, "token_classification_bias"));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
+  hfm__decoder *self;
+  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
+  self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
+}
+
+static const hfm__head hfm__decoder_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
+/* ==== end src/families/decoder.c ==== */
+#endif
 #ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/llama.c ==== */
 /* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
@@ -21349,65 +22479,22 @@ enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
-  int32_t qkv_bias, o_bias;  /* HFM__BIAS_... */
-  int32_t mlp_bias;          /* 1: by the configuration's mlp_bias */
-  int32_t qk_norm;           /* q_norm and k_norm on every head */
-  int32_t window;            /* HFM__WINDOW_... */
-  const char *question_base; /* what ForQuestionAnswering calls the base model */
+  hfm__decoder_traits decoder;
+  int32_t qkv_bias, o_bias; /* HFM__BIAS_... */
+  int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
+  int32_t qk_norm;          /* HFM__QK_NORM_... */
+  int32_t window;           /* HFM__WINDOW_... */
 } hfm__llama_traits;
 
-static const hfm__llama_traits hfm__llama_itself = {HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, 0,
-                                                    HFM__WINDOW_NONE,    "transformer"};
-static const hfm__llama_traits hfm__mistral_traits = {HFM__BIAS_NEVER,         HFM__BIAS_NEVER, 0, 0,
-                                                      HFM__WINDOW_EVERY_LAYER, "model"};
-static const hfm__llama_traits hfm__qwen2_traits = {HFM__BIAS_ALWAYS,          HFM__BIAS_NEVER, 0, 0,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-static const hfm__llama_traits hfm__qwen3_traits = {HFM__BIAS_BY_CONFIG,       HFM__BIAS_BY_CONFIG, 0, 1,
-                                                    HFM__WINDOW_BY_LAYER_TYPE, "transformer"};
-
-typedef struct hfm__llama_layer {
-  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm; /* self_attn */
-  hfm__mod gate_proj, up_proj, down_proj, act_fn;          /* mlp */
-  hfm__mod input_layernorm, post_attention_layernorm;
-  int64_t window; /* 0: none */
-} hfm__llama_layer;
-
-typedef struct hfm__llama {
-  const hfm__llama_traits *traits;
-  int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
-  int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, qkv_bias, o_bias, mlp_bias, causal;
-  double rms_norm_eps;
-  hfm__mod embed_tokens, norm, head, head_dropout;
-  hfm__llama_layer *layers;
-  hfm__rope rotary_emb;
-} hfm__llama;
-
-HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
-  hfm__llama *self = HFM__NEW(b, hfm__llama, 1);
+HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
-  int32_t bias;
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
-  self->traits = traits;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->hidden_size = hfm__size(b, "hidden_size");
-  self->intermediate_size = hfm__size(b, "intermediate_size");
-  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
-  self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
-  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm__padding_id(b);
-  self->hidden_act = hfm__activation_key(b, "hidden_act");
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
-  if (hfm__is_null(b, "head_dim"))
-    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
-  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
-  bias = hfm__flag(b, "attention_bias");
   self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
-  self->causal = hfm__is_causal(b);
+  self->qk_norm = traits->qk_norm;
   if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
     hfm__refuse(b, "model_type", "mistral",
                 "with layer_types Transformers takes it for ministral, which is not here yet");
@@ -21415,15 +22502,15 @@ HFM__PRIVATE hfm__llama *hfm__llama_new(hfm__builder *b) {
 }
 
 /* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, int64_t i) {
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   int64_t first = INT32_MAX;
-  if (self->traits->window == HFM__WINDOW_EVERY_LAYER)
+  if (rule == HFM__WINDOW_EVERY_LAYER)
     return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (self->traits->window == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") ||
-      hfm__is_null(b, "sliding_window"))
+  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") || hfm__is_null(b, "sliding_window"))
     return 0;
   if (hfm__is_null(b, "layer_types")) {
     if (hfm__ok(b))
@@ -21440,163 +22527,25 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, const hfm__llama *self, 
   return 0;
 }
 
-HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, const hfm__llama *self, hfm__llama_layer *layer) {
-  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
-  hfm__begin(b, "self_attn", "*Attention");
-  layer->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
-  layer->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
-  layer->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
-  if (self->traits->qk_norm) {
-    layer->q_norm = hfm__rms_norm(b, "q_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-    layer->k_norm = hfm__rms_norm(b, "k_norm", "*RMSNorm", self->head_dim, self->rms_norm_eps);
-  }
-  hfm__end(b);
-  hfm__begin(b, "mlp", "*MLP");
-  layer->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  layer->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
-  layer->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
-  hfm__end(b);
-  layer->input_layernorm = hfm__rms_norm(b, "input_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  layer->post_attention_layernorm =
-      hfm__rms_norm(b, "post_attention_layernorm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
+HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer_init(b, self, index);
+  self->layers[index].self_attn.window = hfm__llama_window(b, index);
 }
 
-HFM__PRIVATE void hfm__llama_model_init(hfm__builder *b, hfm__llama *self) {
-  self->embed_tokens = hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
-  self->layers = HFM__NEW(b, hfm__llama_layer, self->num_hidden_layers);
-  hfm__begin_list(b, "layers");
-  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
-    hfm__begin_item(b, i, "*DecoderLayer");
-    hfm__llama_layer_init(b, self, &self->layers[i]);
-    self->layers[i].window = hfm__llama_window(b, self, i);
-    if (self->layers[i].window && !self->causal) self->layers[i].window++; /* to both sides, and inclusive */
-    hfm__end(b);
-  }
-  hfm__end(b);
-  self->norm = hfm__rms_norm(b, "norm", "*RMSNorm", self->hidden_size, self->rms_norm_eps);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings);
-}
+static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
+                                                    hfm__decoder_layer_forward};
 
-HFM__PRIVATE hfm__val hfm__llama_heads_of(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x,
-                                          int64_t heads) {
-  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
-  return norm.id ? hfm__call(b, norm, y) : y;
-}
-
-HFM__PRIVATE hfm__val hfm__llama_layer_forward(hfm__builder *b, const hfm__llama *self, int64_t index, hfm__val x,
-                                               hfm__val angles, hfm__val mask) {
-  const hfm__llama_layer *layer = &self->layers[index];
-  const double scale = 1.0 / sqrt((double)self->head_dim);
-  const hfm__mod no_norm = {0};
-  hfm__val y = hfm__call(b, layer->input_layernorm, x), gate;
-  const hfm__val q = hfm__llama_heads_of(b, layer->q_proj, layer->q_norm, y, self->num_attention_heads);
-  hfm__val k = hfm__llama_heads_of(b, layer->k_proj, layer->k_norm, y, self->num_key_value_heads);
-  hfm__val v = hfm__llama_heads_of(b, layer->v_proj, no_norm, y, self->num_key_value_heads);
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
-  v = hfm__cached(b, index, "value", v);
-  y = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->causal, layer->window);
-  x = hfm__add(b, hfm__call(b, layer->o_proj, y), x);
-  y = hfm__call(b, layer->post_attention_layernorm, x);
-  gate = hfm__call(b, layer->act_fn, hfm__call(b, layer->gate_proj, y));
-  y = hfm__mul(b, gate, hfm__call(b, layer->up_proj, y));
-  return hfm__add(b, hfm__call(b, layer->down_proj, y), x);
-}
-
-/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
-HFM__PRIVATE hfm__val hfm__llama_model_forward(hfm__builder *b, const hfm__llama *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
-  const hfm__val positions = hfm__position_ids(b, 0, 0);
-  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
-  const hfm__val mask = hfm__decoder_mask(b, positions);
-  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
-    hfm__hidden_state(b, x);
-    x = hfm__llama_layer_forward(b, self, i, x, angles, mask);
-  }
-  y = hfm__call(b, self->norm, x);
-  hfm__last_hidden_state(b, x, y, 1);
-  return y;
-}
-
-HFM__PRIVATE hfm__llama *hfm__llama_with_base(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__llama_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
-
-HFM__PRIVATE void *hfm__llama_base_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_new(b);
-  if (self) hfm__llama_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__llama_model_forward(b, (const hfm__llama *)model));
-}
-
-HFM__PRIVATE void *hfm__llama_causal_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
-  return self;
-}
-HFM__PRIVATE void hfm__llama_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__llama_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__llama_sequence_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  const hfm__val last =
-      hfm__last_real_token(b, hfm__llama_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__llama_token_init(hfm__builder *b) {
-  hfm__llama *self = hfm__llama_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
-                           !hfm__config_find(b->config, "token_classification_bias").node ||
-                               hfm__flag(b, "token_classification_bias"));
-  return self;
-}
-HFM__PRIVATE void hfm__llama_token_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__llama_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__llama_question_init(hfm__builder *b) {
-  hfm__llama *self;
-  b->base = ((const hfm__llama_traits *)b->traits)->question_base;
-  self = hfm__llama_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__llama_question_forward(hfm__builder *b, const void *model) {
-  const hfm__llama *self = (const hfm__llama *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__llama_model_forward(b, self)));
-}
-
-static const hfm__head hfm__llama_heads[] = {
-    {HFM_BASE, "Model", hfm__llama_base_init, hfm__llama_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__llama_causal_init, hfm__llama_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__llama_sequence_init, hfm__llama_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__llama_token_init, hfm__llama_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__llama_question_init, hfm__llama_question_forward},
-    {0, NULL, NULL, NULL}};
-
-static const hfm__family hfm__llama_family = {"model", hfm__llama_heads, NULL, NULL};
+#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+static const hfm__llama_traits hfm__llama_itself = {
+    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+static const hfm__llama_traits hfm__mistral_traits = {
+    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+static const hfm__llama_traits hfm__qwen2_traits = {
+    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+static const hfm__llama_traits hfm__qwen3_traits = {
+    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
+    HFM__WINDOW_BY_LAYER_TYPE};
+#undef HFM__LLAMA
 
 /* ---- Configuration classes ---- */
 
@@ -21634,6 +22583,304 @@ static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_d
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
 /* ==== end src/families/llama.c ==== */
+#endif
+#ifdef HFM__WITH_GEMMA
+/* ==== begin src/families/gemma.c ==== */
+/* ==== families/gemma (private): Gemma =============================================================================
+   After models/gemma/modeling_gemma.py: Llama with scaled embeddings, and norms whose weights are told from 1. */
+
+HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  self->qkv_bias = self->o_bias = bias;
+  self->norm_from_one = 1;
+  self->embed_scale = sqrt((double)self->hidden_size);
+  if (hfm__flag(b, "use_bidirectional_attention"))
+    hfm__refuse(b, "use_bidirectional_attention", "true",
+                "for this model type Transformers heeds it with some implementations of attention only");
+  return self;
+}
+
+static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
+                                                    hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+
+static const hfm__head hfm__gemma_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__gemma_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_act", "\"gelu_pytorch_tanh\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "24576"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "16"},
+  {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
+/* ==== end src/families/gemma.c ==== */
+#endif
+#ifdef HFM__WITH_GRANITE
+/* ==== begin src/families/granite.c ==== */
+/* ==== families/granite (private): Granite =========================================================================
+   After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
+   block adds, and the logits. */
+
+HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->mlp_bias = hfm__flag(b, "mlp_bias");
+  self->input_scale = hfm__real(b, "embedding_multiplier");
+  self->scaling = hfm__real(b, "attention_multiplier");
+  self->residual_scale = hfm__real(b, "residual_multiplier");
+  self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
+  return self;
+}
+
+static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
+                                                      hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+
+static const hfm__head hfm__granite_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__granite_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attention_multiplier", "1.0"}, {"bos_token_id", "1"},
+  {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
+/* ==== end src/families/granite.c ==== */
+#endif
+#ifdef HFM__WITH_PHI3
+/* ==== begin src/families/phi3.c ==== */
+/* ==== families/phi3 (private): Phi-3 and Phi-4-mini ===============================================================
+   After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
+
+HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->fused = 1;
+  self->partial_rotary = 1;
+  if (hfm__equal(self->rope_type, "su") || hfm__equal(self->rope_type, "yarn")) self->rope_type = "longrope";
+  else if (!hfm__equal(self->rope_type, "default") && !hfm__equal(self->rope_type, "longrope"))
+    hfm__refuse(b, "rope_type", self->rope_type, "this model type has default and longrope");
+  return self;
+}
+
+HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const char *resid_pdrop = hfm__probability(b, "resid_pdrop");
+  hfm__decoder_layer_init(b, self, index);
+  (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
+  (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
+  if (!hfm__is_null(b, "sliding_window")) self->layers[index].self_attn.window = hfm__size(b, "sliding_window");
+}
+
+static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
+                                                   hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__phi3_traits = {&hfm__phi3_class, NULL, 10000.0};
+
+static const hfm__head hfm__phi3_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__phi3_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "32000"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
+  {"max_position_embeddings", "4096"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"original_max_position_embeddings", "4096"}, {"pad_token_id", "32000"}, {"resid_pdrop", "0.0"},
+  {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults};
+/* ==== end src/families/phi3.c ==== */
+#endif
+#ifdef HFM__WITH_MIXTRAL
+/* ==== begin src/families/mixtral.c ==== */
+/* ==== families/mixtral (private): Mixtral and Qwen3-MoE ===========================================================
+   After models/mixtral/modeling_mixtral.py and models/qwen3_moe/modeling_qwen3_moe.py: decoders after Llama in whose
+   layers a router chooses among experts, each an MLP, for every token. */
+
+typedef struct hfm__mixtral_traits {
+  hfm__decoder_traits decoder;
+  const char *intermediate_key; /* the size of an expert */
+  int32_t router_first;         /* registered before the experts */
+  int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
+} hfm__mixtral_traits;
+
+HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self || !traits->qwen) return self;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  return self;
+}
+
+/* Is layer i in the list mlp_only_layers? */
+HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int64_t layer;
+  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
+       node = hfm__json_following(list.doc, node)) {
+    if (!hfm__json_int(list.doc, node, &layer))
+      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+    else if (layer == i) return 1;
+  }
+  return 0;
+}
+
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+  int64_t experts = 1;
+  if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
+  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+}
+
+HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                           int64_t experts) {
+  int64_t shape[2];
+  shape[0] = experts;
+  shape[1] = self->hidden_size;
+  mlp->router = hfm__weighted(b, "gate", "*TopKRouter", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, 0);
+  hfm__describe(b, mlp->router, "");
+}
+
+HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
+                                            int64_t experts) {
+  const int64_t size = hfm__size(b, ((const hfm__mixtral_traits *)b->traits)->intermediate_key);
+  hfm__begin(b, "experts", "*Experts");
+  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->hidden_size, 2);
+  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->hidden_size, size, 1);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  const int32_t router_first = ((const hfm__mixtral_traits *)b->traits)->router_first;
+  const int64_t experts = hfm__size(b, "num_experts"), choices = hfm__size(b, "num_experts_per_tok");
+  if (hfm__ok(b) && choices > experts)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
+                          "'num_experts_per_tok' is %i, but there are %i experts", choices, experts);
+  hfm__begin(b, "mlp", "*SparseMoeBlock");
+  if (router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__mixtral_experts_init(b, self, mlp, experts);
+  if (!router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  const int32_t qwen = ((const hfm__mixtral_traits *)b->traits)->qwen;
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
+    layer->self_attn.window = hfm__size(b, "sliding_window");
+  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+  else hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
+                                               hfm__val x) {
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
+  const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  hfm__val chosen, probabilities, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, self, mlp, x);
+  probabilities =
+      hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
+  y = hfm__experts(b, x, chosen, mlp->experts_gate_up);
+  y = hfm__decoder_gated(b, mlp->act_fn, y, hfm__size(b, traits->intermediate_key));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
+}
+
+HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, self, &layer->mlp, y), x);
+}
+
+static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
+                                                      hfm__mixtral_layer_forward};
+static const hfm__mixtral_traits hfm__mixtral_itself = {{&hfm__mixtral_class, "model", 1000000.0},
+                                                        "intermediate_size", 1, 0};
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, "transformer", 10000.0},
+                                                          "moe_intermediate_size", 0, 1};
+
+/* Files have the experts one by one; save_pretrained writes them so, too. */
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
+                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__qwen3_moe_renames[] = {
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
+    {NULL, NULL, 0}};
+
+static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__mixtral_aliases[] = {{"num_experts", "num_local_experts"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mixtral_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
+  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "2"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "8"}, {"num_local_experts", "8"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"}, {"router_aux_loss_coef", "0.001"},
+  {"router_jitter_noise", "0.0"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"},
+  {NULL, NULL}};
+
+static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"decoder_sparse_step", "1"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "6144"},
+  {"max_position_embeddings", "32768"}, {"mlp_only_layers", "[]"}, {"moe_intermediate_size", "768"},
+  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"},
+  {"num_hidden_layers", "24"}, {"num_key_value_heads", "4"}, {"num_local_experts", "128"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-06"}, {"router_aux_loss_coef", "0.001"},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
+static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
+/* ==== end src/families/mixtral.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -21855,14 +23102,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
-                                               {"attention.attention.query", "attention.q_proj"},
-                                               {"attention.attention.key", "attention.k_proj"},
-                                               {"attention.attention.value", "attention.v_proj"},
-                                               {"attention.output.dense", "attention.o_proj"},
-                                               {"intermediate.dense", "mlp.fc1"},
-                                               {"output.dense", "mlp.fc2"},
-                                               {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
+                                               {"attention.attention.query", "attention.q_proj", 0},
+                                               {"attention.attention.key", "attention.k_proj", 0},
+                                               {"attention.attention.value", "attention.v_proj", 0},
+                                               {"attention.output.dense", "attention.o_proj", 0},
+                                               {"intermediate.dense", "mlp.fc1", 0},
+                                               {"output.dense", "mlp.fc2", 0},
+                                               {NULL, NULL, 0}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -21908,10 +23155,23 @@ static const hfm__arch hfm__archs[] = {
     {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
 #endif
 #ifdef HFM__WITH_LLAMA
-    {"llama", "Llama", &hfm__llama_config_class, &hfm__llama_family, &hfm__llama_itself},
-    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__llama_family, &hfm__mistral_traits},
-    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__llama_family, &hfm__qwen2_traits},
-    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__llama_family, &hfm__qwen3_traits},
+    {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
+    {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
+    {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+#endif
+#ifdef HFM__WITH_GEMMA
+    {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+#endif
+#ifdef HFM__WITH_GRANITE
+    {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
+#endif
+#ifdef HFM__WITH_PHI3
+    {"phi3", "Phi3", &hfm__phi3_config_class, &hfm__phi3_family, &hfm__phi3_traits},
+#endif
+#ifdef HFM__WITH_MIXTRAL
+    {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
+    {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -22067,9 +23327,17 @@ HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry) {
 /* ==== begin src/weights/names.c ==== */
 /* ==== weights/names (private): a file's names as the model's ======================================================
    In Transformers' order: the family's renames and the legacy ones, then the prefix of the base model is added or
-   stripped where that makes the name known; a name that was known before it was renamed is kept. */
+   stripped where that makes the name known; a name that was known before it was renamed is kept. A rule may say that
+   what the file has is a piece of what the model has. */
 
 enum { HFM__NAME_MAX = 512 };
+
+/* The value of n decimal digits. */
+HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
+  int64_t v = 0;
+  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
+  return v;
+}
 
 /* Length of the text at `s` that `pattern` matches ("*": digits), or 0. */
 HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const char **number, size_t *digits) {
@@ -22086,8 +23354,9 @@ HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const 
   return s[i] == 0 || s[i] == '.' ? i : 0;
 }
 
-/* Replaces the first occurrence of rule->file that stands between dots (or the ends). */
-HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule) {
+/* Replaces the first occurrence of rule->file that stands between dots (or the ends); 0: there is none. `*index` is the
+   number that "*" stood for; one of many digits is larger than any. */
+HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule, int64_t *index) {
   for (size_t at = 0; name[at]; at++) {
     const char *number = "";
     size_t digits = 0, length;
@@ -22103,13 +23372,16 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
       else hfm__text_char(&t, *p);
     }
     hfm__text_str(&t, name + at + length);
-    if (t.length < sizeof result) memcpy(name, result, t.length + 1);
-    return;
+    if (t.length >= sizeof result) return 0;
+    *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    memcpy(name, result, t.length + 1);
+    return 1;
   }
+  return 0;
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
 
 /* ---- The model's names, sorted ---- */
 
@@ -22190,20 +23462,42 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_tabl
   return t.length < sizeof prefixed ? hfm__name_find(table, prefixed) : NULL;
 }
 
-/* What a file's tensor is in the model, or NULL; `renamed` is its name there, or what reports call it. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_resolve(const hfm__name_table *table, const hfm__family *family,
-                                                      const char *base, const char *name, char renamed[HFM__NAME_MAX]) {
-  const hfm__name_entry *found;
-  hfm__text t = hfm__text_to(renamed, HFM__NAME_MAX);
+HFM__PRIVATE const hfm__name_entry *hfm__name_known(const hfm__name_table *table, const char *name, const char *base) {
+  const hfm__name_entry *found = hfm__name_find(table, name);
+  return found ? found : hfm__name_find_prefixed(table, name, base);
+}
+
+/* What a file's tensor is in the model. */
+typedef struct hfm__resolved {
+  const hfm__name_entry *entry; /* NULL: nothing */
+  char name[HFM__NAME_MAX];     /* its name there, or what reports call it */
+  int32_t part;                 /* as hfm__rename has it; 0: it is all of the entry */
+  int64_t index;                /* of the matrix that it is a part of */
+} hfm__resolved;
+
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+  for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
+    int64_t number;
+    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    found->part = rule->part;
+    found->index = number;
+  }
+}
+
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
+                                    const char *name, hfm__resolved *found) {
+  hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
-  if (t.length >= HFM__NAME_MAX) return NULL;
-  for (const hfm__rename *rule = family->renames; rule && rule->file; rule++) hfm__rename_apply(renamed, rule);
-  for (const hfm__rename *rule = hfm__legacy_renames; rule->file; rule++) hfm__rename_apply(renamed, rule);
-  found = hfm__name_find(table, renamed);
-  if (!found) found = hfm__name_find_prefixed(table, renamed, base);
-  if (!found) found = hfm__name_find(table, name);
-  if (!found) found = hfm__name_find_prefixed(table, name, base);
-  return found;
+  found->entry = NULL;
+  found->part = 0;
+  found->index = 0;
+  if (t.length >= sizeof found->name) return;
+  hfm__name_rename(found, family->renames);
+  hfm__name_rename(found, hfm__legacy_renames);
+  found->entry = hfm__name_known(table, found->name, base);
+  if (found->entry) return;
+  found->entry = hfm__name_known(table, name, base);
+  if (found->entry) found->part = 0;
 }
 /* ==== end src/weights/names.c ==== */
 /* ==== begin src/weights/init.c ==== */
@@ -22356,8 +23650,17 @@ HFM__PRIVATE hfm_result hfm__report_add(hfm_model *model, const char *key, int32
 /* ==== end src/weights/model.h ==== */
 /* ==== begin src/weights/load.c ==== */
 /* ==== weights/load (private): file tensors become parameters ======================================================
-   Each tensor finds its parameter by name; ties are settled; what is left over or absent goes into the report. Weights
-   are used where they lie in the file unless another type is asked for, or they can't be read there. */
+   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or
+   absent goes into the report. Weights are used where they lie in the file unless another type is asked for, or they
+   can't be read there. */
+
+/* What a file's tensor is a piece of; the pieces of a parameter are a list. */
+typedef struct hfm__piece {
+  int64_t index; /* of the matrix */
+  int32_t part;  /* of its rows, from 0 */
+  const hfm__file_tensor *tensor;
+  struct hfm__piece *next;
+} hfm__piece;
 
 typedef struct hfm__loader {
   hfm_model *model;
@@ -22366,6 +23669,7 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
@@ -22395,34 +23699,98 @@ HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__p
   return tensor->rank == p->rank && memcmp(tensor->shape, p->shape, (size_t)p->rank * sizeof *p->shape) == 0;
 }
 
+/* A tensor, or what its pieces make together, has another shape than the parameter. */
+HFM__PRIVATE hfm_result hfm__mismatch(hfm__loader *l, int32_t parameter, const char *name,
+                                      const hfm__file_tensor *found) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  if (l->options && l->options->ignore_mismatched_sizes) {
+    l->mismatched[parameter] = 1;
+    return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, p, l->error);
+  }
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[found->file].name, name, found->offset,
+                   "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
+                   "(options.ignore_mismatched_sizes initialises such weights anew)",
+                   found->name, found->shape, (int)found->rank, name, p->shape, (int)p->rank);
+}
+
+HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *found, const hfm__file_tensor *tensor) {
+  hfm__piece *piece = (hfm__piece *)hfm__arena_alloc(&l->arena, sizeof *piece);
+  if (!piece) return hfm__fail_memory(l->error, "a table of weights", 0);
+  piece->index = found->index;
+  piece->part = found->part - 1;
+  piece->tensor = tensor;
+  piece->next = l->pieces[found->entry->parameter];
+  l->pieces[found->entry->parameter] = piece;
+  return HFM_OK;
+}
+
 HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   hfm_model *model = l->model;
   hfm_result result = HFM_OK;
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
-    char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found =
-        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
-    if (!found) {
-      if (!hfm__is_ignored(model, renamed))
-        result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found->parameter) {
-      const hfm__parameter *p = &model->tree.parameters[found->parameter];
-      if (hfm__same_shape_as(tensor, p)) {
-        l->tensors[found->parameter] = tensor;
-      } else if (l->options && l->options->ignore_mismatched_sizes) {
-        l->mismatched[found->parameter] = 1;
-        result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
-      } else {
-        result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
-                           tensor->offset,
-                           "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
-                           "(options.ignore_mismatched_sizes initialises such weights anew)",
-                           tensor->name, tensor->shape, (int)tensor->rank, found->name, p->shape, (int)p->rank);
-      }
+    hfm__resolved found;
+    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    if (!found.entry) {
+      if (!hfm__is_ignored(model, found.name))
+        result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
+    } else if (found.part) {
+      result = hfm__match_piece(l, &found, tensor);
+    } else if (found.entry->parameter) {
+      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
+        l->tensors[found.entry->parameter] = tensor;
+      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
+}
+
+/* ---- Pieces ---- */
+
+HFM__PRIVATE hfm_result hfm__pieces_wrong(hfm__loader *l, const char *name, const hfm__file_tensor *tensor,
+                                          const char *format, ...) {
+  char problem[160];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+                   "%s is made of several tensors, one of them %q, %s", name, tensor->name, problem);
+}
+
+/* The pieces of a parameter in order. What they make must have its shape; *table is NULL where it has not, and that is
+   no error. */
+HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, const char *name,
+                                           const hfm__file_tensor ***table) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const hfm__file_tensor *first = l->pieces[parameter]->tensor;
+  const int64_t needed = hfm__parameter_pieces(p);
+  hfm__file_tensor whole = *first;
+  int64_t count = 0;
+  *table = NULL;
+  if (first->rank != 2 || first->shape[0] > INT64_MAX / p->parts) return hfm__mismatch(l, parameter, name, first);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next, count++)
+    if (piece->tensor->rank != 2 || memcmp(piece->tensor->shape, first->shape, 2 * sizeof *first->shape) != 0)
+      return hfm__pieces_wrong(l, name, piece->tensor, "whose shape is %t; but %q has shape %t", piece->tensor->shape,
+                               (int)piece->tensor->rank, first->name, first->shape, 2);
+  if (l->tensors[parameter])
+    return hfm__pieces_wrong(l, name, first, "but it is also there as a whole, %q", l->tensors[parameter]->name);
+  whole.name = name;
+  whole.rank = 3;
+  whole.shape[0] = count / p->parts;
+  whole.shape[1] = first->shape[0] * p->parts;
+  whole.shape[2] = first->shape[1];
+  if (count % p->parts == 0 && !hfm__same_shape_as(&whole, p)) return hfm__mismatch(l, parameter, name, &whole);
+  if (count != needed) return hfm__pieces_wrong(l, name, first, "but there are %i of them, not %i", count, needed);
+  *table = (const hfm__file_tensor **)hfm__arena_alloc(&l->arena, (uint64_t)needed * sizeof **table);
+  if (!*table) return hfm__fail_memory(l->error, "a table of weights", 0);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next)
+    if (piece->index < p->shape[0]) (*table)[piece->index * p->parts + piece->part] = piece->tensor;
+  for (int64_t i = 0; i < needed; i++)
+    if (!(*table)[i])
+      return hfm__pieces_wrong(l, name, first, "but part %i of number %i is not there", i % p->parts + 1, i / p->parts);
+  return HFM_OK;
 }
 
 /* ---- The dtype ---- */
@@ -22525,18 +23893,15 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
-                                            const char *name) {
-  const hfm_model *model = l->model;
-  const hfm__file *file = &model->checkpoint.files[tensor->file];
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN;
-  uint8_t *out;
-  hfm_result result = hfm__weight_allocate(l, weight, name);
-  if (result != HFM_OK) return result;
-  out = (uint8_t *)weight->data;
-  if (plain) return hfm__file_read(file, tensor->offset, out, weight->bytes, l->error);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  hfm_result result = HFM_OK;
+  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
@@ -22544,7 +23909,7 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       const int64_t n = HFM__MIN(step, elements - at);
       result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
-        hfm__store(out, weight->dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
+        hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
@@ -22556,38 +23921,94 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK)
-      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
 
+/* Where a tensor's elements can be used as they are, or NULL. */
+HFM__PRIVATE const uint8_t *hfm__tensor_in_place(const hfm_model *model, const hfm__file_tensor *tensor,
+                                                 hfm_dtype dtype) {
+  const uint8_t *mapped = hfm__tensor_mapped(model, tensor);
+  const int usable = mapped && tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
+                     (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(dtype) / 8) == 0;
+  return usable ? mapped : NULL;
+}
+
+HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_tensor *tensor, const char *name) {
+  if (hfm__convertible(tensor->dtype)) return HFM_OK;
+  return hfm__fail(
+      l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+      "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+      tensor->name, hfm_dtype_name(tensor->dtype));
+}
+
+HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
+  p->dtype = l->dtype;
+  weight->dtype = dtype;
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
-  if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(
-        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-        tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = l->dtype;
-  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
-  if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
-      (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
+  hfm_result result = hfm__check_convertible(l, tensor, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
+  if (weight->data) {
     weight->storage = &hfm__storage_mapped;
-    weight->data = mapped;
     return HFM_OK;
   }
-  return hfm__weight_convert(l, weight, tensor, name);
+  result = hfm__weight_allocate(l, weight, name);
+  return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
+
+HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
+                                                const hfm__file_tensor **tensors, const char *name) {
+  const int64_t count = weight->piece_count;
+  hfm_dtype found = tensors[0]->dtype;
+  hfm_result result = HFM_OK;
+  int in_place = 1;
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
+    result = hfm__check_convertible(l, tensors[i], name);
+    if (tensors[i]->dtype != found) found = HFM_F32;
+  }
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  for (int64_t i = 0; i < count; i++) {
+    weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
+    in_place &= weight->pieces[i] != NULL;
+  }
+  weight->storage = &hfm__storage_mapped;
+  if (in_place) return HFM_OK;
+  result = hfm__weight_allocate(l, weight, name);
+  for (int64_t i = 0; i < count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, tensors[i], weight->dtype,
+                                 (uint8_t *)(uintptr_t)weight->data + weight->bytes / (uint64_t)count * (uint64_t)i);
+  return result;
+}
+
+/* A table of pieces for what may lie in some. */
+HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
+  weight->piece_count = hfm__parameter_pieces(p);
+  if (!weight->piece_count) return HFM_OK;
+  weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
+                                                   (uint64_t)weight->piece_count * sizeof *weight->pieces);
+  return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
+}
+
+/* The pieces of what lies in one block. */
+HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
+  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+    weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = l->dtype;
-  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
@@ -22622,8 +24043,9 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
   hfm__weight *weight = &model->weights[parameter];
+  const hfm__file_tensor **pieces = NULL;
   const char *name;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to)
@@ -22632,9 +24054,19 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
-  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
-  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+  result = hfm__weight_table(l, weight, p);
+  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
+  if (result != HFM_OK) return result;
+  if (pieces) {
+    result = hfm__weight_from_pieces(l, weight, p, pieces, name);
+  } else if (l->tensors[parameter]) {
+    result = hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  } else {
+    if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
+    if (result == HFM_OK) result = hfm__weight_new(l, weight, p, name);
+  }
+  if (result == HFM_OK) hfm__weight_cut(weight);
+  return result;
 }
 
 /* ---- All of them ---- */
@@ -22644,13 +24076,18 @@ HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
   return x->status != y->status ? x->status - y->status : strcmp(x->key, y->key);
 }
 
-/* By status, then by name; Transformers' own order within a status is random. */
+/* By status, then by name; Transformers' own order within a status is random. Each once: pieces share a name. */
 HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
+  size_t kept = 0;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
   hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
+  for (size_t i = 0; i < count; i++)
+    if (!kept || hfm__report_order(&model->report[kept - 1], &model->report[i]) != 0)
+      model->report[kept++] = model->report[i];
+  model->report_count = kept;
   return HFM_OK;
 }
 
@@ -22672,14 +24109,17 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.error = error;
   l.arena.mem = model->ctx.mem;
   l.dtype = hfm__target_dtype(model, options);
+  hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
-                                       : hfm__fail_memory(error, "a table of weights", 0);
+  if (l.tensors && l.pieces && l.mismatched && model->weights)
+    result = hfm__name_table_make(&l.arena, tree, &l.names, error);
+  else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
@@ -22714,12 +24154,6 @@ HFM__PRIVATE int hfm__is_number(const char *s, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (s[i] < '0' || s[i] > '9') return 0;
   return n > 0 && n < 10;
-}
-
-HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
-  int64_t v = 0;
-  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
-  return v;
 }
 
 /* Orders keys by their parts; all numbers between dots are alike. 0: the same but for such numbers. */
@@ -23351,7 +24785,7 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
-    } else if (v->kind == HFM__VALUE_STATE) {
+    } else if (HFM__HAS_STATES && v->kind == HFM__VALUE_STATE) {
       if (cache) hfm__cache_bind(cache, v->source, o);
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
@@ -23450,7 +24884,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (program->graph.inputs[i].value) program->asked.present |= 1u << i;
-  if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
+  if (result == HFM_OK && request->asked.use_cache && !hfm__state_count(&program->graph))
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK && request->asked.logits_to_keep && model->head->task != HFM_CAUSAL_LM)
@@ -23756,6 +25190,26 @@ HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, h
     entry->tensor.rank = weight->rank;
     memcpy(entry->tensor.shape, weight->shape, sizeof entry->tensor.shape);
   }
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor) {
+  hfm_named_tensor entry;
+  const hfm__weight *weight;
+  hfm_result result;
+  if (!tensor) return HFM_ERROR_ARGUMENT;
+  memset(tensor, 0, sizeof *tensor);
+  result = hfm_state_dict_at(model, index, &entry);
+  if (result != HFM_OK) return result;
+  weight = hfm__weight_for(model, model->state_order[index]);
+  if (piece >= (weight->data ? 1 : (size_t)weight->piece_count)) return HFM_ERROR_NOT_FOUND;
+  *tensor = entry.tensor;
+  if (weight->data) return HFM_OK;
+  tensor->data = weight->pieces[piece];
+  tensor->rank = 2;
+  tensor->shape[0] = weight->shape[0] * weight->shape[1] / weight->piece_count;
+  tensor->shape[1] = weight->shape[2];
+  tensor->shape[2] = 0;
   return HFM_OK;
 }
 
@@ -24371,8 +25825,10 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
   hfm__cache *cache = &session->cache;
   const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
   const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
-  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, rows, total, length)) return result;
+  hfm_result result;
+  if (!hfm__state_count(&program->graph)) return HFM_OK;
+  result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  if (result != HFM_OK || hfm__cache_has_room(cache, rows, total, length)) return result;
   result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
   return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
 }
@@ -24534,7 +25990,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  if (program->graph.state_count)
+  if (hfm__state_count(&program->graph))
     hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
@@ -24716,27 +26172,32 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
 /* ==== begin src/run/session_cache.c ==== */
 /* ==== run/session_cache (private): past_key_values, as the caller handles them ==================================== */
 
-HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cache.length : 0; }
+/* Positions that a session keeps. */
+HFM__PRIVATE int64_t hfm__cache_held(const hfm_session *session) {
+  return HFM__HAS_STATES && session ? session->cache.length : 0;
+}
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return hfm__cache_held(session); }
 
 HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session) {
-  return session && session->cache.length ? session->cache.rows : 0;
+  return hfm__cache_held(session) ? session->cache.rows : 0;
 }
 
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
   int64_t shortest;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
-  if (length < 0 || length > session->cache.length)
+  if (length < 0 || length > hfm__cache_held(session))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cache.length);
-  shortest = hfm__cache_shortest(&session->cache);
-  if (length && length < shortest)
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, hfm__cache_held(session));
+  shortest = length ? hfm__cache_shortest(&session->cache) : 0;
+  if (length < shortest)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but layers with a sliding window have let go of what is needed to go on from "
                      "there; go back to %i at least, or to 0",
                      length, shortest);
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, length);
+  if (HFM__HAS_STATES) hfm__cache_cut(&session->cache, length);
   return HFM_OK;
 }
 
@@ -24744,7 +26205,7 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
-  if (!session->cache.length)
+  if (!hfm__cache_held(session))
     return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_reorder", 0,
                      "hfm_cache_reorder: the cache is empty; run a forward with use_cache first");
   if (count < 1 || count > INT32_MAX)
@@ -24785,7 +26246,7 @@ HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t ro
 }
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
-  if (!session || !session->cache.length) return 0;
+  if (!hfm__cache_held(session)) return 0;
   return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
 }
 
@@ -24850,7 +26311,7 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
   cache = &session->cache;
-  if (!cache->length)
+  if (!hfm__cache_held(session))
     return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_save", 0,
                      "hfm_cache_save: the cache is empty; run a forward with use_cache first");
   if (size != hfm_cache_size(session))
@@ -24908,6 +26369,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
                      HFM__CACHE_WORDS * 8, size);
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
+  if (!HFM__HAS_STATES) return result; /* it says so */
   if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
   if (result == HFM_OK)
     result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
@@ -24945,6 +26407,7 @@ HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request reque
   hfm__program *program = NULL;
   hfm__cache cache;
   hfm_result result;
+  if (!HFM__HAS_STATES) return HFM_OK;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
@@ -24992,6 +26455,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
     for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
     request.binding[HFM__SYM_LENGTH] = length;

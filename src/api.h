@@ -304,9 +304,12 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file). */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not in
+   one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
+/* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor);
 
 /* What loading found: output_loading_info=True. */
 enum { HFM_KEY_UNEXPECTED = 1, HFM_KEY_MISSING = 2, HFM_KEY_MISMATCHED = 3 };

@@ -59,6 +59,9 @@
 #include "cpu/ops_rows.c"
 #include "cpu/ops_cache.c"
 #include "cpu/ops_attention.c"
+#ifdef HFM__WITH_EXPERTS
+#include "cpu/ops_experts.c"
+#endif
 #include "cpu/ops_index.c"
 
 #include "graph/tree.h"
@@ -70,7 +73,7 @@
 #include "graph/plan.c"
 
 #ifdef HFM__WITH_DECODERS
-#include "nn/decoder.c"
+#include "nn/causal.c"
 #endif
 #ifdef HFM__WITH_ROPE
 #include "nn/rope.c"
@@ -89,8 +92,23 @@
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
+#ifdef HFM__WITH_ROPE
+#include "families/decoder.c"
+#endif
 #ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_GEMMA
+#include "families/gemma.c"
+#endif
+#ifdef HFM__WITH_GRANITE
+#include "families/granite.c"
+#endif
+#ifdef HFM__WITH_PHI3
+#include "families/phi3.c"
+#endif
+#ifdef HFM__WITH_MIXTRAL
+#include "families/mixtral.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

@@ -17,14 +17,37 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
   *to = HFM__MAX(low, high);
 }
 
-/* Adds the mask, if there is one, and puts -FLT_MAX where the row sees nothing in [begin, end). `scale` is what scores
-   are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, float *x, int64_t begin, int64_t end,
-                                                     int64_t from, int64_t to, float *scale) {
-  const int later = a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
-  *scale = later ? a->scale : 1.0f;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
   if (a->mask || !later) {
     for (j = begin; j + HFM__W <= to; j += HFM__W) {
       const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
@@ -58,7 +81,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, x, 0, end, from, to, &scale);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
@@ -82,7 +105,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
   float largest, factor, scale = 1.0f;
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, x, begin, end, from, to, &scale) : -FLT_MAX;
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
   if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
     memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
     return fresh ? -1.0f : 1.0f;

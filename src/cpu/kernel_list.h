@@ -64,7 +64,9 @@ typedef struct hfm__attention {
   int64_t key0, tile;     /* the tile's first key and how many */
   int32_t causal;
   int64_t window;         /* 0: no limit */
-  float scale;
+  float scale, softcap;   /* softcap 0: none */
+  const float *bias;      /* [rows][ldb], of the tile's keys; NULL: none */
+  int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
   const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */

@@ -105,12 +105,23 @@ HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, in
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
+/* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
+HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
+  const float *at = (const float *)bias->data;
+  if (!at) return NULL;
+  if (bias->shape[0] > 1) at += batch * bias->stride[0];
+  if (bias->shape[1] > 1) at += head * bias->stride[1];
+  if (bias->shape[2] > 1) at += row * bias->stride[2];
+  return at;
+}
+
 /* Some rows of one head, all of one segment. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
   const int64_t segment = hfm__segment_of(keep, batch, row0);
+  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
   float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
@@ -126,6 +137,8 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.causal = a->attrs->causal;
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
+  t.softcap = a->attrs->softcap;
+  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[1];
   t.k_panels = k_panels;
@@ -148,6 +161,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
+    t.bias = bias ? bias + t.key0 : NULL;
     const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
     if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
     if (keep->data && (!packed || held[3] != segment))

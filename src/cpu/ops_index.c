@@ -28,6 +28,50 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
   }
 }
 
+HFM__PRIVATE void hfm__kept_positions_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *keep = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < keep->shape[0]; b++) {
+    const uint8_t *row = (const uint8_t *)keep->data + b * keep->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * keep->shape[1], count = 0;
+    for (s = 0; s < keep->shape[1]; s++) to[s] = row[s * keep->stride[1]] ? count++ : a->attrs->pad;
+  }
+}
+
+/* Slopes are powers of 2: of 2^(-8 / n) for the n = 2^k heads below the number there are, then the odd powers of its
+   root. A key's bias grows with its position; softmax only sees the differences. */
+HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
+  int64_t n = 1, k = 0;
+  float base;
+  for (; 2 * n <= heads; n *= 2) k++;
+  if (head >= n) k++;
+  base = (float)hfm__exact_pow(2.0, -hfm__exact_pow(2.0, (double)(3 - k)));
+  return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
+}
+
+HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
+  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
+}
+
+HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
+  const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
+  const int32_t round = a->attrs->rounded_bf16;
+  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  float *to = (float *)a->out[0].data + chunk * keys;
+  int64_t s;
+  (void)worker;
+  for (s = 0; s < keys; s++) {
+    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
+    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+  }
+}
+
+HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
+
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];
   int64_t b, s;
@@ -136,9 +180,11 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__gather_rows_chunks hfm__row_chunks
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
+#define hfm__weighted_sum_chunks hfm__row_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
+#define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -152,6 +198,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
+#define hfm__kept_positions_scratch hfm__no_scratch
+#define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -174,9 +222,11 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__gather_rows_chunks
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
+#undef hfm__weighted_sum_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
+#undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -190,6 +240,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
+#undef hfm__kept_positions_scratch
+#undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch

@@ -28,7 +28,7 @@ HFM__PRIVATE const float *hfm__row(const hfm__operand *x, int64_t r) {
   return (const float *)x->data + hfm__row_offset(x, r);
 }
 
-/* ---- Norms: weight and bias may be 16-bit and are then widened into scratch ---- */
+/* ---- Norms: weight and bias, where they are 16-bit or have an offset, are made ready in scratch ---- */
 
 HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
   return 2 * hfm__aligned((uint64_t)hfm__width(&a->in[0]) * sizeof(float));
@@ -38,10 +38,12 @@ HFM__PRIVATE uint64_t hfm__norm_scratch(const hfm__op_args *a) {
 HFM__PRIVATE const float *hfm__norm_parameter(const hfm__op_args *a, int32_t index, hfm__worker *worker) {
   const hfm__operand *x = &a->in[index];
   const int64_t n = hfm__width(&a->in[0]);
+  const float offset = a->attrs->offset;
   float *to;
-  if (!x->data || x->dtype == HFM_F32) return (const float *)x->data;
+  if (!x->data || (x->dtype == HFM_F32 && offset == 0)) return (const float *)x->data;
   to = (float *)(void *)(worker->scratch + (uint64_t)(index - 1) * hfm__aligned((uint64_t)n * sizeof(float)));
   hfm__widened(a->cpu, x, 0, n, to);
+  if (offset != 0) a->cpu->kernels->add(to, &offset, 1, to, n);
   return to;
 }
 

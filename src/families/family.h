@@ -12,9 +12,11 @@ typedef struct hfm__head {
 } hfm__head;
 
 /* A file's name for something, and the module's. Tried in order, each wherever it occurs between two dots (or the
-   ends): "*" stands for a number. */
+   ends): "*" stands for a number. With `part` the module's is a stack (hfm__stack), and the file's is a piece of it: of
+   the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
+  int32_t part; /* 0: the same tensor */
 } hfm__rename;
 
 typedef struct hfm__family {

@@ -216,14 +216,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*"},
-                                               {"attention.attention.query", "attention.q_proj"},
-                                               {"attention.attention.key", "attention.k_proj"},
-                                               {"attention.attention.value", "attention.v_proj"},
-                                               {"attention.output.dense", "attention.o_proj"},
-                                               {"intermediate.dense", "mlp.fc1"},
-                                               {"output.dense", "mlp.fc2"},
-                                               {NULL, NULL}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
+                                               {"attention.attention.query", "attention.q_proj", 0},
+                                               {"attention.attention.key", "attention.k_proj", 0},
+                                               {"attention.attention.value", "attention.v_proj", 0},
+                                               {"attention.output.dense", "attention.o_proj", 0},
+                                               {"intermediate.dense", "mlp.fc1", 0},
+                                               {"output.dense", "mlp.fc2", 0},
+                                               {NULL, NULL, 0}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};

@@ -73,6 +73,13 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
+/* Any finite number. */
+HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, -1e300, 1e300, &value, b->error);
+  return value;
+}
+
 /* Yes or no; null or nothing is no. */
 HFM__PRIVATE int hfm__flag(hfm__builder *b, const char *key) {
   int32_t value = 0;

@@ -9,21 +9,32 @@
                  activation(x W^T + bias) + residual; weight in its storage dtype
      embedding   ids [...], table [V, D] -> [..., D]
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
-     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * weight
+     rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
      add, mul    a, b -> numpy broadcasting
-     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64? -> context [B, S, H, D],
-                 probabilities [B, H, S, T] (only where they are used). Key j is seen by query i if keep[j] (or if their
-                 segments are equal; T = S then), and with `causal` j <= i + T - S, and with `window` > 0 also
-                 j > i + T - S - window (and, where not causal, j < i + T - S + window).
+     attention   q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] u8 or segment [B, T] i64?, bias [B or 1, H or 1,
+                 S or 1, T]? -> context [B, S, H, D], probabilities [B, H, S, T] (only where they are used). A score is
+                 scale * q k^T, with `softcap` > 0 softcap * tanh(that / softcap), plus the bias. Key j is seen by query
+                 i if keep[j] (or if their segments are equal; T = S then), and with `causal` j <= i + T - S, and with
+                 `window` > 0 also j > i + T - S - window (and, where not causal, j < i + T - S + window).
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
+                 largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
+                 by their sum
+     experts     x [..., K] or [..., S, K], chosen i64 [..., S], weights [E, N, K] -> [..., S, N]: each row of x times
+                 the weights of the S experts that were chosen for it; the others' are not touched. `weights` is a table
+                 of addresses: attrs.parts for each expert, each of N / parts rows
+     weighted_sum  x [..., S, N], weights [..., S] -> [..., N]: the sum over S, each row times its weight
      rope_frequencies  positions i64, frequencies [R/2], long frequencies [R/2]? -> frequencies [R/2]: the long ones
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
      padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
+                 bf16's precision), times attrs.scale
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
@@ -43,13 +54,18 @@
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
   HFM__FOR_MUL(X(mul, 2, 2, 1)) \
-  X(attention, 3, 4, 2) \
+  X(attention, 3, 5, 2) \
   HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
   HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
   HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
+  HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
+  HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
   HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
   HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(kept_positions, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(alibi, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
@@ -72,7 +88,7 @@ enum {
 #undef HFM__OP_ENUM
 #undef HFM__VIEW_ENUM
 
-enum { HFM__MAX_OP_INPUTS = 4, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
+enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
 
 /* Activations by their names in configurations: X(name, the one that kernels know it as, torch class as printed, and
    what is printed in its parentheses). */
@@ -119,12 +135,17 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id */
+  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  int32_t count, normalized;         /* top_k */
+  int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited */
   float epsilon;                     /* layer_norm, rms_norm */
-  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines */
+  float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
+  float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
+  float softcap;                     /* attention: the bound that scores approach; 0: none */
   double parameter[4];               /* rope_frequencies: base, factor, dimension, original length */
 } hfm__attrs;
 

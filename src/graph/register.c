@@ -150,6 +150,15 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+/* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
+   `parts` equal parts of its rows: the family's compositions say under which names. */
+HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
+                                 int32_t parts) {
+  const hfm__par handle = hfm__parameter3(b, name, count, rows, columns, HFM__INIT_NORMAL);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
+  return handle;
+}
+
 /* A buffer of the current scope. */
 HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype dtype, int64_t elements) {
   hfm__tree *tree = b->tree;
@@ -261,6 +270,21 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   return module;
 }
 
+#ifdef HFM__WITH_MUL
+/* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
+HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
+                                            int64_t size, int64_t padding_idx, double scale) {
+  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  if (!hfm__ok(b)) return module;
+  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
+  b->tree->modules[module.id].embed_scale = scale;
+  b->scope = module.id;
+  hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
+  hfm__end(b);
+  return module;
+}
+#endif
+
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
@@ -274,6 +298,16 @@ HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const cha
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* An RMSNorm whose weight is stored as its difference from 1. */
+HFM__PRIVATE hfm__mod hfm__rms_norm_from_one(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
+                                             double epsilon) {
+  const hfm__mod module = hfm__rms_norm(b, name, torch_class, size, epsilon);
+  if (!hfm__ok(b)) return module;
+  b->tree->parameters[b->tree->modules[module.id].weight.id].init = HFM__INIT_ZEROS;
+  b->tree->modules[module.id].attrs.offset = 1;
   return module;
 }
 #endif

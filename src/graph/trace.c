@@ -358,7 +358,7 @@ HFM__PRIVATE hfm__val hfm__param(hfm__builder *b, hfm__par parameter) {
   return hfm__copy(b, hfm__stored(b, parameter));
 }
 
-/* A vector that lives as long as the model. */
+/* A vector that lives as long as the graph. */
 HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t elements) {
   hfm__graph *g = b->graph;
   hfm__dim shape;
@@ -470,6 +470,17 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
 #ifdef HFM__WITH_MUL
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
+
+/* x times a number. */
+HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
+  float *constant = hfm__ok(b) ? (float *)hfm__arena_alloc(&b->graph->arena, sizeof *constant) : NULL;
+  if (!constant) {
+    hfm__builder_memory(b);
+    return x;
+  }
+  *constant = (float)factor;
+  return hfm__mul(b, x, hfm__vector(b, constant, 1));
+}
 #endif
 
 /* An op that keeps the shape of its first input. */
@@ -527,13 +538,19 @@ HFM__PRIVATE hfm__val hfm__call_linear(hfm__builder *b, const hfm__module *m, hf
 
 HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m, hfm__val ids) {
   hfm__dim shape[HFM_MAX_RANK];
+  hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  return hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
+#ifdef HFM__WITH_MUL
+  if (hfm__ok(b) && m->embed_scale != 0)
+    rows = hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale));
+#endif
+  return rows;
 }
 
 #ifdef HFM__WITH_IMAGES
@@ -586,25 +603,87 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+#ifdef HFM__WITH_EXPERTS
+/* ---- Mixture of experts ---- */
+
+/* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
+HFM__PRIVATE hfm__val hfm__top_k(hfm__builder *b, hfm__val logits, int64_t count, int32_t normalized,
+                                 hfm__val *chosen) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  hfm__val out;
+  const int32_t rank = hfm__rank_of(b, logits);
+  *chosen = hfm__no_value;
+  if (!hfm__ok(b)) return logits;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.count = (int32_t)count;
+  attrs.normalized = normalized;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, logits, i);
+  shape[rank - 1] = hfm__fixed(b, count);
+  out = hfm__emit(b, HFM__OP_top_k, &attrs, HFM_F32, rank, shape, logits, hfm__no_value, hfm__no_value, hfm__no_value);
+  if (!hfm__ok(b)) return out;
+  *chosen = hfm__value_add(b, HFM__VALUE_NODE, hfm__value_of(b, out)->source, HFM_I64, rank, shape);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].out[1] = chosen->id;
+  return out;
+}
+
+/* x, a row for each token or for each of its choices, times the weights of the chosen experts: [..., choices, rows]. */
+HFM__PRIVATE hfm__val hfm__experts(hfm__builder *b, hfm__val x, hfm__val chosen, hfm__par stack) {
+  hfm__dim shape[HFM_MAX_RANK];
+  hfm__attrs attrs;
+  const int32_t rank = hfm__rank_of(b, chosen);
+  if (!hfm__ok(b)) return x;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.parts = b->tree->parameters[stack.id].parts;
+  for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, chosen, i);
+  shape[rank] = hfm__fixed(b, b->tree->parameters[stack.id].shape[1]);
+  return hfm__emit(b, HFM__OP_experts, &attrs, HFM_F32, rank + 1, shape, x, chosen, hfm__stored(b, stack),
+                   hfm__no_value);
+}
+
+/* x [..., choices, size] and a weight for each choice: [..., size]. */
+HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val weights) {
+  hfm__dim shape[HFM_MAX_RANK];
+  const int32_t rank = hfm__rank_of(b, x);
+  if (!hfm__ok(b)) return x;
+  for (int32_t i = 0; i < rank - 2; i++) shape[i] = hfm__dim_of(b, x, i);
+  shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
+  return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
+}
+#endif
+
 /* ---- Attention and indices ---- */
 
-/* q [B, S, H, D], k and v [B, T, KV, D], keep [B, T] or none -> [B, S, H * D]. Records attentions if they are asked
-   for. */
-HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+/* HFM_ATTN_...: asking for attentions runs eager attention. */
+HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
+  return b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+}
+
+/* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
+typedef struct hfm__scores {
+  double scale, softcap;
+  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
+  int64_t window;
+  int32_t causal;
+} hfm__scores;
+
+/* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
+HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, const hfm__scores *rule) {
   hfm__dim shape[4], scores[4];
   hfm__attrs attrs;
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
-  attrs.scale = (float)scale;
-  attrs.causal = causal;
-  attrs.window = window;
-  attrs.implementation = b->asked.attentions ? HFM_ATTN_EAGER : b->attention;
+  attrs.scale = (float)rule->scale;
+  attrs.softcap = (float)rule->softcap;
+  attrs.causal = rule->causal;
+  attrs.window = rule->window;
+  attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, window);
-  hfm__state_read(b, v, 1, window);
-  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, keep);
+  hfm__state_read(b, k, 0, rule->window);
+  hfm__state_read(b, v, 1, rule->window);
+  context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -616,6 +695,18 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
     hfm__output(b, HFM__OUT_attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
+}
+
+/* The same with nothing but a scale and what may be seen. */
+HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
+                                  int32_t causal, int64_t window) {
+  hfm__scores rule;
+  memset(&rule, 0, sizeof rule);
+  rule.scale = scale;
+  rule.keep = keep;
+  rule.causal = causal;
+  rule.window = window;
+  return hfm__attend_by(b, q, k, v, &rule);
 }
 
 /* Positions start, start + 1, ... as [1, length]. */
@@ -644,6 +735,36 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
 #endif
 
 #ifdef HFM__WITH_DECODERS
+/* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
+   keeps; `pad` for the others. */
+HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
+  const hfm__val keep = hfm__input_mask(b);
+  hfm__dim shape[2];
+  hfm__attrs attrs;
+  if (!keep.id) return hfm__iota(b, hfm__total_length(b), hfm__fixed(b, 0));
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  shape[0] = hfm__dim_of(b, keep, 0);
+  shape[1] = hfm__dim_of(b, keep, 1);
+  return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
+                   hfm__no_value);
+}
+
+/* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
+HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
+                                 int32_t rounded_bf16) {
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = (float)scale;
+  attrs.rounded_bf16 = rounded_bf16;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__fixed(b, 1);
+  shape[3] = hfm__dim_of(b, positions, 1);
+  return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+}
+
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];

@@ -36,7 +36,8 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding */
+  double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
 enum {
@@ -57,6 +58,7 @@ typedef struct hfm__parameter {
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
+  int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
 
@@ -64,7 +66,7 @@ typedef struct hfm__parameter {
 typedef struct hfm__buffer {
   const char *name;
   int32_t module;
-  hfm_dtype dtype;
+  hfm_dtype dtype; /* HFM_DTYPE_AUTO until the load knows the model's */
   int64_t elements;
 } hfm__buffer;
 
@@ -82,6 +84,12 @@ HFM__PRIVATE void hfm__tree_free(hfm__tree *tree) {
   hfm__free(&mem, tree->parameters, (uint64_t)tree->parameter_capacity * sizeof *tree->parameters);
   hfm__free(&mem, tree->buffers, (uint64_t)tree->buffer_capacity * sizeof *tree->buffers);
   hfm__arena_free(&tree->arena);
+}
+
+/* Gives the model's dtype to the buffers that have no other. */
+HFM__PRIVATE void hfm__tree_settle_buffers(hfm__tree *tree, hfm_dtype dtype) {
+  for (size_t i = 0; i < tree->buffer_count; i++)
+    if (tree->buffers[i].dtype == HFM_DTYPE_AUTO) tree->buffers[i].dtype = dtype;
 }
 
 /* The module after `module` in a walk of the whole tree, parents first; 0 at the end. */
@@ -111,3 +119,6 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 }
 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
+
+/* In how many pieces of equal shape files may hold it; 0: as a whole only. */
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }

@@ -160,8 +160,8 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
 }
 
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b) {
-  double base = 10000.0;
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
+  double base = fallback;
   if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
   if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
     b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
@@ -191,19 +191,29 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* Reads the configuration's rope parameters for heads of `head_dim`. Registers the buffers that Transformers has. */
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
+  const char *key = "partial_rotary_factor";
+  double part = 1;
+  if (hfm__config_rope_member(b->config, NULL, key).node) part = hfm__rope_needed(b, key);
+  else if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
+  return HFM__MIN(part, 1);
+}
+
+/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
+   what the configuration's means to the family. Registers the buffers that Transformers has. */
 HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions) {
-  const char *type = hfm__rope_type(b);
+                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
   float *frequency;
   double factor = 1;
   memset(rope, 0, sizeof *rope);
-  rope->dimension = head_dim;
-  rope->base = hfm__rope_theta(b);
+  rope->dimension = partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
+  rope->base = hfm__rope_theta(b, default_theta);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (!partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;

@@ -68,6 +68,26 @@ HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, h
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_state_dict_piece(const hfm_model *model, size_t index, size_t piece, hfm_tensor *tensor) {
+  hfm_named_tensor entry;
+  const hfm__weight *weight;
+  hfm_result result;
+  if (!tensor) return HFM_ERROR_ARGUMENT;
+  memset(tensor, 0, sizeof *tensor);
+  result = hfm_state_dict_at(model, index, &entry);
+  if (result != HFM_OK) return result;
+  weight = hfm__weight_for(model, model->state_order[index]);
+  if (piece >= (weight->data ? 1 : (size_t)weight->piece_count)) return HFM_ERROR_NOT_FOUND;
+  *tensor = entry.tensor;
+  if (weight->data) return HFM_OK;
+  tensor->data = weight->pieces[piece];
+  tensor->rank = 2;
+  tensor->shape[0] = weight->shape[0] * weight->shape[1] / weight->piece_count;
+  tensor->shape[1] = weight->shape[2];
+  tensor->shape[2] = 0;
+  return HFM_OK;
+}
+
 /* Fixes the order and the names once, so that reading them later is free. */
 HFM__PRIVATE hfm_result hfm__state_dict_prepare(hfm_model *model, hfm_error *error) {
   const size_t count = hfm_state_dict_size(model);

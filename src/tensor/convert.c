@@ -104,3 +104,9 @@ HFM__PRIVATE void hfm__store(void *data, hfm_dtype dtype, int64_t i, double valu
   if (dtype == HFM_F32) ((float *)data)[i] = f;
   else ((uint16_t *)data)[i] = dtype == HFM_F16 ? hfm__f32_to_f16(f) : hfm__f32_to_bf16(f);
 }
+
+/* `value` as that dtype holds it: rounded to 16 bits or, for every other one, to float32. */
+HFM__PRIVATE float hfm__rounded(hfm_dtype dtype, double value) {
+  if (dtype == HFM_F16) return hfm__f16_to_f32(hfm__f32_to_f16((float)value));
+  return dtype == HFM_BF16 ? hfm__bf16_to_f32(hfm__f32_to_bf16((float)value)) : (float)value;
+}

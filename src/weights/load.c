@@ -1,6 +1,15 @@
 /* ==== weights/load (private): file tensors become parameters ======================================================
-   Each tensor finds its parameter by name; ties are settled; what is left over or absent goes into the report. Weights
-   are used where they lie in the file unless another type is asked for, or they can't be read there. */
+   Each tensor finds its parameter by name, or the one that it is a piece of; ties are settled; what is left over or
+   absent goes into the report. Weights are used where they lie in the file unless another type is asked for, or they
+   can't be read there. */
+
+/* What a file's tensor is a piece of; the pieces of a parameter are a list. */
+typedef struct hfm__piece {
+  int64_t index; /* of the matrix */
+  int32_t part;  /* of its rows, from 0 */
+  const hfm__file_tensor *tensor;
+  struct hfm__piece *next;
+} hfm__piece;
 
 typedef struct hfm__loader {
   hfm_model *model;
@@ -9,6 +18,7 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
+  hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
@@ -38,34 +48,98 @@ HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__p
   return tensor->rank == p->rank && memcmp(tensor->shape, p->shape, (size_t)p->rank * sizeof *p->shape) == 0;
 }
 
+/* A tensor, or what its pieces make together, has another shape than the parameter. */
+HFM__PRIVATE hfm_result hfm__mismatch(hfm__loader *l, int32_t parameter, const char *name,
+                                      const hfm__file_tensor *found) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  if (l->options && l->options->ignore_mismatched_sizes) {
+    l->mismatched[parameter] = 1;
+    return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, p, l->error);
+  }
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[found->file].name, name, found->offset,
+                   "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
+                   "(options.ignore_mismatched_sizes initialises such weights anew)",
+                   found->name, found->shape, (int)found->rank, name, p->shape, (int)p->rank);
+}
+
+HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *found, const hfm__file_tensor *tensor) {
+  hfm__piece *piece = (hfm__piece *)hfm__arena_alloc(&l->arena, sizeof *piece);
+  if (!piece) return hfm__fail_memory(l->error, "a table of weights", 0);
+  piece->index = found->index;
+  piece->part = found->part - 1;
+  piece->tensor = tensor;
+  piece->next = l->pieces[found->entry->parameter];
+  l->pieces[found->entry->parameter] = piece;
+  return HFM_OK;
+}
+
 HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   hfm_model *model = l->model;
   hfm_result result = HFM_OK;
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
-    char renamed[HFM__NAME_MAX];
-    const hfm__name_entry *found =
-        hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, renamed);
-    if (!found) {
-      if (!hfm__is_ignored(model, renamed))
-        result = hfm__report_add(model, renamed, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found->parameter) {
-      const hfm__parameter *p = &model->tree.parameters[found->parameter];
-      if (hfm__same_shape_as(tensor, p)) {
-        l->tensors[found->parameter] = tensor;
-      } else if (l->options && l->options->ignore_mismatched_sizes) {
-        l->mismatched[found->parameter] = 1;
-        result = hfm__report_add(model, found->name, HFM_KEY_MISMATCHED, tensor, p, l->error);
-      } else {
-        result = hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[tensor->file].name, found->name,
-                           tensor->offset,
-                           "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
-                           "(options.ignore_mismatched_sizes initialises such weights anew)",
-                           tensor->name, tensor->shape, (int)tensor->rank, found->name, p->shape, (int)p->rank);
-      }
+    hfm__resolved found;
+    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    if (!found.entry) {
+      if (!hfm__is_ignored(model, found.name))
+        result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
+    } else if (found.part) {
+      result = hfm__match_piece(l, &found, tensor);
+    } else if (found.entry->parameter) {
+      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
+        l->tensors[found.entry->parameter] = tensor;
+      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
+}
+
+/* ---- Pieces ---- */
+
+HFM__PRIVATE hfm_result hfm__pieces_wrong(hfm__loader *l, const char *name, const hfm__file_tensor *tensor,
+                                          const char *format, ...) {
+  char problem[160];
+  hfm__text t = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+                   "%s is made of several tensors, one of them %q, %s", name, tensor->name, problem);
+}
+
+/* The pieces of a parameter in order. What they make must have its shape; *table is NULL where it has not, and that is
+   no error. */
+HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, const char *name,
+                                           const hfm__file_tensor ***table) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const hfm__file_tensor *first = l->pieces[parameter]->tensor;
+  const int64_t needed = hfm__parameter_pieces(p);
+  hfm__file_tensor whole = *first;
+  int64_t count = 0;
+  *table = NULL;
+  if (first->rank != 2 || first->shape[0] > INT64_MAX / p->parts) return hfm__mismatch(l, parameter, name, first);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next, count++)
+    if (piece->tensor->rank != 2 || memcmp(piece->tensor->shape, first->shape, 2 * sizeof *first->shape) != 0)
+      return hfm__pieces_wrong(l, name, piece->tensor, "whose shape is %t; but %q has shape %t", piece->tensor->shape,
+                               (int)piece->tensor->rank, first->name, first->shape, 2);
+  if (l->tensors[parameter])
+    return hfm__pieces_wrong(l, name, first, "but it is also there as a whole, %q", l->tensors[parameter]->name);
+  whole.name = name;
+  whole.rank = 3;
+  whole.shape[0] = count / p->parts;
+  whole.shape[1] = first->shape[0] * p->parts;
+  whole.shape[2] = first->shape[1];
+  if (count % p->parts == 0 && !hfm__same_shape_as(&whole, p)) return hfm__mismatch(l, parameter, name, &whole);
+  if (count != needed) return hfm__pieces_wrong(l, name, first, "but there are %i of them, not %i", count, needed);
+  *table = (const hfm__file_tensor **)hfm__arena_alloc(&l->arena, (uint64_t)needed * sizeof **table);
+  if (!*table) return hfm__fail_memory(l->error, "a table of weights", 0);
+  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next)
+    if (piece->index < p->shape[0]) (*table)[piece->index * p->parts + piece->part] = piece->tensor;
+  for (int64_t i = 0; i < needed; i++)
+    if (!(*table)[i])
+      return hfm__pieces_wrong(l, name, first, "but part %i of number %i is not there", i % p->parts + 1, i / p->parts);
+  return HFM_OK;
 }
 
 /* ---- The dtype ---- */
@@ -168,18 +242,15 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor that can't be used where it lies: strided, unaligned, of another byte order or type, or not mapped. */
-HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight, const hfm__file_tensor *tensor,
-                                            const char *name) {
-  const hfm_model *model = l->model;
-  const hfm__file *file = &model->checkpoint.files[tensor->file];
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
   const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN;
-  uint8_t *out;
-  hfm_result result = hfm__weight_allocate(l, weight, name);
-  if (result != HFM_OK) return result;
-  out = (uint8_t *)weight->data;
-  if (plain) return hfm__file_read(file, tensor->offset, out, weight->bytes, l->error);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  hfm_result result = HFM_OK;
+  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
@@ -187,7 +258,7 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       const int64_t n = HFM__MIN(step, elements - at);
       result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
-        hfm__store(out, weight->dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
+        hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
@@ -199,38 +270,94 @@ HFM__PRIVATE hfm_result hfm__weight_convert(hfm__loader *l, hfm__weight *weight,
       rest /= tensor->shape[d];
     }
     result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
-    if (result == HFM_OK)
-      hfm__store(out, weight->dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
+    if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
 }
 
+/* Where a tensor's elements can be used as they are, or NULL. */
+HFM__PRIVATE const uint8_t *hfm__tensor_in_place(const hfm_model *model, const hfm__file_tensor *tensor,
+                                                 hfm_dtype dtype) {
+  const uint8_t *mapped = hfm__tensor_mapped(model, tensor);
+  const int usable = mapped && tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
+                     (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(dtype) / 8) == 0;
+  return usable ? mapped : NULL;
+}
+
+HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_tensor *tensor, const char *name) {
+  if (hfm__convertible(tensor->dtype)) return HFM_OK;
+  return hfm__fail(
+      l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
+      "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
+      tensor->name, hfm_dtype_name(tensor->dtype));
+}
+
+HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
+  p->dtype = l->dtype;
+  weight->dtype = dtype;
+  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
+}
+
 HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
                                               const hfm__file_tensor *tensor, const char *name) {
-  const uint8_t *mapped = hfm__tensor_mapped(l->model, tensor);
-  if (!hfm__convertible(tensor->dtype))
-    return hfm__fail(
-        l->error, HFM_E_WEIGHT_DTYPE, l->model->checkpoint.files[tensor->file].name, name, tensor->offset,
-        "tensor %q has dtype %s, which can't be run: float32, float16, bfloat16, float64, float8 and integers can",
-        tensor->name, hfm_dtype_name(tensor->dtype));
-  p->dtype = l->dtype;
-  weight->dtype = hfm__storage_dtype(l, tensor->dtype);
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
-  if (mapped && tensor->contiguous && tensor->dtype == weight->dtype && tensor->big_endian == HFM__BIG_ENDIAN &&
-      (uintptr_t)mapped % (uintptr_t)(hfm_dtype_bits(weight->dtype) / 8) == 0) {
+  hfm_result result = hfm__check_convertible(l, tensor, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
+  if (weight->data) {
     weight->storage = &hfm__storage_mapped;
-    weight->data = mapped;
     return HFM_OK;
   }
-  return hfm__weight_convert(l, weight, tensor, name);
+  result = hfm__weight_allocate(l, weight, name);
+  return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
+
+HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *weight, hfm__parameter *p,
+                                                const hfm__file_tensor **tensors, const char *name) {
+  const int64_t count = weight->piece_count;
+  hfm_dtype found = tensors[0]->dtype;
+  hfm_result result = HFM_OK;
+  int in_place = 1;
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
+    result = hfm__check_convertible(l, tensors[i], name);
+    if (tensors[i]->dtype != found) found = HFM_F32;
+  }
+  if (result != HFM_OK) return result;
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  for (int64_t i = 0; i < count; i++) {
+    weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
+    in_place &= weight->pieces[i] != NULL;
+  }
+  weight->storage = &hfm__storage_mapped;
+  if (in_place) return HFM_OK;
+  result = hfm__weight_allocate(l, weight, name);
+  for (int64_t i = 0; i < count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, tensors[i], weight->dtype,
+                                 (uint8_t *)(uintptr_t)weight->data + weight->bytes / (uint64_t)count * (uint64_t)i);
+  return result;
+}
+
+/* A table of pieces for what may lie in some. */
+HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
+  weight->piece_count = hfm__parameter_pieces(p);
+  if (!weight->piece_count) return HFM_OK;
+  weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
+                                                   (uint64_t)weight->piece_count * sizeof *weight->pieces);
+  return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
+}
+
+/* The pieces of what lies in one block. */
+HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
+  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+    weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  p->dtype = l->dtype;
-  weight->dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(weight->dtype) / 8;
+  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
@@ -265,8 +392,9 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
   hfm__weight *weight = &model->weights[parameter];
+  const hfm__file_tensor **pieces = NULL;
   const char *name;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
   if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
   if (p->tied_to)
@@ -275,9 +403,19 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
-  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
-  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+  result = hfm__weight_table(l, weight, p);
+  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
+  if (result != HFM_OK) return result;
+  if (pieces) {
+    result = hfm__weight_from_pieces(l, weight, p, pieces, name);
+  } else if (l->tensors[parameter]) {
+    result = hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  } else {
+    if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
+    if (result == HFM_OK) result = hfm__weight_new(l, weight, p, name);
+  }
+  if (result == HFM_OK) hfm__weight_cut(weight);
+  return result;
 }
 
 /* ---- All of them ---- */
@@ -287,13 +425,18 @@ HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
   return x->status != y->status ? x->status - y->status : strcmp(x->key, y->key);
 }
 
-/* By status, then by name; Transformers' own order within a status is random. */
+/* By status, then by name; Transformers' own order within a status is random. Each once: pieces share a name. */
 HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   hfm_model *model = l->model;
   const size_t count = model->report_count;
+  size_t kept = 0;
   const void **pointers = (const void **)hfm__arena_alloc(&l->arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!pointers) return hfm__fail_memory(l->error, "the load report", 0);
   hfm__sort_items(model->report, count, sizeof *model->report, pointers, hfm__report_order);
+  for (size_t i = 0; i < count; i++)
+    if (!kept || hfm__report_order(&model->report[kept - 1], &model->report[i]) != 0)
+      model->report[kept++] = model->report[i];
+  model->report_count = kept;
   return HFM_OK;
 }
 
@@ -315,14 +458,17 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.error = error;
   l.arena.mem = model->ctx.mem;
   l.dtype = hfm__target_dtype(model, options);
+  hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
+  l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  result = l.tensors && l.mismatched && model->weights ? hfm__name_table_make(&l.arena, tree, &l.names, error)
-                                       : hfm__fail_memory(error, "a table of weights", 0);
+  if (l.tensors && l.pieces && l.mismatched && model->weights)
+    result = hfm__name_table_make(&l.arena, tree, &l.names, error);
+  else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {

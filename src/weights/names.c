@@ -1,8 +1,16 @@
 /* ==== weights/names (private): a file's names as the model's ======================================================
    In Transformers' order: the family's renames and the legacy ones, then the prefix of the base model is added or
-   stripped where that makes the name known; a name that was known before it was renamed is kept. */
+   stripped where that makes the name known; a name that was known before it was renamed is kept. A rule may say that
+   what the file has is a piece of what the model has. */
 
 enum { HFM__NAME_MAX = 512 };
+
+/* The value of n decimal digits. */
+HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
+  int64_t v = 0;
+  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
+  return v;
+}
 
 /* Length of the text at `s` that `pattern` matches ("*": digits), or 0. */
 HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const char **number, size_t *digits) {
@@ -19,8 +27,9 @@ HFM__PRIVATE size_t hfm__rename_match(const char *s, const char *pattern, const 
   return s[i] == 0 || s[i] == '.' ? i : 0;
 }
 
-/* Replaces the first occurrence of rule->file that stands between dots (or the ends). */
-HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule) {
+/* Replaces the first occurrence of rule->file that stands between dots (or the ends); 0: there is none. `*index` is the
+   number that "*" stood for; one of many digits is larger than any. */
+HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *rule, int64_t *index) {
   for (size_t at = 0; name[at]; at++) {
     const char *number = "";
     size_t digits = 0, length;
@@ -36,13 +45,16 @@ HFM__PRIVATE void hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename 
       else hfm__text_char(&t, *p);
     }
     hfm__text_str(&t, name + at + length);
-    if (t.length < sizeof result) memcpy(name, result, t.length + 1);
-    return;
+    if (t.length >= sizeof result) return 0;
+    *index = digits < 10 ? hfm__number(number, digits) : INT64_MAX;
+    memcpy(name, result, t.length + 1);
+    return 1;
   }
+  return 0;
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}, {NULL, NULL}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
 
 /* ---- The model's names, sorted ---- */
 
@@ -123,18 +135,40 @@ HFM__PRIVATE const hfm__name_entry *hfm__name_find_prefixed(const hfm__name_tabl
   return t.length < sizeof prefixed ? hfm__name_find(table, prefixed) : NULL;
 }
 
-/* What a file's tensor is in the model, or NULL; `renamed` is its name there, or what reports call it. */
-HFM__PRIVATE const hfm__name_entry *hfm__name_resolve(const hfm__name_table *table, const hfm__family *family,
-                                                      const char *base, const char *name, char renamed[HFM__NAME_MAX]) {
-  const hfm__name_entry *found;
-  hfm__text t = hfm__text_to(renamed, HFM__NAME_MAX);
+HFM__PRIVATE const hfm__name_entry *hfm__name_known(const hfm__name_table *table, const char *name, const char *base) {
+  const hfm__name_entry *found = hfm__name_find(table, name);
+  return found ? found : hfm__name_find_prefixed(table, name, base);
+}
+
+/* What a file's tensor is in the model. */
+typedef struct hfm__resolved {
+  const hfm__name_entry *entry; /* NULL: nothing */
+  char name[HFM__NAME_MAX];     /* its name there, or what reports call it */
+  int32_t part;                 /* as hfm__rename has it; 0: it is all of the entry */
+  int64_t index;                /* of the matrix that it is a part of */
+} hfm__resolved;
+
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+  for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
+    int64_t number;
+    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    found->part = rule->part;
+    found->index = number;
+  }
+}
+
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
+                                    const char *name, hfm__resolved *found) {
+  hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
-  if (t.length >= HFM__NAME_MAX) return NULL;
-  for (const hfm__rename *rule = family->renames; rule && rule->file; rule++) hfm__rename_apply(renamed, rule);
-  for (const hfm__rename *rule = hfm__legacy_renames; rule->file; rule++) hfm__rename_apply(renamed, rule);
-  found = hfm__name_find(table, renamed);
-  if (!found) found = hfm__name_find_prefixed(table, renamed, base);
-  if (!found) found = hfm__name_find(table, name);
-  if (!found) found = hfm__name_find_prefixed(table, name, base);
-  return found;
+  found->entry = NULL;
+  found->part = 0;
+  found->index = 0;
+  if (t.length >= sizeof found->name) return;
+  hfm__name_rename(found, family->renames);
+  hfm__name_rename(found, hfm__legacy_renames);
+  found->entry = hfm__name_known(table, found->name, base);
+  if (found->entry) return;
+  found->entry = hfm__name_known(table, name, base);
+  if (found->entry) found->part = 0;
 }

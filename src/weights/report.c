@@ -20,12 +20,6 @@ HFM__PRIVATE int hfm__is_number(const char *s, size_t n) {
   return n > 0 && n < 10;
 }
 
-HFM__PRIVATE int64_t hfm__number(const char *s, size_t n) {
-  int64_t v = 0;
-  for (size_t i = 0; i < n; i++) v = v * 10 + (s[i] - '0');
-  return v;
-}
-
 /* Orders keys by their parts; all numbers between dots are alike. 0: the same but for such numbers. */
 HFM__PRIVATE int hfm__pattern_order(const char *a, const char *b) {
   for (;;) {

@@ -7,15 +7,18 @@ struct hfm__weight;
 
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
-  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element. May fail. */
+  /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
+     *data is their table. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
 
 typedef struct hfm__weight {
   const hfm__storage_type *storage; /* NULL: a tied name, which has no storage of its own */
-  const void *data;                 /* mapped, owned: the elements */
-  uint64_t bytes;                   /* of the elements */
+  const void *data;                 /* mapped, owned: the elements; NULL where they lie in pieces that are apart */
+  const void **pieces;              /* of a parameter that has parts: where each piece begins, in order; else NULL */
+  int64_t piece_count;
+  uint64_t bytes; /* of the elements */
   hfm_dtype dtype;
   int32_t rank;
   int64_t shape[HFM_MAX_RANK];
@@ -24,7 +27,7 @@ typedef struct hfm__weight {
 
 HFM__PRIVATE hfm_result hfm__acquire_memory(hfm__weight *weight, const void **data, hfm_error *error) {
   (void)error;
-  *data = weight->data;
+  *data = weight->pieces ? (const void *)weight->pieces : weight->data;
   return HFM_OK;
 }
 HFM__PRIVATE void hfm__release_memory(hfm__weight *weight) { (void)weight; }

@@ -18,7 +18,8 @@ static const subject subjects[] = {
     {FIXTURE("llama_causal"), HFM_CAUSAL_LM},  {FIXTURE("llama_wide"), HFM_BASE},
     {FIXTURE("llama_no_gqa"), HFM_BASE},       {FIXTURE("mistral_causal"), HFM_CAUSAL_LM},
     {FIXTURE("qwen2_causal"), HFM_CAUSAL_LM},  {FIXTURE("qwen3_causal"), HFM_CAUSAL_LM},
-    {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE}};
+    {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE},
+    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t ids[BATCH * LENGTH], mask[BATCH * LENGTH];

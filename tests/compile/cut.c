@@ -26,6 +26,7 @@ static const struct {
   {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen3", "{\"model_type\":\"qwen3\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"gemma", "{\"model_type\":\"gemma\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
   {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"

@@ -21,7 +21,7 @@ static const char *const fuzz_config_keys[] = {
   "0", "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit",
-  "deit", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
+  "deit", "gemma", "t5", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh", "quick_gelu", "swish", "default",
   "linear", "dynamic", "yarn", "llama3", "longrope", "su", "float32", "float16", "bfloat16", "float64", "auto",
   "full_attention", "sliding_attention", "absolute", "relative_key", "BertModel", "BertForMaskedLM",
   "BertForSequenceClassification", "BertForTokenClassification", "BertForQuestionAnswering", "GPT2LMHeadModel",

@@ -12,17 +12,27 @@ typedef struct attention_case {
   int32_t implementation, causal;
   int64_t window;
   int32_t masked; /* 0: no keep mask, 1: random, 2: first keys of each batch are padding, 3: everything is padding */
+  int32_t biased; /* 0: no bias, else 1 + bits of which of its dimensions are not 1: batch, heads, queries */
+  float softcap;
 } attention_case;
 
 typedef struct attention_data {
-  guarded q, k, v, keep, out, probabilities;
+  guarded q, k, v, keep, bias, out, probabilities;
+  int64_t bias_shape[4];
 } attention_data;
 
 static attention_data make_attention(const attention_case *c) {
   const int64_t q = c->batch * c->queries * c->heads * c->head;
   const int64_t k = c->batch * c->keys * (c->heads / c->groups) * c->head, keep = c->batch * c->keys;
   attention_data d;
-  int64_t i;
+  int64_t i, biases;
+  d.bias_shape[0] = (c->biased - 1) & 1 ? c->batch : 1;
+  d.bias_shape[1] = (c->biased - 1) & 2 ? c->heads : 1;
+  d.bias_shape[2] = (c->biased - 1) & 4 ? c->queries : 1;
+  d.bias_shape[3] = c->keys;
+  biases = hfm__elements(d.bias_shape, 4);
+  d.bias = guarded_alloc((size_t)biases * 4, 0);
+  random_fill((float *)d.bias.data, biases);
   d.q = guarded_alloc((size_t)q * 4, 0);
   d.k = guarded_alloc((size_t)k * 4, 0);
   d.v = guarded_alloc((size_t)k * 4, 1);
@@ -44,6 +54,7 @@ static void free_attention(attention_data *d) {
   guarded_free(&d->k);
   guarded_free(&d->v);
   guarded_free(&d->keep);
+  guarded_free(&d->bias);
   guarded_free(&d->out);
   guarded_free(&d->probabilities);
 }
@@ -60,16 +71,32 @@ static void run_attention(const hfm__cpu *cpu, const attention_case *c, const at
   attrs.causal = c->causal;
   attrs.window = c->window;
   attrs.scale = attention_scale;
+  attrs.softcap = c->softcap;
   a.cpu = cpu;
   a.attrs = &attrs;
   a.in[0] = operand(d->q.data, HFM_F32, 4, c->batch, c->queries, c->heads, c->head);
   a.in[1] = operand(d->k.data, HFM_F32, 4, c->batch, c->keys, c->heads / c->groups, c->head);
   a.in[2] = operand(d->v.data, HFM_F32, 4, c->batch, c->keys, c->heads / c->groups, c->head);
   if (c->masked) a.in[3] = operand(d->keep.data, HFM_U8, 2, c->batch, c->keys, 0, 0);
+  if (c->biased)
+    a.in[4] = operand(d->bias.data, HFM_F32, 4, d->bias_shape[0], d->bias_shape[1], d->bias_shape[2], c->keys);
   a.out[0] = operand(out, HFM_F32, 4, c->batch, c->queries, c->heads, c->head);
   if (with_probabilities)
     a.out[1] = operand(d->probabilities.data, HFM_F32, 4, c->batch, c->heads, c->queries, c->keys);
   run_op(HFM__OP_attention, &a, threads);
+}
+
+/* The score before the mask, of what q k^T is. */
+static double score_of(const attention_case *c, const attention_data *d, double product, int64_t b, int64_t h, int64_t i,
+                       int64_t j) {
+  const int64_t *n = d->bias_shape;
+  double score = product * (double)attention_scale;
+  if (c->softcap > 0) score = (double)c->softcap * tanh(score / (double)c->softcap);
+  if (!c->biased) return score;
+  if (n[0] == 1) b = 0;
+  if (n[1] == 1) h = 0;
+  if (n[2] == 1) i = 0;
+  return score + (double)((float *)d->bias.data)[((b * n[1] + h) * n[2] + i) * n[3] + j];
 }
 
 static void check_attention(const hfm__cpu *cpu, const attention_case *c) {
@@ -90,7 +117,7 @@ static void check_attention(const hfm__cpu *cpu, const attention_case *c) {
                        (c->window == 0 || (j > diagonal - c->window && (c->causal || j < diagonal + c->window)));
       double score = 0;
       for (e = 0; e < c->head; e++) score += (double)q[e] * (double)k[e];
-      p[j] = seen ? score * (double)attention_scale : -1e300;
+      p[j] = seen ? score_of(c, &d, score, b, h, i, j) : -1e300;
       if (seen) any = 1;
       if (p[j] > largest) largest = p[j];
     }
@@ -115,9 +142,9 @@ static void check_attention(const hfm__cpu *cpu, const attention_case *c) {
     }
   }
   if (!CHECK_INT(bad, 0))
-    printf("    %s S %d T %d head %d implementation %d causal %d window %d masked %d: off by %g\n", cpu->name,
-           (int)c->queries, (int)c->keys, (int)c->head, (int)c->implementation, (int)c->causal, (int)c->window,
-           (int)c->masked, worst);
+    printf("    %s S %d T %d head %d implementation %d causal %d window %d masked %d biased %d cap %g: off by %g\n",
+           cpu->name, (int)c->queries, (int)c->keys, (int)c->head, (int)c->implementation, (int)c->causal,
+           (int)c->window, (int)c->masked, (int)c->biased, (double)c->softcap, worst);
   free(p);
   free_attention(&d);
 }
@@ -140,6 +167,11 @@ static void attention_shapes(const hfm__cpu *cpu) {
         for (c.causal = 0; c.causal < 2; c.causal++) {
           c.masked = (int32_t)(i + 2 * j + (size_t)c.causal) % 4;
           c.window = (i + j) % 2 ? 0 : 1 + (int64_t)j;
+          c.biased = 0;
+          c.softcap = 0.0f;
+          check_attention(cpu, &c);
+          c.biased = (int32_t)(3 * i + j) % 9;
+          c.softcap = (i + j) % 3 ? 0.7f : 0.0f; /* scores go well beyond it */
           check_attention(cpu, &c);
         }
     }
@@ -159,43 +191,94 @@ static void attention_tiles(const hfm__cpu *cpu) {
   for (c.implementation = HFM_ATTN_EAGER; c.implementation <= HFM_ATTN_FLASH_ATTENTION_2; c.implementation++)
     for (c.causal = 0; c.causal < 2; c.causal++)
       for (c.masked = 0; c.masked < 4; c.masked++)
-        for (c.window = 0; c.window < 700; c.window += 600) check_attention(cpu, &c);
+        for (c.window = 0; c.window < 700; c.window += 600) {
+          c.biased = c.masked % 2 ? 7 : 0;
+          c.softcap = c.masked % 2 ? 0.5f : 0.0f;
+          check_attention(cpu, &c);
+        }
 }
 
 /* The last rows of a long call are the rows of a short one; threads change nothing. */
-static void attention_one_order(const hfm__cpu *cpu) {
+static void one_order_of(const hfm__cpu *cpu, int32_t implementation, int32_t biased) {
   attention_case c;
+  attention_data d;
+  float *first;
+  int64_t bytes, less;
+  int32_t threads;
   memset(&c, 0, sizeof c);
-  for (c.implementation = HFM_ATTN_EAGER; c.implementation <= HFM_ATTN_FLASH_ATTENTION_2; c.implementation++) {
-    attention_data d;
-    float *first;
-    int64_t bytes, less;
-    int32_t threads;
-    c.batch = 1;
-    c.heads = 1;
-    c.groups = 1;
-    c.head = 24;
-    c.queries = 600;
-    c.keys = 600;
-    c.causal = 1;
-    c.masked = 1;
-    d = make_attention(&c);
-    bytes = c.queries * c.heads * c.head * 4;
-    first = (float *)malloc((size_t)bytes);
-    run_attention(cpu, &c, &d, 1, 0, first);
-    for (threads = 2; threads <= 3; threads++) {
-      run_attention(cpu, &c, &d, threads, 0, (float *)d.out.data);
-      CHECK(memcmp(first, d.out.data, (size_t)bytes) == 0);
-    }
-    for (less = 1; less < 600; less += 97) { /* without the first queries */
-      attention_data e = d;
-      c.queries = 600 - less;
-      e.q.data = (float *)d.q.data + less * c.head;
-      run_attention(cpu, &c, &e, 2, 0, (float *)d.out.data);
-      CHECK(memcmp(first + less * c.head, d.out.data, (size_t)(c.queries * c.head) * 4) == 0);
-    }
-    free(first);
-    free_attention(&d);
+  c.implementation = implementation;
+  c.biased = biased;
+  c.softcap = biased ? 0.9f : 0.0f;
+  c.batch = 1;
+  c.heads = 1;
+  c.groups = 1;
+  c.head = 24;
+  c.queries = 600;
+  c.keys = 600;
+  c.causal = 1;
+  c.masked = 1;
+  d = make_attention(&c);
+  bytes = c.queries * c.heads * c.head * 4;
+  first = (float *)malloc((size_t)bytes);
+  run_attention(cpu, &c, &d, 1, 0, first);
+  for (threads = 2; threads <= 3; threads++) {
+    run_attention(cpu, &c, &d, threads, 0, (float *)d.out.data);
+    CHECK(memcmp(first, d.out.data, (size_t)bytes) == 0);
+  }
+  for (less = 1; less < 600; less += 97) { /* without the first queries */
+    attention_data e = d;
+    c.queries = 600 - less;
+    e.q.data = (float *)d.q.data + less * c.head;
+    e.bias.data = (float *)d.bias.data + (d.bias_shape[2] > 1 ? less * c.keys : 0);
+    run_attention(cpu, &c, &e, 2, 0, (float *)d.out.data);
+    CHECK(memcmp(first + less * c.head, d.out.data, (size_t)(c.queries * c.head) * 4) == 0);
+  }
+  free(first);
+  free_attention(&d);
+}
+
+static void attention_one_order(const hfm__cpu *cpu) {
+  int32_t implementation;
+  for (implementation = HFM_ATTN_EAGER; implementation <= HFM_ATTN_FLASH_ATTENTION_2; implementation++) {
+    one_order_of(cpu, implementation, 0);
+    one_order_of(cpu, implementation, 1);
+    one_order_of(cpu, implementation, 5);
+  }
+}
+
+/* A bias by distance alone needs no table: its rows may overlap in memory, each one key further left. */
+static void attention_overlapping_bias(const hfm__cpu *cpu) {
+  enum { S = 21, T = 34, H = 3, D = 8 };
+  float q[S * H * D], k[T * H * D], v[T * H * D], by_distance[H * (S + T - 1)], table[H * S * T], out[2][S * H * D];
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t h, i, j;
+  random_fill(q, S * H * D);
+  random_fill(k, T * H * D);
+  random_fill(v, T * H * D);
+  random_fill(by_distance, H * (S + T - 1));
+  for (h = 0; h < H; h++)
+    for (i = 0; i < S; i++)
+      for (j = 0; j < T; j++) table[(h * S + i) * T + j] = by_distance[h * (S + T - 1) + j - i + S - 1];
+  memset(&a, 0, sizeof a);
+  memset(&attrs, 0, sizeof attrs);
+  attrs.scale = 1.0f;
+  a.cpu = cpu;
+  a.attrs = &attrs;
+  a.in[0] = operand(q, HFM_F32, 4, 1, S, H, D);
+  a.in[1] = operand(k, HFM_F32, 4, 1, T, H, D);
+  a.in[2] = operand(v, HFM_F32, 4, 1, T, H, D);
+  for (attrs.implementation = HFM_ATTN_EAGER; attrs.implementation <= HFM_ATTN_FLASH_ATTENTION_2;
+       attrs.implementation++) {
+    a.in[4] = operand(table, HFM_F32, 4, 1, H, S, T);
+    a.out[0] = operand(out[0], HFM_F32, 4, 1, S, H, D);
+    run_op(HFM__OP_attention, &a, 1);
+    a.in[4].data = by_distance + S - 1;
+    a.in[4].stride[1] = S + T - 1;
+    a.in[4].stride[2] = -1;
+    a.out[0] = operand(out[1], HFM_F32, 4, 1, S, H, D);
+    run_op(HFM__OP_attention, &a, 1);
+    CHECK(memcmp(out[0], out[1], sizeof out[0]) == 0);
   }
 }
 
@@ -255,15 +338,25 @@ static void rotary_shapes(const hfm__cpu *cpu) {
 }
 
 static void test_attention_shapes(void) { each_tier(attention_shapes); }
+static void test_attention_strict(void) {
+  hfm_error error;
+  hfm__cpu cpu;
+  memset(&cpu, 0, sizeof cpu);
+  if (hfm__cpu_make_strict(&cpu, &error) == HFM_OK) attention_shapes(&cpu);
+  else SKIP("this build has no strict tier");
+}
 static void test_attention_tiles(void) { each_tier(attention_tiles); }
 static void test_attention_one_order(void) { each_tier_exactly(attention_one_order); }
+static void test_attention_overlapping_bias(void) { each_tier(attention_overlapping_bias); }
 static void test_attention_nan(void) { each_tier_exactly(attention_nan); }
 static void test_rotary_shapes(void) { each_tier(rotary_shapes); }
 
 int main(void) {
   TEST(test_attention_shapes);
+  TEST(test_attention_strict);
   TEST(test_attention_tiles);
   TEST(test_attention_one_order);
+  TEST(test_attention_overlapping_bias);
   TEST(test_attention_nan);
   TEST(test_rotary_shapes);
   return check_report("test_attention");

@@ -340,6 +340,38 @@ static void indices(const hfm__cpu *cpu) {
   for (i = 0; i < 8; i++) CHECK_INT(out[i], 5 + i);
 }
 
+/* Positions by what attention_mask keeps, and biases that grow with them. The slopes are those of Transformers. */
+static void alibi(const hfm__cpu *cpu) {
+  static const double six[6] = {0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125};
+  static const float rounded[2] = {0.5f, 0.70703125f}; /* 2^-1 and 2^-0.5 in bf16 */
+  uint8_t keep[8] = {0, 0, 1, 1, 1, 0, 1, 1};
+  const int64_t kept[8] = {-1, -1, 0, 1, 0, -1, 1, 2};
+  int64_t positions[8], far[2] = {257, 1};
+  float out[2 * 6 * 4];
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t b, h, s;
+  prepare(&a, &attrs, cpu);
+  attrs.pad = -1;
+  a.in[0] = operand(keep, HFM_U8, 2, 2, 4, 0, 0);
+  a.out[0] = operand(positions, HFM_I64, 2, 2, 4, 0, 0);
+  run_op(HFM__OP_kept_positions, &a, 1);
+  for (s = 0; s < 8; s++) CHECK_INT(positions[s], kept[s]);
+  attrs.scale = 0.5f;
+  a.in[0] = operand(positions, HFM_I64, 2, 2, 4, 0, 0);
+  a.out[0] = operand(out, HFM_F32, 4, 2, 6, 1, 4);
+  run_op(HFM__OP_alibi, &a, 2);
+  for (b = 0; b < 2; b++) for (h = 0; h < 6; h++) for (s = 0; s < 4; s++)
+    CHECK_NEAR(out[(b * 6 + h) * 4 + s], six[h] * (double)kept[b * 4 + s] * 0.5, 1e-7);
+  attrs.scale = 1.0f;
+  attrs.rounded_bf16 = 1;
+  a.in[0] = operand(far, HFM_I64, 2, 1, 2, 0, 0);
+  a.out[0] = operand(out, HFM_F32, 4, 1, 12, 1, 2);
+  run_op(HFM__OP_alibi, &a, 1); /* 12 heads: 8 of 2^-1, 2^-2, ..., then 2^-0.5, 2^-1.5, ... */
+  CHECK(out[0] == rounded[0] * 256.0f && out[1] == rounded[0]); /* 257 has too many bits */
+  CHECK(out[16] == rounded[1] * 256.0f && out[17] == rounded[1]);
+}
+
 static void angles(const hfm__cpu *cpu) {
   int64_t positions[3] = {0, 1, 2047};
   float given[2] = {1.0f, 0.01f}, out[3 * 4];
@@ -394,6 +426,7 @@ static void test_copies(void) { each_tier(copies); }
 static void test_concats(void) { each_tier(concats); }
 static void test_gathers(void) { each_tier(gathers); }
 static void test_indices(void) { each_tier(indices); }
+static void test_alibi(void) { each_tier(alibi); }
 static void test_angles(void) { each_tier(angles); }
 static void test_frequencies(void) { each_tier(frequencies); }
 
@@ -437,6 +470,7 @@ int main(void) {
   TEST(test_concats);
   TEST(test_gathers);
   TEST(test_indices);
+  TEST(test_alibi);
   TEST(test_angles);
   TEST(test_frequencies);
   TEST(test_missing_tier);

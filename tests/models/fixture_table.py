@@ -40,6 +40,21 @@ QWEN2_ONE = dict(QWEN2_SMALL, **ONE)
 QWEN3 = dict(QWEN2, head_dim=10, num_attention_heads=3, num_key_value_heads=1)
 QWEN3_SMALL = dict(QWEN3, vocab_size=61, hidden_size=20, num_hidden_layers=2, intermediate_size=28)
 QWEN3_ONE = dict(QWEN3_SMALL, **ONE)
+GEMMA = dict(LLAMA, hidden_size=30, num_attention_heads=5, num_key_value_heads=1, head_dim=6)
+GEMMA_SMALL = dict(GEMMA, vocab_size=61, hidden_size=21, num_attention_heads=3, intermediate_size=28)
+GEMMA_ONE = dict(GEMMA_SMALL, **ONE)
+GRANITE = dict(LLAMA, embedding_multiplier=3, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5)
+GRANITE_SMALL = dict(LLAMA_SMALL, embedding_multiplier=1.5, residual_multiplier=0.35, attention_multiplier=0.4,
+                     logits_scaling=7)
+PHI3 = dict(LLAMA, num_attention_heads=3, num_key_value_heads=1, original_max_position_embeddings=12)
+PHI3_SMALL = dict(PHI3, vocab_size=61, hidden_size=18, intermediate_size=27)
+PHI3_ONE = dict(PHI3_SMALL, **ONE)
+MIXTRAL = dict(LLAMA, intermediate_size=21, num_local_experts=5, num_experts_per_tok=2)
+MIXTRAL_SMALL = dict(LLAMA_SMALL, num_hidden_layers=1, intermediate_size=13, num_local_experts=3, num_experts_per_tok=2)
+QWEN3_MOE = dict(QWEN3, num_experts=7, num_experts_per_tok=3, moe_intermediate_size=11, intermediate_size=28,
+                 decoder_sparse_step=1, mlp_only_layers=[1])
+QWEN3_MOE_SMALL = dict(QWEN3_MOE, vocab_size=61, hidden_size=20, num_hidden_layers=1, num_experts=3,
+                       num_experts_per_tok=2, norm_topk_prob=True, mlp_only_layers=[])
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -144,6 +159,45 @@ model("qwen3_question", "Qwen3ForQuestionAnswering", QWEN3_ONE)
 model("qwen3_biases", "Qwen3Model", dict(QWEN3_SMALL, attention_bias=True))
 model("qwen3_head_dim_default", "Qwen3Model", dict(QWEN3_SMALL, num_hidden_layers=1, num_attention_heads=2,
                                                    num_key_value_heads=1, head_dim=128))
+
+model("gemma_base", "GemmaModel", GEMMA)
+model("gemma_causal", "GemmaForCausalLM", GEMMA_SMALL)
+model("gemma_causal_untied", "GemmaForCausalLM", dict(GEMMA_ONE, tie_word_embeddings=False))
+model("gemma_sequence", "GemmaForSequenceClassification", dict(GEMMA_ONE, **LABELS3))
+model("gemma_token", "GemmaForTokenClassification", dict(GEMMA_ONE, **LABELS5))
+model("gemma_biases", "GemmaModel", dict(GEMMA_ONE, attention_bias=True))
+model("gemma_bf16", "GemmaForCausalLM", GEMMA_SMALL, dtype="bfloat16")
+model("gemma_head_dim_default", "GemmaModel", dict(GEMMA_ONE, head_dim=256, num_attention_heads=1))
+
+model("granite_base", "GraniteModel", GRANITE)
+model("granite_causal", "GraniteForCausalLM", dict(GRANITE_SMALL, tie_word_embeddings=True))
+model("granite_biases", "GraniteForCausalLM", dict(GRANITE_SMALL, num_hidden_layers=1, attention_bias=True,
+                                                   mlp_bias=True, hidden_size=21, head_dim=10, num_attention_heads=3))
+
+model("phi3_base", "Phi3Model", PHI3)
+model("phi3_causal", "Phi3ForCausalLM", dict(PHI3_SMALL, head_dim=10))
+model("phi3_causal_tied", "Phi3ForCausalLM", dict(PHI3_ONE, tie_word_embeddings=True, num_key_value_heads=3))
+model("phi3_sequence", "Phi3ForSequenceClassification", dict(PHI3_ONE, **LABELS3, resid_pdrop=0.25, embd_pdrop=0.5))
+model("phi3_token", "Phi3ForTokenClassification", dict(PHI3_ONE, **LABELS5))
+
+model("mixtral_base", "MixtralModel", MIXTRAL)
+model("mixtral_causal", "MixtralForCausalLM", MIXTRAL_SMALL)
+model("mixtral_sequence", "MixtralForSequenceClassification", dict(MIXTRAL_SMALL, **LABELS3))
+model("mixtral_token", "MixtralForTokenClassification", dict(MIXTRAL_SMALL, **LABELS5))
+model("mixtral_question", "MixtralForQuestionAnswering", MIXTRAL_SMALL)
+model("mixtral_bf16_sharded", "MixtralForCausalLM", dict(MIXTRAL_SMALL, num_hidden_layers=2), dtype="bfloat16",
+      shard="2KB")
+model("mixtral_f16", "MixtralModel", MIXTRAL_SMALL, dtype="float16")
+model("mixtral_mixed", "MixtralModel", MIXTRAL_SMALL, edit="mixed_dtypes")
+model("mixtral_fused", "MixtralForCausalLM", MIXTRAL_SMALL, edit="fused_experts")
+model("qwen3_moe_base", "Qwen3MoeModel", QWEN3_MOE)
+model("qwen3_moe_causal", "Qwen3MoeForCausalLM", dict(QWEN3_MOE_SMALL, tie_word_embeddings=True))
+model("qwen3_moe_sequence", "Qwen3MoeForSequenceClassification", dict(QWEN3_MOE_SMALL, **LABELS1))
+model("qwen3_moe_token", "Qwen3MoeForTokenClassification", dict(QWEN3_MOE_SMALL, **LABELS5))
+model("qwen3_moe_question", "Qwen3MoeForQuestionAnswering", dict(QWEN3_MOE_SMALL, attention_bias=True))
+model("qwen3_moe_steps", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_hidden_layers=2, decoder_sparse_step=2,
+                                              mlp_only_layers=None))
+model("qwen3_moe_dense", "Qwen3MoeModel", dict(QWEN3_MOE_SMALL, num_experts=0))
 
 model("vit_base", "ViTModel", VIT)
 model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
@@ -398,6 +452,115 @@ for name in ("qwen2", "qwen3"):
 cases("qwen3_biases", "base", "right7")
 cases("qwen3_head_dim_default", "base", "right7")
 case("qwen3_head_dim_dropped", "qwen3_head_dim_default", "base", "right7", config={"head_dim": DROP})
+
+cases("gemma_base", "base", "right7", "left7", "one", "long33", "positions7", "packed7", "embeds7")
+case("gemma_packed_no_cache", "gemma_base", "base", "packed7", config={"use_cache": False})
+case("gemma_gelu", "gemma_base", "base", "right7", config={"hidden_act": "gelu", "hidden_activation": None})
+case("gemma_silu", "gemma_base", "base", "right7", config={"hidden_act": "silu"})
+case("gemma_linear_rope", "gemma_base", "base", "long33", config=ROPES["linear"])
+case("gemma_old_theta", "gemma_base", "base", "right7", config=ROPES["old_theta"])
+case("gemma_bidirectional", "gemma_base", "base", "right7", config={"is_causal": False})
+case("gemma_last_untied", "gemma_base", "base", "right7", config={"tie_last_hidden_states": False}, full=True)
+case("gemma_minimal_config", "gemma_base", "base", "right7",
+     config={k: DROP for k in ("hidden_act", "rms_norm_eps", "rope_parameters", "attention_bias", "tie_word_embeddings",
+                               "max_position_embeddings", "dtype", "architectures", "pad_token_id",
+                               "attention_dropout")})
+case("gemma_as_bf16", "gemma_base", "base", "right7", config={"dtype": "bfloat16"}, dtype="auto")  # so is its scale
+case("gemma_as_f16", "gemma_base", "base", "right7", dtype="float16")
+cases("gemma_causal", "causal-lm", "right7", "left7", "long33")
+cases("gemma_causal_untied", "causal-lm", "right7")
+cases("gemma_sequence", "sequence-classification", "right7", "left7")
+cases("gemma_token", "token-classification", "right7")
+cases("gemma_biases", "base", "right7")
+cases("gemma_bf16", "causal-lm", "right7", dtype="auto")
+case("gemma_bf16_as_f32", "gemma_bf16", "causal-lm", "right7", dtype="float32")
+cases("gemma_head_dim_default", "base", "right7")
+case("gemma_head_dim_dropped", "gemma_head_dim_default", "base", "right7", config={"head_dim": DROP})
+case("gemma_causal_as_base", "gemma_causal", "base", "right7", full=True)
+case("gemma_base_as_causal", "gemma_base", "causal-lm", "right7", full=True)
+case("gemma_base_as_sequence", "gemma_base", "sequence-classification", "right7", full=True)
+
+cases("granite_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+PLAIN = {k: DROP for k in ("embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling")}
+case("granite_plain", "granite_base", "base", "right7", config=PLAIN)
+case("granite_linear", "granite_base", "base", "long33", config=ROPES["linear"])
+cases("granite_causal", "causal-lm", "right7", "left7")
+case("granite_causal_plain", "granite_causal", "causal-lm", "right7", config=PLAIN)
+case("granite_causal_as_base", "granite_causal", "base", "right7", full=True)
+cases("granite_biases", "causal-lm", "right7")
+case("granite_wrong_task", "granite_base", "sequence-classification", None, fails="TASK_UNSUPPORTED")
+
+cases("phi3_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+PARTIAL = {"rope_type": "default", "rope_theta": 1000.0, "partial_rotary_factor": 0.85}
+LONG3 = {"short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0]}
+LONG6 = {"short_factor": [1.0, 1.1, 1.3, 1.25, 1.05, 2], "long_factor": [1.5, 2.75, 4.0, 3, 5.5, 8.125]}
+case("phi3_window", "phi3_base", "base", "long13", config={"sliding_window": 5}, full=True)
+case("phi3_window_left", "phi3_base", "base", "left7", config={"sliding_window": 3})
+case("phi3_partial", "phi3_base", "base", "long33", config={"rope_parameters": PARTIAL})
+case("phi3_partial_old", "phi3_base", "base", "long33", config={
+    "rope_parameters": DROP, "rope_theta": 1000.0, "partial_rotary_factor": 0.5})
+for kind in ("right7", "long33"):  # 24 positions of 12 originally: 33 are beyond
+    case(f"phi3_longrope_{kind}", "phi3_base", "base", kind, config={
+        "rope_parameters": dict(LONG6, rope_type="longrope", rope_theta=10000.0)})
+    case(f"phi3_longrope_partial_{kind}", "phi3_base", "base", kind, config={
+        "rope_parameters": dict(LONG3, rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.5)})
+    case(f"phi3_su_{kind}", "phi3_base", "base", kind, config={
+        "rope_parameters": DROP, "rope_theta": 10000.0,
+        "rope_scaling": dict(LONG6, type="su", original_max_position_embeddings=12)})
+case("phi3_yarn_is_longrope", "phi3_base", "base", "long33", config={
+    "rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": dict(LONG6, type="yarn")})
+case("phi3_longrope_default_original", "phi3_base", "base", "long33", config={
+    "rope_parameters": dict(LONG6, rope_type="longrope", rope_theta=10000.0), "max_position_embeddings": 131072,
+    "original_max_position_embeddings": DROP})
+case("phi3_gelu", "phi3_base", "base", "right7", config={"hidden_act": "gelu"})
+case("phi3_bidirectional", "phi3_base", "base", "right7", config={"is_causal": False})
+cases("phi3_causal", "causal-lm", "right7", "left7")
+case("phi3_causal_as_base", "phi3_causal", "base", "right7", full=True)
+cases("phi3_causal_tied", "causal-lm", "right7")
+cases("phi3_sequence", "sequence-classification", "right7", "left7")
+cases("phi3_token", "token-classification", "right7")
+case("phi3_wrong_task", "phi3_base", "question-answering", None, fails="TASK_UNSUPPORTED")
+
+cases("mixtral_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("mixtral_window", "mixtral_base", "base", "long13", config={"sliding_window": 5}, full=True)
+case("mixtral_one_choice", "mixtral_base", "base", "right7", config={"num_experts_per_tok": 1})
+case("mixtral_all_chosen", "mixtral_base", "base", "right7", config={"num_experts_per_tok": 5})
+case("mixtral_alias_config", "mixtral_base", "base", "right7", config={"num_local_experts": DROP, "num_experts": 5})
+case("mixtral_default_theta", "mixtral_base", "base", "right7", config={"rope_parameters": DROP})
+case("mixtral_gelu", "mixtral_base", "base", "right7", config={"hidden_act": "gelu"})
+cases("mixtral_causal", "causal-lm", "right7", "left7")
+cases("mixtral_sequence", "sequence-classification", "right7", "left7")
+cases("mixtral_token", "token-classification", "right7")
+cases("mixtral_question", "question-answering", "right7")
+cases("mixtral_bf16_sharded", "causal-lm", "right7", "one")
+cases("mixtral_f16", "base", "right7")
+cases("mixtral_mixed", "base", "right7", "one")
+cases("mixtral_fused", "causal-lm", "right7", "one")
+case("mixtral_as_bfloat16", "mixtral_causal", "causal-lm", "right7", dtype="bfloat16")
+case("mixtral_causal_as_base", "mixtral_causal", "base", "right7", full=True)
+case("mixtral_base_as_causal", "mixtral_base", "causal-lm", "right7", full=True)
+for experts in (2, 4):
+    case(f"mixtral_{experts}_experts", "mixtral_f16", "base", "right7", config={"num_local_experts": experts}, full=True,
+         ignore_mismatched_sizes=True)
+    case(f"mixtral_{experts}_experts_refused", "mixtral_f16", "base", None, config={"num_local_experts": experts},
+         fails="WEIGHT_MISMATCH")
+case("mixtral_wider", "mixtral_f16", "base", "right7", config={"intermediate_size": 14}, full=True,
+     ignore_mismatched_sizes=True)
+case("mixtral_wider_refused", "mixtral_f16", "base", None, config={"intermediate_size": 14}, fails="WEIGHT_MISMATCH")
+
+cases("qwen3_moe_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
+case("qwen3_moe_normalized", "qwen3_moe_base", "base", "right7", config={"norm_topk_prob": True})
+case("qwen3_moe_window", "qwen3_moe_base", "base", "long13", config={"use_sliding_window": True, "sliding_window": 5},
+     full=True)
+case("qwen3_moe_window_unused", "qwen3_moe_base", "base", "long13", config={"sliding_window": 5})
+case("qwen3_moe_other_layers", "qwen3_moe_base", "base", "right7", config={"mlp_only_layers": [1, 2]}, full=True)
+cases("qwen3_moe_steps", "base", "right7")
+cases("qwen3_moe_causal", "causal-lm", "right7", "left7")
+cases("qwen3_moe_sequence", "sequence-classification", "right7")
+cases("qwen3_moe_token", "token-classification", "right7")
+cases("qwen3_moe_question", "question-answering", "right7")
+cases("qwen3_moe_dense", "base", "right7")
+case("qwen3_moe_causal_as_base", "qwen3_moe_causal", "base", "right7", full=True)
 
 cases("vit_base", "base", "image3", "image1")
 cases("vit_image", "image-classification", "image3", "image1")

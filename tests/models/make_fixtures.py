@@ -151,13 +151,14 @@ def randomize(model, name):
             owner = model.get_submodule(key.rpartition(".")[0])
             kind = type(owner).__name__
             if "Norm" in kind:
-                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") else 0.0))
+                from_one = kind.startswith("Gemma")  # such a weight is stored as its difference from 1
+                p.copy_(noise * 0.3 + (1.0 if key.endswith("weight") and not from_one else 0.0))
             elif p.dim() == 1:
                 p.copy_(noise * 0.3)
-            elif kind == "Embedding" or kind.endswith("Embeddings"):  # a lookup table, or ViT's tokens and positions
+            elif kind.endswith(("Embedding", "Embeddings")):  # a lookup table, or ViT's tokens and positions
                 p.copy_(noise * 0.7)
             else:
-                fan_in = p.shape[0] if kind == "Conv1D" else p[0].numel()
+                fan_in = p.shape[0] if kind == "Conv1D" else p.shape[-1] if kind.endswith("Experts") else p[0].numel()
                 sharp = any(part in key for part in ("query", "key", "q_proj", "k_proj", "q_lin", "k_lin"))
                 p.copy_(noise * ((1.5 if sharp else 1.2) / fan_in ** 0.5))
 
@@ -217,6 +218,18 @@ def edit_llama_inv_freq(tensors):
             tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
 
 
+def edit_fused_experts(tensors):  # the module's own names, which save_pretrained doesn't write but does read
+    for key in list(tensors):
+        new = key.replace("block_sparse_moe", "mlp")
+        tensors[new] = tensors.pop(key)
+    for layer in range(1):
+        experts = f"model.layers.{layer}.mlp.experts"
+        pop = lambda e, w: tensors.pop(f"{experts}.{e}.{w}.weight")  # noqa: E731
+        both = [torch.cat([pop(e, "w1"), pop(e, "w3")]) for e in range(3)]
+        tensors[f"{experts}.gate_up_proj"] = torch.stack(both)
+        tensors[f"{experts}.down_proj"] = torch.stack([pop(e, "w2") for e in range(3)])
+
+
 def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read
     fixed = {"encoder.layer.": "layers.", "attention.attention.query": "attention.q_proj",
              "attention.attention.key": "attention.k_proj", "attention.attention.value": "attention.v_proj",
@@ -236,8 +249,8 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
         "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
 MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
-               "qwen3", "vit", "deit"]
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3")
+               "qwen3", "gemma", "granite", "phi3", "mixtral", "qwen3_moe", "vit", "deit"]
+DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "granite", "phi3", "mixtral", "qwen3_moe")
 
 
 def config_of(cls, settings):
@@ -304,7 +317,8 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
     torch.manual_seed(seed)
     try:
         loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
-            directory, dtype=dtype, attn_implementation=attention, output_loading_info=True, **kwargs)
+            directory, dtype=dtype, attn_implementation=attention, experts_implementation="eager",
+            output_loading_info=True, **kwargs)
     finally:
         root.handlers, loading_report._style = handlers, plain
     return loaded, info, log.lines

@@ -273,18 +273,23 @@ static int is_new(const hfm_model *model, const hfm__parameter *p) {
 }
 
 /* Changes one element of a weight, 1 / `part` of the way through it; of a table of embeddings that of every row, as only
-   some rows are looked up: 1 if the comparison notices. */
+   some rows are looked up, and of a stack that of every matrix, as only some experts are chosen: 1 if the comparison
+   notices. */
 static int notices_change(hfm_model *model, size_t parameter, int part, const parity_case *c, const hfm_tensors *inputs,
                           const hfm_tensors *expected) {
   hfm__weight *w = &model->weights[parameter], before = *w;
-  const int64_t n = hfm__elements(w->shape, w->rank);
-  const int64_t row = model->tree.parameters[parameter].is_embedding ? w->shape[1] : n;
+  const int64_t n = hfm__elements(w->shape, w->rank), pieces = w->pieces ? w->piece_count : 1, each = n / pieces;
+  const int64_t row = model->tree.parameters[parameter].is_embedding ? w->shape[1] : w->pieces ? n / w->shape[0] : n;
   float *changed = (float *)malloc((size_t)n * sizeof *changed);
+  const void **table = (const void **)malloc((size_t)pieces * sizeof *table);
   int noticed;
-  if (!changed) return 0;
-  for (int64_t j = 0; j < n; j++)
-    changed[j] = (float)hfm__element(w->data, w->dtype, j, HFM__BIG_ENDIAN) + (j % row == row / part ? 3.0f : 0.0f);
+  CHECK(changed && table);
+  for (int64_t j = 0; changed && j < n; j++)
+    changed[j] = (float)hfm__element(w->pieces ? w->pieces[j / each] : w->data, w->dtype, j % each, HFM__BIG_ENDIAN) +
+                 (j % row == row / part ? 3.0f : 0.0f);
+  for (int64_t i = 0; table && i < pieces; i++) table[i] = changed + i * each;
   w->data = changed;
+  if (w->pieces) w->pieces = table;
   w->dtype = HFM_F32;
   w->panels = NULL; /* kept panels still hold the old values */
   model->packing.policy = HFM_PACK_NEVER;
@@ -293,6 +298,7 @@ static int notices_change(hfm_model *model, size_t parameter, int part, const pa
   quiet = 0;
   *w = before;
   free(changed);
+  free((void *)table);
   return noticed;
 }
 

@@ -72,6 +72,9 @@ static void check_all(const hfm_tensor *t, const char *name, float value) {
   "\"num_hidden_layers\":1,\"intermediate_size\":128,\"attention_bias\":true,\"pad_token_id\":3," \
   "\"initializer_range\":0.0}"
 
+#define GEMMA "{\"model_type\":\"gemma\",\"vocab_size\":300,\"hidden_size\":64,\"num_attention_heads\":2," \
+  "\"num_hidden_layers\":1,\"intermediate_size\":128,\"num_key_value_heads\":1,\"head_dim\":32}"
+
 /* What DeiT's own rule makes zeros, ViT's cuts at -2 and 2. */
 static void test_initialisers(void) {
   static const struct {
@@ -94,6 +97,9 @@ static void test_initialisers(void) {
       {LLAMA, HFM_BASE, "layers.0.mlp.gate_proj.weight", 0.02, 1}, /* a range of 0 is one of 0.02 */
       {LLAMA, HFM_BASE, "layers.0.self_attn.q_proj.bias", 0, 0},
       {LLAMA, HFM_BASE, "layers.0.input_layernorm.weight", 0, 1},
+      {GEMMA, HFM_CAUSAL_LM, "model.embed_tokens.weight", 0.02, 1},
+      {GEMMA, HFM_CAUSAL_LM, "model.layers.0.input_layernorm.weight", 0, 0},
+      {GEMMA, HFM_CAUSAL_LM, "model.norm.weight", 0, 0},
       {IMAGE("vit", "0.05"), HFM_BASE, "embeddings.position_embeddings", 0.05, 1},
       {IMAGE("vit", "0.05"), HFM_BASE, "embeddings.patch_embeddings.projection.weight", 0.05, 1},
       {IMAGE("vit", "0.9"), HFM_BASE, "embeddings.position_embeddings", 0.82773, 2},

@@ -1,4 +1,4 @@
-/* ==== nn/decoder (private): what decoders share beside their layers =============================================== */
+/* ==== nn/causal (private): what decoders share beside their layers =============================================== */
 
 /* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
    and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,

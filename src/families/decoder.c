@@ -1,0 +1,346 @@
+/* ==== families/decoder (private): what the decoders after Llama share =============================================
+   Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
+   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
+   and what its configuration says. */
+
+enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
+
+struct hfm__decoder;
+
+/* What a layer needs besides its input. */
+typedef struct hfm__decoder_call {
+  hfm__val angles, mask;
+} hfm__decoder_call;
+
+/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
+typedef struct hfm__decoder_class {
+  struct hfm__decoder *(*configure)(hfm__builder *b);
+  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                            const hfm__decoder_call *call);
+} hfm__decoder_class;
+
+/* How the traits of every decoder begin. */
+typedef struct hfm__decoder_traits {
+  const hfm__decoder_class *decoder;
+  const char *question_base; /* what ForQuestionAnswering calls the base model */
+  double rope_theta;         /* where the configuration has none */
+} hfm__decoder_traits;
+
+typedef struct hfm__decoder_attention {
+  hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
+  hfm__mod qkv_proj; /* instead of the first three */
+  int64_t window; /* how far a token sees, itself included; 0: to the end */
+} hfm__decoder_attention;
+
+typedef struct hfm__decoder_mlp {
+  hfm__mod gate_proj, up_proj, down_proj, act_fn;
+  hfm__mod gate_up_proj; /* instead of the first two */
+  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  hfm__par experts_gate_up, experts_down;
+} hfm__decoder_mlp;
+
+/* Each family has those of the norms that its layer registers. */
+typedef struct hfm__decoder_layer {
+  hfm__decoder_attention self_attn;
+  hfm__decoder_mlp mlp;
+  hfm__mod input_layernorm, post_attention_layernorm, pre_feedforward_layernorm, post_feedforward_layernorm;
+} hfm__decoder_layer;
+
+typedef struct hfm__decoder {
+  const hfm__decoder_traits *traits;
+  int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+  int64_t head_dim, max_position_embeddings, pad_token_id;
+  int32_t hidden_act, causal;
+  double rms_norm_eps;
+  /* None of these, unless the family says otherwise. */
+  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
+  double embed_scale;    /* what embeddings are multiplied by */
+  double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
+  int32_t partial_rotary; /* partial_rotary_factor is heeded */
+  const char *rope_type;  /* the configuration's, unless the family takes it for another */
+  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
+  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
+  hfm__mod embed_tokens, norm, head, head_dropout;
+  hfm__decoder_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__decoder;
+
+/* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
+HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activation) {
+  hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
+  if (!self) return NULL;
+  self->traits = (const hfm__decoder_traits *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->hidden_size = hfm__size(b, "hidden_size");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->pad_token_id = hfm__padding_id(b);
+  self->hidden_act = hfm__activation_key(b, activation);
+  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  if (hfm__is_null(b, "head_dim"))
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  self->causal = hfm__is_causal(b);
+  self->scaling = 1.0 / sqrt((double)self->head_dim);
+  self->rope_type = hfm__rope_type(b);
+  self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
+  return hfm__ok(b) ? self : NULL;
+}
+
+/* ---- Attention ---- */
+
+HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
+  return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
+                             : hfm__rms_norm(b, name, "*RMSNorm", size, self->rms_norm_eps);
+}
+
+HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decoder *self,
+                                              hfm__decoder_attention *attention) {
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "*Attention");
+  if (self->fused) {
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    hfm__end(b);
+    return;
+  }
+  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  if (self->qk_norm) {
+    const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
+    attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
+    attention->k_norm = hfm__decoder_norm(b, self, "k_norm", whole ? keys : self->head_dim);
+  }
+  hfm__end(b);
+}
+
+/* `heads` heads of what a fused projection gives, from head `first` on. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_from(hfm__builder *b, const hfm__decoder *self, hfm__val qkv, int64_t first,
+                                              int64_t heads) {
+  const hfm__dim width = hfm__fixed(b, heads * self->head_dim);
+  return hfm__split_heads(b, hfm__slice(b, qkv, -1, first * self->head_dim, width), heads);
+}
+
+/* A projection's heads, with their norm where there is one. */
+HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder *self, hfm__mod projection,
+                                            hfm__mod norm, hfm__val x, int64_t heads) {
+  hfm__val y = hfm__call(b, projection, x);
+  if (norm.id && self->qk_norm == HFM__QK_NORM_WIDTH) y = hfm__call(b, norm, y);
+  y = hfm__split_heads(b, y, heads);
+  return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
+}
+
+/* The attention of layer `index`. Not causal, a window reaches to both sides, and its end counts. */
+HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
+                                                     hfm__val x, const hfm__decoder_call *call) {
+  const hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
+  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const hfm__mod no_norm = {0};
+  hfm__val q, k, v;
+  if (self->fused) {
+    const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
+    q = hfm__decoder_heads_from(b, self, qkv, 0, heads);
+    k = hfm__decoder_heads_from(b, self, qkv, heads, key_heads);
+    v = hfm__decoder_heads_from(b, self, qkv, heads + key_heads, key_heads);
+  } else {
+    q = hfm__decoder_heads_of(b, self, attention->q_proj, attention->q_norm, x, heads);
+    k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
+    v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
+  }
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  v = hfm__cached(b, index, "value", v);
+  q = hfm__rotary(b, q, call->angles);
+  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
+}
+
+/* ---- MLP ---- */
+
+HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
+  hfm__begin(b, "mlp", "*MLP");
+  if (self->fused) {
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+    hfm__end(b);
+    return;
+  }
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
+  hfm__end(b);
+}
+
+/* The first half of the last dimension, activated, times the second. */
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
+  const hfm__dim half = hfm__fixed(b, size);
+  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
+                                               hfm__val x) {
+  hfm__val gate;
+  if (self->fused)
+    return hfm__call(b, mlp->down_proj,
+                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
+  return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
+}
+
+/* ---- Llama's layer ---- */
+
+/* x and what a block makes of it. */
+HFM__PRIVATE hfm__val hfm__decoder_add(hfm__builder *b, const hfm__decoder *self, hfm__val x, hfm__val y) {
+  return hfm__add(b, self->residual_scale != 0 ? hfm__scaled(b, y, self->residual_scale) : y, x);
+}
+
+HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                 const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
+  y = hfm__call(b, layer->post_attention_layernorm, x);
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
+}
+
+/* ---- The model around the layers ---- */
+
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
+  self->embed_tokens =
+      self->embed_scale != 0
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
+                                  self->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*DecoderLayer");
+    self->traits->decoder->layer_init(b, self, i);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
+                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
+}
+
+/* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
+  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__decoder_call call;
+  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  call.mask = hfm__decoder_mask(b, positions);
+  if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
+  }
+  y = hfm__call(b, self->norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
+  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
+}
+
+HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__decoder_model_init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_new(b);
+  if (self) hfm__decoder_model_init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
+}
+
+HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
+  const hfm__val logits = hfm__call(b, self->head, x);
+  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
+}
+
+HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val last =
+      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
+}
+
+HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_with_base(b);
+  if (!self) return NULL;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
+                           !hfm__config_find(b->config, "token_classification_bias").node ||
+                               hfm__flag(b, "token_classification_bias"));
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
+  hfm__decoder *self;
+  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
+  self = hfm__decoder_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
+  const hfm__decoder *self = (const hfm__decoder *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
+}
+
+static const hfm__head hfm__decoder_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};

@@ -1,0 +1,38 @@
+/* ==== families/granite (private): Granite =========================================================================
+   After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
+   block adds, and the logits. */
+
+HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  if (!self) return NULL;
+  self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
+  self->mlp_bias = hfm__flag(b, "mlp_bias");
+  self->input_scale = hfm__real(b, "embedding_multiplier");
+  self->scaling = hfm__real(b, "attention_multiplier");
+  self->residual_scale = hfm__real(b, "residual_multiplier");
+  self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
+  return self;
+}
+
+static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
+                                                      hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+
+static const hfm__head hfm__granite_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+
+/* ---- The configuration class ---- */
+
+static const hfm__config_pair hfm__granite_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attention_multiplier", "1.0"}, {"bos_token_id", "1"},
+  {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
+  {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
