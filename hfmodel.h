@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "6e2091eb3a0fa480" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "80fbc578b2609971" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -25,29 +25,24 @@ DO THIS
       #include "hfmodel.h"
       #include <stdio.h>
 
-      int main(int argc, char **argv) {
-        // "Waar is het?" for examples/models/langid-bert: 1, each byte + 3, 2. Else: ids from your tokenizer
-        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2};
-        hfm_options options = {0};
-        hfm_inputs inputs = {0};
-        hfm_outputs outputs;
-        hfm_model *model = NULL;
-        hfm_session *session = NULL;
+      int main(void) {
+        const int64_t ids[] = {1, 90, 100, 100, 117, 35, 108, 118, 35, 107, 104, 119, 66, 2}; // "Waar is het?"
+        const hfm_inputs in = hfm_input_ids(ids, 1, sizeof ids / sizeof ids[0]);
+        hfm_outputs out;
+        hfm_session *session;
         hfm_error error;
-        options.task = HFM_SEQUENCE_CLASSIFICATION; // AutoModelForSequenceClassification
-        inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);
-        if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", &options, &model, &error) ||
-            hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
-          return puts(error.message), 1;
-        puts(hfm_label(model, hfm_argmax((const float *)outputs.logits.data, hfm_num_labels(model))));
+        if (hfm_load("examples/models/langid-bert", HFM_SEQUENCE_CLASSIFICATION, &session, &error) ||
+            hfm_forward(session, &in, &out, &error)) return puts(error.message), 1;
+        puts(hfm_label(hfm_session_model(session), hfm_argmax((const float *)out.logits.data, out.logits.shape[1])));
         hfm_session_free(session);
-        hfm_model_free(model);
       }
 
-  Compile it with one of
+  It prints "nl", for Dutch. The ids are bytes + 3 between 1 and 2, as that model has them; for another model they come
+  from its tokenizer. hfm_load is hfm_from_pretrained with options.task, AutoModelForSequenceClassification here, and
+  hfm_session_create. Compile it with one of
 
       cc -O2 app.c -lm          gcc or clang; add -pthread where the C library is older than glibc 2.34
-      c++ -O2 app.cpp           C++11 or later; write {} instead of {0}
+      c++ -O2 app.cpp           C++11 or later; where a struct is cleared, write {} instead of {0}
       cl /O2 app.c              MSVC (compiled by clang for MSVC's target in our tests; cl itself is not run there)
 
   No -march and no -ffast-math: the fastest instructions of the machine are chosen when a model is loaded.
@@ -61,8 +56,10 @@ WHAT IT LOADS
   Files   config.json, generation_config.json, model.safetensors and pytorch_model.bin (zip archive and the older
           stream), each also sharded with an index. Every dtype of safetensors is read; F32, F16 and BF16 weights are
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
-  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, llama, mistral, qwen2, qwen3, gemma, vit, deit,
-          with the heads that Transformers has for them. hfm_registry() lists every pair of model type and task.
+  Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
+          mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
+          qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model
+          type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -73,7 +70,6 @@ IT DOES NOT
   - turn text, images or audio into tensors: it takes token ids and pixel values (companion headers are under tools/)
   - download anything, open a socket, or write a file
   - train or compute losses
-  - choose the next token: a decoder gives logits, with a key-value cache where asked (inputs.use_cache), and you choose
   - run GGUF or ONNX files, or quantised checkpoints
   - run on a GPU
   - run a repository's own Python (trust_remote_code)
@@ -119,13 +115,17 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_LLAMA,
-  HFMODEL_ONLY_GEMMA,
+  HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
+  HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
+  HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
-  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_LLAMA,
-  HFMODEL_NO_GEMMA,
-  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, qwen2 and qwen3, VIT has
-                          deit)
+  HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
+  HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
+  HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
+                          and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
+                          mt5, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -136,8 +136,9 @@ MEMORY AND OWNERSHIP
     session keeps its model alive: free them in any order.
   - Outputs are views into the session. They live until its next call, whichever that is; copy what must live longer.
   - Inputs are views of your memory: read during hfm_forward, or until hfm_session_step says that it is done.
-  - Weights are mapped: the system loads them as they are touched and may drop them again. With HFM_PACK_LAZY products
-    that are repeated make a packed copy of a weight, at most options.pack_limit_bytes; HFM_PACK_NEVER never does.
+  - Weights are mapped, in huge pages where the system has them: it loads them as they are touched and may drop them
+    again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
+    options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
     planning and allocation at once: afterwards forwards within these bounds allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
@@ -148,6 +149,23 @@ MEMORY AND OWNERSHIP
     ceil(positions / 64) of them, in layers with a sliding window ceil((window + new positions + 62) / 64) at most.
     hfm_cache_crop goes back to an earlier position, or to 0; hfm_cache_reorder continues sequences in several ways,
     which share pages; hfm_cache_save and hfm_cache_load turn the cache to bytes and back.
+
+
+GENERATION
+
+  hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
+  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
+  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
+  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
+  left, with an attention_mask.
+
+  config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
+  callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,
+  &done, &error) once per frame, then hfm_generation_outputs. All memory is taken at the beginning, for max_length.
+  With inputs.use_cache a chat goes on from the session's cache: give the whole text each time.
+
+  Drawn tokens depend on seed and logits only: softmax, filters and draw are double arithmetic in one order, whatever
+  the instruction set. Each sequence draws from a stream of its own.
 
 
 THREADS
@@ -183,11 +201,12 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it: about twice as fast, and within 2 % of the largest output.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
+  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
-  the last bits: options.strict computes everything in double, one number at a time and in one order, and gives the
-  same bits on every machine, compiler and instruction set, about ten times slower. Builds that can't promise it
+  the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
+  every machine, compiler and instruction set, about five times slower. Builds that can't promise it
   (-ffast-math, the x87, HFMODEL_NO_STRICT) say so when a model is loaded. Under your own -ffast-math results keep
   about the same accuracy, masks stay right and no index goes astray; NaN, infinities and equal bits are then not
   promised.
@@ -299,7 +318,8 @@ LIMITS
   X(INPUT_TOO_LONG, 246, HFM_ERROR_SHAPE) \
   X(LABELS_UNSUPPORTED, 247, HFM_ERROR_UNSUPPORTED) \
   X(ISA_MISSING, 248, HFM_ERROR_UNSUPPORTED) \
-  X(STRICT_MISSING, 250, HFM_ERROR_UNSUPPORTED)
+  X(STRICT_MISSING, 250, HFM_ERROR_UNSUPPORTED) \
+  X(SCORES, 251, HFM_ERROR_ARGUMENT)
 
 #define HFM__ERROR_ENUM(name, number, result) HFM_E_##name = number,
 enum { HFM_E_NONE = 0, HFM_ERROR_ITEMS(HFM__ERROR_ENUM) HFM_E_LAST };
@@ -533,9 +553,10 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
-                                  stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
+                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
+                                  default */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
                                   and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
@@ -609,11 +630,14 @@ HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
 /* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* Bytes of weights that are packed and kept by now: all that will be with HFM_PACK_EAGER, 0 with HFM_PACK_NEVER; with
+   HFM_PACK_LAZY they become more as products are repeated. */
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model);
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not in
-   one piece: the weights of experts are used where they lie in the files, one by one. */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
 /* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
@@ -638,7 +662,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -726,7 +751,15 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in
+     the first call only: later ones leave input_ids out, but give its attention_mask again. */
+  hfm_tensor decoder_input_ids;      /* [batch, length] */
+  hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
+  hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
+
+/* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length);
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
    is; copy what must live longer. Fields that the architecture does not have stay zero. */
@@ -742,8 +775,20 @@ typedef struct hfm_outputs {
   size_t hidden_states_count;
   const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
   size_t attentions_count;
-  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  const hfm_named_tensor *items;     /* everything here that is present, by name ("hidden_states.0", ...) */
   size_t items_count;
+  /* Models with an encoder, instead of hidden_states and attentions. */
+  hfm_tensor encoder_last_hidden_state;      /* [batch, length, hidden], where the call has run the encoder */
+  const hfm_tensor *encoder_hidden_states;   /* as hidden_states */
+  size_t encoder_hidden_states_count;
+  const hfm_tensor *encoder_attentions;      /* as attentions */
+  size_t encoder_attentions_count;
+  const hfm_tensor *decoder_hidden_states;
+  size_t decoder_hidden_states_count;
+  const hfm_tensor *decoder_attentions;
+  size_t decoder_attentions_count;
+  const hfm_tensor *cross_attentions;        /* layers tensors [batch, heads, decoder length, encoder length] */
+  size_t cross_attentions_count;
 } hfm_outputs;
 
 typedef struct hfm_session_options {
@@ -759,12 +804,19 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
                                           hfm_error *error);
 /* NULL is fine. */
 HFMODEL_API void hfm_session_free(hfm_session *session);
+/* The short way to a session: hfm_from_pretrained with all options but the task left out, hfm_session_create on it, and
+   hfm_model_free, so that hfm_session_free frees both. *session is the caller's. */
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error);
+/* What the session runs; lives as long as the session. */
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. Where there is no
+   memory for that, what was reserved still runs. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -791,7 +843,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
    past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
    can be continued in many ways. */
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
-/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+/* Bytes that hfm_cache_save writes now: 56 + 24 x states for the header, then batch x length x heads x head size
    elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
 /* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
@@ -804,6 +856,150 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
+
+/* ---- Generation -------------------------------------------------------------------------------------------------- */
+
+/* Some token ids. {NULL, 0}: not said, so the files count. A count of -1: none, whatever the files say. */
+typedef struct hfm_token_ids {
+  const int64_t *data;
+  int64_t count;
+} hfm_token_ids;
+
+/* A number where 0 itself is meant, for the fields of hfm_generation_config in which 0 stands for "not said". */
+#define HFM_ZERO 1e-300
+
+enum { HFM_EARLY_STOPPING_FALSE = -1, HFM_EARLY_STOPPING_TRUE = 1, HFM_EARLY_STOPPING_NEVER = 2 };
+
+/* Callbacks of a generation. They come from the thread that calls, and must not use the session. `row` numbers the
+   sequences under way: those of the first prompt come first. `input_ids` are the prompt and what came after it, padding
+   included, `length` of them, until the callback returns. */
+
+/* logits_processor=: changes the scores of the next token, vocab_size of them, in place (beams: log-probabilities).
+   It comes after all other processors and before temperature and the filters of sampling. NaN is an error. */
+typedef struct hfm_logits_processor {
+  void *ctx;
+  void (*process)(void *ctx, int64_t row, const int64_t *input_ids, int64_t length, float *scores, int64_t vocab_size);
+} hfm_logits_processor;
+
+/* prefix_allowed_tokens_fn=: sets *allowed to the ids that may come next, which must live until the next call, and
+   returns how many they are; none is an error. `prompt` is row / num_beams. */
+typedef struct hfm_prefix_constraint {
+  void *ctx;
+  int64_t (*allowed_tokens)(void *ctx, int64_t prompt, const int64_t *input_ids, int64_t length,
+                            const int64_t **allowed);
+} hfm_prefix_constraint;
+
+/* streamer=: the token that each of `rows` sequences got (pad_token_id where one has ended), as soon as it is known.
+   The prompt is not streamed. Not with beams, which may still change what they said. */
+typedef struct hfm_streamer {
+  void *ctx;
+  void (*put)(void *ctx, const int64_t *tokens, int64_t rows);
+} hfm_streamer;
+
+/* stopping_criteria=: non-zero ends that sequence after its last token. With beams it judges each candidate, and `row`
+   numbers those. */
+typedef struct hfm_stopping_criteria {
+  void *ctx;
+  int32_t (*is_done)(void *ctx, int64_t row, const int64_t *input_ids, int64_t length);
+} hfm_stopping_criteria;
+
+/* How to generate, by the names of Transformers' GenerationConfig and with its defaults and rules.
+   What is 0 was not said: then generation_config.json counts, or without such a file config.json, and then the default
+   below. -1 in an integer, or as a count, is Python's None: it overrules the files (no eos_token_id, no top_k, ...).
+   Switches: 1 is True, -1 is False. Where 0 itself is meant in a number, write HFM_ZERO. */
+typedef struct hfm_generation_config {
+  /* how long */
+  int64_t max_new_tokens;        /* beats max_length; default: as max_length says */
+  int64_t max_length;            /* with the prompt, its padding included; default: 20 more than the prompt has, at most
+                                    max_position_embeddings. Where positions come from a table, max_length - 1 must not
+                                    exceed it; rotary positions (RoPE) have no end */
+  int64_t min_new_tokens;        /* beats min_length; before that eos_token_id is not chosen; default: none */
+  int64_t min_length;            /* default: none */
+  double max_time;               /* seconds from the beginning; the token under way is finished; default: no limit */
+  hfm_token_ids eos_token_id;    /* any of them ends a sequence; default: none */
+  hfm_token_ids pad_token_id;    /* one: what fills rows that ended; default: the first eos_token_id */
+  /* which way */
+  int32_t do_sample;             /* 1: draws; default: the most likely token */
+  int32_t early_stopping;        /* HFM_EARLY_STOPPING_...; beams only; default false */
+  int64_t num_beams;             /* more than 1: beam search; default 1 */
+  int64_t num_return_sequences;  /* for each prompt; default 1; more need do_sample, or as many beams */
+  double length_penalty;         /* beams only: scores are divided by the new tokens' number to this power; default 1 */
+  int64_t prompt_lookup_num_tokens; /* guesses up to so many tokens from what came after the same words before, and
+                                       checks them in one step: the same ids, sooner. One sequence, no beams; default:
+                                       none */
+  int64_t max_matching_ngram_size;  /* of those words; default 2 */
+  /* what may come */
+  double repetition_penalty;     /* above 1: tokens that are there already, in the prompt too, become less likely;
+                                    default 1 */
+  int64_t no_repeat_ngram_size;  /* so many tokens in a row come only once; default: off */
+  const hfm_token_ids *bad_words_ids; /* sequences that never come, bad_words_count of them; default: none */
+  int64_t bad_words_count;
+  hfm_token_ids forced_bos_token_id;  /* one: the token after a prompt of one token; default: none */
+  hfm_token_ids forced_eos_token_id;  /* one of them comes where max_length is reached; default: none */
+  hfm_token_ids suppress_tokens;      /* never come; default: none */
+  hfm_token_ids begin_suppress_tokens; /* don't come first; default: none */
+  int32_t remove_invalid_values; /* 1: NaN and infinities become 0 and the largest floats, instead of an error */
+  int32_t renormalize_logits;    /* 1: after all of this scores are log-probabilities again; default 0 */
+  /* sampling: in this order, each on what the one before left */
+  double temperature;            /* scores are divided by it; above 0; default 1 */
+  int64_t top_k;                 /* only the k likeliest; default 50; -1: all */
+  double top_p;                  /* only the likeliest whose probabilities sum up to p, 0 to 1; default 1 */
+  double min_p;                  /* only those at least so likely, relative to the likeliest, 0 to 1; default: off */
+  double typical_p;              /* only the most typical that sum up to it, above 0 to 1; default 1 */
+  double epsilon_cutoff;         /* only those at least so likely, 0 to 1; default: off */
+  double eta_cutoff;             /* the same, less strict where much is uncertain, 0 to 1; default: off */
+  uint64_t seed;                 /* the same seed and logits give the same ids on every machine; default 0 is a seed
+                                    like any other. Each sequence has a stream of its own */
+  /* what else */
+  int32_t output_scores;         /* 1: keep the scores of every step */
+  hfm_logits_processor logits_processor;
+  hfm_prefix_constraint prefix_constraint;
+  hfm_streamer streamer;
+  hfm_stopping_criteria stopping_criteria;
+} hfm_generation_config;
+
+typedef struct hfm_generated {
+  hfm_tensor sequences;        /* I64 [prompts * num_return_sequences, length]: prompt and what was generated; where one
+                                  ended sooner, pad_token_id follows */
+  hfm_tensor sequences_scores; /* F32 [rows]: beams, when they are done: what they were ranked by */
+  hfm_tensor scores;           /* F32 [steps, rows, vocab]: with output_scores, what each token was chosen by, of all
+                                  beams; zeros where a sequence had ended */
+  hfm_tensor beam_indices;     /* I64 [rows, steps]: beams, when they are done: the row of scores that each token came
+                                  from, -1 after the end */
+  int64_t prompt_length;       /* tokens of a prompt, padding included */
+  int64_t steps;               /* tokens that the longest sequence got */
+  double prompt_seconds, decode_seconds; /* spent up to the first token, and after it */
+} hfm_generated;
+
+/* Generates from inputs->input_ids [prompts, length] (with attention_mask: prompts of different length are padded on
+   the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if given. `config` may be
+   NULL. The model is one for causal-lm.
+   inputs->use_cache = 0 empties the session's cache first. With 1 the ids are the whole text, of which the session's
+   cache has the first hfm_cache_length() positions already: a chat goes on without computing its beginning again.
+   Afterwards the cache holds all but the last token; after beams it is empty.
+   Memory for max_length is planned before the first token; no token allocates. *outputs live in the session until its
+   next hfm_generate. On failure *outputs is zero and the session can be used again. */
+HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
+                                    hfm_generated *outputs, hfm_error *error);
+
+/* The same in slices, for a frame's time budget: begin, then next until *done. */
+typedef struct hfm_generation hfm_generation;
+/* Checks and plans everything; computes nothing yet. `inputs` are copied; what the callbacks' ctx point to must live as
+   long as the generation. *generation is the caller's: hfm_generation_free, before the session. */
+HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inputs *inputs,
+                                            const hfm_generation_config *config, hfm_generation **generation,
+                                            hfm_error *error);
+/* Goes on for `budget_seconds`, over as many tokens as that allows, and overshoots by at most one chunk, about 0.1 ms,
+   or by the choice of one prompt's token (<= 0: exactly one of these). However it is sliced, the bits are the same.
+   After a failure, cancellation included, the next call tries that step again. Between the calls the session must not
+   be used. */
+HFMODEL_API hfm_result hfm_generation_next(hfm_generation *generation, double budget_seconds, int32_t *done,
+                                           hfm_error *error);
+/* What there is so far, at any time: views that live until the generation's next call. Before they are done, beams give
+   the best of those under way. */
+HFMODEL_API hfm_result hfm_generation_outputs(hfm_generation *generation, hfm_generated *outputs, hfm_error *error);
+/* NULL is fine. The session's cache stays as it is. */
+HFMODEL_API void hfm_generation_free(hfm_generation *generation);
 
 /* ---- What everybody needs next ---------------------------------------------------------------------------------- */
 
@@ -904,9 +1100,11 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
-    !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && !defined(HFMODEL_ONLY_MIXTRAL) && \
-    !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -922,8 +1120,29 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
 #define HFM__WITH_GPT2
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
 #define HFM__WITH_GEMMA
@@ -937,26 +1156,73 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
 #define HFM__WITH_MIXTRAL
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
+#define HFM__WITH_T5
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
 
+/* Those with families/causal.c's heads, and those over families/decoder.c. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_LLAMA_KIN
+#endif
+
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
    uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
+#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
+    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+#define HFM__FOR_STATES(row) row
+#define HFM__HAS_STATES 1
+#else
+#define HFM__FOR_STATES(row)
+#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#endif
+#if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
+#define HFM__WITH_DECODERS /* packed sequences, the last token's row */
+#define HFM__FOR_DECODERS(row) row
+#else
+#define HFM__FOR_DECODERS(row)
+#endif
 #if defined(HFM__WITH_ROBERTA)
 #define HFM__WITH_PADDED_POSITIONS
 #define HFM__FOR_PADDED_POSITIONS(row) row
 #else
 #define HFM__FOR_PADDED_POSITIONS(row)
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
-    defined(HFM__WITH_MIXTRAL)
+#if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_MASK_POSITIONS
+#define HFM__FOR_MASK_POSITIONS(row) row
+#else
+#define HFM__FOR_MASK_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_ALIBI
+#define HFM__FOR_ALIBI(row) row
+#else
+#define HFM__FOR_ALIBI(row)
+#endif
+#if defined(HFM__WITH_T5)
+#define HFM__WITH_RELATIVE_BIAS
+#define HFM__FOR_RELATIVE_BIAS(row) row
+#else
+#define HFM__FOR_RELATIVE_BIAS(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON)
 #define HFM__WITH_ROPE
 #define HFM__FOR_ROPE(row) row
+#else
+#define HFM__FOR_ROPE(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
 #define HFM__WITH_RMS_NORM
 #define HFM__FOR_RMS_NORM(row) row
 #else
-#define HFM__FOR_ROPE(row)
 #define HFM__FOR_RMS_NORM(row)
 #endif
 #if defined(HFM__WITH_MIXTRAL)
@@ -965,15 +1231,7 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_EXPERTS(row)
 #endif
-#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_ROPE)
-#define HFM__WITH_DECODERS /* key-value cache, packed sequences, the last token's row */
-#define HFM__FOR_DECODERS(row) row
-#define HFM__HAS_STATES 1 /* 0: what handles states can't be reached, and compilers drop it */
-#else
-#define HFM__FOR_DECODERS(row)
-#define HFM__HAS_STATES 0
-#endif
-#if defined(HFM__WITH_ROPE) || defined(HFM__WITH_VIT)
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT)
 #define HFM__WITH_MUL
 #define HFM__FOR_MUL(row) row
 #else
@@ -1061,20 +1319,28 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
 #if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <errno.h>
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  const int saved = errno;
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
+  errno = saved;
+}
 /* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
   return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
 }
-/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+/* Asks for huge pages in the whole ones of a block that was so aligned. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
-    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+    hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 }
 #else
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
@@ -1082,9 +1348,13 @@ HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t s
   (void)size;
   return 64;
 }
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   (void)mem;
   (void)block;
+  (void)size;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  (void)range;
   (void)size;
 }
 #endif
@@ -2244,6 +2514,10 @@ HFM__INLINE double hfm__exact(double x) {
 /* c + a * b, rounded twice */
 HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
 
+/* b where a comparison with NaN decides. */
+HFM__INLINE double hfm__exact_max(double a, double b) { return a > b ? a : b; }
+HFM__INLINE double hfm__exact_min(double a, double b) { return a < b ? a : b; }
+
 /* c[0] x^(n-1) + c[1] x^(n-2) + ... + c[n-1] */
 HFM__INLINE double hfm__exact_series(double x, const double *c, int32_t n) {
   double sum = c[0];
@@ -2257,6 +2531,11 @@ HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
   double f;
   memcpy(&f, &bits, sizeof f);
   return f;
+}
+
+/* x 2^n; beyond 200 as for 200. */
+HFM__INLINE double hfm__exact_scale(double x, double n) {
+  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
 }
 
 /* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */
@@ -2646,6 +2925,7 @@ HFM__PRIVATE const void *hfm__system_map(void *ctx, void *handle) {
   map = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
   errno = saved;
   if (map == MAP_FAILED) return NULL;
+  hfm__ask_huge_pages(map, file->size); /* then it is read in large pieces, and one page fault shows each */
   file->map = map;
   return map;
 }
@@ -4730,8 +5010,15 @@ HFM__PRIVATE void hfm__zip_close(hfm__zip *zip) {
   memset(zip, 0, sizeof *zip);
 }
 
+/* "byte N: zip entry 'name': problem"; `entry` NULL: of the whole archive. */
 HFM__PRIVATE hfm_result hfm__zip_bad(const hfm__zip *zip, const char *entry, uint64_t offset, hfm_error *error,
-                                     const char *problem) {
+                                     const char *format, ...) {
+  char problem[320];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   if (entry)
     return hfm__fail(error, HFM_E_ZIP_STRUCTURE, zip->file->name, entry, offset, "byte %u: zip entry %q: %s", offset,
                      entry, problem);
@@ -4756,20 +5043,23 @@ HFM__PRIVATE hfm_result hfm__zip_end64(const hfm__zip *zip, uint64_t end, hfm__z
   at = hfm__le64(locator + 8);
   end -= HFM__ZIP_LOCATOR64_SIZE;
   if (hfm__le32(locator + 4) != 0 || hfm__le32(locator + 16) != 1)
-    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   if (at > end || end - at < HFM__ZIP_END64_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator points outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator must point to a record before it, found byte %u", at);
   result = hfm__file_read(zip->file, at, record, sizeof record, error);
   if (result != HFM_OK) return result;
   size = hfm__le64(record + 4);
   if (hfm__le32(record) != HFM__ZIP_END64 || size != end - at - 12)
-    return hfm__zip_bad(zip, NULL, at, error, "no zip64 end record where its locator says");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip64 end record that reaches to its locator, byte %u, expected", end);
   if (hfm__le32(record + 16) != 0 || hfm__le32(record + 20) != 0 || hfm__le64(record + 24) != hfm__le64(record + 32))
-    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on one disk expected, found one on several");
   if ((dir->entries != 0xffff && dir->entries != hfm__le64(record + 32)) ||
       (dir->size != 0xffffffff && dir->size != hfm__le64(record + 40)) ||
       (dir->offset != 0xffffffff && dir->offset != hfm__le64(record + 48)))
-    return hfm__zip_bad(zip, NULL, at, error, "the zip64 end record and the plain one contradict each other");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "the zip64 end record says %u entries in %u bytes at byte %u, but the plain one %u in %u at %u",
+                        hfm__le64(record + 32), hfm__le64(record + 40), hfm__le64(record + 48), dir->entries, dir->size,
+                        dir->offset);
   dir->entries = hfm__le64(record + 32);
   dir->size = hfm__le64(record + 40);
   dir->offset = hfm__le64(record + 48);
@@ -4785,7 +5075,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   uint64_t i, end;
   hfm_result result;
   if (size < HFM__ZIP_END_SIZE)
-    return hfm__zip_bad(zip, NULL, size, error, "too short for a zip archive (is the download complete?)");
+    return hfm__zip_bad(zip, NULL, size, error,
+                        "a zip archive has at least %u bytes, found %u (is the download complete?)",
+                        (uint64_t)HFM__ZIP_END_SIZE, size);
   result = hfm__file_bytes(zip->file, size - reach, reach, &tail, &owned, error);
   if (result != HFM_OK) return result;
   for (i = reach - HFM__ZIP_END_SIZE + 1; i-- > 0;)
@@ -4794,10 +5086,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   if (i >= reach) {
     result = hfm__zip_bad(zip, NULL, size, error, "a zip archive without its end record (is the download complete?)");
   } else if (hfm__le16(tail + i + 20) != size - end - HFM__ZIP_END_SIZE) {
-    result = hfm__zip_bad(zip, NULL, end, error, "the end record does not reach the end of the file");
+    result = hfm__zip_bad(zip, NULL, end, error,
+                          "the end record and its comment must reach the file's last byte, %u, but end at %u", size,
+                          end + HFM__ZIP_END_SIZE + hfm__le16(tail + i + 20));
   } else if (hfm__le16(tail + i + 4) != 0 || hfm__le16(tail + i + 6) != 0 ||
              hfm__le16(tail + i + 8) != hfm__le16(tail + i + 10)) {
-    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   } else {
     dir->entries = hfm__le16(tail + i + 10);
     dir->size = hfm__le32(tail + i + 12);
@@ -4808,9 +5102,13 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
   if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory lies outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory is too small for its number of entries");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must have from 1 to %u entries in its %u bytes, found %u",
+                        dir->size / HFM__ZIP_CENTRAL_SIZE, dir->size, dir->entries);
   return HFM_OK;
 }
 
@@ -4847,17 +5145,20 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   size_t name_size, extra_size;
   char *name;
   if (left < HFM__ZIP_CENTRAL_SIZE || hfm__le32(record) != HFM__ZIP_CENTRAL)
-    return hfm__zip_bad(zip, NULL, at, error, "an entry of the zip directory expected");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "an entry of the zip directory expected, found something else in %u bytes", left);
   name_size = hfm__le16(record + 28);
   extra_size = hfm__le16(record + 30);
   *used = HFM__ZIP_CENTRAL_SIZE + (uint64_t)name_size + extra_size + hfm__le16(record + 32);
-  if (*used > left) return hfm__zip_bad(zip, NULL, at, error, "an entry reaches beyond the zip directory");
+  if (*used > left)
+    return hfm__zip_bad(zip, NULL, at, error, "an entry has %u bytes, but the zip directory only %u more", *used, left);
   name = hfm__arena_copy(&zip->arena, (const char *)record + HFM__ZIP_CENTRAL_SIZE, name_size);
   if (!name) return hfm__fail_memory(error, "a zip directory", 0);
   for (size_t i = 0; i < name_size; i++)
     if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
-      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error, "a control character in an entry's name");
-  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry without a name");
+      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error,
+                          "an entry's name without control characters expected, found %q", name);
+  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry's name expected, found none");
   entry->name = name;
   packed = hfm__le32(record + 20);
   entry->size = hfm__le32(record + 24);
@@ -4867,7 +5168,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   fields[2] = &entry->header;
   if (!hfm__zip_extra64(record + HFM__ZIP_CENTRAL_SIZE + name_size, extra_size, fields))
     return hfm__zip_bad(zip, name, at, error, "its zip64 block does not hold exactly the fields that are missing");
-  if (hfm__le16(record + 34) != 0) return hfm__zip_bad(zip, name, at, error, "on another disk");
+  if (hfm__le16(record + 34) != 0)
+    return hfm__zip_bad(zip, name, at, error, "must be on disk 0, found %u", (uint64_t)hfm__le16(record + 34));
   if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
                      "byte %u: zip entry %q is encrypted or patched", at + 8, name);
@@ -4889,21 +5191,30 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
   hfm_result result;
   int same;
   if (at > dir->offset || dir->offset - at < HFM__ZIP_LOCAL_SIZE + name_size)
-    return hfm__zip_bad(zip, entry->name, record, error, "its local header lies outside of the file");
+    return hfm__zip_bad(zip, entry->name, record, error,
+                        "its local header must lie before the directory, byte %u, found it at byte %u", dir->offset,
+                        at);
   result = hfm__file_read(zip->file, at, header, sizeof header, error);
   if (result != HFM_OK) return result;
-  if (hfm__le32(header) != HFM__ZIP_LOCAL) return hfm__zip_bad(zip, entry->name, at, error, "no local header there");
+  if (hfm__le32(header) != HFM__ZIP_LOCAL)
+    return hfm__zip_bad(zip, entry->name, at, error, "its local header expected, found none");
   if (hfm__le16(header + 6) & HFM__ZIP_REFUSED_FLAGS || hfm__le16(header + 8) != 0 ||
       hfm__le16(header + 26) != name_size)
-    return hfm__zip_bad(zip, entry->name, at, error, "its local header contradicts the directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
+                        (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
+                        (uint64_t)hfm__le16(header + 26));
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
   hfm__free(&zip->arena.mem, owned, name_size);
-  if (!same) return hfm__zip_bad(zip, entry->name, at, error, "its local header has another name");
+  if (!same)
+    return hfm__zip_bad(zip, entry->name, at, error, "the same name in its local header expected, found another");
   entry->offset = at + HFM__ZIP_LOCAL_SIZE + name_size + hfm__le16(header + 28);
   if (entry->offset > dir->offset || entry->size > dir->offset - entry->offset)
-    return hfm__zip_bad(zip, entry->name, at, error, "its data reaches into the zip directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its %u bytes from byte %u on must end before the directory, byte %u", entry->size,
+                        entry->offset, dir->offset);
   return HFM_OK;
 }
 
@@ -4924,13 +5235,15 @@ HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
   for (size_t i = 1; i < zip->count; i++) {
     const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
     if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error, "overlaps the entry before it");
+      return hfm__zip_bad(zip, entry->name, entry->header, error,
+                          "must begin behind the entry before it, which ends at byte %u",
+                          before->offset + before->size);
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
     if (hfm__zip_name_order(sorted[i - 1], sorted[i]) == 0)
       return hfm__zip_bad(zip, ((const hfm__zip_entry *)sorted[i])->name, ((const hfm__zip_entry *)sorted[i])->header,
-                          error, "a name that another entry has too");
+                          error, "a name that no other entry has expected, found two");
   return HFM_OK;
 }
 
@@ -4939,10 +5252,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_root(hfm__zip *zip, hfm_error *error) {
   const char *first = zip->entries[0].name, *slash = strchr(first, '/');
   const size_t size = slash ? (size_t)(slash - first) : 0;
   if (!size)
-    return hfm__zip_bad(zip, first, zip->entries[0].header, error, "not in a folder, as all entries of torch.save are");
+    return hfm__zip_bad(zip, first, zip->entries[0].header, error,
+                        "must be in a folder, as all entries of torch.save are");
   for (size_t i = 0; i < zip->count; i++)
     if (strncmp(zip->entries[i].name, first, size + 1) != 0)
-      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error, "not in the folder of the others");
+      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error,
+                          "must be in the folder of the others, as %q is", first);
   zip->root = hfm__arena_copy(&zip->arena, first, size);
   return zip->root ? HFM_OK : hfm__fail_memory(error, "a zip directory", 0);
 }
@@ -4972,7 +5287,8 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
     if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, dir.offset + at, error);
   }
   if (result == HFM_OK && at != dir.size)
-    result = hfm__zip_bad(zip, NULL, dir.offset + at, error, "bytes of the zip directory are left over");
+    result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
+                          "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
   if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);
@@ -6209,14 +6525,13 @@ HFM__PRIVATE hfm_result hfm__torch_byte_order(hfm__torch *t) {
   hfm_result result;
   if (!entry) return HFM_OK;
   memset(order, 0, sizeof order);
-  if (entry->size < sizeof order) {
-    result = hfm__file_read(t->file, entry->offset, order, entry->size, t->error);
-    if (result != HFM_OK) return result;
-  }
+  result = hfm__file_read(t->file, entry->offset, order, HFM__MIN(entry->size, (uint64_t)sizeof order - 1), t->error);
+  if (result != HFM_OK) return result;
   t->big_endian = hfm__equal(order, "big");
-  if (t->big_endian || hfm__equal(order, "little")) return HFM_OK;
+  if ((t->big_endian || hfm__equal(order, "little")) && entry->size == strlen(order)) return HFM_OK;
   return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, entry->name, entry->offset,
-                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\"", entry->offset);
+                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\", found %u bytes, %q", entry->offset,
+                   entry->size, order);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry *entry) {
@@ -6268,9 +6583,28 @@ HFM__PRIVATE hfm_result hfm__torch_read_zip(hfm__torch *t) {
 
 /* ---- Legacy stream ---- */
 
-HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, uint64_t offset, const char *problem) {
+/* "byte N: legacy .bin file: storage 'key': problem"; `storage` NULL: of the whole file. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, const hfm__torch_record *storage, uint64_t offset,
+                                              const char *format, ...) {
+  char problem[512];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  if (storage) {
+    hfm__text_str(&text, "storage ");
+    hfm__text_quoted(&text, storage->key.text, storage->key.size);
+    hfm__text_str(&text, ": ");
+  }
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   return hfm__fail(t->error, HFM_E_TORCH_LEGACY, t->file->name, NULL, offset, "byte %u: legacy .bin file: %s", offset,
                    problem);
+}
+
+/* The same, where a pickle holds something else. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_found(const hfm__torch *t, uint32_t object, const char *expected) {
+  return hfm__torch_legacy_bad(t, NULL, t->pickle.op, "%s expected, found %s", expected,
+                               hfm__pickle_kinds[t->pickle.objects[object].kind]);
 }
 
 HFM__PRIVATE int hfm__torch_record_order(const void *a, const void *b) {
@@ -6297,7 +6631,7 @@ HFM__PRIVATE hfm_result hfm__torch_locate_record(hfm__torch *t, const hfm__torch
                                                  uint64_t bytes, uint64_t *offset) {
   const hfm__torch_record *record = hfm__torch_find_record(t, storage->key, storage->key_size);
   if (!record || record->numel * record->itemsize != bytes)
-    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage is not in the file with that size");
+    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage of %u bytes is not in the file", bytes);
   *offset = record->offset;
   return HFM_OK;
 }
@@ -6318,11 +6652,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
                      "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
-    return hfm__torch_legacy_bad(t, p->op, "protocol version 1001 expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_INT)) return hfm__torch_legacy_found(t, root, "the protocol's version");
+  if (p->objects[root].u.integer != 1001)
+    return hfm__torch_legacy_bad(t, NULL, p->op, "version 1001 of the protocol expected, found %i",
+                                 p->objects[root].u.integer);
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_bad(t, p->op, "a dict of the system expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_found(t, root, "a dict of the system");
   m = hfm__torch_members_of(p, root);
   while (hfm__torch_next_member(&m, &key, &value))
     if (hfm__pickle_text_is(p, key, "little_endian"))
@@ -6339,7 +6675,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   size_t n = 0;
   for (uint32_t cell = p->objects[list].a; cell; cell = p->cells[cell].next) {
     const hfm__pickle_object *key = &p->objects[p->cells[cell].value];
-    if (key->kind != HFM__PK_STRING) return hfm__torch_legacy_bad(t, p->op, "the storages' keys must be strings");
+    if (key->kind != HFM__PK_STRING)
+      return hfm__torch_legacy_found(t, p->cells[cell].value, "strings as the storages' keys");
     records[n].key.text = (const char *)p->data + key->a;
     records[n].key.size = key->b;
     t->by_key[n] = &records[n];
@@ -6348,21 +6685,29 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   hfm__sort(t->by_key, t->by_key + n, n, hfm__torch_record_order);
   for (size_t i = 1; i < n; i++)
     if (hfm__torch_record_order(t->by_key[i - 1], t->by_key[i]) == 0)
-      return hfm__torch_legacy_bad(t, p->op, "a storage is listed twice");
+      return hfm__torch_legacy_bad(t, (const hfm__torch_record *)t->by_key[i], p->op,
+                                   "must be listed once, found twice");
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
+    if (!record) {
+      hfm__torch_record absent;
+      memset(&absent, 0, sizeof absent);
+      absent.key.text = storage.key;
+      absent.key.size = storage.key_size;
+      return hfm__torch_legacy_bad(t, &absent, p->op, "is a tensor's, but not in the list of storages");
+    }
     if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
-      return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
+      return hfm__torch_legacy_bad(t, record, p->op, "has %u elements of %u bytes for one tensor, %u of %u for another",
+                                   record->numel, record->itemsize, storage.numel, storage.itemsize);
     record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)
-    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, p->op, "a storage is listed that no tensor uses");
+    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, &records[i], p->op, "is listed, but no tensor uses it");
   return HFM_OK;
 }
 
@@ -6374,18 +6719,26 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_storages(hfm__torch *t, hfm__torch_rec
     uint8_t count[8];
     uint64_t bytes;
     hfm_result result;
-    if (size - at < 8) return hfm__torch_legacy_bad(t, at, "a storage is missing (is the download complete?)");
+    if (size - at < 8)
+      return hfm__torch_legacy_bad(
+          t, &records[i], at, "expected, but the file has only %u more bytes (is the download complete?)", size - at);
     result = hfm__file_read(t->file, at, count, 8, t->error);
     if (result != HFM_OK) return result;
     if (hfm__le64(count) != records[i].numel)
-      return hfm__torch_legacy_bad(t, at, "a storage has another number of elements than its tensors say");
+      return hfm__torch_legacy_bad(t, &records[i], at, "must have %u elements, as its tensors say, found %u",
+                                   records[i].numel, hfm__le64(count));
     at += 8;
     if (!hfm__mul64(records[i].numel, records[i].itemsize, &bytes) || bytes > size - at)
-      return hfm__torch_legacy_bad(t, at, "a storage reaches beyond the end of the file (is the download complete?)");
+      return hfm__torch_legacy_bad(t, &records[i], at,
+                                   "%u elements of %u bytes expected, but the file has only %u bytes more (is the "
+                                   "download complete?)",
+                                   records[i].numel, records[i].itemsize, size - at);
     records[i].offset = at;
     at += bytes;
   }
-  return at == size ? HFM_OK : hfm__torch_legacy_bad(t, at, "bytes follow the last storage");
+  return at == size
+             ? HFM_OK
+             : hfm__torch_legacy_bad(t, NULL, at, "nothing after the last storage expected, found %u bytes", size - at);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
@@ -6398,7 +6751,7 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
   if (result == HFM_OK) result = hfm__pickle_run(p, &object);
   if (result == HFM_OK) result = hfm__pickle_run(p, &list);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_bad(t, p->op, "a list of storages expected");
+  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_found(t, list, "a list of storages");
   count = p->objects[list].u.count;
   if (count) {
     records = (hfm__torch_record *)hfm__alloc_zero(mem, count * sizeof *records);
@@ -7522,16 +7875,20 @@ HFM__PRIVATE hfm_result hfm__config_text(const hfm__context *ctx, const char *fo
 }
 
 /* generation_config.json, if there is one. As in Transformers, a broken one does not stop a load: it is logged. */
-HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *folder, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const char *dir, const char *subfolder,
+                                                    hfm_error *error) {
   const hfm__context *ctx = &config->ctx;
+  char *folder = hfm__join_path(&ctx->mem, dir, subfolder ? subfolder : ""), *path, *text;
   hfm_error reason;
-  char *path, *text;
   size_t size;
-  hfm_result result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
+  hfm_result result;
+  if (!folder) return hfm__fail_memory(error, "a directory name", 0);
+  result = hfm__config_text(ctx, folder, "generation_config.json", &path, &text, &size, &reason);
   if (result == HFM_OK)
     result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
   hfm__free_text(&ctx->mem, path);
+  hfm__free_text(&ctx->mem, folder);
   if (result == HFM_ERROR_MEMORY) {
     if (error) *error = reason;
     return result;
@@ -7551,7 +7908,7 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
   if (!folder) return hfm__fail_memory(error, "a directory name", 0);
   result = hfm__config_text(ctx, folder, "config.json", &path, &text, &size, error);
   if (result == HFM_OK) result = hfm__config_create(ctx, path, text, size, config, error);
-  if (result == HFM_OK) result = hfm__config_load_generation(*config, folder, error);
+  if (result == HFM_OK) result = hfm__config_load_generation(*config, dir, subfolder, error);
   if (result != HFM_OK) {
     hfm_config_free(*config);
     *config = NULL;
@@ -7843,21 +8200,18 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- RoPE, in both spellings ---- */
 
-/* The object that holds rope parameters: "rope_scaling" if it says anything, as old files and users who add it to new
-   ones have it, else "rope_parameters" (of that layer type, where it is nested so). `layer_type` may be NULL. */
-HFM__PRIVATE hfm__config_value hfm__config_rope(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_find(config, "rope_scaling");
-  if (!hfm__json_first(value.doc, value.node)) value = hfm__config_find(config, "rope_parameters");
-  if (hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT) {
-    const uint32_t nested = layer_type ? hfm__json_member_of(value.doc, value.node, layer_type) : 0;
-    if (hfm__json_kind(value.doc, nested) == HFM__JSON_OBJECT) value.node = nested;
-  }
-  return value;
-}
-
+/* A rope parameter. The model's are in "rope_scaling" if it says anything, as old files and users who add it to new
+   ones have it, else in "rope_parameters". Where each type of layer has its own (`layer_type` is not NULL), they are in
+   that member of "rope_parameters"; what "rope_scaling" says is for full attention, but its "type" is not heard, since
+   each type of layer has a "rope_type" by then. */
 HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
                                                        const char *key) {
-  hfm__config_value value = hfm__config_rope(config, layer_type);
+  const hfm__config_value scaling = hfm__config_find(config, "rope_scaling");
+  const int scales = layer_type ? hfm__equal(layer_type, "full_attention") && !hfm__equal(key, "type") &&
+                                      hfm__json_member_of(scaling.doc, scaling.node, key) != 0
+                                : hfm__json_first(scaling.doc, scaling.node) != 0;
+  hfm__config_value value = scales ? scaling : hfm__config_find(config, "rope_parameters");
+  if (layer_type && !scales) value.node = hfm__json_member_of(value.doc, value.node, layer_type);
   value.node = hfm__json_member_of(value.doc, value.node, key);
   return value;
 }
@@ -8300,7 +8654,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
@@ -8324,16 +8678,20 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
-     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
+                 id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
+                 of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
+                 half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -8357,12 +8715,13 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
   HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(kept_positions, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(alibi, 1, 1, 1)) \
+  HFM__FOR_MASK_POSITIONS(X(kept_positions, 1, 1, 1)) \
+  HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
+  HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
-  HFM__FOR_DECODERS(X(append, 2, 2, 1)) \
+  HFM__FOR_STATES(X(append, 2, 2, 1)) \
   X(copy, 1, 1, 1) \
   HFM__FOR_IMAGES(X(concat, 2, 2, 1))
 
@@ -8405,6 +8764,7 @@ enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
   X(relu6, relu6, "ReLU6", "") \
   X(sigmoid, sigmoid, "Sigmoid", "") \
   X(silu, silu, "SiLUActivation", "") \
+  X(sqrtsoftplus, sqrtsoftplus, "SqrtSoftplusActivation", "") \
   X(swish, silu, "SiLU", "") \
   X(tanh, tanh, "Tanh", "")
 
@@ -8415,7 +8775,7 @@ enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 /* Those that kernels compute; "none" gives what it gets. */
 #define HFM__KERNEL_ACTIVATION_LIST(X) \
   X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
-  X(relu6) X(sigmoid) X(silu) X(tanh)
+  X(relu6) X(sigmoid) X(silu) X(sqrtsoftplus) X(tanh)
 
 #define HFM__ACT_ENUM(name) HFM__ACT_##name,
 enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
@@ -8425,16 +8785,17 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
-  int32_t causal;                    /* attention */
+  int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
-  int64_t window;                    /* attention: 0 is unlimited */
+  int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
@@ -8465,7 +8826,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
-  int32_t index;
+  int32_t index, count; /* of so many; 0: it is alone. Each takes the next chunk that none has taken */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */
@@ -8508,7 +8869,7 @@ struct hfm__weight;
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
   /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
-     *data is their table. May fail. */
+     *data is their table: then none of them is touched yet. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;
@@ -8692,8 +9053,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
+enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
@@ -8724,12 +9085,13 @@ typedef struct hfm__ahead {
 
 /* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
    and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. */
+   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
+  int32_t fetch;
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
@@ -8770,10 +9132,13 @@ typedef struct hfm__attention {
   int64_t ldo;
 } hfm__attention;
 
-#define HFM__KERNEL_LIST(X) \
+#define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
   X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
+  X(attention, (const hfm__attention *a))
+
+#define HFM__ROW_KERNEL_LIST(X) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
@@ -8781,8 +9146,9 @@ typedef struct hfm__attention {
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
   HFM__FOR_RMS_NORM(X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n))) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))) \
-  X(attention, (const hfm__attention *a))
+  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)))
+
+#define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
@@ -8819,6 +9185,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */
+#define HFM__ROW_FN(name) HFM__JOIN(hfm__##name##_, HFM__ROW_SUFFIX) /* its kernel on rows */
 /* ==== end src/cpu/kernel_list.h ==== */
 /* ==== begin src/cpu/tiers.h ==== */
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
@@ -8858,6 +9225,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrtf(a)
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)
@@ -8946,12 +9314,24 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -9042,6 +9422,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -9067,6 +9461,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -9281,6 +9676,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -9315,13 +9711,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -9331,8 +9727,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -9351,14 +9747,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -9377,6 +9774,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9448,9 +9846,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -9464,25 +9863,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -9516,14 +9921,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -9542,6 +9948,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -9613,9 +10020,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -9629,25 +10037,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -9691,12 +10105,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -9704,15 +10119,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -9735,18 +10157,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -9785,10 +10215,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -9819,7 +10251,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -9858,7 +10290,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -9884,9 +10316,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -9909,11 +10341,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -9934,7 +10366,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -9951,10 +10383,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -9968,10 +10402,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -10000,7 +10434,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -10016,6 +10453,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -10030,6 +10475,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -10051,16 +10497,15 @@ static const hfm__kernels HFM__FN(kernels) = {
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict
 #define HFM__TARGET
+#define HFM__LANES (HFM__X86 || HFM__WITH_NEON ? 2 : 1)
 /* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
 /* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
    options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
    product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
-   are kept apart from sums by hfm__exact. */
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
 
 #define HFM__W 1
-#define HFM__NV 4
-#define HFM__MR 4
-#define HFM__TALL 4
 #define hfm__vf double
 #define hfm__v_zero() 0.0
 #define hfm__v_set1(x) ((double)(x))
@@ -10074,13 +10519,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) hfm__exact((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
 #define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
 #define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
-#define hfm__v_max(a, b) hfm__vd_max(a, b)
-#define hfm__v_min(a, b) hfm__vd_min(a, b)
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
 #define hfm__v_round(x) floor((x) + 0.5)
-#define hfm__v_scale(x, n) hfm__vd_scale(x, n)
-#define hfm__v_scale_down(x, n) hfm__vd_scale(x, n)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
 #define hfm__v_scale_to_zero (-200.0f)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) ((float)(x))
@@ -10088,11 +10534,58 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) (void)(r)
 #define hfm__v_prefetch(p) (void)(p)
 
-HFM__INLINE double hfm__vd_max(double a, double b) { return a > b ? a : b; }
-HFM__INLINE double hfm__vd_min(double a, double b) { return a < b ? a : b; }
-HFM__LONG_INLINE double hfm__vd_scale(double x, double n) {
-  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
-}
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
 /* ==== end src/cpu/vec_strict.h ==== */
 /* ==== begin src/cpu/kernels.h ==== */
 /* amalgamate: repeat */
@@ -10100,12 +10593,24 @@ HFM__LONG_INLINE double hfm__vd_scale(double x, double n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -10196,6 +10701,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -10221,6 +10740,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -10435,6 +10955,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -10469,13 +10990,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -10485,8 +11006,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -10505,14 +11026,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -10531,6 +11053,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10602,9 +11125,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -10618,25 +11142,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -10670,14 +11200,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -10696,6 +11227,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -10767,9 +11299,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -10783,25 +11316,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -10845,12 +11384,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -10858,15 +11398,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -10889,18 +11436,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -10939,10 +11494,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -10973,7 +11530,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -11012,7 +11569,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -11038,9 +11595,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -11063,11 +11620,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -11088,7 +11645,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -11105,10 +11662,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -11122,10 +11681,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -11154,7 +11713,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -11170,6 +11732,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -11184,6 +11754,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -11201,6 +11772,2568 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__TARGET_BF16
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
+
+#if HFM__WITH_AVX2
+#define HFM__SUFFIX strict_avx2
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx2,fma")
+#define HFM__LANES 4
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
+
+#define HFM__W 1
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
+
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  hfm__vf y;
+  switch (activation) {
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
+#undef HFM__UNARY_CASE
+  }
+#endif
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+#endif
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
+#if HFM__MR == 4
+#define HFM__ROWS(M) HFM__ROWS4(M)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * width;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+#endif
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most;
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+#endif
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most;
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+    }
+    for (; k < k1; k++)
+      for (i = 0; i < HFM__W; i++)
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k < k1; k++)
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
+}
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
+  } else {
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by, negative where there are none yet. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
+  const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return fresh ? -1.0f : 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return fresh ? -1.0f : factor;
+}
+
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
+  seen = begin;
+  used = end - begin;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == a->first) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR, HFM__STRIP,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__STRIP
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__TALL
+#undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_sqrt
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
+
+#if HFM__WITH_AVX512
+#define HFM__SUFFIX strict_avx512
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
+#define HFM__LANES 8
+/* ==== begin src/cpu/vec_strict.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_strict (private): the vocabulary of vec_scalar.h, one double wide ==================================
+   options.strict: every machine computes the same bits. A vector is one double; what is stored is rounded to float. A
+   product of two floats is exact in double, so a machine that fuses it with the sum gets the same sum; other products
+   are kept apart from sums by hfm__exact. The tiles of a GEMM have vectors of their own: vec_doubles.h. */
+
+#define HFM__W 1
+#define hfm__vf double
+#define hfm__v_zero() 0.0
+#define hfm__v_set1(x) ((double)(x))
+#define hfm__v_load(p) ((double)*(p))
+#define hfm__v_load_n(p, n) ((void)(p), (void)(n), 0.0) /* there is no tail at this width */
+#define hfm__v_load_f16(p) ((double)hfm__half_bits(hfm__load_u16(p)))
+#define hfm__v_load_bf16(p) ((double)hfm__bf16_bits(hfm__load_u16(p)))
+#define hfm__v_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__v_store_n(p, x, n) ((void)(p), (void)(x), (void)(n))
+#define hfm__v_add(a, b) ((a) + (b))
+#define hfm__v_sub(a, b) ((a) - (b))
+#define hfm__v_mul(a, b) hfm__exact((a) * (b))
+#define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrt(a)
+#define hfm__v_fma(a, b, c) hfm__exact_madd(a, b, c)
+#define hfm__v_float_fma(a, b, c) ((a) * (b) + (c))
+#define hfm__v_max(a, b) hfm__exact_max(a, b)
+#define hfm__v_min(a, b) hfm__exact_min(a, b)
+#define hfm__v_round(x) floor((x) + 0.5)
+#define hfm__v_scale(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_down(x, n) hfm__exact_scale(x, n)
+#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
+#define hfm__v_sum(x) ((float)(x))
+#define hfm__v_hmax(x) ((float)(x))
+#define hfm__v_transpose(r) (void)(r)
+#define hfm__v_prefetch(p) (void)(p)
+
+/* ==== begin src/cpu/vec_doubles.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/vec_doubles (private): the sums of a strict GEMM tile, HFM__LANES doubles in a vector ==================
+   Each output keeps its chain of additions; several columns go side by side. A product of two floats is exact in
+   double, so it makes no difference whether it is fused with the sum. MR is the same for all, because a step of so many
+   rows of attention reads what any of them sees. */
+
+#define HFM__MR 4
+#define HFM__TALL HFM__MR
+
+#if HFM__LANES == 8
+#define HFM__NV 4
+#define hfm__vt __m512d
+#define hfm__t_zero() _mm512_setzero_pd()
+#define hfm__t_set1(x) _mm512_maskz_cvtps_pd(0xff, _mm256_set1_ps(x))
+#define hfm__t_load(p) _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p))
+#define hfm__t_store(p, x) _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, x))
+#define hfm__t_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif HFM__LANES == 4
+#define HFM__NV 2
+#define hfm__vt __m256d
+#define hfm__t_zero() _mm256_setzero_pd()
+#define hfm__t_set1(x) _mm256_cvtps_pd(_mm_set1_ps(x))
+#define hfm__t_load(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define hfm__t_store(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define hfm__t_fma(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif HFM__LANES == 2 && HFM__X86
+#define HFM__NV 2
+#define hfm__vt __m128d
+#define hfm__t_zero() _mm_setzero_pd()
+#define hfm__t_set1(x) _mm_set1_pd((double)(x))
+#define hfm__t_load(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p))))
+#define hfm__t_store(p, x) _mm_store_sd((double *)(void *)(p), _mm_castps_pd(_mm_cvtpd_ps(x)))
+#define hfm__t_fma(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif HFM__LANES == 2
+#define HFM__NV 4
+#define hfm__vt float64x2_t
+#define hfm__t_zero() vdupq_n_f64(0.0)
+#define hfm__t_set1(x) vdupq_n_f64((double)(x))
+#define hfm__t_load(p) vcvt_f64_f32(vld1_f32(p))
+#define hfm__t_store(p, x) vst1_f32(p, vcvt_f32_f64(x))
+#define hfm__t_fma(a, b, c) vfmaq_f64(c, a, b)
+#else
+#define HFM__NV 4
+#define hfm__vt double
+#define hfm__t_zero() 0.0
+#define hfm__t_set1(x) ((double)(x))
+#define hfm__t_load(p) ((double)*(p))
+#define hfm__t_store(p, x) (void)(*(p) = (float)(x))
+#define hfm__t_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* ==== end src/cpu/vec_doubles.h ==== */
+/* ==== end src/cpu/vec_strict.h ==== */
+/* ==== begin src/cpu/kernels.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernels (private): every kernel, for one tier =========================================================
+   Expanded once per tier: before it stand that tier's vec_*.h and the macros
+     HFM__SUFFIX  ends the names of this expansion
+     HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+   A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
+   the end. */
+
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
+
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
+/* ==== begin src/cpu/kernel_math.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
+   NaN goes through all of them. Errors, tested over the whole range of floats: tanh, sigmoid, silu 1e-6 relative; gelu
+   and its tanh forms 1e-6 relative plus 2.5e-7 of |x|, as 1 + erf cancels for negative x in torch too. */
+
+#define HFM__SET(x) hfm__v_set1(x)
+
+/* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
+   parts, the first of few bits so that n times it is exact. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+  const hfm__vf low = HFM__SET(-87.33654f);
+  const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
+  const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
+  const hfm__vf r = hfm__v_fma(n, HFM__SET(2.12194440e-4f), hfm__v_fma(n, HFM__SET(-0.693359375f), t));
+  hfm__vf p = HFM__SET(1.9875691500e-4f);
+  p = hfm__v_fma(p, r, HFM__SET(1.3981999507e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(8.3334519073e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(4.1665795894e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(1.6666665459e-1f));
+  p = hfm__v_fma(p, r, HFM__SET(5.0000001201e-1f));
+  p = hfm__v_fma(p, hfm__v_mul(r, r), hfm__v_add(r, HFM__SET(1.0f)));
+  return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
+}
+
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
+   cheaper. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
+  hfm__vf p = HFM__SET(1.32647273e-3f);
+  p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
+  p = hfm__v_fma(p, r, HFM__SET(5.55073358e-2f));
+  p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
+  p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
+  p = hfm__v_fma(p, r, HFM__SET(1.0f));
+  return hfm__v_scale_down(p, n);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 4. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
+  p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
+  q = hfm__v_fma(q, s, HFM__SET(0.00119579387f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00392128907f));
+  q = hfm__v_fma(q, s, HFM__SET(0.015280583f));
+  p = hfm__v_fma(p, s, HFM__SET(0.0532144552f));
+  q = hfm__v_fma(q, s, HFM__SET(0.11569413f));
+  p = hfm__v_fma(p, s, HFM__SET(0.194366624f));
+  q = hfm__v_fma(q, s, HFM__SET(0.505584843f));
+  p = hfm__v_fma(p, s, HFM__SET(1.12837906f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* x * P(x^2) / Q(x^2), 1 beyond 9. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+  const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
+  hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
+  p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
+  q = hfm__v_fma(q, s, HFM__SET(0.000327766126f));
+  p = hfm__v_fma(p, s, HFM__SET(0.00349056053f));
+  q = hfm__v_fma(q, s, HFM__SET(0.0258574689f));
+  p = hfm__v_fma(p, s, HFM__SET(0.133766641f));
+  q = hfm__v_fma(q, s, HFM__SET(0.467099692f));
+  p = hfm__v_fma(p, s, HFM__SET(0.999999938f));
+  q = hfm__v_fma(q, s, HFM__SET(1.0f));
+  return hfm__v_div(hfm__v_mul(z, p), q);
+}
+
+/* 1 / (1 + exp(-x)) */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+  const hfm__vf one = HFM__SET(1.0f);
+  return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
+}
+
+/* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+  const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
+  const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
+  return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
+}
+
+/* 0.5 x (1 + erf(x / sqrt(2))) */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+  const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
+  return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+  return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
+}
+
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+  hfm__vf y;
+  switch (activation) {
+    case HFM__ACT_gelu: return HFM__FN(gelu)(x);
+    case HFM__ACT_gelu_10: return hfm__v_min(HFM__SET(10.0f), hfm__v_max(HFM__SET(-10.0f), HFM__FN(gelu)(x)));
+    case HFM__ACT_gelu_tanh: return HFM__FN(gelu_tanh)(x);
+    case HFM__ACT_hardswish:
+      return hfm__v_mul(x, hfm__v_mul(HFM__FN(relu6)(hfm__v_add(x, HFM__SET(3.0f))), HFM__SET(0.16666667f)));
+    case HFM__ACT_laplace: /* (x - 0.707107) / (0.282095 sqrt(2)) */
+      y = hfm__v_mul(hfm__v_sub(x, HFM__SET(0.707107f)), HFM__SET(2.5066264f));
+      return hfm__v_fma(HFM__FN(erf)(y), HFM__SET(0.5f), HFM__SET(0.5f));
+    case HFM__ACT_leaky_relu: return hfm__v_max(hfm__v_mul(x, HFM__SET(0.01f)), x);
+    case HFM__ACT_mish: /* x tanh(log(1 + e^x)) = x (e^2x + 2 e^x) / (e^2x + 2 e^x + 2); the fraction is 1 from 20 on */
+      y = HFM__FN(exp)(hfm__v_min(HFM__SET(20.0f), x));
+      y = hfm__v_mul(y, hfm__v_add(y, HFM__SET(2.0f)));
+      return hfm__v_mul(x, hfm__v_div(y, hfm__v_add(y, HFM__SET(2.0f))));
+    case HFM__ACT_quick_gelu: return hfm__v_mul(x, HFM__FN(sigmoid)(hfm__v_mul(x, HFM__SET(1.702f))));
+    case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
+    case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
+    case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
+    case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
+    case HFM__ACT_tanh: return HFM__FN(tanh)(x);
+    case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
+    default: return x;
+  }
+}
+
+#undef HFM__SET
+/* ==== end src/cpu/kernel_math.h ==== */
+/* ==== begin src/cpu/kernel_rows.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
+   Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
+    const int64_t rest = n - i;
+    const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
+    if (rest < HFM__W) hfm__v_store_n(y + i, v, rest);
+    else hfm__v_store(y + i, v);
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
+  switch (activation) {
+#define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
+    HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
+#undef HFM__UNARY_CASE
+  }
+#endif
+}
+
+/* y = a + b, or a + b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(add)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_add(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_add(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* y = a * b, or a * b[0] */
+HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32_t b_is_one, float *y, int64_t n) {
+  int64_t i = 0;
+  if (b_is_one) {
+    const hfm__vf one = hfm__v_set1(*b);
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), one));
+    if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), one), n - i);
+    return;
+  }
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(y + i, hfm__v_mul(hfm__v_load(a + i), hfm__v_load(b + i)));
+  if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
+}
+
+/* f16 or bf16 to f32 */
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  const uint16_t *from = (const uint16_t *)src;
+  int64_t i = 0;
+  if (dtype == HFM_BF16) {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+  } else {
+    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+  }
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    s0 = hfm__v_add(s0, hfm__v_load(x + i));
+    s1 = hfm__v_add(s1, hfm__v_load(x + i + HFM__W));
+    s2 = hfm__v_add(s2, hfm__v_load(x + i + 2 * HFM__W));
+    s3 = hfm__v_add(s3, hfm__v_load(x + i + 3 * HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) s0 = hfm__v_add(s0, hfm__v_load(x + i));
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* Sum of (x - mean)^2 */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+  const hfm__vf m = hfm__v_set1(mean);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
+  int64_t i = 0;
+  float sum;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+    d = hfm__v_sub(hfm__v_load(x + i + HFM__W), m);
+    s1 = hfm__v_fma(d, d, s1);
+    d = hfm__v_sub(hfm__v_load(x + i + 2 * HFM__W), m);
+    s2 = hfm__v_fma(d, d, s2);
+    d = hfm__v_sub(hfm__v_load(x + i + 3 * HFM__W), m);
+    s3 = hfm__v_fma(d, d, s3);
+  }
+  for (; i + HFM__W <= n; i += HFM__W) {
+    d = hfm__v_sub(hfm__v_load(x + i), m);
+    s0 = hfm__v_fma(d, d, s0);
+  }
+  sum = hfm__v_sum(hfm__v_add(hfm__v_add(s0, s1), hfm__v_add(s2, s3)));
+  for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+  return sum;
+}
+
+/* Two passes, because E[x^2] - E[x]^2 loses everything where the mean is large. weight and bias may be NULL. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(layer_norm)(const float *x, const float *weight, const float *bias, float epsilon,
+                                                  float *y, int64_t n) {
+  const float mean = HFM__FN(row_sum)(x, n) / (float)n;
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, mean, n) / (float)n + epsilon);
+  const hfm__vf m = hfm__v_set1(mean), s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    hfm__vf v = hfm__v_mul(hfm__v_sub(hfm__v_load(x + i), m), s);
+    if (weight) v = hfm__v_mul(v, hfm__v_load(weight + i));
+    if (bias) v = hfm__v_add(v, hfm__v_load(bias + i));
+    hfm__v_store(y + i, v);
+  }
+  for (; i < n; i++) y[i] = (x[i] - mean) * scale * (weight ? weight[i] : 1.0f) + (bias ? bias[i] : 0.0f);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *weight, float epsilon, float *y,
+                                                int64_t n) {
+  const float scale = 1.0f / sqrtf(HFM__FN(row_square_sum)(x, 0.0f, n) / (float)n + epsilon);
+  const hfm__vf s = hfm__v_set1(scale);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W)
+    hfm__v_store(y + i, hfm__v_mul(hfm__v_mul(hfm__v_load(x + i), s), hfm__v_load(weight + i)));
+  for (; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* The largest of n > 0 floats. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+  float largest = x[0];
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  int64_t i = 0;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    m0 = hfm__v_max(m0, hfm__v_load(x + i));
+    m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+  }
+  for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
+  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+  const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
+  hfm__vf s0 = hfm__v_zero(), s1 = s0;
+  int64_t i = 0, j;
+  float sum;
+  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    const hfm__vf b = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i + HFM__W), f, m));
+    hfm__v_store(y + i, a);
+    hfm__v_store(y + i + HFM__W, b);
+    s0 = hfm__v_add(s0, a);
+    s1 = hfm__v_add(s1, b);
+  }
+  if (i + HFM__W <= n) {
+    const hfm__vf a = HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load(x + i), f, m));
+    hfm__v_store(y + i, a);
+    s0 = hfm__v_add(s0, a);
+    i += HFM__W;
+  }
+  sum = hfm__v_sum(hfm__v_add(s0, s1));
+  if (i < n) {
+    hfm__v_store_n(y + i, HFM__FN(exp_negative)(hfm__v_fma(hfm__v_load_n(x + i, n - i), f, m)), n - i);
+    for (j = i; j < n; j++) sum += y[j];
+  }
+  return sum;
+}
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+/* In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(softmax)(const float *x, float *y, int64_t n) {
+  if (n <= 0) return;
+  HFM__FN(row_scale)(y, 1.0f / HFM__FN(row_exp)(x, 1.0f, HFM__FN(row_max)(x, n), y, n), n);
+}
+
+/* The two halves of a head as real and imaginary parts, turned by the angles. In place allowed. */
+HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosines, const float *sines, float *y,
+                                              int64_t half) {
+  int64_t i = 0;
+  for (; i + HFM__W <= half; i += HFM__W) {
+    const hfm__vf c = hfm__v_load(cosines + i), s = hfm__v_load(sines + i);
+    const hfm__vf a = hfm__v_load(x + i), b = hfm__v_load(x + half + i);
+    hfm__v_store(y + i, hfm__v_sub(hfm__v_mul(a, c), hfm__v_mul(b, s)));
+    hfm__v_store(y + half + i, hfm__v_add(hfm__v_mul(b, c), hfm__v_mul(a, s)));
+  }
+  for (; i < half; i++) {
+    const float a = x[i], b = x[half + i];
+    y[i] = a * cosines[i] - b * sines[i];
+    y[half + i] = b * cosines[i] + a * sines[i];
+  }
+}
+/* ==== end src/cpu/kernel_rows.h ==== */
+#endif
+/* ==== begin src/cpu/kernel_gemm.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
+   A tile is up to MR rows by NR columns, its sums in registers. They are named one by one: clang spills arrays. The
+   products themselves are in kernel_tile.h, once for f32 and, where a tier has it, once for pairs of bf16. */
+
+#if HFM__NV == 2
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1)
+#define HFM__WEIGHTS(M) M(0) M(1)
+#elif HFM__NV == 4
+#define HFM__COLUMNS(M, i) M(i, 0) M(i, 1) M(i, 2) M(i, 3)
+#define HFM__WEIGHTS(M) M(0) M(1) M(2) M(3)
+#endif
+#define HFM__ROWS4(M) M(0) M(1) M(2) M(3)
+#if HFM__MR == 4
+#define HFM__ROWS(M) HFM__ROWS4(M)
+#elif HFM__MR == 6
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5)
+#elif HFM__MR == 8
+#define HFM__ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7)
+#endif
+#if HFM__TALL == 12
+#define HFM__TALL_ROWS(M) HFM__ROWS4(M) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+#else
+#define HFM__TALL_ROWS(M) HFM__ROWS(M)
+#endif
+
+/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
+   cache. */
+HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
+                                               int64_t rows, int64_t column) {
+  const int64_t n = HFM__MIN(g->n - column, width);
+  int64_t r, i;
+  if (g->bias)
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+  for (r = 0; r < rows; r++) {
+    const float *from = sums + r * width;
+    float *to = g->out + (row + r) * g->ldo + column;
+    if (g->residual) {
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+    } else {
+      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
+      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
+    }
+  }
+}
+
+#define HFM__TILE_TARGET HFM__TARGET
+#define HFM__GEMM(name) HFM__FN(name)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+#endif
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most;
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+#ifdef hfm__v_dot_bf16
+#define HFM__TILE_TARGET HFM__TARGET_BF16
+#define HFM__GEMM(name) HFM__FN(name##_bf16)
+#define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
+#define HFM__PRODUCT(x, w, c) hfm__v_dot_bf16(x, w, c)
+/* ==== begin src/cpu/kernel_tile.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
+   Expanded for each kind that a tier multiplies:
+     HFM__GEMM(name)        names the functions of this expansion
+     HFM__FACTOR(p)         the element at p in every lane
+     HFM__PRODUCT(x, w, c)  c + x * w
+     HFM__TILE_TARGET       the function attribute for it
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
+   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
+                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
+  const char *next = ahead->at;
+  const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  int64_t i;
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
+#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
+#define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
+#define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  HFM__TALL_ROWS(HFM__DECLARE)
+  if (more) {
+    HFM__TALL_ROWS(HFM__RESUME)
+  }
+  for (i = 0; i < k; i++) {
+    HFM__WEIGHTS(HFM__LOAD)
+    hfm__v_prefetch(next);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    next += bytes;
+    HFM__TALL_ROWS(HFM__STEP)
+    b += HFM__STRIP;
+  }
+  HFM__TALL_ROWS(HFM__STORE)
+#undef HFM__ZERO
+#undef HFM__DECLARE
+#undef HFM__GO_ON
+#undef HFM__RESUME
+#undef HFM__AT
+#undef HFM__LOAD
+#undef HFM__FMA
+#undef HFM__STEP
+#undef HFM__PUT
+#undef HFM__STORE
+}
+
+/* The same for a number of rows known only now: all strips of a panel, or one. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
+#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__TILE_CASE)
+    default: break;
+  }
+#undef HFM__TILE_CASE
+#endif
+}
+
+#if HFM__TALL > HFM__MR
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                         const float *b, float *c, int64_t ldc, int32_t more,
+                                                         const hfm__ahead *ahead) {
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__TALL_ROWS(HFM__TALL_CASE)
+    default: break;
+  }
+#undef HFM__TALL_CASE
+}
+#endif
+
+/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
+   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
+   first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t ticks) {
+  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+  hfm__ahead ahead;
+  ahead.at = (const char *)next;
+  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
+  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  return ahead;
+}
+
+/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
+   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
+  float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
+  const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t steps = (rows + most - 1) / most;
+  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  int64_t s, row = 0, column;
+  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
+    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
+    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.gap = 64;
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const float *a = g->a + (first + row) * g->lda + k0;
+    for (column = 0; column < g->n; column += width) {
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+#if HFM__TALL > HFM__MR
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      else
+#endif
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
+      ahead.at += ahead.bytes * k;
+    }
+    row += count;
+  }
+}
+
+/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
+  int64_t first, p;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    for (p = 0; p < pieces; p++) {
+      const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+    }
+  }
+}
+
+#undef HFM__GEMM
+#undef HFM__FACTOR
+#undef HFM__PRODUCT
+#undef HFM__TILE_TARGET
+/* ==== end src/cpu/kernel_tile.h ==== */
+
+/* Rounds n floats, an even number, to n / 2 units of two bf16. */
+HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pairs, int64_t n) {
+  uint16_t *to = (uint16_t *)pairs;
+  int64_t i;
+  for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store_bf16(to + i, hfm__v_load(x + i));
+  for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
+}
+#endif
+#undef HFM__COLUMNS
+#undef HFM__WEIGHTS
+#undef HFM__ROWS
+#undef HFM__ROWS4
+#undef HFM__TALL_ROWS
+
+/* ---- Packing ---- */
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* Where column n of a panel begins. */
+HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
+  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+}
+
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
+  int64_t n, k, i;
+  for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
+      hfm__vf r[HFM__W];
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      hfm__v_transpose(r);
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+    }
+    for (; k < k1; k++)
+      for (i = 0; i < HFM__W; i++)
+        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+  }
+  for (; n < HFM__NR; n++) {
+    float *to = HFM__FN(panel_column)(p, n);
+    for (k = k0; k < k1; k++)
+      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+  }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
+}
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+  int64_t n, k;
+  for (k = 0; k < p->k; k++) {
+    for (n = 0; n + HFM__W <= p->n; n += HFM__W)
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+    for (; n < HFM__NR; n++)
+      HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
+          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
+}
+
+/* ---- One row ---- */
+
+/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
+   is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
+  const int two = HFM__W > 1 && HFM__W < 16;
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  float s0, s1, s2, s3;
+  int64_t i;
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
+    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
+    if (rows == 4) {
+      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
+    }
+    if (two) {
+      const hfm__vf q = hfm__v_load(x + i + HFM__W);
+      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
+      if (rows == 4) {
+        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
+      }
+    }
+  }
+  s0 = hfm__v_sum(hfm__v_add(a0, b0));
+  s1 = hfm__v_sum(hfm__v_add(a1, b1));
+  s2 = hfm__v_sum(hfm__v_add(a2, b2));
+  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    if (rows == 4) {
+      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+    }
+  }
+  g->out[row] = s0;
+  if (rows == 4) {
+    g->out[row + apart] = s1;
+    g->out[row + 2 * apart] = s2;
+    g->out[row + 3 * apart] = s3;
+  }
+}
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row;
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  else
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_attention.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
+   Up to MR query rows at a time: their scores stay in the caches between the two products. Ranges that no row of the
+   step can see are skipped, panel by panel; inside, what a row can't see gets weight 0, which changes no sum. So the
+   bits of a row depend only on where the tiles begin, never on its neighbours. */
+
+/* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  int64_t low = 0, high = a->keys;
+  if (a->causal) high = HFM__MIN(high, last + 1);
+  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
+  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
+  high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
+  *from = low;
+  *to = HFM__MAX(low, high);
+}
+
+/* One score, or a vector of them: scaled, capped, biased. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+  const float cap = a->softcap;
+  if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  return hfm__v_fma(x, hfm__v_set1(cap), bias);
+}
+
+/* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t to) {
+  const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
+  int64_t j;
+  for (j = begin; j + HFM__W <= to; j += HFM__W)
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
+  if (j < to) { /* scores reach up to a whole panel, the bias does not */
+    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  }
+}
+
+/* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
+   scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                int64_t end, int64_t from, int64_t to, float *scale) {
+  const int whole = a->bias || a->softcap > 0.0f;
+  const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
+  const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
+  int64_t j;
+  *scale = later && !whole ? a->scale : 1.0f;
+  if (whole) HFM__FN(score_row)(a, r, x, begin, to);
+  if (a->mask || !later) {
+    for (j = begin; j + HFM__W <= to; j += HFM__W) {
+      const hfm__vf m = a->mask ? hfm__v_load(a->mask + j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m));
+    }
+    if (j < to) {
+      const hfm__vf m = a->mask ? hfm__v_load_n(a->mask + j, to - j) : hfm__v_zero();
+      hfm__v_store(x + j, hfm__v_fma(hfm__v_load(x + j), f, m)); /* scores reach up to a whole panel */
+    }
+  }
+  for (j = begin; j < from; j++) x[j] = -FLT_MAX;
+  for (j = to; j < end; j++) x[j] = -FLT_MAX;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
+}
+
+/* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
+  int64_t j;
+  if (largest >= -1e38f * scale) return 0;
+  for (j = from; j < to; j++) {
+    uint32_t bits;
+    memcpy(&bits, x + j, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return 0;
+  }
+  return 1;
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+  float largest, total, scale;
+  int64_t from, to, j;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    total = (float)a->tile;
+    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
+  } else {
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  }
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
+  if (a->probabilities) {
+    float *row = a->probabilities + r * a->keys;
+    memset(row, 0, (size_t)a->first * sizeof(float));
+    memcpy(row + a->first, x, (size_t)a->tile * sizeof(float));
+  }
+}
+
+/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+   multiplied by, negative where there are none yet. */
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
+  const float before = a->maximum[r];
+  const int fresh = a->total[r] == 0.0f;
+  float largest, factor, scale = 1.0f;
+  int64_t from, to;
+  HFM__FN(seen)(a, r, &from, &to);
+  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
+  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
+    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
+    return fresh ? -1.0f : 1.0f;
+  }
+  largest = before > largest ? before : largest;
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+  a->maximum[r] = largest;
+  a->total[r] =
+      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+  return fresh ? -1.0f : factor;
+}
+
+/* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
+  const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
+  int64_t i = 0;
+  for (; i + HFM__W <= n; i += HFM__W) {
+    const hfm__vf x = hfm__v_load(sums + i);
+    hfm__v_store(out + i, hfm__v_mul(factor < 0.0f ? x : hfm__v_fma(hfm__v_load(out + i), f, x), s));
+  }
+  for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
+}
+
+/* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  const int last = !a->eager && a->key0 + a->tile >= a->keys;
+  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
+  hfm__ahead ahead;
+  ahead.bytes = ahead.gap = 0;
+  for (r = r0; r < r0 + rows; r++) {
+    int64_t from, to;
+    HFM__FN(seen)(a, r, &from, &to);
+    if (from >= to) continue;
+    begin = HFM__MIN(begin, from);
+    end = HFM__MAX(end, to);
+  }
+  if (a->eager) {
+    begin = 0;
+    end = a->tile;
+  }
+  if (begin >= end) {
+    for (r = r0; last && r < r0 + rows; r++) {
+      if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+    }
+    return;
+  }
+  seen = begin;
+  used = end - begin;
+  begin = begin / HFM__NR * HFM__NR;
+  end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  for (j = begin; j < end; j += HFM__NR) {
+    const float *panel = a->k_panels + j * a->head;
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
+                       a->scores + j, lds, 0, &ahead);
+  }
+  for (r = 0; r < rows; r++) {
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+  }
+  for (d = 0; d < a->head; d += HFM__NR) {
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
+    ahead.at = (const char *)panel;
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+                       &ahead);
+    for (r = 0; r < rows; r++) {
+      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+    }
+  }
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
+  const int64_t steps = (a->rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, r, first = 0;
+  if (a->key0 == a->first) {
+    for (r = 0; r < a->rows; r++) {
+      a->maximum[r] = -FLT_MAX;
+      a->total[r] = 0.0f;
+    }
+  }
+  for (s = 0; s < steps; s++) {
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
+    HFM__FN(attend_step)(a, first, rows);
+    first += rows;
+  }
+}
+/* ==== end src/cpu/kernel_attention.h ==== */
+
+static const hfm__kernels HFM__FN(kernels) = {
+  HFM__MR, HFM__NR, HFM__STRIP,
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#ifdef hfm__v_dot_bf16
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+#else
+  NULL, NULL
+#endif
+};
+
+#undef HFM__NR
+#undef HFM__STRIP
+#undef HFM__W
+#undef HFM__NV
+#undef HFM__MR
+#undef HFM__TALL
+#undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
+#undef HFM__TARGET
+#undef hfm__vf
+#undef hfm__v_zero
+#undef hfm__v_set1
+#undef hfm__v_load
+#undef hfm__v_load_n
+#undef hfm__v_load_f16
+#undef hfm__v_load_bf16
+#undef hfm__v_store
+#undef hfm__v_store_n
+#undef hfm__v_add
+#undef hfm__v_sub
+#undef hfm__v_mul
+#undef hfm__v_div
+#undef hfm__v_sqrt
+#undef hfm__v_fma
+#undef hfm__v_float_fma
+#undef hfm__v_max
+#undef hfm__v_min
+#undef hfm__v_round
+#undef hfm__v_scale
+#undef hfm__v_scale_down
+#undef hfm__v_scale_to_zero
+#undef hfm__v_select_lt
+#undef hfm__v_sum
+#undef hfm__v_hmax
+#undef hfm__v_transpose
+#undef hfm__v_dot_bf16
+#undef hfm__v_store_bf16
+#undef HFM__TARGET_BF16
+#undef hfm__v_prefetch
+/* ==== end src/cpu/kernels.h ==== */
+#endif
 #endif
 
 #if HFM__X86
@@ -11226,6 +14359,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)
@@ -11294,12 +14428,24 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -11390,6 +14536,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -11415,6 +14575,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -11629,6 +14790,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -11663,13 +14825,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -11679,8 +14841,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -11699,14 +14861,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -11725,6 +14888,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11796,9 +14960,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -11812,25 +14977,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -11864,14 +15035,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -11890,6 +15062,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -11961,9 +15134,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -11977,25 +15151,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -12039,12 +15219,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -12052,15 +15233,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -12083,18 +15271,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -12133,10 +15329,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12167,7 +15365,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -12206,7 +15404,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -12232,9 +15430,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -12257,11 +15455,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -12282,7 +15480,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -12299,10 +15497,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -12316,10 +15516,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -12348,7 +15548,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -12364,6 +15567,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -12378,6 +15589,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -12420,6 +15632,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm256_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm256_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm256_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm256_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm256_max_ps(a, b)
@@ -12488,12 +15701,24 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -12584,6 +15809,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -12609,6 +15848,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -12823,6 +16063,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -12857,13 +16098,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -12873,8 +16114,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -12893,14 +16134,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -12919,6 +16161,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -12990,9 +16233,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -13006,25 +16250,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -13058,14 +16308,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -13084,6 +16335,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -13155,9 +16407,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -13171,25 +16424,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -13233,12 +16492,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -13246,15 +16506,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -13277,18 +16544,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -13327,10 +16602,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -13361,7 +16638,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -13400,7 +16677,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -13426,9 +16703,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -13451,11 +16728,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -13476,7 +16753,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -13493,10 +16770,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -13510,10 +16789,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -13542,7 +16821,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -13558,6 +16840,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -13572,6 +16862,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -13616,6 +16907,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm512_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm512_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
@@ -13697,12 +16989,24 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -13793,6 +17097,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -13818,6 +17136,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -14032,6 +17351,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -14066,13 +17386,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -14082,8 +17402,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -14102,14 +17422,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -14128,6 +17449,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -14199,9 +17521,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -14215,25 +17538,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -14267,14 +17596,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -14293,6 +17623,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -14364,9 +17695,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -14380,25 +17712,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -14442,12 +17780,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -14455,15 +17794,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -14486,18 +17832,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -14536,10 +17890,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14570,7 +17926,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -14609,7 +17965,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -14635,9 +17991,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -14660,11 +18016,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -14685,7 +18041,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -14702,10 +18058,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -14719,10 +18077,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -14751,7 +18109,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -14767,6 +18128,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -14781,6 +18150,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -14825,6 +18195,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) vsubq_f32(a, b)
 #define hfm__v_mul(a, b) vmulq_f32(a, b)
 #define hfm__v_div(a, b) vdivq_f32(a, b)
+#define hfm__v_sqrt(a) vsqrtq_f32(a)
 #define hfm__v_fma(a, b, c) vfmaq_f32(c, a, b)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v4_max(a, b)
@@ -14878,12 +18249,24 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -14974,6 +18357,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -14999,6 +18396,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -15213,6 +18611,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -15247,13 +18646,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -15263,8 +18662,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -15283,14 +18682,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -15309,6 +18709,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -15380,9 +18781,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -15396,25 +18798,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -15448,14 +18856,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -15474,6 +18883,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -15545,9 +18955,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -15561,25 +18972,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -15623,12 +19040,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -15636,15 +19054,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -15667,18 +19092,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -15717,10 +19150,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15751,7 +19186,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -15790,7 +19225,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -15816,9 +19251,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -15841,11 +19276,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -15866,7 +19301,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -15883,10 +19318,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -15900,10 +19337,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -15932,7 +19369,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -15948,6 +19388,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -15962,6 +19410,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -16007,6 +19456,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) wasm_f32x4_sub(a, b)
 #define hfm__v_mul(a, b) wasm_f32x4_mul(a, b)
 #define hfm__v_div(a, b) wasm_f32x4_div(a, b)
+#define hfm__v_sqrt(a) wasm_f32x4_sqrt(a)
 #define hfm__v_fma(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) wasm_f32x4_pmax(b, a)
@@ -16076,12 +19526,24 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
-#define HFM__NR (HFM__W * HFM__NV)
-#define HFM__STRIP (HFM__W * 2)
+#ifndef hfm__vt /* the sums of a GEMM tile are vectors like any other, but in strict mode */
+#define HFM__LANES HFM__W
+#define hfm__vt hfm__vf
+#define hfm__t_zero() hfm__v_zero()
+#define hfm__t_set1(x) hfm__v_set1(x)
+#define hfm__t_load(p) hfm__v_load(p)
+#define hfm__t_store(p, x) hfm__v_store(p, x)
+#define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#define HFM__NR (HFM__LANES * HFM__NV)
+#define HFM__STRIP (HFM__LANES * 2)
 
+#ifndef HFM__ROW_SUFFIX
+#define HFM__ROW_SUFFIX HFM__SUFFIX
 /* ==== begin src/cpu/kernel_math.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_math (private): exp, erf, tanh and the activations, a vector at a time ==========================
@@ -16172,6 +19634,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -16197,6 +19673,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);
@@ -16411,6 +19888,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+#endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_gemm (private): panels and the products over them ===============================================
@@ -16445,13 +19923,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -16461,8 +19939,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 /* ==== begin src/cpu/kernel_tile.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_tile (private): the product over panels, for one kind of element ================================
@@ -16481,14 +19959,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -16507,6 +19986,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -16578,9 +20058,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -16594,25 +20075,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -16646,14 +20133,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -16672,6 +20160,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -16743,9 +20232,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -16759,25 +20249,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }
@@ -16821,12 +20317,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -16834,15 +20331,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -16865,18 +20369,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -16915,10 +20427,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -16949,7 +20463,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -16988,7 +20502,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -17014,9 +20528,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -17039,11 +20553,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -17064,7 +20578,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -17081,10 +20595,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -17098,10 +20614,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
@@ -17130,7 +20646,10 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 static const hfm__kernels HFM__FN(kernels) = {
   HFM__MR, HFM__NR, HFM__STRIP,
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
-  HFM__KERNEL_LIST(HFM__KERNEL_ENTRY)
+  HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
+#undef HFM__KERNEL_ENTRY
+#define HFM__KERNEL_ENTRY(name, parameters) HFM__ROW_FN(name),
+  HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
   HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
@@ -17146,6 +20665,14 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__SUFFIX
+#undef HFM__ROW_SUFFIX
+#undef HFM__LANES
+#undef hfm__vt
+#undef hfm__t_zero
+#undef hfm__t_set1
+#undef hfm__t_load
+#undef hfm__t_store
+#undef hfm__t_fma
 #undef HFM__TARGET
 #undef hfm__vf
 #undef hfm__v_zero
@@ -17160,6 +20687,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_sub
 #undef hfm__v_mul
 #undef hfm__v_div
+#undef hfm__v_sqrt
 #undef hfm__v_fma
 #undef hfm__v_float_fma
 #undef hfm__v_max
@@ -17182,6 +20710,32 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== begin src/cpu/cpu.h ==== */
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
+/* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
+   from core to core. Afterwards the one that took less time for its bytes is used. */
+typedef struct hfm__trial {
+  hfm__atomic runs, kilobytes[2], microseconds[2];
+} hfm__trial;
+
+enum { HFM__TRIAL_RUNS = 128 };
+
+/* Which way, 0 or 1; *begun is the time where this run counts, or 0. */
+HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
+  const intptr_t run = hfm__atomic_load(&trial->runs);
+  *begun = 0;
+  if (run < HFM__TRIAL_RUNS) {
+    *begun = hfm__clock_ns();
+    return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
+  }
+  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) <
+         (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
+}
+
+HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
+  if (!begun) return;
+  (void)hfm__atomic_add(&trial->microseconds[way], (intptr_t)((hfm__clock_ns() - begun) / 1000));
+  (void)hfm__atomic_add(&trial->kilobytes[way], (intptr_t)(bytes / 1024));
+}
+
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
    planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
    hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
@@ -17193,6 +20747,7 @@ typedef struct hfm__packing {
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
+  hfm__trial fetch[2];  /* in products of one row: of float32 weights, and of 16-bit ones */
 } hfm__packing;
 
 typedef struct hfm__cpu {
@@ -17247,11 +20802,17 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* options.strict: the same bits on every machine. */
+/* options.strict: the same bits on every machine, with its instructions. */
 HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #if HFM__WITH_STRICT
   (void)error;
   cpu->kernels = &hfm__kernels_strict;
+#if HFM__WITH_AVX2
+  if (cpu->isa >= HFM_ISA_AVX2) cpu->kernels = &hfm__kernels_strict_avx2;
+#endif
+#if HFM__WITH_AVX512
+  if (cpu->isa >= HFM_ISA_AVX512) cpu->kernels = &hfm__kernels_strict_avx512;
+#endif
   cpu->name = "strict";
   return HFM_OK;
 #else
@@ -17359,7 +20920,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      if (packing->policy == HFM_PACK_EAGER)
+        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -17435,7 +20997,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 
@@ -17445,6 +21007,13 @@ HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
   if (!cpu->packing || !weight) return;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
+}
+
+/* Bytes of this weight's panels that are ready. */
+HFM__PRIVATE uint64_t hfm__panels_kept_bytes(const hfm__weight *weight) {
+  struct hfm__panels *panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels ? (uint64_t)(hfm__atomic_load(&panels->ready) * panels->nr * panels->k * hfm__dtype_size(panels->dtype))
+                : 0;
 }
 
 /* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */
@@ -17545,6 +21114,16 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
   *block = p->gathered ? chunk / p->groups : chunk % p->row_blocks;
 }
 
+/* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
+                                        const hfm__worker *worker) {
+  int64_t later, block;
+  chunk += HFM__MAX(worker->count, 1);
+  if (chunk >= p->groups * p->row_blocks) return p->panels;
+  hfm__product_chunk(p, chunk, &later, &block);
+  return later == group ? p->panels : p->panels * later / p->groups;
+}
+
 /* Where a worker's scratch holds what. */
 typedef struct hfm__product_scratch {
   int64_t panel, count; /* which panels are packed */
@@ -17626,13 +21205,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
-  int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
+  int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
   hfm__product_chunk(p, chunk, &group, &block);
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
+  later = hfm__product_later(p, chunk, group, worker);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -17667,13 +21247,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       part.bias = wide_bias;
     }
     part.next = part.panels; /* 0 bytes of it */
-    if (end < p->panels && (end < panel1 || block + 1 == p->row_blocks)) {
-      const int64_t ahead = HFM__MIN(end + (end - panel), p->panels) - end, size = hfm__dtype_size(p->dtype);
+    next = end < panel1 ? end : later;
+    if (next < p->panels) {
+      const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
       const int raw = part.panels == scratch && !p->transposed;
-      if (part.panels != scratch) part.next = part.panels + (end - panel) * nr * p->k;
-      else if (raw) part.next = (const uint8_t *)a->in[1].data + end * nr * p->k * size;
+      if (part.panels != scratch) part.next = part.panels + (next - panel) * nr * p->k;
+      else if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       if (part.next != part.panels)
-        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
+        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
       part.rows = 1;
@@ -17709,6 +21290,8 @@ HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int6
 HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
+  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
@@ -17717,8 +21300,10 @@ HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p,
   g.x = x;
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
+  g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
   a->cpu->kernels->gemv(&g);
+  if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
   for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
@@ -18044,7 +21629,7 @@ HFM__PRIVATE void hfm__embedding_run(const hfm__op_args *a, int64_t chunk, hfm__
   flat.shape[flat.rank] = 1; /* an id for each row: a last dimension of one element */
   flat.stride[flat.rank++] = 1;
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
-    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)];
+    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)] + a->attrs->first_row;
     float *to = (float *)a->out[0].data + r * n;
     if (id >= 0 && id < table->shape[0]) {
       hfm__copy_row(a, table, id * n, 1, to, n);
@@ -18437,7 +22022,8 @@ HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__work
    The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
    weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
    of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
-   weights' rows are read as they lie, as linear does. */
+   weights' rows are read as they lie, as linear does. No packed panels are kept: they would be of all experts, and a
+   token needs few. */
 
 enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
 
@@ -18521,7 +22107,7 @@ HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const 
 
 HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
   const hfm__experts_plan p = hfm__plan_experts(a);
-  return hfm__experts_layout(a, &p, NULL).bytes;
+  return p.one_row ? 0 : hfm__experts_layout(a, &p, NULL).bytes;
 }
 
 /* The row of x that a pair multiplies. */
@@ -18693,7 +22279,7 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
   }
 }
@@ -18741,6 +22327,57 @@ HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__work
 }
 
 HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
+
+/* ---- relative_bias: a chunk is some queries of one head, after a table of its biases by distance ---- */
+
+/* The bucket of a key `distance` after the query, in float32 as torch computes it. */
+HFM__PRIVATE int64_t hfm__relative_bucket(int64_t distance, int64_t buckets, int32_t causal, int64_t most) {
+  int64_t first = 0, exact, bucket;
+  if (!causal) {
+    buckets /= 2;
+    if (distance > 0) first = buckets;
+  } else if (distance > 0) {
+    distance = 0;
+  }
+  if (distance < 0) distance = -distance;
+  exact = buckets / 2;
+  if (distance < exact) return first + distance;
+  {
+    const float part = (float)hfm__exact_log((double)((float)distance / (float)exact));
+    const float whole = (float)hfm__exact_log((double)most / (double)exact);
+    bucket = exact + (int64_t)(part / whole * (float)(buckets - exact));
+  }
+  return first + HFM__MIN(bucket, buckets - 1);
+}
+
+HFM__PRIVATE int64_t hfm__relative_bias_step(const hfm__op_args *a) { return hfm__row_step(a->out[0].shape[3]); }
+
+HFM__PRIVATE int64_t hfm__relative_bias_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__relative_bias_step(a);
+  return a->out[0].shape[1] * ((a->out[0].shape[2] + step - 1) / step);
+}
+
+HFM__PRIVATE uint64_t hfm__relative_bias_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)(2 * a->attrs->window + 1) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *table = &a->in[0], *out = &a->out[0];
+  const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
+  const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
+  const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  int64_t i, j;
+  for (i = -most; i <= most; i++) {
+    const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
+    hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
+  }
+  for (i = chunk % blocks * step; i < end; i++) {
+    float *row = (float *)out->data + (head * queries + i) * keys;
+    const int64_t query = a->dims[0] + i;
+    for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
+  }
+}
 
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];
@@ -18959,7 +22596,7 @@ typedef struct hfm__module {
   int32_t parent, next, first_child, last_child;
   int32_t first_parameter, last_parameter; /* its own; then hfm__parameter.next */
   hfm__par weight, bias;                   /* of the kinds that compute */
-  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding */
+  hfm__attrs attrs;                        /* epsilon, offset, activation, stride, padding, first_row */
   double embed_scale;                      /* of an embedding: what its rows are multiplied by; 0: nothing */
 } hfm__module;
 
@@ -18998,6 +22635,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
 
@@ -19058,7 +22696,8 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
-  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
+  HFM__SYM_TARGET,        /* positions of the decoder's own input; in models without an encoder the length */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then TARGET */
   HFM__SYM_COUNT
 };
 
@@ -19090,7 +22729,8 @@ typedef struct hfm__requirement {
 
 /* Inputs of a forward, in hfm_inputs' order: X(name). */
 #define HFM__INPUT_LIST(X) \
-  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels)
+  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels) \
+  X(decoder_input_ids) X(decoder_attention_mask) X(decoder_inputs_embeds)
 #define HFM__INPUT_ENUM(name) HFM__IN_##name,
 enum { HFM__INPUT_LIST(HFM__INPUT_ENUM) HFM__IN_COUNT };
 #undef HFM__INPUT_ENUM
@@ -19105,26 +22745,32 @@ static const hfm__input_row hfm__input_rows[] = {
 #undef HFM__INPUT_ROW
 };
 
-/* Single outputs, in hfm_outputs' order, then the two lists. */
+/* Single outputs, in hfm_outputs' order, then those that are lists. */
 #define HFM__OUTPUT_LIST(X) \
-  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
+  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits) \
+  X(encoder_last_hidden_state)
+#define HFM__OUTPUT_LISTS(X) \
+  X(hidden_states) X(attentions) X(encoder_hidden_states) X(encoder_attentions) X(decoder_hidden_states) \
+  X(decoder_attentions) X(cross_attentions)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
 enum {
   HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
-  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
-  HFM__OUT_attentions,
-  HFM__OUT_COUNT
+  HFM__OUT_BEFORE_LISTS = HFM__OUT_SINGLE - 1,
+  HFM__OUTPUT_LISTS(HFM__OUTPUT_ENUM) HFM__OUT_COUNT,
+  HFM__OUT_LISTS = HFM__OUT_COUNT - HFM__OUT_SINGLE
 };
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset; /* in hfm_outputs */
+  size_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
+#undef HFM__OUTPUT_LIST_ROW
 };
 
 enum {
@@ -19172,15 +22818,16 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
-   follows from what the attention that reads it can see. */
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
+   head]. Each call adds its positions after those of the calls before; or those of the encoded text are put there once.
+   How a session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 
@@ -19262,6 +22909,24 @@ typedef struct hfm__question {
   int32_t logits_to_keep; /* of the last positions; 0: all */
 } hfm__question;
 
+/* What an encoder, a decoder, or a model that has only one side takes, what its positions are, and what it records. */
+typedef struct hfm__side {
+  int32_t ids, mask, embeds;         /* HFM__IN_... */
+  int32_t length, total;             /* HFM__SYM_...: of its positions; with those cached, where there is a cache */
+  int32_t hidden_states, attentions; /* HFM__OUT_... */
+} hfm__side;
+
+static const hfm__side hfm__only_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
+    HFM__OUT_hidden_states, HFM__OUT_attentions};
+
+static const hfm__side hfm__encoder_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask,        HFM__IN_inputs_embeds, HFM__SYM_LENGTH,
+    HFM__SYM_LENGTH,   HFM__OUT_encoder_hidden_states, HFM__OUT_encoder_attentions};
+static const hfm__side hfm__decoder_side = {
+    HFM__IN_decoder_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds, HFM__SYM_TARGET,
+    HFM__SYM_TOTAL,            HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -19274,10 +22939,13 @@ typedef struct hfm__builder {
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
   uint64_t parameter_budget, element_budget;
+  int32_t from_files; /* 1: these are what the weights files hold; 0: what no model needs */
   double initializer_range;
+  const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
+  const hfm__side *side;
   int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
@@ -19323,6 +22991,13 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
+/* What a norm adds to the variance: 0 or more. */
+HFM__PRIVATE double hfm__epsilon(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1e300, &value, b->error);
+  return value;
+}
+
 /* Any finite number. */
 HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
   double value = 0;
@@ -19350,15 +23025,14 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
-/* The activation of that name: HFM__ACTIVATION_... */
-HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+/* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
+HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
 #define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
 #define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
   static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
   static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
 #undef HFM__ACTIVATION_NAMED
-  const char *name = hfm__string(b, key, NULL);
   for (size_t i = 0; name && i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i;
   if (hfm__ok(b) && !name)
@@ -19368,13 +23042,19 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
   return HFM__ACTIVATION_gelu;
 }
 
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  return hfm__activation_named(b, key, hfm__string(b, key, NULL));
+}
+
 /* A number of layers, checked against what the files hold before anything is sized by it. */
 HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
   int64_t layers = 0;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
   if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
-                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+                          b->from_files ? "%q asks for %i layers, but the weights files hold too few tensors for them"
+                                        : "%q asks for %i layers, more than any model has",
+                          key, layers);
   return hfm__ok(b) ? layers : 0;
 }
 
@@ -19437,14 +23117,19 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
-/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+/* A dropout's probability, which only print(model) shows, where the torch code makes a float of it. */
+HFM__PRIVATE const char *hfm__float_probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__own_text(b, "%g", value);
+}
+
+/* The same where it doesn't: 0 where the configuration has 0, 0.0 where it has 0.0. */
 HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
   const hfm__config_value written = hfm__config_find(b->config, key);
-  double value = 0;
+  const char *text = hfm__float_probability(b, key);
   int64_t whole;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
-                                                          : hfm__own_text(b, "%g", value);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole) : text;
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -19514,8 +23199,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }
@@ -19583,9 +23270,14 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names, where the configuration says tie_word_embeddings: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. */
+HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
+  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+}
+
+/* The same where the configuration says tie_word_embeddings. */
 HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b) && hfm__flag(b, "tie_word_embeddings")) b->tree->parameters[name.id].tied_to = source.id;
+  if (hfm__flag(b, "tie_word_embeddings")) hfm__tie(b, name, source);
 }
 
 /* ---- Modules that compute ---- */
@@ -19606,6 +23298,13 @@ HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const cha
 
 HFM__PRIVATE void hfm__describe(hfm__builder *b, hfm__mod module, const char *repr) {
   if (hfm__ok(b)) b->tree->modules[module.id].repr = repr;
+}
+
+/* A module that is a subclass of the one it was registered as. */
+HFM__PRIVATE hfm__mod hfm__as_class(hfm__builder *b, hfm__mod module, const char *torch_class) {
+  const char *name = hfm__class_name(b, torch_class);
+  if (hfm__ok(b)) b->tree->modules[module.id].torch_class = name;
+  return module;
 }
 
 HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in, int64_t out, int bias) {
@@ -19681,9 +23380,8 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
-  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  const hfm__mod module = hfm__as_class(b, hfm__embedding(b, name, count, size, padding_idx), torch_class);
   if (!hfm__ok(b)) return module;
-  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
   b->tree->modules[module.id].embed_scale = scale;
   b->scope = module.id;
   hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
@@ -19695,6 +23393,14 @@ HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, c
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* A LayerNorm with elementwise_affine=False. */
+HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, int64_t size, double epsilon) {
+  const hfm__mod module = hfm__module_add(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM);
+  hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=False, bias=False", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }
@@ -19961,11 +23667,14 @@ HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype
   return value;
 }
 
+/* Positions of this call in the side that is being traced. */
+HFM__PRIVATE hfm__dim hfm__length(hfm__builder *b) { return hfm__symbol(b, b->side->length); }
+
 /* An argument [batch, length] of integers in 0 .. limit - 1; `reason` says what the limit is. */
 HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t limit, const char *reason) {
   const hfm__dim none = {0};
   const hfm__val value =
-      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b), none, none);
   if (hfm__ok(b)) {
     b->graph->inputs[input].limit = limit;
     b->graph->inputs[input].limit_reason = reason;
@@ -19975,21 +23684,20 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? b->side->total : b->side->length);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->asked.use_cache) return hfm__fixed(b, 0);
-  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+  if (!b->asked.use_cache || b->side->total == b->side->length) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__total_length(b), hfm__length(b));
 }
 
-/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
+/* The side's attention mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
-  if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
-                    none);
+  if (!hfm__given(b, b->side->mask)) return hfm__no_value;
+  return hfm__input(b, b->side->mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none, none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -20158,22 +23866,45 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-#ifdef HFM__WITH_DECODERS
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[HFM_MAX_RANK];
+#if HFM__HAS_STATES
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
   hfm__val state, out;
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
-  const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
-  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
 }
 #endif
 
@@ -20202,9 +23933,9 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   window = hfm__state_window(b->graph, window);
   state->values = values;
   state->window = window;
-  b->graph->nodes[v->source].attrs.transposed = values;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
   if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
                                       hfm__fixed(b, window - 1 + HFM__PAGE - 1));
     const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
     b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
@@ -20275,7 +24006,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, b->side->hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -20300,10 +24031,11 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  rows = hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
 #ifdef HFM__WITH_MUL
   if (hfm__ok(b) && m->embed_scale != 0)
@@ -20424,6 +24156,7 @@ typedef struct hfm__scores {
   hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
   int64_t window;
   int32_t causal;
+  int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
 
 /* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
@@ -20451,7 +24184,7 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
     scores[2] = shape[1];
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
-    hfm__output(b, HFM__OUT_attentions, probabilities);
+    hfm__output(b, rule->recorded ? rule->recorded : b->side->attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
 }
@@ -20480,20 +24213,23 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
 }
 
 #ifdef HFM__WITH_PADDED_POSITIONS
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
-                   hfm__no_value);
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
 }
 #endif
 
-#ifdef HFM__WITH_DECODERS
+#ifdef HFM__WITH_MASK_POSITIONS
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
    keeps; `pad` for the others. */
 HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
@@ -20508,7 +24244,32 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_RELATIVE_BIAS
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
+}
+#endif
+
+#ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
                                  int32_t rounded_bf16) {
@@ -20523,7 +24284,9 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
   shape[3] = hfm__dim_of(b, positions, 1);
   return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_DECODERS
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -20761,75 +24524,34 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
 }
 /* ==== end src/graph/plan.c ==== */
 
-#ifdef HFM__WITH_DECODERS
-/* ==== begin src/nn/causal.c ==== */
-/* ==== nn/causal (private): what decoders share beside their layers =============================================== */
-
-/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
-   and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
-   which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
-HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
-  hfm__dim shape[2];
-  hfm__val segments;
-  if (hfm__given(b, HFM__IN_attention_mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
-      hfm__flag(b, "use_cache"))
-    return hfm__input_mask(b);
-  shape[0] = hfm__dim_of(b, positions, 0);
-  shape[1] = hfm__dim_of(b, positions, 1);
-  segments =
-      hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
-  return hfm__expand_batch(b, segments);
-}
-
-/* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
-HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
-  return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
-}
-
-/* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
-HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
-  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
-  hfm__dim kept;
-  if (!b->asked.logits_to_keep) return x;
-  kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
-  return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
-}
-
-/* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
-   batch of one is possible, and its last token counts. */
-HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
-  const int32_t by = hfm__given(b, HFM__IN_input_ids) ? HFM__IN_input_ids : HFM__IN_inputs_embeds;
-  if (pad == HFM__NO_PADDING)
-    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
-                 "1: config.json has no pad_token_id, which a larger batch needs");
-  if (hfm__given(b, HFM__IN_input_ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"), pad);
-  return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, 0))), -1);
-}
-
-/* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
-HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
-  const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
-  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
-}
-/* ==== end src/nn/causal.c ==== */
-#endif
 #ifdef HFM__WITH_ROPE
 /* ==== begin src/nn/rope.c ==== */
 /* ==== nn/rope (private): rotary position embeddings ===============================================================
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
    "dynamic" and "longrope" depend on how far a call reaches. */
 
+/* Which parameters count. */
+typedef struct hfm__rope_source {
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
+} hfm__rope_source;
+
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
-  const float *frequency;      /* [dimension / 2] */
+  const float *frequency;      /* [hfm__rope_half] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
   float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
+
+/* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
+HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
@@ -20839,7 +24561,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -20851,7 +24573,7 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
     char found[HFM__JSON_SHOWN];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__json_found(member.doc, member.node, &t);
@@ -20865,7 +24587,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   double value = 1;
-  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
@@ -20901,7 +24623,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -20920,7 +24642,7 @@ HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__rope_factor(b, (double)max_positions / original);
   const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
@@ -20949,8 +24671,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
-  const int64_t half = rope->dimension / 2;
-  const hfm__config_value list = hfm__config_rope_member(b->config, NULL, key);
+  const int64_t half = hfm__rope_half(rope);
+  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -20978,24 +24700,44 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
+  double part = hfm__rope_number(b, key, source->partial);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
+    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
+                                         int64_t dimension) {
+  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
-  double base = fallback;
-  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
-    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
+  double base = source->theta;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
+    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
                             "rope parameter %q must be a string", keys[i]);
   }
-  return hfm__config_rope_type(b->config, NULL);
+  return hfm__config_rope_type(b->config, b->rope_layer);
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -21010,72 +24752,81 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
-  const char *key = "partial_rotary_factor";
-  double part = 1;
-  if (hfm__config_rope_member(b->config, NULL, key).node) part = hfm__rope_needed(b, key);
-  else if (hfm__ok(b) && !hfm__is_null(b, key))
-    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
-}
-
-/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
-   what the configuration's means to the family. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
+/* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
+   scope. */
+HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
+                                 int64_t max_positions) {
+  static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
+  const char *type;
+  int proportional, whole;
   float *frequency;
   double factor = 1;
+  b->rope_layer = source->layer_type;
+  type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
-  rope->base = hfm__rope_theta(b, default_theta);
+  proportional = hfm__equal(type, "proportional");
+  whole = proportional || !source->partial_key;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
-  if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
+  if (hfm__ok(b) && (2 * hfm__rope_half(rope) > head_dim || rope->dimension < 1 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
-  frequency = HFM__NEW(b, float, rope->dimension / 2);
+  frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++)
+  for (int64_t i = 0; i < hfm__rope_half(rope); i++)
     frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
   if (hfm__equal(type, "linear")) {
-    for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] /= (float)factor;
+    for (int64_t i = 0; i < hfm__rope_half(rope); i++) frequency[i] /= (float)factor;
   } else if (hfm__equal(type, "dynamic")) {
     rope->dynamic = 1;
     rope->factor = factor;
   } else if (hfm__equal(type, "llama3")) {
-    hfm__rope_llama3(b, frequency, rope->dimension / 2, factor, max_positions);
+    hfm__rope_llama3(b, frequency, hfm__rope_half(rope), factor, max_positions);
   } else if (hfm__equal(type, "yarn")) {
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (proportional) {
+    hfm__rope_proportional(b, source, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
+  for (size_t i = 0; i < HFM__COUNT(buffers); i++)
+    hfm__buffer_add(b,
+                    source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
+                    HFM_F32, hfm__rope_half(rope));
+}
+
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
   hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
-  hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
-  hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
   hfm__end(b);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
    where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const int on_data = hfm__given(b, HFM__IN_position_ids);
   hfm__val shorter, longer;
   hfm__dim shape;
@@ -21096,14 +24847,14 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   return hfm__emit(b, HFM__OP_rope_frequencies, &attrs, HFM_F32, 1, &shape, positions, shorter, longer, hfm__no_value);
 }
 
-/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, dimension / 2]. */
+/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, half]. */
 HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   shape[2] = hfm__fixed(b, 2);
-  shape[3] = hfm__fixed(b, rope->dimension / 2);
+  shape[3] = hfm__fixed(b, hfm__rope_half(rope));
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
   return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,
@@ -21136,7 +24887,8 @@ typedef struct hfm__head {
    the matrix that the number says the first part of its rows, the second, ... */
 typedef struct hfm__rename {
   const char *file, *module;
-  int32_t part; /* 0: the same tensor */
+  int32_t part;       /* 0: the same tensor */
+  const char *suffix; /* only for the head that is called so; NULL: for all */
 } hfm__rename;
 
 typedef struct hfm__family {
@@ -21151,21 +24903,22 @@ typedef struct hfm__family {
 /* input_ids or inputs_embeds: one of them, not both. Ids are looked up in `words`. */
 HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int64_t vocab_size, int64_t hidden_size) {
   const hfm__dim none = {0};
-  if (hfm__ok(b) && hfm__given(b, HFM__IN_inputs_embeds)) {
-    if (!hfm__given(b, HFM__IN_input_ids))
-      return hfm__input(b, HFM__IN_inputs_embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH),
-                        hfm__symbol(b, HFM__SYM_LENGTH), hfm__fixed(b, hidden_size), none);
-    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, "inputs_embeds", 0,
-                          "input_ids and inputs_embeds were both given: the model takes exactly one of them");
+  if (hfm__ok(b) && hfm__given(b, b->side->embeds)) {
+    if (!hfm__given(b, b->side->ids))
+      return hfm__input(b, b->side->embeds, HFM_F32, 3, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b),
+                        hfm__fixed(b, hidden_size), none);
+    b->result = hfm__fail(b->error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[b->side->embeds].name, 0,
+                          "%s and %s were both given: the model takes exactly one of them",
+                          hfm__input_rows[b->side->ids].name, hfm__input_rows[b->side->embeds].name);
   }
-  return hfm__call(b, words, hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size"));
+  return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
 /* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
    the position table. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
-  const hfm__dim none = {0}, length = hfm__symbol(b, HFM__SYM_LENGTH);
-  const int32_t by = hfm__given(b, HFM__IN_inputs_embeds) ? HFM__IN_inputs_embeds : HFM__IN_input_ids;
+  const hfm__dim none = {0}, length = hfm__length(b);
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -21179,10 +24932,42 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
 }
 
+#ifdef HFM__WITH_DECODERS
+/* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
+   and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
+   which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
+HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
+  hfm__dim shape[2];
+  hfm__val segments;
+  if (hfm__given(b, b->side->mask) || !hfm__given(b, HFM__IN_position_ids) || b->asked.use_cache ||
+      hfm__flag(b, "use_cache"))
+    return hfm__input_mask(b);
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  segments =
+      hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
+  return hfm__expand_batch(b, segments);
+}
+#endif
+
+/* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
+HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
+  return !hfm__config_find(b->config, "is_causal").node || hfm__flag(b, "is_causal");
+}
+
 /* The last of hidden_states: after the final norm where that is what Transformers ties it to, else before. */
 HFM__PRIVATE void hfm__last_hidden_state(hfm__builder *b, hfm__val before, hfm__val after, int32_t tied) {
   if (!hfm__is_null(b, "tie_last_hidden_states")) tied = hfm__flag(b, "tie_last_hidden_states");
   hfm__hidden_state(b, tied ? after : before);
+}
+
+/* The positions of x [batch, length, size] whose logits are asked for: the last logits_to_keep, or all. */
+HFM__PRIVATE hfm__val hfm__kept_positions(hfm__builder *b, hfm__val x) {
+  const hfm__dim length = hfm__length(b);
+  hfm__dim kept;
+  if (!b->asked.logits_to_keep) return x;
+  kept = hfm__dim_op(b, HFM__DIM_min, length, hfm__fixed(b, b->asked.logits_to_keep));
+  return hfm__slice_from(b, x, 1, hfm__dim_op(b, HFM__DIM_sub, length, kept), kept);
 }
 
 /* start_logits and end_logits of [batch, length, 2]. A head of another width can be loaded, as in Transformers, but
@@ -21194,6 +24979,27 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
                           b->graph->dims[hfm__dim_of(b, logits, -1).id].value);
   hfm__output(b, HFM__OUT_start_logits, hfm__select_last(b, logits, 0));
   hfm__output(b, HFM__OUT_end_logits, hfm__select_last(b, logits, 1));
+}
+
+#ifdef HFM__WITH_DECODERS
+/* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
+   batch of one is possible, and its last token counts. */
+HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
+  const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
+  if (pad == HFM__NO_PADDING)
+    hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
+                 "1: config.json has no pad_token_id, which a larger batch needs");
+  if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
+    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad);
+  return hfm__last_token(
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
+}
+#endif
+
+/* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
+HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
+  const char *key = hfm__is_null(b, "classifier_dropout") ? "hidden_dropout" : "classifier_dropout";
+  return hfm__is_null(b, key) ? "0.1" : hfm__probability(b, key);
 }
 /* ==== end src/families/family.h ==== */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
@@ -21208,6 +25014,8 @@ typedef struct hfm__bert_config {
   double layer_norm_eps;
   const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
+  int32_t is_decoder;   /* keys and values may be cached */
+  int32_t causal;       /* tokens see only what is before them */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -21240,7 +25048,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   c->type_vocab_size = hfm__size(b, "type_vocab_size");
   c->hidden_act = hfm__activation_key(b, "hidden_act");
-  c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  c->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
@@ -21251,10 +25059,11 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
-    if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
     if (hfm__flag(b, "add_cross_attention"))
-      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
+      hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
   }
+  c->is_decoder = hfm__flag(b, "is_decoder");
+  c->causal = c->is_decoder && hfm__is_causal(b);
 }
 
 /* ---- Embeddings ---- */
@@ -21318,14 +25127,20 @@ HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, c
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert_layer *self, const hfm__bert_config *c,
-                                              hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *model, int64_t index, hfm__val x,
+                                              hfm__val mask) {
+  const hfm__bert_config *c = &model->config;
+  const hfm__bert_layer *self = &model->layer[index];
   const int64_t heads = c->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(c->hidden_size / heads));
   const hfm__val q = hfm__split_heads(b, hfm__call(b, self->query, x), heads);
-  const hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
-  const hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads);
-  hfm__val attention = hfm__attend(b, q, k, v, mask, scale, 0, 0), output;
+  hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
+  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, output;
+  if (c->is_decoder) {
+    k = hfm__cached(b, index, "key", k);
+    v = hfm__cached(b, index, "value", v);
+  }
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -21351,7 +25166,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
   const hfm__val mask = hfm__input_mask(b);
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->config.num_hidden_layers && hfm__ok(b); i++) {
-    x = hfm__bert_layer_forward(b, &self->layer[i], &self->config, x, mask);
+    x = hfm__bert_layer_forward(b, self, i, x, mask);
     hfm__hidden_state(b, x);
   }
   return x;
@@ -21449,7 +25264,7 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
-HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
@@ -21471,9 +25286,10 @@ HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
   hfm__end(b);
   return self;
 }
-HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
+/* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
+HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__val x = hfm__call(b, self->transform_dense, hfm__bert_model_forward(b, self));
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
   x = hfm__call(b, self->transform_LayerNorm, hfm__call(b, self->transform_act_fn, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
@@ -21483,7 +25299,8 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__bert_lm_init, hfm__bert_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
@@ -21550,10 +25367,14 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
                               : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
                                 "0 or more: give position_ids",
                           pad);
+  if (hfm__ok(b) && b->asked.use_cache && hfm__given(b, HFM__IN_inputs_embeds) && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_MISSING, NULL, "position_ids", 0,
+                          "position_ids are needed with inputs_embeds and use_cache: without them Transformers counts "
+                          "from the first position again in every call");
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
-  hfm__require(b, hfm__symbol(b, HFM__SYM_LENGTH), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
+  hfm__require(b, hfm__total_length(b), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
                "max_position_embeddings - pad_token_id - 1");
   return hfm__padded_positions(b, ids, pad);
 }
@@ -21638,7 +25459,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
 }
 
-HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
   hfm__begin(b, "lm_head", "*LMHead");
@@ -21649,16 +25470,16 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
   hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
   hfm__end(b);
 }
-HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
+HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
   if (self)
     hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
                         hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
-HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
+HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__roberta_model_forward(b, &self->bert));
+  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
   x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
 }
@@ -21669,7 +25490,8 @@ static const hfm__head hfm__roberta_heads[] = {
      hfm__roberta_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
@@ -21908,6 +25730,149 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
 static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
+#ifdef HFM__WITH_CAUSAL
+/* ==== begin src/families/causal.c ==== */
+/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+   From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
+   says what its heads are called. */
+
+struct hfm__causal_class;
+
+/* How the description of such a base model begins. */
+typedef struct hfm__causal {
+  const struct hfm__causal_class *family;
+  int64_t vocab_size, pad_token_id;
+  int64_t width; /* of input embeddings and of last_hidden_state */
+  int32_t is_causal;
+  hfm__mod words; /* what lm_head is tied to */
+  hfm__mod head, head_dropout;
+} hfm__causal;
+
+/* The traits of a family's models begin with it. */
+typedef struct hfm__causal_class {
+  hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
+  void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
+  hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
+  const char *token_head; /* what ForTokenClassification calls its classifier */
+  int32_t lm_head_bias;
+} hfm__causal_class;
+
+/* What all configurations have; `width` is the key of the hidden size. */
+HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, const char *width) {
+  self->family = (const hfm__causal_class *)b->traits;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->width = hfm__size(b, width);
+  self->pad_token_id = hfm__padding_id(b);
+  self->is_causal = hfm__is_causal(b);
+}
+
+/* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
+   size]. */
+HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {
+  const hfm__val y = hfm__split_heads(b, x, heads);
+  const hfm__dim size = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, y, -1), hfm__fixed(b, parts));
+  return hfm__slice_from(b, y, -1, hfm__dim_op(b, HFM__DIM_mul, size, hfm__fixed(b, part)), size);
+}
+
+/* Token types share the words' table (GPT-2, GPT Neo). */
+HFM__PRIVATE hfm__val hfm__add_token_types(hfm__builder *b, const hfm__causal *self, hfm__val x) {
+  if (!hfm__given(b, HFM__IN_token_type_ids)) return x;
+  return hfm__add(b, x,
+                  hfm__call(b, self->words,
+                            hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
+  return ((const hfm__causal_class *)b->traits)->configure(b);
+}
+
+HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  self->family->init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__causal_base_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_new(b);
+  if (self) self->family->init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_base_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__output(b, HFM__OUT_last_hidden_state, self->family->forward(b, self));
+}
+
+HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  self->head = hfm__linear(b, "lm_head", self->width, self->vocab_size, self->family->lm_head_bias);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->words));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "score", self->width, hfm__labels(b), 0);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = self->family->forward(b, self);
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->head, hfm__last_real_token(b, x, self->vocab_size, self->pad_token_id)));
+}
+
+/* The generic head is called "score" and has a bias unless the configuration says no; older ones always have it. */
+HFM__PRIVATE void *hfm__causal_token_init(hfm__builder *b) {
+  const char *key = "token_classification_bias", *name;
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (!self) return NULL;
+  name = self->family->token_head;
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
+  self->head = hfm__linear(b, name, self->width, hfm__labels(b),
+                           !hfm__equal(name, "score") || !hfm__config_find(b->config, key).node || hfm__flag(b, key));
+  return self;
+}
+HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  const hfm__val x = hfm__call(b, self->head_dropout, self->family->forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+}
+
+HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
+  hfm__causal *self = hfm__causal_with_base(b);
+  if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__causal_question_forward(hfm__builder *b, const void *model) {
+  const hfm__causal *self = (const hfm__causal *)model;
+  hfm__span_outputs(b, hfm__call(b, self->head, self->family->forward(b, self)));
+}
+
+/* Rows of a family's heads; ForCausalLM is LMHeadModel in GPT-2. */
+#define HFM__CAUSAL_BASE_HEAD {HFM_BASE, "Model", hfm__causal_base_init, hfm__causal_base_forward}
+#define HFM__CAUSAL_LM_HEAD(suffix) {HFM_CAUSAL_LM, suffix, hfm__causal_lm_init, hfm__causal_lm_forward}
+#define HFM__CAUSAL_SEQUENCE_HEAD \
+  {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__causal_sequence_init, hfm__causal_sequence_forward}
+#define HFM__CAUSAL_TOKEN_HEAD \
+  {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__causal_token_init, hfm__causal_token_forward}
+#define HFM__CAUSAL_QUESTION_HEAD \
+  {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__causal_question_init, hfm__causal_question_forward}
+
+/* What most of them have. */
+static const hfm__head hfm__causal_heads[] = {
+    HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"), HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+    HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
+/* ==== end src/families/causal.c ==== */
+#endif
 #ifdef HFM__WITH_GPT2
 /* ==== begin src/families/gpt2.c ==== */
 /* ==== families/gpt2 (private): GPT-2 ==============================================================================
@@ -21918,36 +25883,35 @@ typedef struct hfm__gpt2_block {
 } hfm__gpt2_block;
 
 typedef struct hfm__gpt2 {
-  int64_t vocab_size, n_embd, n_layer, n_head, n_inner, n_positions, pad_token_id;
+  hfm__causal base;
+  int64_t n_embd, n_layer, n_head, n_inner, n_positions;
   int32_t activation, scales, scales_by_layer;
   double epsilon;
   const char *attn_pdrop, *embd_pdrop, *resid_pdrop;
-  hfm__mod wte, wpe, drop, ln_f;
+  hfm__mod wpe, drop, ln_f;
   hfm__gpt2_block *h;
-  hfm__mod head, head_dropout;
 } hfm__gpt2;
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_new(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gpt2_configure(hfm__builder *b) {
   hfm__gpt2 *self = HFM__NEW(b, hfm__gpt2, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->n_embd = hfm__size(b, "n_embd");
+  hfm__causal_configure(b, &self->base, "n_embd");
+  self->n_embd = self->base.width;
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->n_inner = hfm__size_or(b, "n_inner", 4 * self->n_embd);
   self->n_positions = hfm__size(b, "n_positions");
-  self->pad_token_id = hfm__padding_id(b);
   self->activation = hfm__activation_key(b, "activation_function");
   self->scales = hfm__flag(b, "scale_attn_weights");
   self->scales_by_layer = hfm__flag(b, "scale_attn_by_inverse_layer_idx");
-  self->epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->epsilon = hfm__epsilon(b, "layer_norm_epsilon");
   self->attn_pdrop = hfm__probability(b, "attn_pdrop");
   self->embd_pdrop = hfm__probability(b, "embd_pdrop");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
   hfm__divides(b, "n_head", self->n_head, "n_embd", self->n_embd);
   if (hfm__flag(b, "add_cross_attention"))
     hfm__refuse(b, "add_cross_attention", "true", "only decoders without an encoder are");
-  return self;
+  return &self->base;
 }
 
 /* GPT-2 initialises the projections into the residual stream with a smaller deviation. */
@@ -21974,8 +25938,9 @@ HFM__PRIVATE void hfm__gpt2_block_init(hfm__builder *b, const hfm__gpt2 *self, h
   hfm__gpt2_scale_init(b, block->mlp_c_proj, self->n_layer);
 }
 
-HFM__PRIVATE void hfm__gpt2_model_init(hfm__builder *b, hfm__gpt2 *self) {
-  self->wte = hfm__embedding(b, "wte", self->vocab_size, self->n_embd, HFM__NO_PADDING);
+HFM__PRIVATE void hfm__gpt2_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt2 *self = (hfm__gpt2 *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, self->n_embd, HFM__NO_PADDING);
   self->wpe = hfm__embedding(b, "wpe", self->n_positions, self->n_embd, HFM__NO_PADDING);
   self->drop = hfm__dropout(b, "drop", self->embd_pdrop);
   self->h = HFM__NEW(b, hfm__gpt2_block, self->n_layer);
@@ -22002,17 +25967,15 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, hfm__is_causal(b), 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
 }
 
-HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *self) {
-  const hfm__val words = hfm__word_embeddings(b, self->wte, self->vocab_size, self->n_embd);
+HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt2 *self = (const hfm__gpt2 *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, self->n_embd);
   const hfm__val positions = hfm__position_ids(b, self->n_positions, 0);
   const hfm__val mask = hfm__decoder_mask(b, positions);
-  hfm__val x = hfm__add(b, words, hfm__call(b, self->wpe, positions)), y;
-  if (hfm__given(b, HFM__IN_token_type_ids)) /* token types share the words' table */
-    x = hfm__add(b, x,
-                 hfm__call(b, self->wte, hfm__input_ids(b, HFM__IN_token_type_ids, self->vocab_size, "vocab_size")));
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions))), y;
   x = hfm__call(b, self->drop, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     const hfm__gpt2_block *block = &self->h[i];
@@ -22026,77 +25989,12 @@ HFM__PRIVATE hfm__val hfm__gpt2_model_forward(hfm__builder *b, const hfm__gpt2 *
   return y;
 }
 
-HFM__PRIVATE hfm__gpt2 *hfm__gpt2_with_base(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
-  hfm__gpt2_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
+static const hfm__head hfm__gpt2_heads[] = {HFM__CAUSAL_BASE_HEAD,  HFM__CAUSAL_LM_HEAD("LMHeadModel"),
+                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                            HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
 
-HFM__PRIVATE void *hfm__gpt2_base_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_new(b);
-  if (self) hfm__gpt2_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__gpt2_model_forward(b, (const hfm__gpt2 *)model));
-}
-
-HFM__PRIVATE void *hfm__gpt2_causal_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->n_embd, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->wte));
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, hfm__kept_positions(b, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_sequence_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->n_embd, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  const hfm__val last = hfm__last_real_token(b, hfm__gpt2_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
-
-HFM__PRIVATE void *hfm__gpt2_token_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "classifier", self->n_embd, hfm__labels(b), 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_token_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__output(b, HFM__OUT_logits,
-              hfm__call(b, self->head, hfm__call(b, self->head_dropout, hfm__gpt2_model_forward(b, self))));
-}
-
-HFM__PRIVATE void *hfm__gpt2_question_init(hfm__builder *b) {
-  hfm__gpt2 *self = hfm__gpt2_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->n_embd, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__gpt2_question_forward(hfm__builder *b, const void *model) {
-  const hfm__gpt2 *self = (const hfm__gpt2 *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__gpt2_model_forward(b, self)));
-}
-
-static const hfm__head hfm__gpt2_heads[] = {
-    {HFM_BASE, "Model", hfm__gpt2_base_init, hfm__gpt2_base_forward},
-    {HFM_CAUSAL_LM, "LMHeadModel", hfm__gpt2_causal_init, hfm__gpt2_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__gpt2_sequence_init, hfm__gpt2_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__gpt2_token_init, hfm__gpt2_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__gpt2_question_init, hfm__gpt2_question_forward},
-    {0, NULL, NULL, NULL}};
+static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward, "classifier",
+                                                  0};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -22120,7 +26018,941 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
 static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
 /* ==== end src/families/gpt2.c ==== */
 #endif
-#ifdef HFM__WITH_ROPE
+#ifdef HFM__WITH_OPT
+/* ==== begin src/families/opt.c ==== */
+/* ==== families/opt (private): OPT ==================================================================================
+   After models/opt/modeling_opt.py: a decoder with learned positions, counted over the tokens that are not padding;
+   norms before the blocks or (350m) after them. */
+
+typedef struct hfm__opt_layer {
+  hfm__mod k_proj, v_proj, q_proj, out_proj; /* self_attn */
+  hfm__mod activation_fn, self_attn_layer_norm, fc1, fc2, final_layer_norm;
+} hfm__opt_layer;
+
+typedef struct hfm__opt {
+  hfm__causal base; /* width: word_embed_proj_dim */
+  int64_t hidden_size, num_hidden_layers, num_attention_heads, ffn_dim, max_position_embeddings;
+  int32_t activation_function, do_layer_norm_before, enable_bias, layer_norm_elementwise_affine;
+  hfm__mod embed_positions, project_out, project_in, final_layer_norm;
+  hfm__opt_layer *layers;
+} hfm__opt;
+
+enum { HFM__OPT_FIRST_POSITION = 2 }; /* two rows come before that of position 0; padding has position -1 */
+
+HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
+  hfm__opt *self = HFM__NEW(b, hfm__opt, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->hidden_size = self->base.width;
+  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_dim = hfm__size(b, "ffn_dim");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->do_layer_norm_before = hfm__flag(b, "do_layer_norm_before");
+  self->enable_bias = hfm__flag(b, "enable_bias");
+  self->layer_norm_elementwise_affine = hfm__flag(b, "layer_norm_elementwise_affine");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__opt_norm(hfm__builder *b, const hfm__opt *self, const char *name) {
+  return self->layer_norm_elementwise_affine ? hfm__layer_norm(b, name, self->hidden_size, 1e-5)
+                                             : hfm__layer_norm_plain(b, name, self->hidden_size, 1e-5);
+}
+
+HFM__PRIVATE void hfm__opt_layer_init(hfm__builder *b, const hfm__opt *self, hfm__opt_layer *layer) {
+  const int64_t size = self->hidden_size;
+  hfm__begin(b, "self_attn", "OPTAttention");
+  layer->k_proj = hfm__linear(b, "k_proj", size, size, self->enable_bias);
+  layer->v_proj = hfm__linear(b, "v_proj", size, size, self->enable_bias);
+  layer->q_proj = hfm__linear(b, "q_proj", size, size, self->enable_bias);
+  layer->out_proj = hfm__linear(b, "out_proj", size, size, self->enable_bias);
+  hfm__end(b);
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  layer->self_attn_layer_norm = hfm__opt_norm(b, self, "self_attn_layer_norm");
+  layer->fc1 = hfm__linear(b, "fc1", size, self->ffn_dim, self->enable_bias);
+  layer->fc2 = hfm__linear(b, "fc2", self->ffn_dim, size, self->enable_bias);
+  layer->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE void hfm__opt_init(hfm__builder *b, hfm__causal *base) {
+  hfm__opt *self = (hfm__opt *)base;
+  const int64_t size = self->hidden_size, width = base->width;
+  hfm__begin(b, "decoder", "OPTDecoder");
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, width, base->pad_token_id);
+  self->embed_positions = hfm__as_class(
+      b,
+      hfm__embedding(b, "embed_positions", self->max_position_embeddings + HFM__OPT_FIRST_POSITION, size,
+                     HFM__NO_PADDING),
+      "OPTLearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[self->embed_positions.id].attrs.first_row = HFM__OPT_FIRST_POSITION;
+  if (width != size) {
+    self->project_out = hfm__linear(b, "project_out", size, width, 0);
+    self->project_in = hfm__linear(b, "project_in", width, size, 0);
+  }
+  if (self->do_layer_norm_before && !hfm__flag(b, "_remove_final_layer_norm"))
+    self->final_layer_norm = hfm__opt_norm(b, self, "final_layer_norm");
+  self->layers = HFM__NEW(b, hfm__opt_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "OPTDecoderLayer");
+    hfm__opt_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__end(b);
+}
+
+/* position_ids as given, or counted over the tokens that attention_mask keeps, the cached ones included. */
+HFM__PRIVATE hfm__val hfm__opt_positions(hfm__builder *b, const hfm__opt *self) {
+  const hfm__dim length = hfm__symbol(b, HFM__SYM_LENGTH);
+  if (hfm__given(b, HFM__IN_position_ids) || !hfm__given(b, HFM__IN_attention_mask))
+    return hfm__position_ids(b, self->max_position_embeddings, 0);
+  hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_attention_mask,
+               "max_position_embeddings");
+  return hfm__slice_from(b, hfm__positions_by_mask(b, -1), 1, hfm__past_length(b), length);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                         hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->hidden_size / heads));
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+}
+
+HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__opt_layer *layer = &self->layers[index];
+  const int32_t before = self->do_layer_norm_before;
+  hfm__val y = before ? hfm__call(b, layer->self_attn_layer_norm, x) : x;
+  x = hfm__add(b, hfm__opt_attention(b, self, index, y, mask), x);
+  if (!before) x = hfm__call(b, layer->self_attn_layer_norm, x);
+  y = before ? hfm__call(b, layer->final_layer_norm, x) : x;
+  y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y));
+  x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+  return before ? x : hfm__call(b, layer->final_layer_norm, x);
+}
+
+HFM__PRIVATE hfm__val hfm__opt_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__opt *self = (const hfm__opt *)base;
+  const hfm__val mask = hfm__input_mask(b);
+  const hfm__val positions = hfm__call(b, self->embed_positions, hfm__opt_positions(b, self));
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  if (self->project_in.id) x = hfm__call(b, self->project_in, x);
+  x = hfm__add(b, x, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__opt_layer_forward(b, self, i, x, mask);
+  }
+  y = self->final_layer_norm.id ? hfm__call(b, self->final_layer_norm, x) : x;
+  if (self->project_out.id) y = hfm__call(b, self->project_out, y);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                           HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
+                                           {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+
+static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__opt_defaults[] = {
+  {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "2"}, {"do_layer_norm_before", "true"}, {"dropout", "0.1"}, {"enable_bias", "true"},
+  {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
+  {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+/* ==== end src/families/opt.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+/* ==== begin src/families/gpt_neox.c ==== */
+/* ==== families/gpt_neox (private): GPT-NeoX, Pythia ================================================================
+   After models/gpt_neox/modeling_gpt_neox.py: q, k and v of a head lie side by side in one projection; a part of each
+   head is rotated; attention and MLP run beside each other. */
+
+typedef struct hfm__gpt_neox_layer {
+  hfm__mod input_layernorm, post_attention_layernorm, post_attention_dropout, post_mlp_dropout;
+  hfm__mod query_key_value, dense;           /* attention */
+  hfm__mod dense_h_to_4h, dense_4h_to_h, act; /* mlp */
+} hfm__gpt_neox_layer;
+
+typedef struct hfm__gpt_neox {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, intermediate_size, max_position_embeddings;
+  int32_t hidden_act, use_parallel_residual, attention_bias;
+  double layer_norm_eps;
+  const char *hidden_dropout;
+  hfm__mod emb_dropout, final_layer_norm;
+  hfm__gpt_neox_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__gpt_neox;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neox_configure(hfm__builder *b) {
+  hfm__gpt_neox *self = HFM__NEW(b, hfm__gpt_neox, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->use_parallel_residual = hfm__flag(b, "use_parallel_residual");
+  self->attention_bias = hfm__flag(b, "attention_bias");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->hidden_dropout = hfm__probability(b, "hidden_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox *self, hfm__gpt_neox_layer *layer) {
+  const int64_t size = self->base.width;
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_eps);
+  layer->post_attention_dropout = hfm__dropout(b, "post_attention_dropout", self->hidden_dropout);
+  layer->post_mlp_dropout = hfm__dropout(b, "post_mlp_dropout", self->hidden_dropout);
+  hfm__begin(b, "attention", "*Attention");
+  layer->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, self->attention_bias);
+  layer->dense = hfm__linear(b, "dense", size, size, self->attention_bias);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "*MLP");
+  layer->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, self->intermediate_size, 1);
+  layer->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", self->intermediate_size, size, 1);
+  layer->act = hfm__activation(b, "act", self->hidden_act);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
+  hfm__gpt_neox *self = (hfm__gpt_neox *)base;
+  base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
+  self->layers = HFM__NEW(b, hfm__gpt_neox_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Layer");
+    hfm__gpt_neox_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->final_layer_norm = hfm__layer_norm(b, "final_layer_norm", base->width, self->layer_norm_eps);
+  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", &source, base->width / self->num_attention_heads,
+                 self->max_position_embeddings);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                              hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const int64_t heads = self->num_attention_heads;
+  const double scale = 1.0 / sqrt((double)(self->base.width / heads));
+  const hfm__val qkv = hfm__call(b, layer->query_key_value, x);
+  const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_layer_forward(hfm__builder *b, const hfm__gpt_neox *self, int64_t index, hfm__val x,
+                                                  hfm__val angles, hfm__val mask) {
+  const hfm__gpt_neox_layer *layer = &self->layers[index];
+  const hfm__val attention =
+      hfm__gpt_neox_attention(b, self, index, hfm__call(b, layer->input_layernorm, x), angles, mask);
+  const hfm__val between = hfm__add(b, attention, x);
+  hfm__val y = hfm__call(b, layer->post_attention_layernorm, self->use_parallel_residual ? x : between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  y = hfm__call(b, layer->post_mlp_dropout, hfm__call(b, layer->dense_4h_to_h, y));
+  return hfm__add(b, y, between);
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neox *self = (const hfm__gpt_neox *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->emb_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__gpt_neox_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
+                                                      hfm__gpt_neox_forward, "classifier", 0};
+
+static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
+                                                     {NULL, NULL, 0, NULL}};
+static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
+
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
+                                                 hfm__gpt_neox_ignored};
+
+static const hfm__config_pair hfm__gpt_neox_defaults[] = {
+  {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
+  {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
+  {"vocab_size", "50432"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+/* ==== end src/families/gpt_neox.c ==== */
+#endif
+#ifdef HFM__WITH_GPT_NEO
+/* ==== begin src/families/gpt_neo.c ==== */
+/* ==== families/gpt_neo (private): GPT Neo ==========================================================================
+   After models/gpt_neo/modeling_gpt_neo.py: GPT-2 with layers that see a window in turn with layers that see all, and
+   scores that are not scaled. */
+
+typedef struct hfm__gpt_neo_block {
+  hfm__mod ln_1, k_proj, v_proj, q_proj, out_proj, resid_dropout, ln_2, c_fc, c_proj, act, mlp_dropout;
+  int64_t window; /* 0: none */
+} hfm__gpt_neo_block;
+
+typedef struct hfm__gpt_neo {
+  hfm__causal base;
+  int64_t num_layers, num_heads, intermediate_size, max_position_embeddings, window_size;
+  int32_t activation_function;
+  double layer_norm_epsilon;
+  const char *attention_dropout, *embed_dropout, *resid_dropout;
+  hfm__mod wpe, drop, ln_f;
+  hfm__gpt_neo_block *h;
+} hfm__gpt_neo;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
+  hfm__gpt_neo *self = HFM__NEW(b, hfm__gpt_neo, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->intermediate_size = hfm__size_or(b, "intermediate_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->window_size = hfm__size(b, "window_size");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__float_probability(b, "attention_dropout");
+  self->embed_dropout = hfm__float_probability(b, "embed_dropout");
+  self->resid_dropout = hfm__float_probability(b, "resid_dropout");
+  hfm__divides(b, "num_heads", self->num_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+/* Gives the next layer its window by the name of its type. */
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
+                                          const hfm__json *doc, uint32_t node, int64_t *layer) {
+  const char *type = hfm__json_text(doc, node);
+  const int local = type && hfm__equal(type, "local");
+  if (!local && !(type && hfm__equal(type, "global")))
+    hfm__refuse(b, key, type ? type : "no text", "use global or local");
+  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
+  ++*layer;
+}
+
+/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
+  const int listed = !hfm__is_null(b, "attention_layers");
+  const char *key = listed ? "attention_layers" : "attention_types";
+  const hfm__config_value list = hfm__config_find(b->config, key);
+  int64_t layers = 0;
+  uint32_t item = hfm__json_first(list.doc, list.node);
+  if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
+  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
+    int64_t count = 0;
+    if (listed) {
+      hfm__gpt_neo_layer_type(b, self, key, list.doc, item, &layers);
+      continue;
+    }
+    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
+      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
+    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
+      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
+        hfm__gpt_neo_layer_type(b, self, key, list.doc, type, &layers);
+  }
+  if (hfm__ok(b) && layers != self->num_layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "%q is for %s %i layers, but 'num_layers' is %i", key,
+                          layers > self->num_layers ? "more than" : "only",
+                          layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
+  const int64_t size = self->base.width, positions = self->max_position_embeddings;
+  block->ln_1 = hfm__layer_norm(b, "ln_1", size, self->layer_norm_epsilon);
+  hfm__begin(b, "attn", "GPTNeoAttention");
+  hfm__begin(b, "attention", "GPTNeoSelfAttention");
+  hfm__buffer_add(b, "bias", HFM_BOOL, positions * positions); /* its causal mask */
+  (void)hfm__dropout(b, "attn_dropout", self->attention_dropout);
+  block->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_dropout);
+  block->k_proj = hfm__linear(b, "k_proj", size, size, 0);
+  block->v_proj = hfm__linear(b, "v_proj", size, size, 0);
+  block->q_proj = hfm__linear(b, "q_proj", size, size, 0);
+  block->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+  hfm__end(b);
+  block->ln_2 = hfm__layer_norm(b, "ln_2", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "GPTNeoMLP");
+  block->c_fc = hfm__linear(b, "c_fc", size, self->intermediate_size, 1);
+  block->c_proj = hfm__linear(b, "c_proj", self->intermediate_size, size, 1);
+  block->act = hfm__activation(b, "act", self->activation_function);
+  block->mlp_dropout = hfm__dropout(b, "dropout", self->resid_dropout);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt_neo *self = (hfm__gpt_neo *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->max_position_embeddings, base->width, HFM__NO_PADDING);
+  self->drop = hfm__dropout(b, "drop", self->embed_dropout);
+  self->h = HFM__NEW(b, hfm__gpt_neo_block, self->num_layers);
+  hfm__gpt_neo_layer_types(b, self);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "GPTNeoBlock");
+    hfm__gpt_neo_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+/* Always causal: its own mask says so, whatever is_causal is. */
+HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__gpt_neo_block *block = &self->h[index];
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, block->q_proj, x), self->num_heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neo *self = (const hfm__gpt_neo *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  const hfm__val positions = hfm__position_ids(b, self->max_position_embeddings, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions)));
+  if (hfm__given(b, HFM__IN_position_ids)) /* its mask ends where the positions do */
+    hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_position_ids,
+                 "max_position_embeddings");
+  x = hfm__call(b, self->drop, x);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    const hfm__gpt_neo_block *block = &self->h[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__gpt_neo_attention(b, self, i, hfm__call(b, block->ln_1, x), mask), x);
+    y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
+    x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->c_proj, y)), x);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
+                                                     "classifier", 0};
+
+static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__gpt_neo_aliases[] = {
+  {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt_neo_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"attention_dropout", "0.0"},
+  {"attention_types", "[[[\"global\", \"local\"], 12]]"}, {"bos_token_id", "50256"}, {"classifier_dropout", "0.1"},
+  {"embed_dropout", "0.0"}, {"eos_token_id", "50256"}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_heads", "16"}, {"num_layers", "24"},
+  {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
+  {"window_size", "256"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+/* ==== end src/families/gpt_neo.c ==== */
+#endif
+#ifdef HFM__WITH_PHI
+/* ==== begin src/families/phi.c ==== */
+/* ==== families/phi (private): Phi-1, Phi-1.5, Phi-2 ================================================================
+   After models/phi/modeling_phi.py: one norm, then attention and MLP beside each other; a part of each head is
+   rotated; everything has biases. */
+
+typedef struct hfm__phi_layer {
+  hfm__mod q_proj, k_proj, v_proj, dense, q_layernorm, k_layernorm; /* self_attn */
+  hfm__mod activation_fn, fc1, fc2;                                 /* mlp */
+  hfm__mod input_layernorm, resid_dropout;
+} hfm__phi_layer;
+
+typedef struct hfm__phi {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, intermediate_size;
+  int64_t max_position_embeddings;
+  int32_t hidden_act, qk_layernorm;
+  double layer_norm_eps;
+  const char *resid_pdrop;
+  hfm__mod embed_dropout, final_layernorm;
+  hfm__phi_layer *layers;
+  hfm__rope rotary_emb;
+} hfm__phi;
+
+HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
+  hfm__phi *self = HFM__NEW(b, hfm__phi, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->intermediate_size = hfm__size(b, "intermediate_size");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->hidden_act = hfm__activation_key(b, "hidden_act");
+  self->qk_layernorm = hfm__flag(b, "qk_layernorm");
+  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->resid_pdrop = hfm__probability(b, "resid_pdrop");
+  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
+  if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
+    hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm__phi_layer *layer) {
+  const int64_t size = self->base.width;
+  const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
+  hfm__begin(b, "self_attn", "PhiAttention");
+  layer->q_proj = hfm__linear(b, "q_proj", size, queries, 1);
+  layer->k_proj = hfm__linear(b, "k_proj", size, keys, 1);
+  layer->v_proj = hfm__linear(b, "v_proj", size, keys, 1);
+  layer->dense = hfm__linear(b, "dense", queries, size, 1);
+  if (self->qk_layernorm) {
+    layer->q_layernorm = hfm__layer_norm(b, "q_layernorm", self->head_dim, self->layer_norm_eps);
+    layer->k_layernorm = hfm__layer_norm(b, "k_layernorm", self->head_dim, self->layer_norm_eps);
+  }
+  hfm__end(b);
+  hfm__begin(b, "mlp", "PhiMLP");
+  layer->activation_fn = hfm__activation(b, "activation_fn", self->hidden_act);
+  layer->fc1 = hfm__linear(b, "fc1", size, self->intermediate_size, 1);
+  layer->fc2 = hfm__linear(b, "fc2", self->intermediate_size, size, 1);
+  hfm__end(b);
+  layer->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_eps);
+  layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
+}
+
+HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
+  hfm__phi *self = (hfm__phi *)base;
+  base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
+  self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "PhiDecoderLayer");
+    hfm__phi_layer_init(b, self, &self->layers[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
+  self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
+}
+
+/* A projection's heads, normalised where there is a norm. */
+HFM__PRIVATE hfm__val hfm__phi_heads(hfm__builder *b, hfm__mod projection, hfm__mod norm, hfm__val x, int64_t heads) {
+  const hfm__val y = hfm__split_heads(b, hfm__call(b, projection, x), heads);
+  return norm.id ? hfm__call(b, norm, y) : y;
+}
+
+HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *self, int64_t index, hfm__val x,
+                                             hfm__val angles, hfm__val mask) {
+  const hfm__phi_layer *layer = &self->layers[index];
+  const int64_t key_heads = self->num_key_value_heads;
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const hfm__mod no_norm = {0};
+  const hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  const hfm__val q = hfm__phi_heads(b, layer->q_proj, layer->q_layernorm, y, self->num_attention_heads);
+  hfm__val k = hfm__phi_heads(b, layer->k_proj, layer->k_layernorm, y, key_heads);
+  hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
+  k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
+  v = hfm__cached(b, index, "value", v);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
+  mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+  return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
+}
+
+HFM__PRIVATE hfm__val hfm__phi_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__phi *self = (const hfm__phi *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
+  x = hfm__call(b, self->embed_dropout, x);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__phi_layer_forward(b, self, i, x, angles, mask);
+  }
+  y = hfm__call(b, self->final_layernorm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+                                                HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
+                                                {0, NULL, NULL, NULL}};
+
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+
+static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+
+static const hfm__config_pair hfm__phi_defaults[] = {
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+/* ==== end src/families/phi.c ==== */
+#endif
+#ifdef HFM__WITH_FALCON
+/* ==== begin src/families/falcon.c ==== */
+/* ==== families/falcon (private): Falcon ============================================================================
+   After models/falcon/modeling_falcon.py: one projection for q, k and v, laid out in three ways; rotary embeddings or
+   ALiBi; attention and MLP beside each other, with one norm or two, or after each other. */
+
+typedef struct hfm__falcon_layer {
+  hfm__mod query_key_value, dense;            /* self_attention */
+  hfm__mod dense_h_to_4h, act, dense_4h_to_h; /* mlp */
+  hfm__mod input_layernorm, post_attention_layernorm, ln_attn, ln_mlp;
+} hfm__falcon_layer;
+
+typedef struct hfm__falcon {
+  hfm__causal base;
+  int64_t num_hidden_layers, num_attention_heads, num_kv_heads, head_dim, ffn_hidden_size, max_position_embeddings;
+  int32_t activation, alibi, new_decoder_architecture, multi_query, parallel_attn, bias, two_norms;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod ln_f;
+  hfm__falcon_layer *h;
+  hfm__rope rotary_emb;
+} hfm__falcon;
+
+/* The combinations that have no forward in Transformers either. */
+HFM__PRIVATE void hfm__falcon_check(hfm__builder *b, const hfm__falcon *self, int64_t norms, int64_t kv_heads) {
+  if (self->new_decoder_architecture && !self->parallel_attn)
+    hfm__refuse(b, "parallel_attn", "false", "with new_decoder_architecture it must be true");
+  if (self->new_decoder_architecture ? norms < 1 || norms > 2 : self->parallel_attn && norms == 2)
+    hfm__refuse(b, "num_ln_in_parallel_attn", hfm__own_text(b, "%i", norms),
+                "use 1 or 2 with new_decoder_architecture, and not 2 without it");
+  if (!self->new_decoder_architecture && !self->multi_query && kv_heads != self->num_attention_heads)
+    hfm__refuse(b, "num_kv_heads", hfm__own_text(b, "%i", kv_heads),
+                "without multi_query and new_decoder_architecture every head has its own");
+}
+
+HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
+  hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
+  int64_t norms, kv_heads;
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
+  self->num_attention_heads = hfm__size(b, "num_attention_heads");
+  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->activation = hfm__activation_key(b, "activation");
+  self->alibi = hfm__flag(b, "alibi");
+  self->new_decoder_architecture = hfm__flag(b, "new_decoder_architecture");
+  self->multi_query = hfm__flag(b, "multi_query");
+  self->parallel_attn = hfm__flag(b, "parallel_attn");
+  self->bias = hfm__flag(b, "bias");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
+  norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
+  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  hfm__falcon_check(b, self, norms, kv_heads);
+  self->two_norms = self->new_decoder_architecture && norms == 2;
+  self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
+  hfm__divides(b, "num_kv_heads", self->num_kv_heads, "num_attention_heads", self->num_attention_heads);
+  return &self->base;
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_linear(hfm__builder *b, const hfm__falcon *self, const char *name, int64_t in,
+                                         int64_t out) {
+  return hfm__as_class(b, hfm__linear(b, name, in, out, self->bias), "FalconLinear");
+}
+
+HFM__PRIVATE hfm__mod hfm__falcon_norm(hfm__builder *b, const hfm__falcon *self, const char *name) {
+  return hfm__layer_norm(b, name, self->base.width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *self, hfm__falcon_layer *layer) {
+  const int64_t size = self->base.width;
+  hfm__begin(b, "self_attention", "FalconAttention");
+  layer->query_key_value =
+      hfm__falcon_linear(b, self, "query_key_value", size, size + 2 * self->num_kv_heads * self->head_dim);
+  layer->dense = hfm__falcon_linear(b, self, "dense", size, size);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  hfm__begin(b, "mlp", "FalconMLP");
+  layer->dense_h_to_4h = hfm__falcon_linear(b, self, "dense_h_to_4h", size, self->ffn_hidden_size);
+  layer->act = hfm__activation(b, "act", self->activation);
+  layer->dense_4h_to_h = hfm__falcon_linear(b, self, "dense_4h_to_h", self->ffn_hidden_size, size);
+  hfm__end(b);
+  if (!self->parallel_attn) layer->post_attention_layernorm = hfm__falcon_norm(b, self, "post_attention_layernorm");
+  if (self->two_norms) {
+    layer->ln_attn = hfm__falcon_norm(b, self, "ln_attn");
+    layer->ln_mlp = hfm__falcon_norm(b, self, "ln_mlp");
+  } else {
+    layer->input_layernorm = hfm__falcon_norm(b, self, "input_layernorm");
+  }
+}
+
+HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
+  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
+  hfm__falcon *self = (hfm__falcon *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "FalconDecoderLayer");
+    hfm__falcon_layer_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__falcon_norm(b, self, "ln_f");
+  hfm__rope_init(b, &self->rotary_emb, "FalconRotaryEmbedding", &source, self->head_dim,
+                 self->max_position_embeddings);
+}
+
+/* q, k and v [batch, length, heads, head_dim] out of one projection. Each key head comes after the query heads that
+   share it; without sharing each head has its three parts. */
+HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hfm__val qkv, hfm__val part[3]) {
+  const int64_t heads = self->num_attention_heads, kv = self->num_kv_heads, queries = heads / kv;
+  const hfm__val groups = hfm__split_heads(b, qkv, kv);
+  for (int32_t i = 0; i < 3; i++) {
+    const int64_t first = i ? queries + i - 1 : 0, count = i ? 1 : queries;
+    const hfm__val x = hfm__slice(b, groups, -1, first * self->head_dim, hfm__fixed(b, count * self->head_dim));
+    hfm__dim shape[4];
+    for (int32_t d = 0; d < 2; d++) shape[d] = hfm__dim_of(b, x, d);
+    shape[2] = hfm__fixed(b, heads);
+    shape[3] = hfm__fixed(b, self->head_dim);
+    part[i] = count == 1 ? x : hfm__reshape(b, x, 4, shape);
+  }
+}
+
+/* ALiBi is added before the scores are scaled. Transformers' eager attention adds it a second time, with the mask. */
+HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
+  const double scale = 1.0 / sqrt((double)self->head_dim);
+  const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                            hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val part[3];
+  hfm__falcon_split(b, self, hfm__call(b, layer->query_key_value, x), part);
+  if (!self->alibi) {
+    part[0] = hfm__rotary(b, part[0], angles);
+    part[1] = hfm__rotary(b, part[1], angles);
+  }
+  part[1] = hfm__cached(b, index, "key", part[1]);
+  part[2] = hfm__cached(b, index, "value", part[2]);
+  return hfm__call(b, layer->dense, hfm__attend_by(b, part[0], part[1], part[2], scores));
+}
+
+HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
+                                                hfm__val angles, const hfm__scores *scores) {
+  const hfm__falcon_layer *layer = &self->h[index];
+  hfm__val y = hfm__call(b, self->two_norms ? layer->ln_attn : layer->input_layernorm, x);
+  const hfm__val between = hfm__add(b, hfm__falcon_attention(b, self, index, y, angles, scores), x);
+  if (self->two_norms) y = hfm__call(b, layer->ln_mlp, x);
+  if (!self->parallel_attn) y = hfm__call(b, layer->post_attention_layernorm, between);
+  y = hfm__call(b, layer->act, hfm__call(b, layer->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
+}
+
+/* Positions are taken, and count for nothing, where ALiBi has its own. */
+HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__falcon *self = (const hfm__falcon *)base;
+  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
+  hfm__scores scores;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)self->head_dim);
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  if (self->alibi) scores.bias = hfm__falcon_bias(b, self);
+  else angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__falcon_layer_forward(b, self, i, x, angles, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
+                                                    "classifier", 0};
+
+static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__falcon_defaults[] = {
+  {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
+  {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
+  {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
+  {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
+  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "65024"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+/* ==== end src/families/falcon.c ==== */
+#endif
+#ifdef HFM__WITH_BLOOM
+/* ==== begin src/families/bloom.c ==== */
+/* ==== families/bloom (private): BLOOM ==============================================================================
+   After models/bloom/modeling_bloom.py: no positions but ALiBi; a norm over the embeddings; q, k and v of a head lie
+   side by side in one projection. */
+
+typedef struct hfm__bloom_block {
+  hfm__mod input_layernorm, query_key_value, dense, post_attention_layernorm;
+  hfm__mod dense_h_to_4h, gelu_impl, dense_4h_to_h; /* mlp */
+} hfm__bloom_block;
+
+typedef struct hfm__bloom {
+  hfm__causal base;
+  int64_t n_layer, n_head;
+  int32_t apply_residual_connection_post_layernorm;
+  double layer_norm_epsilon;
+  const char *attention_dropout;
+  hfm__mod word_embeddings_layernorm, ln_f;
+  hfm__bloom_block *h;
+} hfm__bloom;
+
+HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
+  hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  self->n_layer = hfm__layer_count(b, "n_layer");
+  self->n_head = hfm__size(b, "n_head");
+  self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__probability(b, "attention_dropout");
+  hfm__divides(b, "n_head", self->n_head, "hidden_size", self->base.width);
+  if (hfm__flag(b, "slow_but_exact") && hfm__size(b, "pretraining_tp") > 1)
+    hfm__refuse(b, "slow_but_exact", "true", "with pretraining_tp above 1 it leaves out biases; use false");
+  return &self->base;
+}
+
+HFM__PRIVATE void hfm__bloom_block_init(hfm__builder *b, const hfm__bloom *self, hfm__bloom_block *block) {
+  const int64_t size = self->base.width;
+  block->input_layernorm = hfm__layer_norm(b, "input_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "self_attention", "BloomAttention");
+  block->query_key_value = hfm__linear(b, "query_key_value", size, 3 * size, 1);
+  block->dense = hfm__linear(b, "dense", size, size, 1);
+  (void)hfm__dropout(b, "attention_dropout", self->attention_dropout);
+  hfm__end(b);
+  block->post_attention_layernorm = hfm__layer_norm(b, "post_attention_layernorm", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "BloomMLP");
+  block->dense_h_to_4h = hfm__linear(b, "dense_h_to_4h", size, 4 * size, 1);
+  block->gelu_impl = hfm__as_class(b, hfm__activation(b, "gelu_impl", HFM__ACTIVATION_gelu_new), "BloomGelu");
+  block->dense_4h_to_h = hfm__linear(b, "dense_4h_to_h", 4 * size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bloom_init(hfm__builder *b, hfm__causal *base) {
+  hfm__bloom *self = (hfm__bloom *)base;
+  base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->word_embeddings_layernorm =
+      hfm__layer_norm(b, "word_embeddings_layernorm", base->width, self->layer_norm_epsilon);
+  self->h = HFM__NEW(b, hfm__bloom_block, self->n_layer);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "BloomBlock");
+    hfm__bloom_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_attention(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                           const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const hfm__val qkv = hfm__call(b, block->query_key_value, x), q = hfm__head_part(b, qkv, self->n_head, 3, 0);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__head_part(b, qkv, self->n_head, 3, 1));
+  const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, self->n_head, 3, 2));
+  return hfm__call(b, block->dense, hfm__attend_by(b, q, k, v, scores));
+}
+
+HFM__PRIVATE hfm__val hfm__bloom_block_forward(hfm__builder *b, const hfm__bloom *self, int64_t index, hfm__val x,
+                                               const hfm__scores *scores) {
+  const hfm__bloom_block *block = &self->h[index];
+  const int32_t normed = self->apply_residual_connection_post_layernorm;
+  hfm__val y = hfm__call(b, block->input_layernorm, x);
+  x = hfm__add(b, hfm__bloom_attention(b, self, index, y, scores), normed ? y : x);
+  y = hfm__call(b, block->post_attention_layernorm, x);
+  if (normed) x = y;
+  y = hfm__call(b, block->gelu_impl, hfm__call(b, block->dense_h_to_4h, y));
+  return hfm__add(b, hfm__call(b, block->dense_4h_to_h, y), x);
+}
+
+/* Positions are taken, and count for nothing, as in Transformers. */
+HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__bloom *self = (const hfm__bloom *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  hfm__scores scores;
+  if (hfm__given(b, HFM__IN_position_ids)) (void)hfm__position_ids(b, 0, 0);
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
+  scores.keep = hfm__input_mask(b);
+  scores.causal = base->is_causal;
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  x = hfm__call(b, self->word_embeddings_layernorm, x);
+  for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
+    hfm__hidden_state(b, x);
+    x = hfm__bloom_block_forward(b, self, i, x, &scores);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
+                                                   "classifier", 0};
+
+static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__bloom_aliases[] = {
+  {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bloom_defaults[] = {
+  {"apply_residual_connection_post_layernorm", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"},
+  {"eos_token_id", "2"}, {"hidden_dropout", "0.0"}, {"hidden_size", "64"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"n_head", "8"}, {"n_layer", "2"}, {"pretraining_tp", "1"},
+  {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
+  {NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+/* ==== end src/families/bloom.c ==== */
+#endif
+#ifdef HFM__WITH_LLAMA_KIN
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
@@ -22129,11 +26961,15 @@ static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm_
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
+/* Which rotary embedding a layer has: the model's; or, where there is one for each type of layer, that of full or of
+   sliding attention; or none. */
+enum { HFM__ROPE_FULL, HFM__ROPE_SLIDING, HFM__ROPE_NONE, HFM__ROPE_KINDS };
+
 struct hfm__decoder;
 
 /* What a layer needs besides its input. */
 typedef struct hfm__decoder_call {
-  hfm__val angles, mask;
+  hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
 /* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
@@ -22155,13 +26991,18 @@ typedef struct hfm__decoder_attention {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
   hfm__mod qkv_proj; /* instead of the first three */
   int64_t window; /* how far a token sees, itself included; 0: to the end */
+  int32_t rope;   /* HFM__ROPE_... */
 } hfm__decoder_attention;
 
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
   hfm__mod gate_up_proj; /* instead of the first two */
-  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
   hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -22177,18 +27018,20 @@ typedef struct hfm__decoder {
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
   double rms_norm_eps;
-  /* None of these, unless the family says otherwise. */
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  /* What a family may set: Llama has none of these, but for the first three. */
+  double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class;                       /* "*Model" */
+  hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
+  int32_t qkv_bias, o_bias, mlp_bias;
+  int32_t qk_norm;       /* HFM__QK_NORM_... */
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
-  double embed_scale;    /* what embeddings are multiplied by */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
+  double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
   double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
-  int32_t partial_rotary; /* partial_rotary_factor is heeded */
-  const char *rope_type;  /* the configuration's, unless the family takes it for another */
-  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
-  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
+  double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
-  hfm__rope rotary_emb;
+  hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
 
 /* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
@@ -22205,19 +27048,46 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
+                          "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
+                          self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->rope_type = hfm__rope_type(b);
+  self->model_class = "*Model";
+  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
+  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
 
 /* ---- Attention ---- */
+
+/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+  const char *type;
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  if (hfm__is_null(b, "layer_types")) return otherwise;
+  hfm__text_format(&t, "layer_types.%i", i);
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  return type && hfm__equal(type, "sliding_attention");
+}
+
+/* A window as attention takes it: with is_causal: false it reaches to both sides, and its end counts. */
+HFM__PRIVATE int64_t hfm__window(hfm__builder *b, int64_t sliding_window) {
+  return hfm__is_causal(b) ? sliding_window : sliding_window + 1;
+}
 
 HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
   return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
@@ -22262,13 +27132,14 @@ HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder 
   return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
 }
 
-/* The attention of layer `index`. Not causal, a window reaches to both sides, and its end counts. */
+/* The attention of layer `index`. */
 HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
                                                      hfm__val x, const hfm__decoder_call *call) {
   const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
-  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const hfm__val angles = call->angles[attention->rope];
   const hfm__mod no_norm = {0};
+  hfm__scores scores;
   hfm__val q, k, v;
   if (self->fused) {
     const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
@@ -22280,10 +27151,19 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
     k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
     v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
   }
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  if (angles.id) {
+    q = hfm__rotary(b, q, angles);
+    k = hfm__rotary(b, k, angles);
+  }
+  k = hfm__cached(b, index, "key", k);
   v = hfm__cached(b, index, "value", v);
-  q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
+  memset(&scores, 0, sizeof scores);
+  scores.scale = self->scaling;
+  scores.softcap = self->attn_logit_softcapping;
+  scores.keep = call->mask;
+  scores.causal = self->causal;
+  scores.window = attention->window;
+  return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
 
 /* ---- MLP ---- */
@@ -22305,17 +27185,16 @@ HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *sel
 }
 
 /* The first half of the last dimension, activated, times the second. */
-HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
-  const hfm__dim half = hfm__fixed(b, size);
-  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up) {
+  const hfm__dim half = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, gate_up, -1), hfm__fixed(b, 2));
+  const hfm__val gate = hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half));
+  return hfm__mul(b, gate, hfm__slice_from(b, gate_up, -1, half, half));
 }
 
-HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
   hfm__val gate;
-  if (self->fused)
-    return hfm__call(b, mlp->down_proj,
-                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  if (mlp->gate_up_proj.id)
+    return hfm__call(b, mlp->down_proj, hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x)));
   gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
@@ -22341,10 +27220,28 @@ HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, &layer->mlp, y));
 }
 
 /* ---- The model around the layers ---- */
+
+/* Does a layer have this one? */
+HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) {
+  for (int64_t i = 0; i < self->num_hidden_layers; i++)
+    if (self->layers[i].self_attn.rope == rope) return 1;
+  return 0;
+}
+
+/* The model's, or one for each type of layer that there is. */
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE && hfm__ok(b); i++) {
+    const hfm__rope_source *source = &self->rope_sources[i];
+    if (source->layer_type ? hfm__decoder_uses_rope(self, i) : i == HFM__ROPE_FULL)
+      hfm__rope_read(b, &self->rotary_emb[i], source, self->head_dim, self->max_position_embeddings);
+  }
+  hfm__end(b);
+}
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   self->embed_tokens =
@@ -22360,8 +27257,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
+  hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -22369,7 +27265,9 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
-  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  memset(&call, 0, sizeof call);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
+    if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
   call.mask = hfm__decoder_mask(b, positions);
   if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
@@ -22388,7 +27286,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
 HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   hfm__decoder_model_init(b, self);
   hfm__end(b);
   return self;
@@ -22414,9 +27312,11 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  const hfm__val logits = hfm__call(b, self->head, x);
-  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
+  const double cap = self->final_logit_softcapping;
+  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
+  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
+  hfm__output(b, HFM__OUT_logits, logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
@@ -22472,10 +27372,19 @@ static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NUL
 #endif
 #ifdef HFM__WITH_LLAMA
 /* ==== begin src/families/llama.c ==== */
-/* ==== families/llama (private): Llama, Mistral, Qwen2, Qwen3 ======================================================
+/* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3, SmolLM3 ==================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_BY_LAYER_TYPE };
+/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
+   use_sliding_window allows it, without layer_types those from max_window_layers on; those that layer_types names,
+   without it those without rotary embeddings, where use_sliding_window allows it. */
+enum {
+  HFM__WINDOW_NONE,
+  HFM__WINDOW_EVERY_LAYER,
+  HFM__WINDOW_BY_LAYER_TYPE,
+  HFM__WINDOW_OPTIONAL,
+  HFM__WINDOW_WITHOUT_ROPE
+};
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -22484,6 +27393,7 @@ typedef struct hfm__llama_traits {
   int32_t mlp_bias;         /* 1: by the configuration's mlp_bias */
   int32_t qk_norm;          /* HFM__QK_NORM_... */
   int32_t window;           /* HFM__WINDOW_... */
+  int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
 } hfm__llama_traits;
 
 HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
@@ -22495,59 +27405,69 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->qk_norm = traits->qk_norm;
-  if (traits->window == HFM__WINDOW_EVERY_LAYER && hfm__config_find(b->config, "layer_types").node)
-    hfm__refuse(b, "model_type", "mistral",
-                "with layer_types Transformers takes it for ministral, which is not here yet");
   return self;
 }
 
-/* How far layer i sees: layer_types where the file lists them, else Qwen's rule of max_window_layers. */
-HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
-  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const char *type;
+/* Has layer i rotary embeddings? */
+HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
+  int64_t flag = 1;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  int64_t first = INT32_MAX;
-  if (rule == HFM__WINDOW_EVERY_LAYER)
-    return hfm__is_null(b, "sliding_window") ? 0 : hfm__size(b, "sliding_window");
-  if (rule == HFM__WINDOW_NONE || !hfm__flag(b, "use_sliding_window") || hfm__is_null(b, "sliding_window"))
-    return 0;
-  if (hfm__is_null(b, "layer_types")) {
+  if (!((const hfm__llama_traits *)b->traits)->no_rope_layers) return 1;
+  if (hfm__is_null(b, "no_rope_layers")) return (i + 1) % hfm__size(b, "no_rope_layer_interval") != 0;
+  hfm__text_format(&t, "no_rope_layers.%i", i);
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, -INT32_MAX, INT32_MAX, &flag, b->error);
+  return flag != 0;
+}
+
+/* How far layer i sees; 0: to the end. */
+HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
+  const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
+  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
+  int32_t otherwise = 1;
+  int64_t first = 0;
+  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
+  else if (!given) return 0;
+  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
     if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    return i >= first ? hfm__size(b, "sliding_window") : 0;
+    otherwise = i >= first;
   }
-  hfm__text_format(&t, "layer_types.%i", i);
-  type = hfm__string(b, key, NULL);
-  if (hfm__ok(b) && !type)
-    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
-  if (type && hfm__equal(type, "sliding_attention")) return hfm__size(b, "sliding_window");
-  if (type && !hfm__equal(type, "full_attention"))
-    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
-  return 0;
+  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer_init(b, self, index);
   self->layers[index].self_attn.window = hfm__llama_window(b, index);
+  if (!hfm__llama_has_rope(b, index)) self->layers[index].self_attn.rope = HFM__ROPE_NONE;
 }
 
 static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
                                                     hfm__decoder_layer_forward};
 
-#define HFM__LLAMA(question_base) {&hfm__llama_class, question_base, 10000.0}
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1, HFM__QK_NORM_NONE, HFM__WINDOW_NONE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    HFM__LLAMA("model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER};
+    {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+static const hfm__llama_traits hfm__ministral_traits = {
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0, HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE};
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    HFM__LLAMA("transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0, HFM__QK_NORM_HEADS,
-    HFM__WINDOW_BY_LAYER_TYPE};
-#undef HFM__LLAMA
+    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
+static const hfm__llama_traits hfm__smollm3_traits = {
+    {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
-/* ---- Configuration classes ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
@@ -22578,34 +27498,207 @@ static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
+static const hfm__config_pair hfm__smollm3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
+  {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
+  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};
 /* ==== end src/families/llama.c ==== */
 #endif
-#ifdef HFM__WITH_GEMMA
-/* ==== begin src/families/gemma.c ==== */
-/* ==== families/gemma (private): Gemma =============================================================================
-   After models/gemma/modeling_gemma.py: Llama with scaled embeddings, and norms whose weights are told from 1. */
+#ifdef HFM__WITH_OLMO2
+/* ==== begin src/families/olmo2.c ==== */
+/* ==== families/olmo2 (private): OLMo 2 ============================================================================
+   After models/olmo2/modeling_olmo2.py: Llama whose layers norm what attention and MLP give, not what they get, and
+   queries and keys over their whole width. */
 
-HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__decoder *hfm__olmo2_configure(hfm__builder *b) {
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
-  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  self->qkv_bias = self->o_bias = bias;
+  self->qk_norm = HFM__QK_NORM_WIDTH;
+  return self;
+}
+
+HFM__PRIVATE void hfm__olmo2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_attention_init(b, self, &layer->self_attn);
+  hfm__decoder_mlp_init(b, self, &layer->mlp);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                               const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__decoder_attention_forward(b, self, index, x, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, x);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__olmo2_class = {hfm__olmo2_configure, hfm__olmo2_layer_init,
+                                                    hfm__olmo2_layer_forward};
+static const hfm__decoder_traits hfm__olmo2_traits = {&hfm__olmo2_class, NULL, 10000.0};
+
+static const hfm__head hfm__olmo2_heads[] = {
+    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__olmo2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
+  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
+  {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
+  {"vocab_size", "50304"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults};
+/* ==== end src/families/olmo2.c ==== */
+#endif
+#ifdef HFM__WITH_GEMMA
+/* ==== begin src/families/gemma.c ==== */
+/* ==== families/gemma (private): Gemma, Gemma 2, Gemma 3 (text) ====================================================
+   After models/gemma*: Llama with scaled embeddings, and norms whose weights are told from 1. Gemma 2 norms before and
+   after attention and MLP, caps scores and logits, and alternates full and sliding attention; Gemma 3 norms queries and
+   keys instead of capping scores, and each type of its layers has rotary embeddings of its own. */
+
+/* What the three have in common; `activation` is its key. */
+HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activation) {
+  const int32_t bias = hfm__flag(b, "attention_bias");
+  hfm__decoder *self = hfm__decoder_make(b, activation);
+  if (!self) return NULL;
   self->qkv_bias = self->o_bias = bias;
   self->norm_from_one = 1;
   self->embed_scale = sqrt((double)self->hidden_size);
+  return self;
+}
+
+HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
   if (hfm__flag(b, "use_bidirectional_attention"))
     hfm__refuse(b, "use_bidirectional_attention", "true",
                 "for this model type Transformers heeds it with some implementations of attention only");
+}
+
+/* ---- Gemma ---- */
+
+HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
+  if (!self) return NULL;
+  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  hfm__gemma_refuse_bidirectional(b);
   return self;
 }
 
 static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
                                                     hfm__decoder_layer_forward};
 static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+
+/* ---- Gemma 2 ---- */
+
+/* A bound that values approach, 0 where there is none. */
+HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
+  double cap = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-30, 1e30, &cap, b->error);
+  return cap;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
+  if (!self) return NULL;
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
+  self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  return self;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+/* With norms before and after attention and MLP. */
+HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_layer_init(b, self, index);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__gemma2_norms_init(b, self, index);
+  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  y = hfm__decoder_attention_forward(b, self, index, y, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__call(b, layer->pre_feedforward_layernorm, x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, y);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+
+/* ---- Gemma 3 ---- */
+
+/* attn_logit_softcapping is in its configuration, but not in its forward. */
+HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
+  self->model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
+  return self;
+}
+
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
+HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  hfm__gemma2_norms_init(b, self, index);
+  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
+  attention->rope = HFM__ROPE_SLIDING;
+}
+
+static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+
+/* ---- Heads ---- */
 
 static const hfm__head hfm__gemma_heads[] = {
     {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
@@ -22617,6 +27710,15 @@ static const hfm__head hfm__gemma_heads[] = {
 
 static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
 
+static const hfm__head hfm__gemma3_heads[] = {
+    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+
 /* ---- Configuration classes ---- */
 
 static const hfm__config_pair hfm__gemma_defaults[] = {
@@ -22626,7 +27728,27 @@ static const hfm__config_pair hfm__gemma_defaults[] = {
   {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
 
+static const hfm__config_pair hfm__gemma2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
+  {"eos_token_id", "1"}, {"final_logit_softcapping", "30.0"}, {"head_dim", "256"},
+  {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
+  {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
+  {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
+  {"vocab_size", "262208"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
 /* ==== end src/families/gemma.c ==== */
 #endif
 #ifdef HFM__WITH_GRANITE
@@ -22677,13 +27799,15 @@ static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_d
    After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
 
 HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  const char *type = hfm__rope_type(b);
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->fused = 1;
-  self->partial_rotary = 1;
-  if (hfm__equal(self->rope_type, "su") || hfm__equal(self->rope_type, "yarn")) self->rope_type = "longrope";
-  else if (!hfm__equal(self->rope_type, "default") && !hfm__equal(self->rope_type, "longrope"))
-    hfm__refuse(b, "rope_type", self->rope_type, "this model type has default and longrope");
+  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
+    self->rope_sources[HFM__ROPE_FULL].type = "longrope";
+  else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
+    hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
   return self;
 }
 
@@ -22692,7 +27816,8 @@ HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int6
   hfm__decoder_layer_init(b, self, index);
   (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
   (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
-  if (!hfm__is_null(b, "sliding_window")) self->layers[index].self_attn.window = hfm__size(b, "sliding_window");
+  if (!hfm__is_null(b, "sliding_window"))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
@@ -22735,36 +27860,36 @@ typedef struct hfm__mixtral_traits {
   int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
 } hfm__mixtral_traits;
 
+/* Marks the layers of the list mlp_only_layers. */
+HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int wrong = kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY;
+  for (uint32_t node = wrong ? 0 : hfm__json_first(list.doc, list.node); node && !wrong;
+       node = hfm__json_following(list.doc, node)) {
+    int64_t layer;
+    wrong = !hfm__json_int(list.doc, node, &layer);
+    if (!wrong && layer >= 0 && layer < self->num_hidden_layers) self->layers[layer].mlp.only = 1;
+  }
+  if (wrong && hfm__ok(b))
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+}
+
 HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self || !traits->qwen) return self;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  hfm__qwen3_moe_mark(b, self);
   return self;
 }
 
-/* Is layer i in the list mlp_only_layers? */
-HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
-  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
-  const int32_t kind = hfm__json_kind(list.doc, list.node);
-  int64_t layer;
-  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
-    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
-       node = hfm__json_following(list.doc, node)) {
-    if (!hfm__json_int(list.doc, node, &layer))
-      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-    else if (layer == i) return 1;
-  }
-  return 0;
-}
-
-HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
   int64_t experts = 1;
   if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
-  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+  return !self->layers[i].mlp.only && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
 }
 
 HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
@@ -22787,15 +27912,17 @@ HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder 
 }
 
 HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
-  const int32_t router_first = ((const hfm__mixtral_traits *)b->traits)->router_first;
-  const int64_t experts = hfm__size(b, "num_experts"), choices = hfm__size(b, "num_experts_per_tok");
-  if (hfm__ok(b) && choices > experts)
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  const int64_t experts = hfm__size(b, "num_experts");
+  mlp->choices = hfm__size(b, "num_experts_per_tok");
+  mlp->normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  if (hfm__ok(b) && mlp->choices > experts)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
-                          "'num_experts_per_tok' is %i, but there are %i experts", choices, experts);
+                          "'num_experts_per_tok' is %i, but there are %i experts", mlp->choices, experts);
   hfm__begin(b, "mlp", "*SparseMoeBlock");
-  if (router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__mixtral_experts_init(b, self, mlp, experts);
-  if (!router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (!traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__end(b);
 }
 
@@ -22804,24 +27931,19 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
-    layer->self_attn.window = hfm__size(b, "sliding_window");
-  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+    layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+  if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
   layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
   layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
 }
 
-HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
-  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
-  const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
-  hfm__val chosen, probabilities, y;
-  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, self, mlp, x);
-  probabilities =
-      hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
-  y = hfm__experts(b, x, chosen, mlp->experts_gate_up);
-  y = hfm__decoder_gated(b, mlp->act_fn, y, hfm__size(b, traits->intermediate_key));
-  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val chosen, weights, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
+  weights = hfm__top_k(b, hfm__call(b, mlp->router, x), mlp->choices, mlp->normalized, &chosen);
+  y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), weights);
 }
 
 HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -22830,7 +27952,7 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__mixtral_mlp_forward(b, self, &layer->mlp, y), x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
 }
 
 static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
@@ -22841,16 +27963,16 @@ static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, 
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
-static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
-                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
-                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
-                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
-                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0, NULL},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1, NULL},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2, NULL},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1, NULL},
+                                                   {NULL, NULL, 0, NULL}};
 static const hfm__rename hfm__qwen3_moe_renames[] = {
-    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
-    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
-    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
-    {NULL, NULL, 0}};
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1, NULL},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2, NULL},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
+    {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
@@ -22881,6 +28003,382 @@ static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
 static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
 static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
 /* ==== end src/families/mixtral.c ==== */
+#endif
+#ifdef HFM__WITH_T5
+/* ==== begin src/families/t5.c ==== */
+/* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
+   After models/t5/modeling_t5.py: encoder and decoder of the same blocks over one embedding; positions are a bias of
+   the scores by distance, which the first block of each side has and all share. */
+
+typedef struct hfm__t5_traits {
+  int32_t scales_outputs;
+} hfm__t5_traits;
+
+static const hfm__t5_traits hfm__t5_itself = {1}, hfm__mt5_traits = {0};
+
+typedef struct hfm__t5_attention {
+  hfm__mod q, k, v, o;
+} hfm__t5_attention;
+
+typedef struct hfm__t5_block {
+  hfm__t5_attention self, cross; /* cross: in decoders */
+  hfm__mod self_norm, cross_norm;
+  hfm__mod wi, wi_gate, wo, act, ff_dropout; /* wi_gate: in gated ones the half without activation */
+  hfm__mod ff_norm;
+  hfm__mod self_dropout, cross_dropout, dropout;
+} hfm__t5_block;
+
+/* T5Stack */
+typedef struct hfm__t5_stack {
+  hfm__mod embed_tokens, final_layer_norm, dropout;
+  hfm__par relative_attention_bias;
+  hfm__t5_block *block;
+  int64_t layers;
+} hfm__t5_stack;
+
+typedef struct hfm__t5 {
+  int64_t vocab_size, d_model, d_kv, d_ff, num_layers, num_decoder_layers, num_heads, buckets, max_distance;
+  double layer_norm_epsilon, initializer_factor;
+  int32_t dense_act, gated, scales_outputs;
+  const char *dropout_rate;
+  hfm__mod shared, lm_head, dense, head_dropout, classifier;
+  hfm__t5_stack encoder, decoder;
+} hfm__t5;
+
+enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files hold */
+
+/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. What Transformers derives from
+   it stands in files that it has written, too, and counts for more there. */
+HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
+  const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
+  self->gated = strncmp(name, "gated-", 6) == 0;
+  if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
+  if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
+  if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
+  self->dense_act = hfm__activation_named(b, key, name);
+}
+
+/* Outputs are scaled unless the file says that embeddings are not tied, which they are all the same. */
+HFM__PRIVATE int32_t hfm__t5_scales(hfm__builder *b, const hfm__t5_traits *traits) {
+  if (!traits->scales_outputs) return 0;
+  return hfm__flag(b, hfm__is_null(b, "scale_decoder_outputs") ? "tie_word_embeddings" : "scale_decoder_outputs");
+}
+
+HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
+  hfm__t5 *self = HFM__NEW(b, hfm__t5, 1);
+  if (!self) return NULL;
+  self->scales_outputs = hfm__t5_scales(b, (const hfm__t5_traits *)b->traits);
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->d_model = hfm__size(b, "d_model");
+  self->d_kv = hfm__size(b, "d_kv");
+  self->d_ff = hfm__size(b, "d_ff");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_decoder_layers =
+      hfm__is_null(b, "num_decoder_layers") ? self->num_layers : hfm__layer_count(b, "num_decoder_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->buckets = hfm__size(b, "relative_attention_num_buckets");
+  self->max_distance = hfm__size(b, "relative_attention_max_distance");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->initializer_factor = hfm__positive(b, "initializer_factor");
+  self->dropout_rate = hfm__probability(b, "dropout_rate");
+  hfm__t5_feed_forward_proj(b, self);
+  if (hfm__ok(b) && (self->buckets < 4 || self->max_distance <= self->buckets / 2))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "relative_attention_num_buckets", 0,
+                          "relative_attention_num_buckets is %i, relative_attention_max_distance %i, but must be at "
+                          "least 4, and more than half of that",
+                          self->buckets, self->max_distance);
+  if (hfm__ok(b) && self->max_distance > HFM__T5_MOST)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "relative_attention_max_distance", 0,
+                          "relative_attention_max_distance is %i: more than %d is not believable", self->max_distance,
+                          (int)HFM__T5_MOST);
+  return self;
+}
+
+/* Initialised with that deviation times initializer_factor. */
+HFM__PRIVATE hfm__mod hfm__t5_spread(hfm__builder *b, const hfm__t5 *self, hfm__mod module, double deviation) {
+  if (hfm__ok(b))
+    b->tree->parameters[hfm__weight_of(b, module).id].deviation = (float)(self->initializer_factor * deviation);
+  return module;
+}
+
+/* A Linear without bias; its deviation is 1 / sqrt(fan). */
+HFM__PRIVATE hfm__mod hfm__t5_linear(hfm__builder *b, const hfm__t5 *self, const char *name, int64_t in, int64_t out,
+                                     int64_t fan) {
+  return hfm__t5_spread(b, self, hfm__linear(b, name, in, out, 0), 1 / sqrt((double)fan));
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_norm(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  const hfm__mod module = hfm__rms_norm(b, name, "*LayerNorm", self->d_model, self->layer_norm_epsilon);
+  hfm__describe(b, module, "");
+  return module;
+}
+
+HFM__PRIVATE void hfm__t5_attention_init(hfm__builder *b, const hfm__t5 *self, const char *name,
+                                         hfm__t5_attention *attention, hfm__par *bias) {
+  const int64_t inner = self->num_heads * self->d_kv;
+  hfm__begin(b, name, "*Attention");
+  attention->q = hfm__t5_linear(b, self, "q", self->d_model, inner, self->d_model * self->d_kv);
+  attention->k = hfm__t5_linear(b, self, "k", self->d_model, inner, self->d_model);
+  attention->v = hfm__t5_linear(b, self, "v", self->d_model, inner, self->d_model);
+  attention->o = hfm__t5_linear(b, self, "o", inner, self->d_model, inner);
+  if (bias) {
+    const hfm__mod table =
+        hfm__embedding(b, "relative_attention_bias", self->buckets, self->num_heads, HFM__NO_PADDING);
+    *bias = hfm__weight_of(b, hfm__t5_spread(b, self, table, 1 / sqrt((double)self->d_model)));
+  }
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_ff_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block) {
+  hfm__begin(b, "DenseReluDense", self->gated ? "*DenseGatedActDense" : "*DenseActDense");
+  block->wi = hfm__t5_linear(b, self, self->gated ? "wi_0" : "wi", self->d_model, self->d_ff, self->d_model);
+  if (self->gated) block->wi_gate = hfm__t5_linear(b, self, "wi_1", self->d_model, self->d_ff, self->d_model);
+  block->wo = hfm__t5_linear(b, self, "wo", self->d_ff, self->d_model, self->d_ff);
+  block->ff_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  block->act = hfm__activation(b, "act", self->dense_act);
+  hfm__end(b);
+  block->ff_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+}
+
+/* T5Block: its parts are elements of a ModuleList of their own. */
+HFM__PRIVATE void hfm__t5_block_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_block *block, int decodes,
+                                     hfm__par *bias) {
+  hfm__begin_list(b, "layer");
+  hfm__begin_item(b, 0, "*LayerSelfAttention");
+  hfm__t5_attention_init(b, self, "SelfAttention", &block->self, bias);
+  block->self_norm = hfm__t5_norm(b, self, "layer_norm");
+  block->self_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+  if (decodes) {
+    hfm__begin_item(b, 1, "*LayerCrossAttention");
+    hfm__t5_attention_init(b, self, "EncDecAttention", &block->cross, NULL);
+    block->cross_norm = hfm__t5_norm(b, self, "layer_norm");
+    block->cross_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+    hfm__end(b);
+  }
+  hfm__begin_item(b, decodes ? 2 : 1, "*LayerFF");
+  hfm__t5_ff_init(b, self, block);
+  hfm__end(b);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__mod hfm__t5_embedding(hfm__builder *b, const hfm__t5 *self, const char *name) {
+  return hfm__t5_spread(b, self, hfm__embedding(b, name, self->vocab_size, self->d_model, HFM__NO_PADDING), 1);
+}
+
+HFM__PRIVATE void hfm__t5_stack_init(hfm__builder *b, const hfm__t5 *self, const char *name, hfm__t5_stack *stack,
+                                     int64_t layers, int decodes) {
+  hfm__begin(b, name, "*Stack");
+  stack->embed_tokens = hfm__t5_embedding(b, self, "embed_tokens");
+  hfm__tie(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->layers = layers;
+  stack->block = HFM__NEW(b, hfm__t5_block, layers);
+  hfm__begin_list(b, "block");
+  for (int64_t i = 0; i < layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "*Block");
+    hfm__t5_block_init(b, self, &stack->block[i], decodes, i == 0 ? &stack->relative_attention_bias : NULL);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  stack->final_layer_norm = hfm__t5_norm(b, self, "final_layer_norm");
+  stack->dropout = hfm__dropout(b, "dropout", self->dropout_rate);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__t5_model_init(hfm__builder *b, hfm__t5 *self, int decodes) {
+  self->shared = hfm__t5_embedding(b, self, "shared");
+  hfm__t5_stack_init(b, self, "encoder", &self->encoder, self->num_layers, 0);
+  if (decodes) hfm__t5_stack_init(b, self, "decoder", &self->decoder, self->num_decoder_layers, 1);
+  else if (hfm__ok(b)) b->tree->left_out = "decoder";
+}
+
+/* ---- Forward ---- */
+
+/* Attention of x's queries; the bias, if any, is by distance. No scaling: it is part of the initialisation. */
+HFM__PRIVATE hfm__val hfm__t5_attend(hfm__builder *b, const hfm__t5 *self, const hfm__t5_attention *attention,
+                                     hfm__val x, hfm__val k, hfm__val v, const hfm__scores *rule) {
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, attention->q, x), self->num_heads);
+  return hfm__call(b, attention->o, hfm__attend_by(b, q, k, v, rule));
+}
+
+HFM__PRIVATE hfm__val hfm__t5_heads_of(hfm__builder *b, const hfm__t5 *self, hfm__mod projection, hfm__val x) {
+  return x.id ? hfm__split_heads(b, hfm__call(b, projection, x), self->num_heads) : x;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_feed_forward(hfm__builder *b, const hfm__t5_block *block, hfm__val x) {
+  hfm__val y = hfm__call(b, block->act, hfm__call(b, block->wi, x));
+  if (block->wi_gate.id) y = hfm__mul(b, y, hfm__call(b, block->wi_gate, x));
+  return hfm__call(b, block->wo, hfm__call(b, block->ff_dropout, y));
+}
+
+/* One side over the text that it takes. `encoded` is what its cross attention looks at, if it has any: no value where
+   that is in the cache. */
+HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self, const hfm__t5_stack *stack,
+                                            hfm__val encoded, hfm__val encoded_mask) {
+  const int decodes = stack == &self->decoder;
+  hfm__scores own, cross;
+  hfm__val x = hfm__word_embeddings(b, stack->embed_tokens, self->vocab_size, self->d_model), y;
+  memset(&own, 0, sizeof own);
+  own.scale = 1;
+  own.causal = decodes;
+  own.keep = hfm__input_mask(b);
+  own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
+  memset(&cross, 0, sizeof cross);
+  cross.scale = 1;
+  cross.keep = encoded_mask;
+  cross.recorded = HFM__OUT_cross_attentions;
+  for (int64_t i = 0; i < stack->layers && hfm__ok(b); i++) {
+    const hfm__t5_block *block = &stack->block[i];
+    hfm__val k, v;
+    hfm__hidden_state(b, x);
+    y = hfm__call(b, block->self_norm, x);
+    k = hfm__t5_heads_of(b, self, block->self.k, y);
+    v = hfm__t5_heads_of(b, self, block->self.v, y);
+    if (decodes) k = hfm__cached(b, i, "decoder.key", k);
+    if (decodes) v = hfm__cached(b, i, "decoder.value", v);
+    x = hfm__add(b, hfm__t5_attend(b, self, &block->self, y, k, v, &own), x);
+    if (decodes) {
+      y = hfm__call(b, block->cross_norm, x);
+      k = hfm__t5_heads_of(b, self, block->cross.k, encoded);
+      v = hfm__t5_heads_of(b, self, block->cross.v, encoded);
+      k = hfm__cached_once(b, i, "encoder.key", k, self->num_heads, self->d_kv);
+      v = hfm__cached_once(b, i, "encoder.value", v, self->num_heads, self->d_kv);
+      x = hfm__add(b, hfm__t5_attend(b, self, &block->cross, y, k, v, &cross), x);
+    }
+    y = hfm__t5_feed_forward(b, block, hfm__call(b, block->ff_norm, x));
+    x = hfm__add(b, y, x);
+  }
+  y = hfm__call(b, stack->final_layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
+}
+
+HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
+  return hfm__t5_stack_forward(b, self, &self->encoder, hfm__no_value, hfm__no_value);
+}
+
+/* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, hfm__val *encoded) {
+  const int source = hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
+  hfm__val mask;
+  b->side = &hfm__encoder_side;
+  *encoded = source || !b->asked.use_cache ? hfm__t5_encode(b, self) : hfm__no_value;
+  mask = hfm__input_mask(b);
+  b->side = &hfm__decoder_side;
+  return hfm__t5_stack_forward(b, self, &self->decoder, *encoded, mask);
+}
+
+HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
+  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
+  hfm__val encoded;
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_model_forward(b, (const hfm__t5 *)model, &encoded));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_encoder_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (self) hfm__t5_model_init(b, self, 0);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_encoder_forward(hfm__builder *b, const void *model) {
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_encode(b, (const hfm__t5 *)model));
+}
+
+HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->lm_head = hfm__t5_spread(b, self, hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0), 1);
+  hfm__tie(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, &encoded));
+  if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_token_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*EncoderModel");
+  hfm__t5_model_init(b, self, 0);
+  hfm__end(b);
+  self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "classifier_dropout"));
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "classifier", self->d_model, hfm__labels(b), 1), 1);
+  return self;
+}
+HFM__PRIVATE void hfm__t5_token_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__output(b, HFM__OUT_logits,
+              hfm__call(b, self->classifier, hfm__call(b, self->head_dropout, hfm__t5_encode(b, self))));
+}
+
+HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__t5_model_init(b, self, 1);
+  self->classifier = hfm__t5_spread(b, self, hfm__linear(b, "qa_outputs", self->d_model, hfm__labels(b), 1),
+                                    1 / sqrt((double)self->d_model));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded;
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, &encoded)));
+  hfm__encoder_output(b, encoded);
+}
+
+static const hfm__head hfm__t5_heads[] = {
+    {HFM_BASE, "Model", hfm__t5_base_init, hfm__t5_base_forward},
+    {HFM_BASE, "EncoderModel", hfm__t5_encoder_init, hfm__t5_encoder_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__t5_generation_init, hfm__t5_generation_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__t5_token_init, hfm__t5_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__t5_question_init, hfm__t5_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const char *const hfm__t5_ignored[] = {
+    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
+
+static const hfm__family hfm__t5_family = {"transformer", hfm__t5_heads, NULL, hfm__t5_ignored};
+
+/* ---- Configuration classes ---- */
+
+static const hfm__config_pair hfm__t5_aliases[] = {{"hidden_size", "d_model"}, {"num_attention_heads", "num_heads"},
+                                                   {"num_hidden_layers", "num_layers"}, {"head_dim", "d_kv"},
+                                                   {NULL, NULL}};
+
+static const hfm__config_pair hfm__t5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "2048"}, {"d_kv", "64"}, {"d_model", "512"}, {"dropout_rate", "0.1"},
+  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"},
+  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_heads", "8"}, {"num_layers", "6"},
+  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "32128"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__mt5_defaults[] = {
+  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"},
+  {"decoder_start_token_id", "0"}, {"dropout_rate", "0.1"}, {"eos_token_id", "1"},
+  {"feed_forward_proj", "\"gated-gelu\""}, {"initializer_factor", "1.0"}, {"is_encoder_decoder", "true"},
+  {"layer_norm_epsilon", "1e-06"}, {"num_heads", "6"}, {"num_layers", "8"}, {"pad_token_id", "0"},
+  {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
+static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
+/* ==== end src/families/t5.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -22934,7 +28432,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
-  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   self->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   self->distillation = ((const hfm__vit_traits *)b->traits)->distillation;
   hfm__vit_size_pair(b, "image_size", self->image_size);
@@ -23102,14 +28600,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
-                                               {"attention.attention.query", "attention.q_proj", 0},
-                                               {"attention.attention.key", "attention.k_proj", 0},
-                                               {"attention.attention.value", "attention.v_proj", 0},
-                                               {"attention.output.dense", "attention.o_proj", 0},
-                                               {"intermediate.dense", "mlp.fc1", 0},
-                                               {"output.dense", "mlp.fc2", 0},
-                                               {NULL, NULL, 0}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0, NULL},
+                                               {"attention.attention.query", "attention.q_proj", 0, NULL},
+                                               {"attention.attention.key", "attention.k_proj", 0, NULL},
+                                               {"attention.attention.value", "attention.v_proj", 0, NULL},
+                                               {"attention.output.dense", "attention.o_proj", 0, NULL},
+                                               {"intermediate.dense", "mlp.fc1", 0, NULL},
+                                               {"output.dense", "mlp.fc2", 0, NULL},
+                                               {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
@@ -23152,16 +28650,41 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
 #endif
 #ifdef HFM__WITH_GEMMA
     {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
 #endif
 #ifdef HFM__WITH_GRANITE
     {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
@@ -23172,6 +28695,10 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_MIXTRAL
     {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
     {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
+#endif
+#ifdef HFM__WITH_T5
+    {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
+    {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -23227,6 +28754,12 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++)
     if (hfm__equal(arch->model_type, model_type)) return arch;
   return NULL;
+}
+
+/* AutoConfig's rule: a mistral whose file has layer_types is a ministral, which has the same classes. */
+HFM__PRIVATE const hfm__arch *hfm__arch_in_fact(const hfm__arch *arch, const hfm_config *config) {
+  const int alternating = hfm__equal(arch->model_type, "mistral") && hfm__config_find(config, "layer_types").node != 0;
+  return alternating ? hfm__arch_find("ministral") : arch;
 }
 
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
@@ -23287,7 +28820,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, config);
+  *head = hfm__head_find(*arch, task, config); /* architectures has the classes of the type that the file names */
+  *arch = hfm__arch_in_fact(*arch, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {
@@ -23381,13 +28915,14 @@ HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0, NULL}, {"LayerNorm.beta", "LayerNorm.bias", 0, NULL},
+    {NULL, NULL, 0, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
 typedef struct hfm__name_entry {
   const char *name;
-  int32_t parameter; /* 0: a buffer */
+  int32_t parameter;
 } hfm__name_entry;
 
 typedef struct hfm__name_table {
@@ -23413,22 +28948,16 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
 
 HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
                                              hfm_error *error) {
-  const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
-  const size_t count = parameters + tree->buffer_count;
+  const size_t count = tree->parameter_count ? tree->parameter_count - 1 : 0;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
   const void **pointers = (const void **)hfm__arena_alloc(arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!entries || !pointers) return hfm__fail_memory(error, "names of parameters", 0);
   for (size_t i = 0; i < count; i++) {
+    const hfm__parameter *p = &tree->parameters[i + 1];
     hfm__name_entry *entry = &entries[i];
     pointers[i] = entry;
-    if (i < parameters) {
-      const hfm__parameter *p = &tree->parameters[i + 1];
-      entry->name = hfm__path_text(arena, tree, p->module, p->name);
-      entry->parameter = (int32_t)i + 1;
-    } else {
-      const hfm__buffer *buffer = &tree->buffers[i - parameters];
-      entry->name = hfm__path_text(arena, tree, buffer->module, buffer->name);
-    }
+    entry->name = hfm__path_text(arena, tree, p->module, p->name);
+    entry->parameter = (int32_t)i + 1;
     if (!entry->name) return hfm__fail_memory(error, "names of parameters", 0);
   }
   hfm__sort(pointers, pointers + count, count, hfm__name_entry_order);
@@ -23475,25 +29004,26 @@ typedef struct hfm__resolved {
   int64_t index;                /* of the matrix that it is a part of */
 } hfm__resolved;
 
-HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules, const char *suffix) {
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
+    if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
     if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }
 }
 
-HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
-                                    const char *name, hfm__resolved *found) {
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *suffix,
+                                    const char *base, const char *name, hfm__resolved *found) {
   hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
   found->entry = NULL;
   found->part = 0;
   found->index = 0;
   if (t.length >= sizeof found->name) return;
-  hfm__name_rename(found, family->renames);
-  hfm__name_rename(found, hfm__legacy_renames);
+  hfm__name_rename(found, family->renames, suffix);
+  hfm__name_rename(found, hfm__legacy_renames, suffix);
   found->entry = hfm__name_known(table, found->name, base);
   if (found->entry) return;
   found->entry = hfm__name_known(table, name, base);
@@ -23684,6 +29214,7 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
 HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  if (model->tree.left_out && strstr(name, model->tree.left_out)) return 1;
   for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
@@ -23730,16 +29261,16 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
     hfm__resolved found;
-    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    hfm__name_resolve(&l->names, model->arch->family, model->head->suffix, model->base, tensor->name, &found);
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
-    } else if (found.entry->parameter) {
-      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
-        l->tensors[found.entry->parameter] = tensor;
-      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
+    } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
+      l->tensors[found.entry->parameter] = tensor;
+    } else {
+      result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;
@@ -24388,9 +29919,16 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
    from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
    window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
 
+/* What there must be room for: `rows` sequences of `total` positions, which come at most `length` at a time, with
+   encoded texts of `source` positions. */
+typedef struct hfm__extent {
+  int64_t rows, total, length, source;
+} hfm__extent;
+
 /* States whose positions live equally long. */
 typedef struct hfm__page_set {
   int64_t window;         /* as in hfm__state */
+  int32_t once;
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
@@ -24398,6 +29936,8 @@ typedef struct hfm__page_set {
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
 } hfm__page_set;
+
+enum { HFM__MAX_SETS = HFM__MAX_WINDOWS + 1 }; /* that of encoded texts has no window */
 
 typedef struct hfm__cached_state {
   int32_t set, values;
@@ -24410,14 +29950,15 @@ typedef struct hfm__cache {
   const hfm__kernels *kernels;
   hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
   size_t state_count;
-  hfm__page_set sets[HFM__MAX_WINDOWS];
+  hfm__page_set sets[HFM__MAX_SETS];
   int32_t set_count;
   void *block;    /* tables and pages */
   uint64_t bytes;
   uint8_t **data; /* the pages of each state */
   int64_t most_rows;
   int64_t rows, length; /* sequences and positions that it holds */
-  int64_t reach;        /* positions with those of the call in progress */
+  int64_t source;       /* positions of the encoded texts, in models with an encoder */
+  int64_t reach, source_reach; /* the same with the call in progress */
 } hfm__cache;
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
@@ -24427,10 +29968,9 @@ HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
 }
 
-/* Pages for a row of `total` positions, `length` of them new. */
-HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
-  const int64_t all = hfm__pages(total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
+  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -24451,9 +29991,14 @@ HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache
     const hfm__value *v = &g->values[g->states[i].value];
     hfm__cached_state *state = &cache->states[i];
     int32_t set = 0;
-    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
-    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
-    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    while (set < cache->set_count &&
+           (cache->sets[set].window != g->states[i].window || cache->sets[set].once != g->states[i].once))
+      set++;
+    HFMODEL_ASSERT(set < HFM__MAX_SETS);
+    if (set == cache->set_count) {
+      cache->sets[cache->set_count].once = g->states[i].once;
+      cache->sets[cache->set_count++].window = g->states[i].window;
+    }
     state->set = set;
     state->values = g->states[i].values;
     state->heads = dims[v->shape[2].id];
@@ -24473,19 +30018,18 @@ HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count,
   return p;
 }
 
-/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
-   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
-   has so many. */
-HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+/* Lays `to`, a copy of a cache, out in a larger block, for `extent` and for what there was room before. Without a block
+   only to->bytes is found: more than hfm__plan_most if no machine has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, const hfm__extent *extent, uint8_t *block) {
   uint64_t at = 0;
-  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->most_rows = HFM__MAX(extent->rows, to->most_rows);
   to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
   for (int32_t i = 0; i < to->set_count; i++) {
     hfm__page_set *set = &to->sets[i];
-    const int64_t pages = hfm__pages_of_row(set, total, length);
+    const int64_t pages = hfm__pages_of_row(set, extent);
     uint64_t entries;
     set->columns = HFM__MAX(set->columns, pages);
-    set->count = HFM__MAX(set->count, rows * pages);
+    set->count = HFM__MAX(set->count, extent->rows * pages);
     entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
     set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
     set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
@@ -24516,11 +30060,11 @@ HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
   }
 }
 
-HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
-  int has = cache->block && rows <= cache->most_rows;
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, const hfm__extent *extent) {
+  int has = cache->block && extent->rows <= cache->most_rows;
   for (int32_t i = 0; has && i < cache->set_count; i++) {
-    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
-    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], extent);
+    has = pages <= cache->sets[i].columns && extent->rows * pages <= cache->sets[i].count;
   }
   return has;
 }
@@ -24530,20 +30074,19 @@ HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
   hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
 }
 
-/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
-   stays; on failure so does the cache. */
-HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
-                                        int64_t length, hfm_error *error) {
+/* Makes room. What the cache holds stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, const hfm__extent *extent,
+                                        hfm_error *error) {
   hfm__cache larger = *cache;
-  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
-  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (!cache->state_count || hfm__cache_has_room(cache, extent)) return HFM_OK;
+  hfm__cache_lay_out(&larger, extent, NULL);
   if (larger.bytes > hfm__plan_most)
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
-                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
-                     total);
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space",
+                     extent->rows, extent->total);
   larger.block = hfm__alloc(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
-  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);
   hfm__free(mem, cache->block, cache->bytes);
   *cache = larger;
@@ -24594,42 +30137,61 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
   }
 }
 
-/* Lets go of positions from `length` on. */
-HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
-  for (int32_t i = 0; i < cache->set_count; i++) {
-    hfm__page_set *set = &cache->sets[i];
-    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
-  }
-  cache->length = length;
+/* Positions of a set's rows. */
+HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
+  return set->once ? cache->source : cache->length;
 }
 
-/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
-HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+/* Lets go of positions from `length` on; with the last of them goes the encoded text. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  cache->length = length;
+  if (!length) cache->source = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = length ? set->first : 0;
+    hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
+  }
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`, and encoded texts up to `source`. There is
+   room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach, int64_t source) {
   hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
   cache->rows = rows;
   cache->reach = reach;
+  cache->source_reach = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
-    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
+    const int64_t held = hfm__pages(set->once ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
+    if (set->once) cache->source_reach = source;
   }
 }
 
-/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
-   gone. There is room for it. */
-HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+/* The call is done: its positions are held. */
+HFM__PRIVATE void hfm__cache_end(hfm__cache *cache) {
+  cache->length = cache->reach;
+  cache->source = cache->source_reach;
+}
+
+/* The pages of `extent`, to be filled by other means than a call; all that was held is gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) {
   hfm__cache_cut(cache, 0);
-  cache->rows = rows;
-  cache->length = cache->reach = length;
+  cache->rows = extent->rows;
+  cache->reach = extent->total;
+  cache->source_reach = extent->source;
+  hfm__cache_end(cache);
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
+    const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
-    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
-      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+      for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
         memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
                (size_t)hfm__page_bytes(cache, s));
   }
@@ -24670,7 +30232,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = cache->reach - o->first;
+  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;
@@ -24690,8 +30252,8 @@ typedef struct hfm__program {
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
-  hfm_tensor *lists[2];   /* hidden_states, attentions */
-  size_t list_counts[2];
+  hfm_tensor *lists[HFM__OUT_LISTS];
+  size_t list_counts[HFM__OUT_LISTS];
   hfm_named_tensor *items;
   uint64_t scratch; /* bytes for each worker */
 } hfm__program;
@@ -24825,6 +30387,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
+  b.side = &hfm__only_side;
   b.asked = request->asked;
   b.attention = model->attention;
   b.binding = request->binding;
@@ -24842,12 +30405,12 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->operands = (hfm__operand *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *program->operands);
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
-  for (int32_t list = 0; list < 2; list++) {
+  for (int32_t list = 0; list < HFM__OUT_LISTS; list++) {
     program->lists[list] =
         (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
-  for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
+  for (size_t i = 0, counts[HFM__OUT_LISTS] = {0}; i < g->output_count; i++) {
     const int32_t kind = g->outputs[i].kind;
     char text[40];
     hfm__text t = hfm__text_to(text, sizeof text);
@@ -24940,12 +30503,22 @@ HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
-  if (input == HFM__IN_attention_mask && use_cache) return -1;
-  return axis == 1 ? HFM__SYM_LENGTH : -1;
+  if (use_cache && (input == HFM__IN_attention_mask || input == HFM__IN_decoder_attention_mask)) return -1;
+  if (axis != 1) return -1;
+  return input >= HFM__IN_decoder_input_ids ? HFM__SYM_TARGET : HFM__SYM_LENGTH;
 }
 
 HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
-  return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
+  return input == HFM__IN_pixel_values                                                   ? 4
+         : input == HFM__IN_inputs_embeds || input == HFM__IN_decoder_inputs_embeds ? 3
+                                                                                        : 2;
+}
+
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
+  hfm_inputs inputs;
+  memset(&inputs, 0, sizeof inputs);
+  inputs.input_ids = hfm_tensor_i64(ids, batch, length);
+  return inputs;
 }
 
 /* Which inputs are there, and what else they ask for. */
@@ -24979,8 +30552,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
                        (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
-                       : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
-                                                    : "[batch, length]");
+                       : hfm__input_rank(i) == 3 ? "[batch, length, hidden]"
+                                                 : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
       const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
@@ -24990,6 +30563,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
+  if (request->binding[HFM__SYM_TARGET] < 0) request->binding[HFM__SYM_TARGET] = request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
     request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);
@@ -25160,14 +30734,29 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   return sum;
 }
 
+/* Adds what a tensor takes. What a configuration asks for may be more than can be counted: INT64_MAX then. */
+HFM__PRIVATE void hfm__footprint_add(int64_t *sum, int64_t elements, hfm_dtype dtype) {
+  uint64_t bytes;
+  if (hfm__mul64((uint64_t)elements, (uint64_t)hfm_dtype_bits(dtype) / 8, &bytes) &&
+      bytes <= (uint64_t)(INT64_MAX - *sum))
+    *sum += (int64_t)bytes;
+  else *sum = INT64_MAX;
+}
+
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers) {
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) sum += hfm__parameter_elements(p) * (hfm_dtype_bits(p->dtype) / 8);
+    if (!p->tied_to) hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
-    sum += model->tree.buffers[i].elements * (hfm_dtype_bits(model->tree.buffers[i].dtype) / 8);
+    hfm__footprint_add(&sum, model->tree.buffers[i].elements, model->tree.buffers[i].dtype);
+  return sum;
+}
+
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
   return sum;
 }
 
@@ -25391,6 +30980,7 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
 HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
+  const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
   hfm_result result = hfm__config_check_types(model->config, error);
@@ -25407,14 +30997,16 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
   b.tree = &model->tree;
+  b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
   b.element_budget = (uint64_t)INT64_MAX / 8;
   if (from_files &&
       !hfm__add64(hfm__file_elements(&model->checkpoint), model->ctx.limits.max_new_bytes / 2, &b.element_budget))
     b.element_budget = UINT64_MAX;
   b.initializer_range = 0.02;
-  if (!hfm__is_null(&b, "initializer_range"))
-    b.result = hfm__config_need_float(model->config, "initializer_range", -1e300, 1e300, &b.initializer_range, error);
+  deviation = hfm__is_null(&b, "initializer_range") ? "init_std" : "initializer_range";
+  if (!hfm__is_null(&b, deviation))
+    b.result = hfm__config_need_float(model->config, deviation, -1e300, 1e300, &b.initializer_range, error);
   if (!(b.initializer_range > 0 && b.initializer_range < 1e6))
     b.initializer_range = 0.02; /* 0 means 0.02 in Transformers */
   (void)hfm__begin(&b, "", model->architecture);
@@ -25504,6 +31096,19 @@ HFM__PRIVATE hfm__request hfm__usual_request(const hfm_model *model) {
   return request;
 }
 
+/* The usual inputs, and what the model's forward takes besides where it is given these: request->asked.present. */
+HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__request *request, hfm_error *error) {
+  hfm__graph graph;
+  hfm_result result;
+  memset(&graph, 0, sizeof graph);
+  request->asked.present = hfm__usual_inputs(model);
+  result = hfm__trace(model, request, &graph, error);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (graph.inputs[i].value) request->asked.present |= 1u << i;
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* HFM_PACK_EAGER: packs every weight that products read. */
 HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
   const hfm__request request = hfm__usual_request(model);
@@ -25556,7 +31161,11 @@ HFM__PRIVATE hfm_result hfm__model_config_from(hfm_model *model, const char *pat
     return hfm__fail(error, HFM_E_GGUF_UNSUPPORTED, path, NULL, 0,
                      "models do not run from GGUF yet: load the model that it was converted from, a directory with "
                      "config.json and *.safetensors (hfm_read_contents says what is in this file)");
-  if (options && options->config) return hfm__config_copy(options->config, &model->ctx, &model->config, error);
+  if (options && options->config) {
+    const hfm_result result = hfm__config_copy(options->config, &model->ctx, &model->config, error);
+    if (result != HFM_OK || hfm__is_weights_file(path)) return result;
+    return hfm__config_load_generation(model->config, path, options->subfolder, error);
+  }
   if (hfm__is_weights_file(path))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, path, "config", 0,
                      "a weights file alone says nothing about its model: set options.config, or give the directory");
@@ -25688,7 +31297,11 @@ struct hfm_session {
   int64_t chunk, chunks;
   int32_t done;
   uint64_t serial;
+  uint64_t calls; /* of what ends a forward in progress: who goes on with one sees whether it is still theirs */
+  hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
+
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -25708,12 +31321,14 @@ HFM__PRIVATE void hfm__group_release(hfm_session *session) {
 HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
   hfm__group_release(session);
   session->running = NULL;
+  session->calls++;
 }
 
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm_generation_free(session->generation);
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -25765,13 +31380,29 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
+
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states +
+        hfm__generation_bytes(session->generation);
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -25787,16 +31418,29 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
-/* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
+HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
+  const hfm__program *program = session->programs;
+  while (program && !program->reserved) program = program->next;
+  return program != NULL;
+}
+
+/* Makes a block of at least `bytes` usable bytes. The old contents are gone. What is reserved can still run where there
+   is no memory for more: only without a reservation is the old block given back before the new one is there. */
 HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
                                            const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
+  uint8_t *larger;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
+  if (!hfm__session_reserved(session)) {
+    hfm__free(mem, *block, *size);
+    *block = NULL;
+    *size = 0;
+  }
+  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
-  *size = 0;
-  *block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!*block) return hfm__fail_memory(error, what, bytes);
+  *block = larger;
   *size = bytes;
   return HFM_OK;
 }
@@ -25807,12 +31451,12 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
-  session->worker_scratch = 0;
   result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
   if (result != HFM_OK) return result;
   session->worker_scratch = each;
   for (uint64_t i = 0; i < workers; i++) {
     session->workers[i].index = (int32_t)i;
+    session->workers[i].count = session->pool->threads;
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;
@@ -25823,14 +31467,19 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
                                             const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
-  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
-  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm__extent needed, wanted;
   hfm_result result;
   if (!hfm__state_count(&program->graph)) return HFM_OK;
   result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || hfm__cache_has_room(cache, rows, total, length)) return result;
-  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
-  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
+  needed.rows = binding[HFM__SYM_BATCH];
+  needed.total = binding[HFM__SYM_TOTAL];
+  needed.length = binding[HFM__SYM_TARGET];
+  needed.source = binding[HFM__SYM_LENGTH];
+  wanted = needed;
+  if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
+  if (result != HFM_OK || hfm__cache_has_room(cache, &needed)) return result;
+  result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
+  return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
@@ -25930,11 +31579,49 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* Plans for the bindings of a request, and for the other side of its guards. *out is one of the programs. */
+HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
+                                          hfm__program **out, hfm_error *error) {
+  int64_t least[HFM__SYM_COUNT];
+  memcpy(least, request->binding, sizeof least);
+  for (int32_t side = 0; side < 2; side++) {
+    const hfm_result result = hfm__session_program(session, request, least, NULL, out, error);
+    if (result != HFM_OK) return result;
+    (*out)->reserved |= stays;
+    if (!(*out)->graph.guard_count) break;
+    memcpy(least, (*out)->plan.bounds, sizeof least);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
+  }
+  return HFM_OK;
+}
+
+/* The first of two inputs that is there and says how long it is; else `length`. */
+HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
+  const hfm_tensor *tensor = a->data ? a : b;
+  return tensor->data && tensor->rank > 1 && tensor->shape[1] > 0 ? tensor->shape[1] : length;
+}
+
+/* What a reservation for `length` positions binds: the text's; or, where a decoder has an encoder, the decoder's. */
+HFM__PRIVATE void hfm__reserve_lengths(hfm__request *request, int64_t length, const hfm_inputs *like) {
+  const int two = like && (like->decoder_input_ids.data || like->decoder_inputs_embeds.data);
+  int64_t *binding = request->binding;
+  binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET] = binding[HFM__SYM_TOTAL] = length;
+  if (two) {
+    const hfm_tensor *source = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    binding[HFM__SYM_LENGTH] = hfm__length_like(source, &like->attention_mask, length);
+  }
+  if (request->asked.use_cache) {
+    binding[HFM__SYM_TARGET] = HFM__MIN(length, two ? hfm__length_like(&like->decoder_input_ids,
+                                                                       &like->decoder_inputs_embeds, length)
+                                                    : hfm__length_like(&like->input_ids, &like->inputs_embeds, length));
+    if (!two) binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET];
+  }
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
-  int64_t least[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
@@ -25944,39 +31631,40 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
-  request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) {
-    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
-    request.binding[HFM__SYM_TOTAL] = length;
-    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
-      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
-  }
-  memcpy(least, request.binding, sizeof least);
-  for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
-    result = hfm__session_program(session, &request, least, NULL, &program, error);
-    if (result != HFM_OK) return result;
-    program->reserved = 1;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-  }
-  return HFM_OK;
+  hfm__reserve_lengths(&request, length, like);
+  return hfm__session_plan(session, &request, 1, &program, error);
 }
 
 /* ---- Forward ---- */
 
+/* Does the caller give what an encoder (or a decoder without one) reads? */
+HFM__PRIVATE int hfm__has_source(const hfm__question *asked) {
+  return (asked->present & (1u << HFM__IN_input_ids | 1u << HFM__IN_inputs_embeds | 1u << HFM__IN_pixel_values)) != 0;
+}
+
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const hfm__cache *cache = &session->cache;
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cache.length && batch != session->cache.rows)
+  if (cache->length && batch != cache->rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cache.rows);
-  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
+                     batch, cache->rows);
+  if (cache->source && hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
+  if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
+  request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
@@ -25991,7 +31679,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (hfm__state_count(&program->graph))
-    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
+                     request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
@@ -26098,9 +31787,15 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cache.length = session->cache.reach;
+    hfm__cache_end(&session->cache);
   }
   return result;
+}
+
+/* When a time budget is over; none is over at once, after one chunk. */
+HFM__PRIVATE uint64_t hfm__deadline(double budget_seconds) {
+  if (!(budget_seconds > 0)) return 1;
+  return hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
 }
 
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
@@ -26110,7 +31805,6 @@ HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
   hfm_result result;
-  uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
@@ -26120,8 +31814,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
     *done = 1;
     return HFM_OK;
   }
-  if (budget_seconds > 0) deadline = hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
-  result = hfm__session_slices(session, deadline, error);
+  result = hfm__session_slices(session, hfm__deadline(budget_seconds), error);
   *done = result == HFM_OK && session->done;
   return result;
 }
@@ -26132,7 +31825,7 @@ HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
 
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
   hfm__program *program;
-  size_t counts[2] = {0, 0};
+  size_t counts[HFM__OUT_LISTS] = {0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
@@ -26150,10 +31843,11 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
     if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
     else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
   }
-  outputs->hidden_states = program->lists[0];
-  outputs->hidden_states_count = counts[0];
-  outputs->attentions = program->lists[1];
-  outputs->attentions_count = counts[1];
+  for (int32_t i = 0; i < HFM__OUT_LISTS; i++) {
+    const hfm__output_row *row = &hfm__output_rows[HFM__OUT_SINGLE + i];
+    *(const hfm_tensor **)(void *)((uint8_t *)outputs + row->offset) = program->lists[i];
+    *(size_t *)(void *)((uint8_t *)outputs + row->count_offset) = counts[i];
+  }
   outputs->items = program->items;
   outputs->items_count = program->graph.output_count;
   return HFM_OK;
@@ -26201,7 +31895,18 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   return HFM_OK;
 }
 
+/* What it holds. */
+HFM__PRIVATE hfm__extent hfm__cache_extent(const hfm__cache *cache) {
+  hfm__extent extent;
+  extent.rows = cache->rows;
+  extent.total = cache->length;
+  extent.length = 1;
+  extent.source = cache->source;
+  return extent;
+}
+
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
@@ -26217,47 +31922,71 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
                        "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
                        session->cache.rows - 1, session->cache.rows);
   hfm__session_stop(session);
-  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  extent = hfm__cache_extent(&session->cache);
+  extent.rows = count;
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
   return result;
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
-   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its
+     heads, head size and first position;
+   then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
+   tier. ---- */
 
-enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 7, HFM__CACHE_STATE_WORDS = 3 };
 static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
 
-/* The first position that a state hands over: no later call sees one before it. */
-HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
-  const int64_t window = cache->sets[cache->states[state].set].window;
-  return window ? HFM__MAX(length - window + 1, 0) : 0;
+/* The positions [first, end) that a state hands over: no later call sees others. */
+typedef struct hfm__cache_span {
+  int64_t first, end;
+} hfm__cache_span;
+
+HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
+  const hfm__page_set *set = &cache->sets[cache->states[state].set];
+  hfm__cache_span span;
+  span.end = set->once ? extent->source : extent->total;
+  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  return span;
 }
 
-HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
-  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
+  return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
+}
+
+/* UINT64_MAX: more than there can be. */
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8, each;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
-    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
-             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+    const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
+    if (!hfm__mul64((uint64_t)extent->rows, (uint64_t)(span.end - span.first), &each) ||
+        !hfm__mul64(each, (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8)), &each) ||
+        !hfm__add64(bytes, each, &bytes))
+      return UINT64_MAX;
   }
   return bytes;
 }
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  hfm__extent extent;
   if (!hfm__cache_held(session)) return 0;
-  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+  extent = hfm__cache_extent(&session->cache);
+  return hfm__cache_saved_bytes(&session->cache, &extent);
 }
 
-/* Word i of the header that a cache of these states has. */
-HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+/* Which kind of word the i-th of the header is. */
+HFM__PRIVATE size_t hfm__cache_word_kind(size_t i) {
+  return i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+}
+
+/* The i-th word of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, const hfm__extent *extent) {
   const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
-  uint64_t magic = 0;
-  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+  switch (hfm__cache_word_kind(i)) {
     case 0:
-      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
-      return magic;
+      return hfm__le64(hfm__cache_magic);
     case 1:
       return HFM__CACHE_VERSION;
     case 2:
@@ -26265,15 +31994,17 @@ HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t
     case 3:
       return cache->state_count;
     case 4:
-      return (uint64_t)rows;
+      return (uint64_t)extent->rows;
     case 5:
-      return (uint64_t)length;
+      return (uint64_t)extent->total;
+    case 6:
+      return (uint64_t)extent->source;
     case HFM__CACHE_WORDS:
       return (uint64_t)cache->states[state].heads;
     case HFM__CACHE_WORDS + 1:
       return (uint64_t)cache->states[state].head;
     default:
-      return (uint64_t)hfm__cache_from(cache, state, length);
+      return (uint64_t)hfm__cache_handed(cache, state, extent).first;
   }
 }
 
@@ -26284,13 +32015,15 @@ HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
 /* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
 HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
   const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  const hfm__extent extent = hfm__cache_extent(cache);
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
+    const hfm__cache_span span = hfm__cache_handed(cache, i, &extent);
     hfm__operand o;
     memset(&o, 0, sizeof o);
     hfm__cache_bind(cache, (int32_t)i, &o);
     for (int64_t r = 0; r < cache->rows; r++)
-      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+      for (int64_t p = span.first; p < span.end; p++)
         for (int64_t h = 0; h < s->heads; h++) {
           uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
           for (int64_t d = 0; d < s->head; d++, bytes += size) {
@@ -26306,7 +32039,8 @@ HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int sav
 }
 
 HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
-  const hfm__cache *cache;
+  hfm__cache *cache;
+  hfm__extent extent;
   uint8_t *at = (uint8_t *)bytes;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -26318,34 +32052,43 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
                      "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, cache->length);
-  session->cache.reach = cache->length;
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
-    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
-  hfm__cache_transfer(&session->cache, at, 1);
+  hfm__cache_cut(cache, cache->length);
+  extent = hfm__cache_extent(cache);
+  for (size_t i = 0; i < hfm__cache_words(cache); i++, at += 8) hfm__put_word(at, hfm__cache_word(cache, i, &extent));
+  hfm__cache_transfer(cache, at, 1);
   return HFM_OK;
 }
 
+/* A number of the header that must lie in [least, INT32_MAX]: what it is, or the nearest that it may be. */
+HFM__PRIVATE int64_t hfm__cache_number(const uint8_t *bytes, int64_t least) {
+  const uint64_t found = hfm__le64(bytes);
+  return found > (uint64_t)INT32_MAX ? INT32_MAX : HFM__MAX((int64_t)found, least);
+}
+
 /* The header against what this session would have written for so many rows and positions. */
-HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
-                                         int64_t *length, hfm_error *error) {
-  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size,
+                                         hfm__extent *extent, hfm_error *error) {
+  static const char *const words[] = {"magic",        "version",         "dtype",     "number of states",
+                                      "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
-  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
-  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
-    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+  int32_t encodes = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  extent->rows = hfm__cache_number(bytes + 32, 1);
+  extent->total = hfm__cache_number(bytes + 40, 1);
+  extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
+  extent->length = 1;
+  for (size_t i = 0; i < hfm__cache_words(cache); i++) {
     const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
-    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    const uint64_t expected = hfm__cache_word(cache, i, extent);
     if (found != expected)
       return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
-                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
-                       expected);
+                       "the saved cache does not fit this session: its %s is %u, but should be %u",
+                       words[hfm__cache_word_kind(i)], found, expected);
   }
-  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+  if (size != hfm__cache_saved_bytes(cache, extent))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
-                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
-                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u",
+                     extent->rows, extent->total, hfm__cache_saved_bytes(cache, extent), size);
   return HFM_OK;
 }
 
@@ -26353,14 +32096,17 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
 HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
   hfm__request request = hfm__usual_request(session->model);
   hfm__program *program;
+  hfm_result result;
   if (session->cache.states) return HFM_OK;
   request.asked.use_cache = 1;
+  result = hfm__declared_inputs(session->model, &request, error);
+  if (result != HFM_OK) return result;
   return hfm__session_program(session, &request, request.binding, NULL, &program, error);
 }
 
 HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
   const uint8_t *from = (const uint8_t *)bytes;
-  int64_t rows, length;
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -26370,12 +32116,11 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
   if (!HFM__HAS_STATES) return result; /* it says so */
-  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
-  if (result == HFM_OK)
-    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
+  if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;
-  hfm__cache_fill(&session->cache, rows, length);
-  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_fill(&session->cache, &extent);
+  from += hfm__cache_words(&session->cache) * 8;
   hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
   return HFM_OK;
 }
@@ -26384,7 +32129,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
 /* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
   const hfm__graph *g = &program->graph;
   uint64_t sum = 0;
   for (size_t i = 0; i < g->node_count; i++) {
@@ -26405,6 +32150,7 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
 /* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
 HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
   hfm__program *program = NULL;
+  hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
   if (!HFM__HAS_STATES) return HFM_OK;
@@ -26412,16 +32158,16 @@ HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request reque
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
   request.asked.use_cache = 1;
-  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  request.binding[HFM__SYM_LENGTH] = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
   result = hfm__program_create(model, &request, request.binding, &program, error);
   if (result == HFM_ERROR_ARGUMENT) {
     hfm__clear_error(error);
     return HFM_OK;
   }
   if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK)
-    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
   *bytes = cache.bytes;
   cache.bytes = 0; /* counted, not taken */
   hfm__cache_free(&model->ctx.mem, &cache);
@@ -26467,7 +32213,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
     estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
   }
   hfm__program_free(&model->ctx.mem, program);
   hfm__free_text(&model->ctx.mem, dir);
@@ -26478,8 +32224,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (config.json, generation_config.json, ...) is an object and may hold Python's NaN; any other JSON
-   file (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
   hfm__json_reader reader;
@@ -26497,6 +32243,34 @@ HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *pat
     result = reader.result;
   hfm__json_end(&reader);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}
+
+/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
+   Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  hfm_options services;
+  hfm_model *model;
+  char *text;
+  size_t size;
+  hfm_result result;
+  memset(&services, 0, sizeof services);
+  if (options) {
+    services.allocator = options->allocator;
+    services.io = options->io;
+    services.limits = options->limits;
+  }
+  result = hfm__model_new(&services, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
+  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
+  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, &services, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  hfm_model_free(model);
   return result;
 }
 
@@ -26523,6 +32297,7 @@ HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *
   if (hfm__ends_with(name, ".json")) {
     if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
     if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
     return hfm__check_json(ctx, path, error);
   }
   result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
@@ -26756,6 +32531,1748 @@ HFMODEL_API const char *hfm_error_item_name(int32_t item) {
   return item == 0 ? "NONE" : "unknown item";
 }
 /* ==== end src/run/helpers.c ==== */
+/* ==== begin src/run/generation_config.c ==== */
+/* ==== run/generation_config (private): how to generate, resolved ==================================================
+   The call's options, then generation_config.json (without one config.json, as Transformers' from_model_config reads
+   it), then the defaults: GenerationConfig, _prepare_generation_config and _prepare_generated_length. */
+
+typedef struct hfm__generation_options {
+  int64_t max_length, min_length; /* the prompt included */
+  int64_t num_beams, num_return_sequences, no_repeat_ngram_size, top_k;
+  int64_t prompt_lookup_num_tokens, max_matching_ngram_size;
+  int32_t do_sample, early_stopping, remove_invalid_values, renormalize_logits;
+  double max_time, length_penalty, repetition_penalty;
+  double temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff;
+  hfm_token_ids eos, forced_bos, forced_eos, suppress, begin_suppress;
+  const hfm_token_ids *bad_words;
+  int64_t bad_word_count, pad; /* -1: none */
+} hfm__generation_options;
+
+/* Reads one option after the other; after a failure it only gives fallbacks. */
+typedef struct hfm__generation_reader {
+  const hfm_config *config;
+  hfm__arena *arena;
+  hfm_error *error;
+  hfm_result result;
+} hfm__generation_reader;
+
+enum { HFM__GENERATION_PATH = 96, HFM__MOST_IDS = 1 << 20, HFM__NO_INT = -1 };
+
+/* ---- Where the files have a value ---- */
+
+/* config.json as from_model_config reads it: what stands there, then what stands in the text model's part. The class's
+   defaults count only where there is no file: a model from a configuration. */
+HFM__PRIVATE hfm__config_value hfm__config_generation_value(const hfm_config *config, const char *key, char *path) {
+  static const char *const parts[] = {"decoder", "generator", "text_config"};
+  hfm__text t = hfm__text_to(path, HFM__GENERATION_PATH);
+  hfm__config_value value = config->file ? hfm__config_walk(&config->document, config, key)
+                                         : hfm__config_find(config, key);
+  hfm__text_str(&t, key);
+  for (size_t i = 0; i < HFM__COUNT(parts) && hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL; i++) {
+    const hfm__config_value part = hfm__config_walk(&config->document, config, parts[i]);
+    if (hfm__json_kind(part.doc, part.node) != HFM__JSON_OBJECT) continue;
+    t = hfm__text_to(path, HFM__GENERATION_PATH);
+    hfm__text_format(&t, "%s.%s", parts[i], key);
+    return hfm__config_walk(&config->document, config, path);
+  }
+  return value;
+}
+
+/* The files' value of an option; `path` becomes the key that it stands under. */
+HFM__PRIVATE hfm__config_value hfm__generation_value(const hfm_config *config, const char *key, char *path) {
+  hfm__text t = hfm__text_to(path, HFM__GENERATION_PATH);
+  if (!config->generation.root) return hfm__config_generation_value(config, key, path);
+  hfm__text_format(&t, "generation_config.%s", key);
+  return hfm__config_find(config, path);
+}
+
+HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t node) {
+  hfm__config_value value;
+  value.doc = doc;
+  value.node = node;
+  return value;
+}
+
+/* Options that change what comes out and that only Transformers has, with the number that switches each off. */
+HFM__PRIVATE hfm_result hfm__generation_refuse(const hfm_config *config, hfm_error *error) {
+  static const struct {
+    const char *key;
+    double neutral;
+  } unknown[] = {{"guidance_scale", 1},    {"encoder_repetition_penalty", 1}, {"encoder_no_repeat_ngram_size", 0},
+                 {"num_beam_groups", 1},   {"penalty_alpha", 0},              {"exponential_decay_length_penalty", 0},
+                 {"sequence_bias", 0},     {"top_h", 0},                      {"constraints", 0},
+                 {"force_words_ids", 0},   {"stop_strings", 0},               {"watermarking_config", 0},
+                 {"token_healing", 0},     {"dola_layers", 0},                {"low_memory", 0}};
+  for (size_t i = 0; i < HFM__COUNT(unknown); i++) {
+    char path[HFM__GENERATION_PATH];
+    const hfm__config_value value = hfm__generation_value(config, unknown[i].key, path);
+    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    double number;
+    int32_t truth;
+    if (kind <= HFM__JSON_NULL) continue;
+    if (hfm__json_bool(value.doc, value.node, &truth) && !truth) continue;
+    if (hfm__json_double(value.doc, value.node, &number) && !(number < unknown[i].neutral) &&
+        !(number > unknown[i].neutral))
+      continue;
+    return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, path, 0,
+                     "%q asks for a way to generate that is not supported: remove it from the file", path);
+  }
+  return HFM_OK;
+}
+
+/* ---- One option ---- */
+
+/* An integer of at least `low`; -1 where it is None, `fallback` where nobody says anything. */
+HFM__PRIVATE int64_t hfm__generation_int(hfm__generation_reader *r, const char *key, int64_t said, int64_t fallback,
+                                         int64_t low) {
+  char path[HFM__GENERATION_PATH];
+  hfm__config_value value;
+  int64_t found = fallback;
+  if (r->result != HFM_OK || said == HFM__NO_INT) return HFM__NO_INT;
+  if (said && (said < low || said > INT32_MAX))
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          "%s is %i, but must be from %i to %i, or 0 for what the model's files say, or -1 for none",
+                          key, said, HFM__MAX(low, 1), (int64_t)INT32_MAX);
+  if (said || r->result != HFM_OK) return said;
+  value = hfm__generation_value(r->config, key, path);
+  if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
+    r->result = hfm__config_need_int(r->config, path, low, INT32_MAX, &found, r->error);
+  return found;
+}
+
+HFM__PRIVATE double hfm__generation_number(hfm__generation_reader *r, const char *key, double said, double fallback,
+                                           double low, double high) {
+  char path[HFM__GENERATION_PATH];
+  hfm__config_value value;
+  double found = fallback;
+  if (r->result != HFM_OK) return fallback;
+  if (said < 0 || said > 0) {
+    if (said > -2 * HFM_ZERO && said < 2 * HFM_ZERO) said = 0;
+    if (said < low || said > high)
+      r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                            "%s is %g, but must be from %g to %g, or 0 for what the model's files say", key, said, low,
+                            high);
+    return said;
+  }
+  if ((hfm__double_bits(said) & (UINT64_MAX >> 1)) != 0)
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s is NaN, but must be from %g to %g", key,
+                          low, high);
+  value = hfm__generation_value(r->config, key, path);
+  if (r->result == HFM_OK && hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
+    r->result = hfm__config_need_float(r->config, path, low, high, &found, r->error);
+  return found;
+}
+
+HFM__PRIVATE int32_t hfm__generation_switch(hfm__generation_reader *r, const char *key, int32_t said) {
+  char path[HFM__GENERATION_PATH];
+  int32_t found = 0;
+  if (r->result != HFM_OK) return 0;
+  if (said < -1 || said > 1)
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          "%s is %d, but must be 1 for yes, -1 for no, or 0 for what the model's files say", key,
+                          (int)said);
+  if (said) return said > 0;
+  (void)hfm__generation_value(r->config, key, path);
+  if (r->result == HFM_OK) r->result = hfm__config_opt_bool(r->config, path, &found, r->error);
+  return found;
+}
+
+/* False, true or "never". */
+HFM__PRIVATE int32_t hfm__generation_early_stopping(hfm__generation_reader *r, int32_t said) {
+  char path[HFM__GENERATION_PATH];
+  const hfm__config_value value = hfm__generation_value(r->config, "early_stopping", path);
+  const char *text = hfm__json_text(value.doc, value.node);
+  if (said == HFM_EARLY_STOPPING_NEVER) return said;
+  if (said < -1 || said > 1) {
+    if (r->result == HFM_OK)
+      r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, "early_stopping", 0,
+                            "early_stopping is %d, but must be an HFM_EARLY_STOPPING_ value", (int)said);
+    return 0;
+  }
+  if (!said && text && hfm__equal(text, "never")) return HFM_EARLY_STOPPING_NEVER;
+  return hfm__generation_switch(r, "early_stopping", said);
+}
+
+/* ---- Ids ---- */
+
+HFM__PRIVATE int64_t *hfm__id_room(hfm__generation_reader *r, int64_t count) {
+  int64_t *ids = (int64_t *)hfm__arena_alloc(r->arena, (uint64_t)count * sizeof *ids);
+  if (!ids && r->result == HFM_OK) r->result = hfm__fail_memory(r->error, "a generation", 0);
+  return ids;
+}
+
+HFM__PRIVATE hfm_token_ids hfm__no_ids(void) {
+  const hfm_token_ids none = {NULL, 0};
+  return none;
+}
+
+/* A copy of ids that the call gives. */
+HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+  hfm_token_ids copy = hfm__no_ids();
+  int64_t *ids;
+  if (said.count < 0 || said.count > HFM__MOST_IDS || (said.count && !said.data)) {
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          said.count > HFM__MOST_IDS ? "%s has %i ids, but may have at most %i"
+                          : said.count < 0 ? "%s has a count of %i: it is -1 for none, or from 1 to %i"
+                                           : "%s has no data, but a count of %i; at most %i are read",
+                          key, said.count, (int64_t)HFM__MOST_IDS);
+    return copy;
+  }
+  ids = hfm__id_room(r, said.count);
+  if (!ids) return copy;
+  if (said.count) memcpy(ids, said.data, (size_t)said.count * sizeof *ids);
+  copy.data = ids;
+  copy.count = said.count;
+  return copy;
+}
+
+/* A list of integers, or one integer, from a file. */
+HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value) {
+  const int is_list = hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY;
+  hfm_token_ids list = hfm__no_ids();
+  const uint32_t first = is_list ? hfm__json_first(value.doc, value.node) : value.node;
+  int64_t *ids;
+  for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
+  ids = hfm__id_room(r, list.count);
+  list.data = ids;
+  for (uint32_t node = first; ids && node; node = is_list ? hfm__json_following(value.doc, node) : 0)
+    if (!hfm__json_int(value.doc, node, ids++)) {
+      r->result = hfm__config_wrong(r->config, path, "an integer or a list of integers", r->error);
+      return hfm__no_ids();
+    }
+  if (!list.data) list.count = 0;
+  return list;
+}
+
+HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+  char path[HFM__GENERATION_PATH];
+  hfm__config_value value;
+  if (r->result != HFM_OK || (said.count == HFM__NO_INT)) return hfm__no_ids();
+  if (said.count || said.data) return hfm__generation_copy(r, key, said);
+  value = hfm__generation_value(r->config, key, path);
+  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return hfm__no_ids();
+  return hfm__generation_read(r, path, value);
+}
+
+/* An option that is one id; -1: none. */
+HFM__PRIVATE int64_t hfm__generation_id(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+  const hfm_token_ids ids = hfm__generation_ids(r, key, said);
+  if (r->result == HFM_OK && ids.count > 1)
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s has %i ids, but must be one", key,
+                          ids.count);
+  return ids.count == 1 ? ids.data[0] : -1;
+}
+
+HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm_generation_config *said,
+                                            hfm__generation_options *out) {
+  static const char key[] = "bad_words_ids";
+  char path[HFM__GENERATION_PATH];
+  const hfm__config_value value = hfm__generation_value(r->config, key, path);
+  const int from_file = !said->bad_words_count && !said->bad_words_ids;
+  hfm_token_ids *words;
+  int64_t count = said->bad_words_count;
+  uint32_t node = 0;
+  if (r->result != HFM_OK || count == HFM__NO_INT) return;
+  if (from_file) {
+    if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return;
+    if (hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY) node = hfm__json_first(value.doc, value.node);
+    for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
+    if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
+  } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                          "bad_words_count is %i, but must be from 1 to %i, with bad_words_ids, or -1 for none", count,
+                          (int64_t)HFM__MOST_IDS);
+  }
+  if (r->result != HFM_OK) return;
+  words = (hfm_token_ids *)hfm__arena_alloc(r->arena, (uint64_t)count * sizeof *words);
+  if (!words) {
+    r->result = hfm__fail_memory(r->error, "a generation", 0);
+    return;
+  }
+  for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
+    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node))
+                         : hfm__generation_copy(r, key, said->bad_words_ids[i]);
+    if (r->result == HFM_OK && !words[i].count)
+      r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
+    if (from_file) node = hfm__json_following(value.doc, node);
+  }
+  out->bad_words = words;
+  out->bad_word_count = count;
+}
+
+/* ---- All of them ---- */
+
+/* max_new_tokens beats max_length; nobody says anything: 20 more than the prompt. */
+HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_generation_config *said,
+                                          int64_t prompt_length, hfm__generation_options *out) {
+  enum { DEFAULT_NEW = 20 };
+  const int64_t max_new = hfm__generation_int(r, "max_new_tokens", said->max_new_tokens, HFM__NO_INT, 1);
+  const int64_t min_new = hfm__generation_int(r, "min_new_tokens", said->min_new_tokens, HFM__NO_INT, 0);
+  const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
+  int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
+  int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
+  else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
+  if (min_new >= 0) least = prompt_length + min_new;
+  out->max_length = most;
+  out->min_length = HFM__MAX(least, 0);
+  if (r->result == HFM_OK && prompt_length >= most)
+    r->result = hfm__fail(r->error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
+                          "input_ids has length %i, but max_length is %i: nothing would be generated. Set "
+                          "max_new_tokens, or a larger max_length",
+                          prompt_length, most);
+}
+
+/* What two options together can't be. */
+HFM__PRIVATE hfm_result hfm__generation_conflicts(const hfm__generation_options *o, hfm_error *error) {
+  if (o->num_return_sequences > 1 && o->num_beams == 1 && !o->do_sample)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_return_sequences", 0,
+                     "num_return_sequences is %i, but greedy search has one result: set do_sample or num_beams",
+                     o->num_return_sequences);
+  if (o->num_beams > 1 && o->num_return_sequences > o->num_beams)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_return_sequences", 0,
+                     "num_return_sequences is %i, but must be at most num_beams, which is %i", o->num_return_sequences,
+                     o->num_beams);
+  if (o->prompt_lookup_num_tokens > 0 && (o->num_beams > 1 || o->num_return_sequences > 1))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
+                     "prompt_lookup_num_tokens guesses for one sequence: num_beams and num_return_sequences must be 1");
+  return HFM_OK;
+}
+
+HFM__PRIVATE int hfm__ids_have(hfm_token_ids ids, int64_t id) {
+  for (int64_t i = 0; i < ids.count; i++)
+    if (ids.data[i] == id) return 1;
+  return 0;
+}
+
+/* Forcing only what is suppressed would leave nothing. */
+HFM__PRIVATE hfm_result hfm__generation_forced(const char *key, hfm_token_ids forced, const hfm__generation_options *o,
+                                               int64_t vocab_size, hfm_error *error) {
+  int64_t left = 0;
+  for (int64_t i = 0; i < forced.count; i++) {
+    if (forced.data[i] < 0 || forced.data[i] >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, key, 0, "%s is %i, but must be from 0 to %i (vocab_size is %i)",
+                       key, forced.data[i], vocab_size - 1, vocab_size);
+    left += !hfm__ids_have(o->suppress, forced.data[i]);
+  }
+  if (forced.count && !left)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                     "every token of %s is also in suppress_tokens: nothing could come there. To prevent an early end "
+                     "use min_new_tokens",
+                     key);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__generation_vocabulary(const hfm__generation_options *o, int64_t vocab_size,
+                                                   hfm_error *error) {
+  hfm_result result = hfm__generation_forced("forced_bos_token_id", o->forced_bos, o, vocab_size, error);
+  if (result == HFM_OK) result = hfm__generation_forced("forced_eos_token_id", o->forced_eos, o, vocab_size, error);
+  for (int64_t i = 0; i < o->bad_word_count && result == HFM_OK; i++)
+    for (int64_t k = 0; k < o->bad_words[i].count && result == HFM_OK; k++)
+      if (o->bad_words[i].data[k] < 0 || o->bad_words[i].data[k] >= vocab_size)
+        result = hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "bad_words_ids", 0,
+                           "bad_words_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i, k,
+                           o->bad_words[i].data[k], vocab_size - 1, vocab_size);
+  return result;
+}
+
+/* Everything that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
+HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
+                                                int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
+                                                hfm__generation_options *out, hfm_error *error) {
+  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+  hfm__generation_reader r;
+  memset(out, 0, sizeof *out);
+  r.config = config;
+  r.arena = arena;
+  r.error = error;
+  r.result = hfm__generation_refuse(config, error);
+  hfm__generation_lengths(&r, said, prompt_length, out);
+  out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
+  out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
+  out->early_stopping = hfm__generation_early_stopping(&r, said->early_stopping);
+  out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
+  out->num_return_sequences =
+      HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
+  out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
+  out->prompt_lookup_num_tokens = HFM__MAX(
+      hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
+  out->max_matching_ngram_size =
+      hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
+  if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
+  out->repetition_penalty =
+      hfm__generation_number(&r, "repetition_penalty", said->repetition_penalty, 1, above_0, any);
+  out->no_repeat_ngram_size =
+      HFM__MAX(hfm__generation_int(&r, "no_repeat_ngram_size", said->no_repeat_ngram_size, 0, 0), 0);
+  out->remove_invalid_values = hfm__generation_switch(&r, "remove_invalid_values", said->remove_invalid_values);
+  out->renormalize_logits = hfm__generation_switch(&r, "renormalize_logits", said->renormalize_logits);
+  out->temperature = hfm__generation_number(&r, "temperature", said->temperature, 1, above_0, any);
+  out->top_k = HFM__MAX(hfm__generation_int(&r, "top_k", said->top_k, 50, 0), 0);
+  out->top_p = hfm__generation_number(&r, "top_p", said->top_p, 1, 0, 1);
+  out->min_p = hfm__generation_number(&r, "min_p", said->min_p, 0, 0, 1);
+  out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
+  out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
+  out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
+  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id);
+  out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
+  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id);
+  if (!said->forced_bos_token_id.count && hfm__generation_switch(&r, "force_bos_token_to_be_generated", 0))
+    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids()); /* how old files of BART say it */
+  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id);
+  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens);
+  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens);
+  hfm__generation_bad_words(&r, said, out);
+  if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
+  if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);
+  if (r.result == HFM_OK) r.result = hfm__generation_vocabulary(out, vocab_size, error);
+  return r.result;
+}
+/* ==== end src/run/generation_config.c ==== */
+/* ==== begin src/run/logits_process.c ==== */
+/* ==== run/logits_process (private): what changes scores before a token is chosen ==================================
+   Transformers' LogitsProcessors in the order of _get_logits_processor. Each one sees the ids of a sequence and the
+   scores of its next token. float32 as there, one operation after the other. */
+
+typedef struct hfm__sequence {
+  const int64_t *ids;
+  int64_t length;
+  int64_t first; /* of the ids: those before it are padding */
+  float *scores; /* vocab_size */
+  int64_t row;
+} hfm__sequence;
+
+typedef struct hfm__processors {
+  const hfm__generation_options *options;
+  const hfm_generation_config *said; /* the callbacks */
+  int64_t vocab_size, prompt_length;
+  uint8_t *seen; /* vocab_size, all 0 between uses */
+} hfm__processors;
+
+/* Minus infinity, by its bits: a user's -ffast-math knows none. */
+HFM__INLINE float hfm__forbidden(void) { return hfm__float_from_bits(0xff800000u); }
+HFM__INLINE int hfm__is_forbidden(float score) { return hfm__float_bits(score) == 0xff800000u; }
+
+HFM__PRIVATE void hfm__forbid(float *scores, int64_t vocab_size, hfm_token_ids ids) {
+  for (int64_t i = 0; i < ids.count; i++)
+    if (ids.data[i] >= 0 && ids.data[i] < vocab_size) scores[ids.data[i]] = hfm__forbidden();
+}
+
+/* Nothing but these, all alike. */
+HFM__PRIVATE void hfm__force(float *scores, int64_t vocab_size, hfm_token_ids ids) {
+  for (int64_t i = 0; i < vocab_size; i++) scores[i] = hfm__forbidden();
+  for (int64_t i = 0; i < ids.count; i++) scores[ids.data[i]] = 0;
+}
+
+/* Each token once, however often it is there. */
+HFM__PRIVATE void hfm__penalize_repetition(const hfm__processors *p, const hfm__sequence *s) {
+  const float penalty = (float)p->options->repetition_penalty;
+  for (int64_t i = s->first; i < s->length; i++) {
+    const int64_t id = s->ids[i];
+    if (p->seen[id]) continue;
+    p->seen[id] = 1;
+    s->scores[id] = s->scores[id] < 0 ? s->scores[id] * penalty : s->scores[id] / penalty;
+  }
+  for (int64_t i = s->first; i < s->length; i++) p->seen[s->ids[i]] = 0;
+}
+
+HFM__PRIVATE int hfm__ids_equal(const int64_t *a, const int64_t *b, int64_t count) {
+  return !memcmp(a, b, (size_t)count * sizeof *a);
+}
+
+/* What would complete words that are there already. */
+HFM__PRIVATE void hfm__forbid_ngrams(const hfm__processors *p, const hfm__sequence *s) {
+  const int64_t before = p->options->no_repeat_ngram_size - 1;
+  const int64_t *last = s->ids + s->length - before;
+  for (int64_t i = 0; i + before < s->length; i++)
+    if (hfm__ids_equal(s->ids + i, last, before)) s->scores[s->ids[i + before]] = hfm__forbidden();
+}
+
+/* A bad word that is one of eos_token_id alone is left out, as in Transformers. */
+HFM__PRIVATE void hfm__forbid_bad_words(const hfm__processors *p, const hfm__sequence *s) {
+  for (int64_t i = 0; i < p->options->bad_word_count; i++) {
+    const hfm_token_ids word = p->options->bad_words[i];
+    const int64_t before = word.count - 1, last = word.data[before];
+    if (before == 0 && hfm__ids_have(p->options->eos, last)) continue;
+    if (before <= s->length && hfm__ids_equal(s->ids + s->length - before, word.data, before))
+      s->scores[last] = hfm__forbidden();
+  }
+}
+
+HFM__PRIVATE void hfm__remove_invalid(float *scores, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    if (hfm__is_nan(scores[i])) scores[i] = 0;
+    else if ((hfm__float_bits(scores[i]) & 0x7fffffffu) == 0x7f800000u)
+      scores[i] = hfm__is_forbidden(scores[i]) ? -FLT_MAX : FLT_MAX;
+  }
+}
+
+HFM__PRIVATE int hfm__all_forbidden(const float *scores, int64_t count) {
+  for (int64_t i = 0; i < count; i++)
+    if (!hfm__is_forbidden(scores[i])) return 0;
+  return 1;
+}
+
+/* The caller's prefix constraint, on all beams of a prompt. What it allows is marked in `seen`. If that leaves none of
+   them anything, everything that it allows is as good. */
+HFM__PRIVATE hfm_result hfm__constrain_prefix(const hfm__processors *p, const hfm__sequence *s, int64_t count,
+                                              hfm_error *error) {
+  const hfm_prefix_constraint *constraint = &p->said->prefix_constraint;
+  int satisfiable = 0;
+  for (int pass = 0; pass < 2 && !satisfiable; pass++)
+    for (int64_t k = 0; k < count; k++) {
+      const int64_t prompt = s[k].row / p->options->num_beams;
+      const int64_t *allowed = NULL;
+      const int64_t allowed_count =
+          constraint->allowed_tokens(constraint->ctx, prompt, s[k].ids, s[k].length, &allowed);
+      if (allowed_count <= 0 || !allowed)
+        return hfm__fail(error, HFM_E_SCORES, NULL, "prefix_constraint", 0,
+                         "prefix_constraint allows no token for prompt %i: it can't be satisfied", prompt);
+      for (int64_t i = 0; i < allowed_count; i++)
+        if (allowed[i] < 0 || allowed[i] >= p->vocab_size)
+          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "prefix_constraint", 0,
+                           "prefix_constraint allows token %i, but ids are from 0 to %i (vocab_size is %i)", allowed[i],
+                           p->vocab_size - 1, p->vocab_size);
+      for (int64_t i = 0; i < allowed_count; i++) p->seen[allowed[i]] = 1;
+      for (int64_t i = 0; i < p->vocab_size; i++) {
+        if (!p->seen[i]) s[k].scores[i] = hfm__forbidden();
+        else if (pass) s[k].scores[i] = 0;
+      }
+      for (int64_t i = 0; i < allowed_count; i++) p->seen[allowed[i]] = 0;
+      satisfiable |= !hfm__all_forbidden(s[k].scores, p->vocab_size);
+    }
+  return HFM_OK;
+}
+
+/* All processors on the sequences of a prompt that are under way: its beams, or one. */
+HFM__PRIVATE hfm_result hfm__process_logits(const hfm__processors *p, const hfm__sequence *s, int64_t count,
+                                            hfm_error *error) {
+  const hfm__generation_options *o = p->options;
+  const int64_t length = s[0].length, vocab_size = p->vocab_size;
+  const int64_t begin = p->prompt_length + (p->prompt_length <= 1 && o->forced_bos.count);
+  const int penalize = o->repetition_penalty < 1 || o->repetition_penalty > 1;
+  for (int64_t k = 0; k < count; k++) {
+    if (penalize) hfm__penalize_repetition(p, &s[k]);
+    if (o->no_repeat_ngram_size > 0 && length >= o->no_repeat_ngram_size) hfm__forbid_ngrams(p, &s[k]);
+    hfm__forbid_bad_words(p, &s[k]);
+    if (length < o->min_length) hfm__forbid(s[k].scores, vocab_size, o->eos);
+  }
+  if (p->said->prefix_constraint.allowed_tokens) {
+    const hfm_result result = hfm__constrain_prefix(p, s, count, error);
+    if (result != HFM_OK) return result;
+  }
+  for (int64_t k = 0; k < count; k++) {
+    if (o->forced_bos.count && length == 1) hfm__force(s[k].scores, vocab_size, o->forced_bos);
+    if (o->forced_eos.count && length == o->max_length - 1) hfm__force(s[k].scores, vocab_size, o->forced_eos);
+    if (o->remove_invalid_values) hfm__remove_invalid(s[k].scores, vocab_size);
+    hfm__forbid(s[k].scores, vocab_size, o->suppress);
+    if (length == begin) hfm__forbid(s[k].scores, vocab_size, o->begin_suppress);
+    if (p->said->logits_processor.process)
+      p->said->logits_processor.process(p->said->logits_processor.ctx, s[k].row, s[k].ids, length, s[k].scores,
+                                        vocab_size);
+    for (int64_t i = 0; i < vocab_size; i++)
+      if (hfm__is_nan(s[k].scores[i]))
+        return hfm__fail(error, HFM_E_SCORES, NULL, "scores", 0,
+                         "the score of token %i at position %i of sequence %i is NaN: %s", i, length, s[k].row,
+                         p->said->logits_processor.process ? "logits_processor, or the model, made it so"
+                                                           : "the model made it so");
+  }
+  return HFM_OK;
+}
+/* ==== end src/run/logits_process.c ==== */
+/* ==== begin src/run/sampling.c ==== */
+/* ==== run/sampling (private): temperature, filters, and the draw ==================================================
+   Transformers' LogitsWarpers in their order, and torch.multinomial by a generator of our own. Probabilities are
+   double, by functions with the same bits everywhere: the same seed and the same scores draw the same token on every
+   machine. Where torch rounds to float32, what lies exactly on a filter's edge may fall to the other side. */
+
+typedef struct hfm__sampler {
+  const hfm__generation_options *options;
+  int64_t vocab_size, min_tokens_to_keep;
+  /* scratch, vocab_size each */
+  double *keys;
+  int32_t *heap;
+} hfm__sampler;
+
+/* A stream for each sequence, whatever the others draw. */
+HFM__PRIVATE hfm__random hfm__random_stream(uint64_t seed, int64_t stream) {
+  hfm__random r;
+  r.state = (uint64_t)stream;
+  r.state = seed ^ hfm__random_next(&r);
+  return r;
+}
+
+/* In [0, 1). */
+HFM__PRIVATE double hfm__random_fraction(hfm__random *r) {
+  return (double)(hfm__random_next(r) >> 11) * (1.0 / 9007199254740992.0);
+}
+
+/* ---- Probabilities ---- */
+
+/* exp(score - top); what is forbidden, or too small for a double, is 0. */
+HFM__PRIVATE double hfm__relative_weight(float score, float top) {
+  const double x = (double)score - (double)top;
+  return hfm__is_forbidden(score) || x < -700 ? 0.0 : hfm__exact_exp(HFM__MIN(x, 0));
+}
+
+HFM__PRIVATE double hfm__weights_sum(const float *scores, int64_t count, float top) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (!hfm__is_forbidden(scores[i])) sum += hfm__relative_weight(scores[i], top);
+  return sum;
+}
+
+HFM__PRIVATE float hfm__largest(const float *scores, int64_t count) {
+  float top = scores[0];
+  for (int64_t i = 1; i < count; i++)
+    if (scores[i] > top) top = scores[i];
+  return top;
+}
+
+/* torch.log_softmax, in place. */
+HFM__PRIVATE void hfm__log_softmax(float *scores, int64_t count) {
+  const float top = hfm__largest(scores, count);
+  const double log_sum = hfm__exact_log(hfm__weights_sum(scores, count, top));
+  for (int64_t i = 0; i < count; i++)
+    if (!hfm__is_forbidden(scores[i])) scores[i] = (float)((double)scores[i] - (double)top - log_sum);
+}
+
+/* ---- The best first ---- */
+
+/* Of equal keys the earlier token is the better one. */
+HFM__PRIVATE int hfm__heap_above(const double *keys, int32_t a, int32_t b) {
+  return keys[a] > keys[b] || (!(keys[a] < keys[b]) && a < b);
+}
+
+HFM__PRIVATE void hfm__heap_sink(const double *keys, int32_t *heap, int64_t count, int64_t at) {
+  const int32_t token = heap[at];
+  for (;;) {
+    int64_t child = 2 * at + 1;
+    if (child >= count) break;
+    if (child + 1 < count && hfm__heap_above(keys, heap[child + 1], heap[child])) child++;
+    if (!hfm__heap_above(keys, heap[child], token)) break;
+    heap[at] = heap[child];
+    at = child;
+  }
+  heap[at] = token;
+}
+
+/* Takes the best of `count` tokens out; it lies behind the others then. */
+HFM__PRIVATE int32_t hfm__heap_take(const double *keys, int32_t *heap, int64_t count) {
+  const int32_t best = heap[0];
+  heap[0] = heap[count - 1];
+  heap[count - 1] = best;
+  if (count > 2) hfm__heap_sink(keys, heap, count - 1, 0);
+  return best;
+}
+
+/* All tokens that are not forbidden, by their keys; returns how many they are. */
+HFM__PRIVATE int64_t hfm__heap_fill(const hfm__sampler *s, const float *scores) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < s->vocab_size; i++)
+    if (!hfm__is_forbidden(scores[i])) s->heap[count++] = (int32_t)i;
+  for (int64_t i = count / 2; i > 0; i--) hfm__heap_sink(s->keys, s->heap, count, i - 1);
+  return count;
+}
+
+/* ---- Filters: each keeps the best tokens by some order, as long as a rule says so ---- */
+
+typedef struct hfm__filter {
+  float top;
+  double sum; /* of the weights */
+  double sum_before, probability, last_key; /* of those that were kept; of the next one; of the last one kept */
+  double limit;
+  int64_t kept;
+} hfm__filter;
+
+typedef int (*hfm__keeps)(const hfm__filter *f, double key);
+
+HFM__PRIVATE int hfm__keeps_top_k(const hfm__filter *f, double key) { /* and all that equal the last */
+  return (double)f->kept < f->limit || !(key < f->last_key);
+}
+HFM__PRIVATE int hfm__keeps_top_p(const hfm__filter *f, double key) {
+  (void)key;
+  return f->sum_before < f->limit;
+}
+HFM__PRIVATE int hfm__keeps_likely(const hfm__filter *f, double key) {
+  (void)key;
+  return !(f->probability < f->limit);
+}
+HFM__PRIVATE int hfm__keeps_likely_or_equal(const hfm__filter *f, double key) { /* to the last one kept */
+  return !(f->probability < f->limit) || !(key < f->last_key);
+}
+HFM__PRIVATE int hfm__keeps_typical(const hfm__filter *f, double key) { /* and all that equal the last */
+  return f->sum_before < f->limit || !(key < f->last_key);
+}
+
+/* Forbids what the rule does not keep, but keeps the best min_tokens_to_keep. Keys are in s->keys. */
+HFM__PRIVATE void hfm__filter_scores(const hfm__sampler *s, float *scores, hfm__keeps keeps, double limit) {
+  int64_t left = hfm__heap_fill(s, scores);
+  hfm__filter f;
+  memset(&f, 0, sizeof f);
+  f.top = hfm__largest(scores, s->vocab_size);
+  f.sum = keeps == hfm__keeps_top_k ? 1 : hfm__weights_sum(scores, s->vocab_size, f.top); /* it asks for none */
+  f.limit = limit;
+  while (left) {
+    const int32_t next = s->heap[0];
+    f.probability = hfm__relative_weight(scores[next], f.top) / f.sum;
+    if (f.kept >= s->min_tokens_to_keep && !keeps(&f, s->keys[next])) break;
+    f.sum_before += f.probability;
+    f.last_key = s->keys[next];
+    f.kept++;
+    (void)hfm__heap_take(s->keys, s->heap, left--);
+  }
+  for (int64_t i = 0; i < left; i++) scores[s->heap[i]] = hfm__forbidden();
+}
+
+HFM__PRIVATE void hfm__filter_by_score(const hfm__sampler *s, float *scores, hfm__keeps keeps, double limit) {
+  for (int64_t i = 0; i < s->vocab_size; i++) s->keys[i] = (double)scores[i];
+  hfm__filter_scores(s, scores, keeps, limit);
+}
+
+/* -sum p log p */
+HFM__PRIVATE double hfm__entropy(const float *scores, int64_t count, float top, double log_sum) {
+  double entropy = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const double log_p = (double)scores[i] - (double)top - log_sum;
+    if (!hfm__is_forbidden(scores[i]) && log_p > -700) entropy -= hfm__exact_exp(HFM__MIN(log_p, 0)) * log_p;
+  }
+  return entropy;
+}
+
+/* How far a token's information is from the expected one decides. */
+HFM__PRIVATE void hfm__filter_typical(const hfm__sampler *s, float *scores, double limit) {
+  const float top = hfm__largest(scores, s->vocab_size);
+  const double log_sum = hfm__exact_log(hfm__weights_sum(scores, s->vocab_size, top));
+  const double entropy = hfm__entropy(scores, s->vocab_size, top, log_sum);
+  for (int64_t i = 0; i < s->vocab_size; i++) {
+    const double surprise = -((double)scores[i] - (double)top - log_sum) - entropy;
+    s->keys[i] = surprise < 0 ? surprise : -surprise;
+  }
+  hfm__filter_scores(s, scores, hfm__keeps_typical, limit);
+}
+
+HFM__PRIVATE void hfm__filter_eta(const hfm__sampler *s, float *scores, double epsilon) {
+  const float top = hfm__largest(scores, s->vocab_size);
+  const double log_sum = hfm__exact_log(hfm__weights_sum(scores, s->vocab_size, top));
+  const double entropy = hfm__entropy(scores, s->vocab_size, top, log_sum);
+  const double eta = sqrt(epsilon) * hfm__exact_exp(-HFM__MIN(entropy, 700));
+  hfm__filter_by_score(s, scores, hfm__keeps_likely_or_equal, HFM__MIN(epsilon, eta));
+}
+
+/* What sampling does to the scores; greedy search leaves them alone. At least one is not forbidden. */
+HFM__PRIVATE void hfm__warp_logits(const hfm__sampler *s, float *scores) {
+  const hfm__generation_options *o = s->options;
+  if (o->temperature < 1 || o->temperature > 1)
+    for (int64_t i = 0; i < s->vocab_size; i++)
+      if (!hfm__is_forbidden(scores[i])) scores[i] /= (float)o->temperature;
+  if (o->top_k > 0 && o->top_k < s->vocab_size) hfm__filter_by_score(s, scores, hfm__keeps_top_k, (double)o->top_k);
+  if (o->top_p < 1) hfm__filter_by_score(s, scores, hfm__keeps_top_p, o->top_p);
+  if (o->min_p > 0) {
+    const float top = hfm__largest(scores, s->vocab_size);
+    hfm__filter_by_score(s, scores, hfm__keeps_likely, o->min_p / hfm__weights_sum(scores, s->vocab_size, top));
+  }
+  if (o->typical_p < 1) hfm__filter_typical(s, scores, o->typical_p);
+  if (o->epsilon_cutoff > 0)
+    hfm__filter_by_score(s, scores, hfm__keeps_likely_or_equal, o->epsilon_cutoff);
+  if (o->eta_cutoff > 0) hfm__filter_eta(s, scores, o->eta_cutoff);
+}
+
+/* ---- The draw ---- */
+
+/* torch.multinomial(softmax(scores), 1). */
+HFM__PRIVATE int64_t hfm__draw(const float *scores, int64_t count, hfm__random *random) {
+  const float top = hfm__largest(scores, count);
+  double left = hfm__random_fraction(random) * hfm__weights_sum(scores, count, top);
+  int64_t last = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const double weight = hfm__is_forbidden(scores[i]) ? 0 : hfm__relative_weight(scores[i], top);
+    if (!(weight > 0)) continue;
+    last = i;
+    left -= weight;
+    if (left < 0) break;
+  }
+  return last;
+}
+
+/* torch.multinomial(softmax(scores), wanted) without replacement. `weights` has room for `count`. What can't come comes
+   last. */
+HFM__PRIVATE void hfm__draw_several(const float *scores, double *weights, int64_t count, int64_t wanted,
+                                    hfm__random *random, int64_t *drawn) {
+  const float top = hfm__largest(scores, count);
+  for (int64_t i = 0; i < count; i++) weights[i] = hfm__relative_weight(scores[i], top);
+  for (int64_t k = 0; k < wanted; k++) {
+    double sum = 0, left;
+    int64_t last = -1;
+    for (int64_t i = 0; i < count; i++) sum += HFM__MAX(weights[i], 0);
+    left = hfm__random_fraction(random) * sum;
+    for (int64_t i = 0; i < count && left >= 0; i++) {
+      if (!(weights[i] > 0)) continue;
+      last = i;
+      left -= weights[i];
+    }
+    for (int64_t i = 0; i < count && last < 0; i++)
+      if (weights[i] >= 0) last = i;
+    weights[last] = -1;
+    drawn[k] = last;
+  }
+}
+/* ==== end src/run/sampling.c ==== */
+/* ==== begin src/run/beam_search.c ==== */
+/* ==== run/beam_search (private): the best of several texts at once ================================================
+   GenerationMixin._beam_search, in float32 as there. For each prompt num_beams texts are under way; each step their
+   best continuations, twice as many or more, are the candidates. Those that end compete with the ones that ended
+   before, by their score per length; the best of the others go on. */
+
+typedef struct hfm__hypotheses { /* [prompts * beams] texts */
+  int64_t *ids;          /* [..., max_length] */
+  int64_t *beam_indices; /* [..., max_length - prompt_length]: where each token came from; -1 after the end */
+  float *scores;
+  uint8_t *finished;
+} hfm__hypotheses;
+
+typedef struct hfm__candidate {
+  int64_t beam, token; /* of the prompt's beams */
+  float score;
+  int32_t ends;
+} hfm__candidate;
+
+typedef struct hfm__beams {
+  const hfm__generation_options *options;
+  int64_t prompts, beams, prompt_length, vocab_size;
+  int64_t candidate_count;
+  hfm__hypotheses running[2], best[2]; /* of this step, and of the next */
+  int32_t now;           /* which of the two */
+  uint8_t *improvable;   /* of each prompt: can a running text still become one of the best? */
+  hfm__candidate *candidates;
+  int64_t *order;        /* of the next step's running texts: the rows of this one */
+  int64_t *indices, *text; /* scratch: a candidate each; a text */
+  float *top;
+  double *weights;       /* beams * vocab_size, where candidates are drawn */
+  int32_t any_goes_on;   /* has a candidate of this step not ended? */
+} hfm__beams;
+
+static const float hfm__beam_worst = -1e9f;
+
+HFM__PRIVATE int hfm__hypotheses_room(hfm__hypotheses *h, const hfm__beams *b, hfm__arena *arena) {
+  const uint64_t count = (uint64_t)(b->prompts * b->beams), length = (uint64_t)b->options->max_length;
+  h->ids = (int64_t *)hfm__arena_alloc(arena, count * length * sizeof *h->ids);
+  h->beam_indices = (int64_t *)hfm__arena_alloc(
+      arena, count * (length - (uint64_t)b->prompt_length) * sizeof *h->beam_indices);
+  h->scores = (float *)hfm__arena_alloc(arena, count * sizeof *h->scores);
+  h->finished = (uint8_t *)hfm__arena_alloc(arena, count);
+  return h->ids && h->beam_indices && h->scores && h->finished;
+}
+
+/* What stands behind the end of a text. A pad_token_id of 0 counts for nothing, as in Transformers. */
+HFM__PRIVATE int64_t hfm__beams_padding(const hfm__generation_options *o) {
+  return !o->eos.count ? -1 : o->pad ? o->pad : o->eos.data[0];
+}
+
+/* Room and the beginning: all beams of a prompt are the prompt, of which one counts. `ids` is [prompts, length]. */
+HFM__PRIVATE hfm_result hfm__beams_init(hfm__beams *b, const int64_t *ids, hfm__arena *arena, hfm_error *error) {
+  const int64_t length = b->options->max_length, rows = b->prompts * b->beams, steps = length - b->prompt_length;
+  const uint64_t count = (uint64_t)b->candidate_count;
+  int ok = 1;
+  for (int32_t i = 0; i < 2 && ok; i++)
+    ok = hfm__hypotheses_room(&b->running[i], b, arena) && hfm__hypotheses_room(&b->best[i], b, arena);
+  b->improvable = (uint8_t *)hfm__arena_alloc(arena, (uint64_t)b->prompts);
+  b->candidates = (hfm__candidate *)hfm__arena_alloc(arena, count * sizeof *b->candidates);
+  b->order = (int64_t *)hfm__arena_alloc(arena, (uint64_t)rows * sizeof *b->order);
+  b->indices = (int64_t *)hfm__arena_alloc(arena, count * sizeof *b->indices);
+  b->top = (float *)hfm__arena_alloc(arena, count * sizeof *b->top);
+  b->text = (int64_t *)hfm__arena_alloc(arena, (uint64_t)length * sizeof *b->text);
+  if (b->options->do_sample)
+    b->weights = (double *)hfm__arena_alloc(arena, (uint64_t)(b->beams * b->vocab_size) * sizeof *b->weights);
+  if (!ok || !b->improvable || !b->candidates || !b->order || !b->indices || !b->top || !b->text ||
+      (b->options->do_sample && !b->weights))
+    return hfm__fail_memory(error, "beams", 0);
+  memset(b->improvable, 1, (size_t)b->prompts);
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t *text = b->running[0].ids + r * length;
+    memcpy(text, ids + r / b->beams * b->prompt_length, (size_t)b->prompt_length * sizeof *text);
+    for (int64_t i = b->prompt_length; i < length; i++) text[i] = hfm__beams_padding(b->options);
+    for (int64_t i = 0; i < steps; i++) b->running[0].beam_indices[r * steps + i] = -1;
+    b->running[0].scores[r] = r % b->beams ? hfm__beam_worst : 0;
+    b->best[0].scores[r] = hfm__beam_worst;
+  }
+  memcpy(b->best[0].ids, b->running[0].ids, (size_t)(rows * length) * sizeof *b->best[0].ids);
+  memcpy(b->best[0].beam_indices, b->running[0].beam_indices, (size_t)(rows * steps) * sizeof(int64_t));
+  return HFM_OK;
+}
+
+HFM__PRIVATE float hfm__length_divisor(int64_t length, double penalty) {
+  return (float)hfm__exact_pow((double)length, penalty);
+}
+
+/* The candidates of a prompt, the best first, or in the order of their drawing. scores[beams * vocab_size] are its
+   beams' log-probabilities, and become those of whole texts. */
+HFM__PRIVATE void hfm__beams_choose(hfm__beams *b, int64_t prompt, float *scores, hfm__random *random) {
+  const float *running = b->running[b->now].scores + prompt * b->beams;
+  const int64_t all = b->beams * b->vocab_size;
+  for (int64_t k = 0; k < b->beams; k++)
+    for (int64_t i = 0; i < b->vocab_size; i++) scores[k * b->vocab_size + i] += running[k];
+  if (b->options->do_sample) hfm__draw_several(scores, b->weights, all, b->candidate_count, random, b->indices);
+  else (void)hfm_top_k(scores, all, b->candidate_count, b->indices, b->top);
+  for (int64_t k = 0; k < b->candidate_count; k++) {
+    b->candidates[k].beam = b->indices[k] / b->vocab_size;
+    b->candidates[k].token = b->indices[k] % b->vocab_size;
+    b->candidates[k].score = scores[b->indices[k]];
+    b->candidates[k].ends = 0;
+  }
+}
+
+/* The text of a candidate, of length + 1 tokens; until the next call. */
+HFM__PRIVATE const int64_t *hfm__beams_text(hfm__beams *b, int64_t prompt, const hfm__candidate *c, int64_t length) {
+  const int64_t row = prompt * b->beams + c->beam;
+  memcpy(b->text, b->running[b->now].ids + row * b->options->max_length, (size_t)length * sizeof *b->text);
+  b->text[length] = c->token;
+  return b->text;
+}
+
+/* Text `to` of the next step becomes text `from` of this one. */
+HFM__PRIVATE void hfm__hypothesis_copy(const hfm__beams *b, const hfm__hypotheses *next, int64_t to,
+                                       const hfm__hypotheses *last, int64_t from) {
+  const int64_t length = b->options->max_length, steps = length - b->prompt_length;
+  memcpy(next->ids + to * length, last->ids + from * length, (size_t)length * sizeof *next->ids);
+  memcpy(next->beam_indices + to * steps, last->beam_indices + from * steps,
+         (size_t)steps * sizeof *next->beam_indices);
+}
+
+/* The same, with the token of a candidate behind it. */
+HFM__PRIVATE void hfm__hypothesis_extend(const hfm__beams *b, const hfm__hypotheses *next, int64_t to, int64_t prompt,
+                                         const hfm__candidate *c, int64_t length) {
+  const int64_t from = prompt * b->beams + c->beam, steps = b->options->max_length - b->prompt_length;
+  hfm__hypothesis_copy(b, next, to, &b->running[b->now], from);
+  next->ids[to * b->options->max_length + length] = c->token;
+  next->beam_indices[to * steps + length - b->prompt_length] = from;
+}
+
+/* Those that go on: the best that don't end. */
+HFM__PRIVATE void hfm__beams_continue(hfm__beams *b, int64_t prompt, int64_t length) {
+  const hfm__hypotheses *next = &b->running[!b->now];
+  for (int64_t k = 0; k < b->candidate_count; k++)
+    b->top[k] = b->candidates[k].score + (b->candidates[k].ends ? hfm__beam_worst : 0);
+  for (int64_t i = 0; i < b->beams; i++) {
+    const int64_t to = prompt * b->beams + i, best = hfm_argmax(b->top, b->candidate_count);
+    const hfm__candidate *c = &b->candidates[best];
+    hfm__hypothesis_extend(b, next, to, prompt, c, length);
+    next->scores[to] = b->top[best];
+    b->order[to] = prompt * b->beams + c->beam;
+    b->top[best] = hfm__forbidden();
+  }
+}
+
+/* The best that ended: the ones before, and this step's, of which only the first num_beams candidates count. */
+HFM__PRIVATE void hfm__beams_finish(hfm__beams *b, int64_t prompt, int64_t length) {
+  const hfm__hypotheses *last = &b->best[b->now], *next = &b->best[!b->now];
+  const float divisor = hfm__length_divisor(length + 1 - b->prompt_length, b->options->length_penalty);
+  const int64_t first = prompt * b->beams;
+  int64_t full = 1, taken = 0;
+  for (int64_t i = 0; i < b->beams; i++) full &= last->finished[first + i];
+  for (int64_t k = 0; k < b->candidate_count; k++) {
+    b->top[k] = b->candidates[k].score / divisor;
+    if (full && b->options->early_stopping == HFM_EARLY_STOPPING_TRUE) b->top[k] += hfm__beam_worst;
+    if (!b->improvable[prompt]) b->top[k] += hfm__beam_worst;
+    if (!b->candidates[k].ends || k >= b->beams) b->top[k] += hfm__beam_worst;
+  }
+  for (int64_t i = 0; i < b->beams; i++) { /* those of before are in order */
+    const int64_t best = hfm_argmax(b->top, b->candidate_count);
+    if (taken < b->beams && !(b->top[best] > last->scores[first + taken])) {
+      hfm__hypothesis_copy(b, next, first + i, last, first + taken);
+      next->scores[first + i] = last->scores[first + taken];
+      next->finished[first + i] = last->finished[first + taken++];
+    } else {
+      hfm__hypothesis_extend(b, next, first + i, prompt, &b->candidates[best], length);
+      next->scores[first + i] = b->top[best];
+      next->finished[first + i] = b->candidates[best].ends && best < b->beams;
+      b->top[best] = hfm__forbidden();
+    }
+  }
+}
+
+/* A prompt's candidates are judged: what they make of the next step. */
+HFM__PRIVATE void hfm__beams_update(hfm__beams *b, int64_t prompt, int64_t length) {
+  for (int64_t k = 0; k < b->candidate_count; k++) b->any_goes_on |= !b->candidates[k].ends;
+  hfm__beams_continue(b, prompt, length);
+  hfm__beams_finish(b, prompt, length);
+}
+
+/* All prompts are: the next step is this one, with texts of `length` tokens. Returns 1 if it is needed. */
+HFM__PRIVATE int hfm__beams_advance(hfm__beams *b, int64_t length) {
+  const hfm__generation_options *o = b->options;
+  const int never = o->early_stopping == HFM_EARLY_STOPPING_NEVER && o->length_penalty > 0;
+  const float divisor =
+      hfm__length_divisor((never ? o->max_length : length) - b->prompt_length, o->length_penalty);
+  int improvable = 0, all_finished = 1, goes_on = b->any_goes_on;
+  b->now = !b->now;
+  b->any_goes_on = 0;
+  for (int64_t prompt = 0; prompt < b->prompts; prompt++) {
+    const hfm__hypotheses *best = &b->best[b->now];
+    const int64_t first = prompt * b->beams;
+    const float possible = b->running[b->now].scores[first] / divisor;
+    const float worst = best->scores[first + b->beams - 1];
+    int better = 0;
+    for (int64_t i = 0; i < b->beams; i++) {
+      better |= possible > (best->finished[first + i] ? worst : hfm__beam_worst);
+      all_finished = all_finished && best->finished[first + i];
+    }
+    b->improvable[prompt] = (uint8_t)(b->improvable[prompt] && better);
+    improvable |= b->improvable[prompt];
+  }
+  return improvable && goes_on && !(all_finished && o->early_stopping == HFM_EARLY_STOPPING_TRUE);
+}
+/* ==== end src/run/beam_search.c ==== */
+/* ==== begin src/run/steps.c ==== */
+/* ==== run/steps (private): tokens in, the next token's logits out ===================================================
+   All that generation knows of a model. The tokens of all sequences go in, a few at a time; their keys and values stay
+   in the session's cache; the logits after them come out. Mask and positions are as Transformers makes them: the mask
+   grows by one with each token, positions count what the mask keeps. */
+
+typedef struct hfm__steps {
+  hfm_session *session;
+  uint64_t calls;      /* the session's, after the last of ours */
+  int64_t prompts, rows, expand; /* prompts become `expand` sequences each; rows: how many the cache has now */
+  int64_t prompt_length, fed;    /* tokens of a prompt; positions in the cache */
+  int64_t most_fed;              /* tokens of one step after the prompt */
+  int64_t vocab_size;
+  int64_t *ids, *positions;   /* of a step */
+  uint8_t *mask;
+  int64_t *prompt_positions;  /* [prompts, prompt_length] */
+  uint8_t *prompt_mask;
+  int64_t *order;
+  hfm_inputs inputs;
+  int32_t is_begun; /* a step is in progress */
+  const float *logits;
+  int64_t kept; /* positions that `logits` has of each row: the last ones */
+} hfm__steps;
+
+HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
+  const uint64_t rows = (uint64_t)(d->prompts * d->expand), prompt = (uint64_t)(d->prompts * d->prompt_length);
+  const uint64_t step = HFM__MAX(prompt, rows * (uint64_t)d->most_fed);
+  d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
+  d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
+  d->prompt_mask = (uint8_t *)hfm__arena_alloc(arena, prompt);
+  d->prompt_positions = (int64_t *)hfm__arena_alloc(arena, prompt * sizeof *d->prompt_positions);
+  d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
+  d->order = (int64_t *)hfm__arena_alloc(arena, rows * sizeof *d->order);
+  if (d->ids && d->positions && d->prompt_mask && d->mask && d->prompt_positions && d->order) return HFM_OK;
+  return hfm__fail_memory(error, "a generation", 0);
+}
+
+/* Begins to feed `count` tokens of each row, behind what the cache has. ids[row * stride] is a row's first. */
+HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int64_t stride, int64_t count,
+                                           hfm_error *error) {
+  const int64_t total = d->fed + count, known = HFM__MIN(total, d->prompt_length), expand = d->rows / d->prompts;
+  hfm_result result;
+  for (int64_t r = 0; r < d->rows; r++) {
+    const int64_t *positions = d->prompt_positions + r / expand * d->prompt_length;
+    uint8_t *mask = d->mask + r * total;
+    memcpy(mask, d->prompt_mask + r / expand * d->prompt_length, (size_t)known);
+    memset(mask + known, 1, (size_t)(total - known));
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t beyond = d->fed + i - (d->prompt_length - 1); /* the prompt's last position */
+      const int64_t id = ids[r * stride + i];
+      d->ids[r * count + i] = id >= 0 && id < d->vocab_size ? id : 0; /* a pad_token_id that is no token */
+      d->positions[r * count + i] = beyond <= 0 ? positions[d->fed + i] : positions[d->prompt_length - 1] + beyond;
+    }
+  }
+  d->inputs.input_ids = hfm_tensor_i64(d->ids, d->rows, count);
+  d->inputs.position_ids = hfm_tensor_i64(d->positions, d->rows, count);
+  d->inputs.attention_mask = hfm_tensor_i64(NULL, d->rows, total);
+  d->inputs.attention_mask.data = d->mask;
+  d->inputs.attention_mask.dtype = HFM_BOOL;
+  result = hfm_session_begin(d->session, &d->inputs, error);
+  d->calls = d->session->calls;
+  d->is_begun = result == HFM_OK;
+  return result;
+}
+
+/* Has nobody else used the session since? */
+HFM__PRIVATE hfm_result hfm__steps_check(const hfm__steps *d, hfm_error *error) {
+  if (d->calls == d->session->calls) return HFM_OK;
+  return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_generation_next", 0,
+                   "hfm_generation_next: the session was used for something else since: begin a new generation");
+}
+
+/* Goes on with the step until the deadline (0: to its end); *done when the logits are there. */
+HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t *done, hfm_error *error) {
+  hfm_outputs outputs;
+  hfm_result result = hfm__session_slices(d->session, deadline, error);
+  *done = result == HFM_OK && d->session->done;
+  if (*done) result = hfm_session_outputs(d->session, &outputs, error);
+  d->calls = d->session->calls;
+  if (result != HFM_OK) d->is_begun = 0;
+  if (result != HFM_OK || !*done) return result;
+  d->is_begun = 0;
+  d->fed = d->inputs.attention_mask.shape[1];
+  d->logits = (const float *)outputs.logits.data;
+  d->kept = outputs.logits.shape[1];
+  HFMODEL_ASSERT(outputs.logits.shape[2] == d->vocab_size);
+  return HFM_OK;
+}
+
+/* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
+   expanded the sequences of a prompt share them. */
+HFM__PRIVATE const float *hfm__steps_logits(const hfm__steps *d, int64_t sequence, int64_t back) {
+  const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
+  return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
+}
+
+/* The cache's rows become those of the sequences `from`, all of them; NULL: as they are, one for each. */
+HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, hfm_error *error) {
+  const int64_t rows = d->prompts * d->expand;
+  hfm_result result;
+  int is_same = d->rows == rows;
+  for (int64_t i = 0; i < rows; i++) {
+    const int64_t sequence = from ? from[i] : i;
+    d->order[i] = d->rows == rows ? sequence : sequence / d->expand;
+    is_same = is_same && d->order[i] == i;
+  }
+  if (is_same) return HFM_OK;
+  result = hfm_cache_reorder(d->session, d->order, rows, error);
+  d->calls = d->session->calls;
+  if (result == HFM_OK) d->rows = rows;
+  return result;
+}
+
+/* The cache keeps its first `length` positions. */
+HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error *error) {
+  const hfm_result result = length < d->fed ? hfm_cache_crop(d->session, length, error) : HFM_OK;
+  d->calls = d->session->calls;
+  if (result == HFM_OK) d->fed = HFM__MIN(d->fed, length);
+  return result;
+}
+
+/* Where positions come from a table, the text must not be longer than that. */
+HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
+                                               hfm_error *error) {
+  const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
+  for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
+    const int64_t last = d->prompt_positions[(p + 1) * d->prompt_length - 1] + most_length - 1 - d->prompt_length;
+    if (last >= declared->limit)
+      return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
+                       "a text of max_length %i can't be generated: its last position would be %i, but must be from 0 "
+                       "to %i (%s is %i)",
+                       most_length, last, declared->limit - 1, declared->limit_reason, declared->limit);
+  }
+  return HFM_OK;
+}
+
+/* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
+HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
+  const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
+  const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
+  hfm_result result = HFM_OK;
+  hfm__session_stop(d->session);
+  for (int32_t i = 0; i < 2 && result == HFM_OK; i++) {
+    hfm__request request = hfm__usual_request(d->session->model);
+    hfm__program *program = NULL;
+    result = hfm__question_from(&d->inputs, &request.asked, error);
+    request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
+    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
+    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
+    request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
+    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
+    if (result == HFM_OK) result = hfm__steps_positions(d, program, most_length, error);
+  }
+  d->calls = d->session->calls;
+  return result;
+}
+/* ==== end src/run/steps.c ==== */
+/* ==== begin src/run/generate.c ==== */
+/* ==== run/generate (private): from prompts to texts, a step at a time =============================================
+   A step feeds the last tokens (run/steps.c), then chooses the next ones: for each prompt its scores are processed
+   (run/logits_process.c), and a token is taken, drawn (run/sampling.c) or searched for (run/beam_search.c). Time is
+   looked at in between chunks of the former and prompts of the latter. */
+
+enum { HFM__GENERATION_FEED, HFM__GENERATION_CHOOSE, HFM__GENERATION_FINISH, HFM__GENERATION_DONE };
+
+struct hfm_generation {
+  hfm_session *session;
+  hfm__arena arena;
+  hfm_generation_config said; /* the callbacks, and the seed; its lists are copied into `options` */
+  hfm__generation_options options;
+  hfm__steps steps;
+  hfm__processors processors;
+  hfm__sampler sampler;
+  hfm__beams beams;
+  int64_t prompts, rows, group; /* rows: sequences under way, `group` of which are chosen for together */
+  int64_t prompt_length, length, vocab_size;
+  int64_t *ids;           /* [rows, max_length]; with beams they are in `beams` */
+  int64_t *tokens;        /* of this step, one for each row */
+  uint8_t *ended;         /* of each row */
+  hfm__random *random;    /* of each group */
+  hfm__sequence *sequences; /* of a group */
+  float *scores;          /* of a group */
+  int64_t *sorted;        /* outputs: rows without gaps */
+  int64_t *sorted_indices;
+  float *sorted_scores, *all_scores;
+  int32_t phase;
+  int32_t is_moved;       /* 1: the cache's rows must follow the beams, or become as many as there are sequences */
+  int64_t guessed, checked; /* prompt lookup: tokens fed on trial behind the last one; how many of them are right */
+  int64_t at;             /* group that is chosen for next */
+  uint64_t begun, mark;   /* clock: of the beginning, of what is not in `seconds` yet */
+  double seconds[2];      /* up to the first token, after it */
+};
+
+HFMODEL_API void hfm_generation_free(hfm_generation *generation) {
+  hfm__arena arena;
+  if (!generation) return;
+  arena = generation->arena; /* which it lies in */
+  hfm__arena_free(&arena);
+}
+
+/* 0 for NULL. */
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation) {
+  return generation ? hfm__arena_bytes(&generation->arena) : 0;
+}
+
+/* ---- Beginning ---- */
+
+/* The arguments that generation knows; the rest has no meaning for the tokens to come. */
+HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const hfm_inputs *inputs,
+                                               hfm_error *error) {
+  const hfm_tensor *ids = &inputs->input_ids;
+  const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
+  if (session->model->head->task != HFM_CAUSAL_LM)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
+                     "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(inputs, i)->data && i != HFM__IN_input_ids && i != HFM__IN_attention_mask &&
+        i != HFM__IN_position_ids)
+      return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[i].name, 0,
+                       "generation takes input_ids, attention_mask and position_ids, but not %s",
+                       hfm__input_rows[i].name);
+  if (!ids->data) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0, "generation needs input_ids");
+  if (ids->rank != 2)
+    return hfm__fail(error, HFM_E_INPUT_RANK, NULL, "input_ids", 0,
+                     "input_ids has %d dimensions, but needs 2: [prompts, length]", (int)ids->rank);
+  if (ids->shape[0] < 1 || ids->shape[1] < 1 || ids->shape[0] > INT32_MAX || ids->shape[1] > INT32_MAX)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "input_ids", 0,
+                     "input_ids has shape %t: a prompt has at least one token (the model's bos_token_id, if nothing "
+                     "else)",
+                     ids->shape, 2);
+  if (!hfm__is_integer(ids->dtype))
+    return hfm__input_bad_dtype(HFM__IN_input_ids, ids, "an integer type (int64, int32, ...)", error);
+  for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
+    const int64_t id = hfm__integer_at(ids, i);
+    if (id < 0 || id >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "input_ids", 0,
+                       "input_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i / ids->shape[1],
+                       i % ids->shape[1], id, vocab_size - 1, vocab_size);
+  }
+  return HFM_OK;
+}
+
+/* An optional input of the ids' shape. */
+HFM__PRIVATE hfm_result hfm__generation_like_ids(const hfm_tensor *t, const hfm_tensor *ids, int32_t input,
+                                                 hfm_error *error) {
+  const char *name = hfm__input_rows[input].name;
+  const int any_dtype = input == HFM__IN_attention_mask && hfm__is_float(t->dtype);
+  const int one_row = input == HFM__IN_position_ids && t->rank == 2 && t->shape[0] == 1;
+  if (t->rank != 2 || (t->shape[0] != ids->shape[0] && !one_row) || t->shape[1] != ids->shape[1])
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t, that of input_ids", name,
+                     t->shape, (int)t->rank, ids->shape, 2);
+  if (!hfm__is_integer(t->dtype) && !any_dtype)
+    return hfm__input_bad_dtype(input, t, "an integer type (int64, int32, ...)", error);
+  return HFM_OK;
+}
+
+/* Which tokens of the prompts count: _prepare_attention_mask_for_generation. */
+HFM__PRIVATE hfm_result hfm__generation_mask(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  const hfm_tensor *ids = &inputs->input_ids, *given = &inputs->attention_mask;
+  const int infer = !given->data && g->options.pad >= 0 && !hfm__ids_have(g->options.eos, g->options.pad);
+  const int64_t length = g->prompt_length;
+  uint8_t *mask = g->steps.prompt_mask;
+  int right = 0;
+  if (given->data) {
+    const hfm_result result = hfm__generation_like_ids(given, ids, HFM__IN_attention_mask, error);
+    if (result != HFM_OK) return result;
+  }
+  for (int64_t p = 0; p < g->prompts; p++) {
+    int64_t kept = 0;
+    for (int64_t i = p * length; i < (p + 1) * length; i++) {
+      mask[i] = given->data ? (uint8_t)hfm__is_nonzero(given, i)
+                            : (uint8_t)(!infer || hfm__integer_at(ids, i) != g->options.pad);
+      kept += mask[i];
+    }
+    if (!kept)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, given->data ? "attention_mask" : "input_ids", 0,
+                       "prompt %i is padding only: at least one token must count", p);
+    right |= !mask[(p + 1) * length - 1];
+  }
+  if (right)
+    hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
+             "A decoder-only architecture is being used, but right-padding was detected! For correct generation "
+             "results, pad prompts on the left.");
+  return HFM_OK;
+}
+
+/* cumsum(mask) - 1, padding 0; or as the caller says. */
+HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  const hfm_tensor *given = &inputs->position_ids;
+  const int64_t length = g->prompt_length;
+  if (given->data) {
+    const hfm_result result = hfm__generation_like_ids(given, &inputs->input_ids, HFM__IN_position_ids, error);
+    if (result != HFM_OK) return result;
+  }
+  for (int64_t p = 0; p < g->prompts; p++) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < length; i++) {
+      int64_t *position = &g->steps.prompt_positions[p * length + i];
+      if (given->data) *position = hfm__integer_at(given, given->shape[0] == 1 ? i : p * length + i);
+      else *position = g->steps.prompt_mask[p * length + i] ? kept++ : 0;
+      if (*position < 0)
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
+                         "position_ids[%i][%i] is %i, but must not be negative", p, i, *position);
+    }
+  }
+  return HFM_OK;
+}
+
+/* Where the cache ends: all of it belongs to these prompts, or none. */
+HFM__PRIVATE hfm_result hfm__generation_cache(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  hfm_session *session = g->session;
+  if (!inputs->use_cache) return hfm_cache_crop(session, 0, error);
+  if (session->cache.length && session->cache.rows != g->prompts)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
+                     "there are %i prompts, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, "
+                     "...)",
+                     g->prompts, session->cache.rows);
+  if (session->cache.length >= g->prompt_length)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
+                     "input_ids has length %i, but the cache has %i positions already: at least one token must be new "
+                     "(hfm_cache_crop goes back)",
+                     g->prompt_length, session->cache.length);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error) {
+  const uint64_t rows = (uint64_t)g->rows, length = (uint64_t)g->options.max_length, vocab = (uint64_t)g->vocab_size;
+  const uint64_t group = (uint64_t)g->group, steps = length - (uint64_t)g->prompt_length;
+  hfm__arena *arena = &g->arena;
+  uint64_t all = 0;
+  int ok;
+  if (g->said.output_scores && (!hfm__mul64(steps * rows, vocab, &all) || !hfm__mul64(all, sizeof(float), &all)))
+    return hfm__fail_memory(error, "output_scores", 0);
+  g->ids = g->group > 1 ? NULL : (int64_t *)hfm__arena_alloc(arena, rows * length * sizeof *g->ids);
+  g->tokens = (int64_t *)hfm__arena_alloc(arena, rows * sizeof *g->tokens);
+  g->ended = (uint8_t *)hfm__arena_alloc(arena, rows);
+  g->random = (hfm__random *)hfm__arena_alloc(arena, rows * sizeof *g->random);
+  g->sequences = (hfm__sequence *)hfm__arena_alloc(arena, group * sizeof *g->sequences);
+  g->scores = (float *)hfm__arena_alloc(arena, group * vocab * sizeof *g->scores);
+  g->sorted = (int64_t *)hfm__arena_alloc(arena, rows * length * sizeof *g->sorted);
+  g->processors.seen = (uint8_t *)hfm__arena_alloc(arena, vocab);
+  ok = (g->ids || g->group > 1) && g->tokens && g->ended && g->random && g->sequences && g->scores && g->sorted &&
+       g->processors.seen;
+  if (ok && g->options.do_sample) {
+    g->sampler.keys = (double *)hfm__arena_alloc(arena, vocab * sizeof *g->sampler.keys);
+    g->sampler.heap = (int32_t *)hfm__arena_alloc(arena, vocab * sizeof *g->sampler.heap);
+    ok = g->sampler.keys && g->sampler.heap;
+  }
+  if (ok && g->group > 1) {
+    g->sorted_indices = (int64_t *)hfm__arena_alloc(arena, rows * steps * sizeof *g->sorted_indices);
+    g->sorted_scores = (float *)hfm__arena_alloc(arena, rows * sizeof *g->sorted_scores);
+    ok = g->sorted_indices && g->sorted_scores;
+  }
+  if (ok && g->said.output_scores) {
+    g->all_scores = (float *)hfm__arena_alloc(arena, all);
+    ok = g->all_scores != NULL;
+  }
+  return ok ? HFM_OK : hfm__fail_memory(error, "a generation", 0);
+}
+
+/* Who does what, now that the options are known. */
+HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
+  const hfm__generation_options *o = &g->options;
+  g->group = o->num_beams;
+  g->rows = g->prompts * HFM__MAX(o->num_beams, o->num_return_sequences);
+  g->processors.options = o;
+  g->processors.said = &g->said;
+  g->processors.vocab_size = g->vocab_size;
+  g->processors.prompt_length = g->prompt_length;
+  g->sampler.options = o;
+  g->sampler.vocab_size = g->vocab_size;
+  g->sampler.min_tokens_to_keep = o->num_beams == 1 ? 1 : o->eos.count ? o->eos.count + 1 : 2;
+  g->beams.options = o;
+  g->beams.prompts = g->prompts;
+  g->beams.beams = o->num_beams;
+  g->beams.prompt_length = g->prompt_length;
+  g->beams.vocab_size = g->vocab_size;
+  g->beams.candidate_count = HFM__MAX(2, 1 + o->eos.count) * o->num_beams;
+  g->steps.session = g->session;
+  g->steps.prompts = g->steps.rows = g->prompts;
+  g->steps.expand = g->rows / g->prompts;
+  g->steps.prompt_length = g->prompt_length;
+  g->steps.vocab_size = g->vocab_size;
+  g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  g->steps.inputs.use_cache = 1;
+  g->steps.inputs.logits_to_keep = (int32_t)g->steps.most_fed;
+}
+
+/* What can't be for these prompts and this vocabulary. */
+HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
+  enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
+  const hfm__generation_options *o = &g->options;
+  if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
+                     "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
+                     "most %d ids in all, and %d scores of a prompt's beams",
+                     g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompts, (int)MOST_IDS,
+                     (int)MOST_SCORES);
+  if (o->prompt_lookup_num_tokens && g->prompts > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
+                     "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompts);
+  if (o->num_beams > 1 && g->said.streamer.put)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "streamer", 0,
+                     "streamer can't be used with beams, which may still change what they said: num_beams must be 1");
+  if (g->beams.candidate_count > o->num_beams * g->vocab_size)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "eos_token_id", 0,
+                     "eos_token_id has %i ids, too many for a vocabulary of %i", o->eos.count, g->vocab_size);
+  if (o->min_length > o->max_length)
+    hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
+             "Unfeasible length constraints: `min_length` (%i) is larger than the maximum possible length (%i).",
+             o->min_length, o->max_length);
+  return HFM_OK;
+}
+
+HFM__PRIVATE void hfm__generation_start(hfm_generation *g, const hfm_inputs *inputs) {
+  const int64_t expand = g->rows / g->prompts, most = g->options.max_length;
+  for (int64_t p = 0; p < g->prompts; p++)
+    for (int64_t i = 0; i < g->prompt_length; i++)
+      g->sorted[p * g->prompt_length + i] = hfm__integer_at(&inputs->input_ids, p * g->prompt_length + i);
+  for (int64_t r = 0; r < g->rows && g->ids; r++)
+    memcpy(g->ids + r * most, g->sorted + r / expand * g->prompt_length, (size_t)g->prompt_length * sizeof *g->ids);
+  for (int64_t r = 0; r < g->rows; r++) g->random[r] = hfm__random_stream(g->said.seed, r);
+  g->length = g->prompt_length;
+  g->begun = hfm__clock_ns();
+}
+
+HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
+  hfm_result result;
+  g->prompts = inputs->input_ids.shape[0];
+  g->prompt_length = inputs->input_ids.shape[1];
+  g->vocab_size = hfm_config_get_int(g->session->model->config, "vocab_size", 0);
+  result = hfm__generation_resolve(g->session->model->config, &g->said, g->prompt_length, g->vocab_size, &g->arena,
+                                   &g->options, error);
+  if (result != HFM_OK) return result;
+  hfm__generation_parts(g);
+  result = hfm__generation_fits(g, error);
+  if (result == HFM_OK) result = hfm__generation_cache(g, inputs, error);
+  if (result == HFM_OK) result = hfm__steps_room(&g->steps, &g->arena, g->options.max_length, error);
+  if (result == HFM_OK) result = hfm__generation_mask(g, inputs, error);
+  if (result == HFM_OK) result = hfm__generation_positions(g, inputs, error);
+  if (result == HFM_OK) result = hfm__generation_room(g, error);
+  if (result != HFM_OK) return result;
+  hfm__generation_start(g, inputs);
+  if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
+  g->steps.fed = g->session->cache.length;
+  if (result == HFM_OK) result = hfm__steps_plan(&g->steps, g->options.max_length, error);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inputs *inputs,
+                                            const hfm_generation_config *config, hfm_generation **generation,
+                                            hfm_error *error) {
+  hfm_generation *g;
+  hfm__arena arena;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (generation) *generation = NULL;
+  if (!session || !inputs || !generation)
+    return hfm__fail_null(error, !session ? "session" : !inputs ? "inputs" : "generation");
+  result = hfm__generation_inputs(session, inputs, error);
+  if (result != HFM_OK) return result;
+  memset(&arena, 0, sizeof arena);
+  arena.mem = session->model->ctx.mem;
+  g = (hfm_generation *)hfm__arena_alloc(&arena, sizeof *g);
+  if (!g) return hfm__fail_memory(error, "a generation", sizeof *g);
+  g->session = session;
+  g->arena = arena;
+  if (config) g->said = *config;
+  result = hfm__generation_prepare(g, inputs, error);
+  if (result == HFM_OK) *generation = g;
+  else hfm_generation_free(g);
+  return result;
+}
+
+/* ---- Feeding ---- */
+
+/* What came after the same words before: PromptLookupCandidateGenerator. Returns how many tokens it put behind the
+   text; they stand where the next ones will. */
+HFM__PRIVATE int64_t hfm__generation_guess(const hfm_generation *g) {
+  const hfm__generation_options *o = &g->options;
+  int64_t *ids = g->ids;
+  for (int64_t n = HFM__MIN(o->max_matching_ngram_size, g->length - 1); n > 0; n--)
+    for (int64_t i = 0; i + n < g->length; i++) {
+      const int64_t from = i + n;
+      int64_t count = HFM__MIN(HFM__MIN(o->prompt_lookup_num_tokens, g->length - from),
+                               o->max_length - 1 - g->length); /* the last token needs no logits after it */
+      if (!hfm__ids_equal(ids + i, ids + g->length - n, n)) continue;
+      for (int64_t k = 0; k < count; k++)
+        if (hfm__ids_have(o->eos, ids[from + k])) count = k;
+      if (count <= 0) return 0;
+      memcpy(ids + g->length, ids + from, (size_t)count * sizeof *ids);
+      return count;
+    }
+  return 0;
+}
+
+/* Begins the next step: all of the prompt that is not cached, or the last token. Before that the cache becomes what the
+   texts are now. */
+HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error) {
+  hfm__steps *d = &g->steps;
+  const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
+  int64_t stride = g->options.max_length;
+  hfm_result result = hfm__steps_crop(d, g->length - 1, error);
+  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  if (result != HFM_OK) return result;
+  g->is_moved = 0;
+  if (d->rows == g->prompts) stride *= d->expand;
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt_length ? hfm__generation_guess(g) : 0;
+  return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
+}
+
+/* ---- Choosing ---- */
+
+/* Time is up, for those that max_time is for. */
+HFM__PRIVATE int hfm__generation_too_late(const hfm_generation *g) {
+  return g->options.max_time > 0 && (double)(hfm__clock_ns() - g->begun) * 1e-9 > g->options.max_time;
+}
+
+/* Does a text end with its last token? */
+HFM__PRIVATE int hfm__generation_ends(const hfm_generation *g, int64_t row, const int64_t *ids, int64_t length) {
+  const hfm_stopping_criteria *criteria = &g->said.stopping_criteria;
+  if (length >= g->options.max_length || hfm__ids_have(g->options.eos, ids[length - 1])) return 1;
+  if (criteria->is_done && criteria->is_done(criteria->ctx, row, ids, length)) return 1;
+  return hfm__generation_too_late(g);
+}
+
+/* The scores of a group's next tokens: from the logits to what a token is chosen by. */
+HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group, hfm_error *error) {
+  const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
+  const size_t row_bytes = (size_t)g->vocab_size * sizeof(float);
+  hfm_result result;
+  for (int64_t k = 0; k < g->group; k++) {
+    const int64_t row = group * g->group + k, length = g->prompt_length;
+    const uint8_t *mask = g->steps.prompt_mask + row / (g->rows / g->prompts) * length;
+    hfm__sequence *s = &g->sequences[k];
+    s->ids = ids + row * g->options.max_length;
+    s->length = g->length;
+    s->first = 0;
+    while (!mask[s->first]) s->first++;
+    s->scores = g->scores + k * g->vocab_size;
+    s->row = row;
+    memcpy(s->scores, hfm__steps_logits(&g->steps, row, g->guessed - g->checked), row_bytes);
+    if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
+  }
+  result = hfm__process_logits(&g->processors, g->sequences, g->group, error);
+  for (int64_t k = 0; k < g->group && result == HFM_OK; k++) {
+    float *scores = g->sequences[k].scores;
+    if (g->group == 1 && hfm__all_forbidden(scores, g->vocab_size))
+      return hfm__fail(error, HFM_E_SCORES, NULL, "scores", 0,
+                       "every token is forbidden at position %i of sequence %i: by suppress_tokens, bad_words_ids, a "
+                       "callback, ...",
+                       g->length, group);
+    if (g->options.do_sample && !hfm__all_forbidden(scores, g->vocab_size)) hfm__warp_logits(&g->sampler, scores);
+    if (g->options.renormalize_logits) hfm__log_softmax(scores, g->vocab_size);
+  }
+  if (result == HFM_OK && g->all_scores)
+    memcpy(g->all_scores + ((g->length - g->prompt_length) * g->rows + group * g->group) * g->vocab_size, g->scores,
+           row_bytes * (size_t)g->group);
+  return result;
+}
+
+/* A sequence by itself gets its next token. */
+HFM__PRIVATE hfm_result hfm__generation_choose_one(hfm_generation *g, int64_t row, hfm_error *error) {
+  hfm_result result;
+  if (g->ended[row] && g->options.eos.count) {
+    g->tokens[row] = g->options.pad;
+    return HFM_OK;
+  }
+  result = hfm__generation_scores(g, row, error);
+  if (result != HFM_OK) return result;
+  g->tokens[row] = g->options.do_sample ? hfm__draw(g->scores, g->vocab_size, &g->random[row])
+                                        : hfm_argmax(g->scores, g->vocab_size);
+  return HFM_OK;
+}
+
+/* The beams of a prompt get theirs. */
+HFM__PRIVATE hfm_result hfm__generation_choose_beams(hfm_generation *g, int64_t prompt, hfm_error *error) {
+  hfm__beams *b = &g->beams;
+  const hfm_result result = hfm__generation_scores(g, prompt, error);
+  if (result != HFM_OK) return result;
+  hfm__beams_choose(b, prompt, g->scores, &g->random[prompt]);
+  for (int64_t k = 0; k < b->candidate_count; k++) {
+    const int64_t *text = hfm__beams_text(b, prompt, &b->candidates[k], g->length);
+    b->candidates[k].ends = hfm__generation_ends(g, prompt * b->candidate_count + k, text, g->length + 1);
+  }
+  hfm__beams_update(b, prompt, g->length);
+  return HFM_OK;
+}
+
+/* All have their token: the texts grow by it. Returns 1 if they go on. */
+HFM__PRIVATE int hfm__generation_append(hfm_generation *g) {
+  int goes_on = 0;
+  g->length++;
+  if (g->group > 1) return hfm__beams_advance(&g->beams, g->length);
+  for (int64_t r = 0; r < g->rows; r++) g->ids[r * g->options.max_length + g->length - 1] = g->tokens[r];
+  if (g->said.streamer.put) g->said.streamer.put(g->said.streamer.ctx, g->tokens, g->rows);
+  for (int64_t r = 0; r < g->rows; r++) {
+    if (!g->ended[r])
+      g->ended[r] = (uint8_t)hfm__generation_ends(g, r, g->ids + r * g->options.max_length, g->length);
+    goes_on |= !g->ended[r];
+  }
+  return goes_on;
+}
+
+/* Between the choice of a token and the next one. */
+HFM__PRIVATE void hfm__generation_turn(hfm_generation *g) {
+  const int64_t guess = g->guessed > g->checked ? g->ids[g->length] : -1; /* which the token takes the place of */
+  const int goes_on = hfm__generation_append(g);
+  g->at = 0;
+  if (goes_on && guess >= 0 && g->tokens[0] == guess) {
+    g->checked++; /* the logits after it are there already */
+    return;
+  }
+  g->guessed = g->checked = 0;
+  g->is_moved = 1;
+  g->phase = goes_on ? HFM__GENERATION_FEED : HFM__GENERATION_FINISH;
+}
+
+/* What was spent since the last look at the clock goes to the prompt, or to what came after it. */
+HFM__PRIVATE void hfm__generation_clock(hfm_generation *g, int is_later) {
+  const uint64_t now = hfm__clock_ns();
+  g->seconds[is_later] += (double)(now - g->mark) * 1e-9;
+  g->mark = now;
+}
+
+HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadline, hfm_error *error) {
+  hfm_result result = HFM_OK;
+  int32_t done = 0;
+  if (g->phase == HFM__GENERATION_FEED) {
+    if (!g->steps.is_begun) result = hfm__generation_feed(g, error);
+    if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
+    if (done) g->phase = HFM__GENERATION_CHOOSE;
+  } else if (g->phase == HFM__GENERATION_CHOOSE) {
+    const int is_first = g->length == g->prompt_length;
+    result = g->group > 1 ? hfm__generation_choose_beams(g, g->at, error) : hfm__generation_choose_one(g, g->at, error);
+    if (result != HFM_OK || ++g->at * g->group < g->rows) return result;
+    hfm__generation_turn(g);
+    if (is_first) hfm__generation_clock(g, 0);
+  } else {
+    result = hfm__steps_crop(&g->steps, g->group > 1 ? 0 : g->length - 1, error);
+    if (result == HFM_OK) g->phase = HFM__GENERATION_DONE;
+  }
+  return result;
+}
+
+/* Runs until the deadline (0: to the end). */
+HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline, hfm_error *error) {
+  hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__steps_check(&g->steps, error);
+  g->mark = hfm__clock_ns();
+  while (result == HFM_OK && g->phase != HFM__GENERATION_DONE) {
+    result = hfm__generation_step(g, deadline, error);
+    if (deadline && hfm__clock_ns() >= deadline) break;
+  }
+  hfm__generation_clock(g, g->length > g->prompt_length);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_generation_next(hfm_generation *generation, double budget_seconds, int32_t *done,
+                                           hfm_error *error) {
+  hfm_result result;
+  hfm__clear_error(error);
+  if (done) *done = 0;
+  if (!generation || !done) return hfm__fail_null(error, generation ? "done" : "generation");
+  result = hfm__generation_run(generation, hfm__deadline(budget_seconds), error);
+  *done = result == HFM_OK && generation->phase == HFM__GENERATION_DONE;
+  return result;
+}
+
+/* ---- What came out ---- */
+
+HFM__PRIVATE void hfm__generation_tensor(hfm_tensor *t, const void *data, hfm_dtype dtype, int32_t rank, int64_t a,
+                                         int64_t b, int64_t c) {
+  t->data = data;
+  t->dtype = dtype;
+  t->rank = rank;
+  t->shape[0] = a;
+  t->shape[1] = b;
+  t->shape[2] = c;
+}
+
+/* The best texts of each prompt, as long as the longest of them; while they are under way, the best of those. */
+HFM__PRIVATE void hfm__generation_best(hfm_generation *g, hfm_generated *outputs) {
+  const hfm__beams *b = &g->beams;
+  const int is_done = g->phase == HFM__GENERATION_DONE;
+  const hfm__hypotheses *from = is_done ? &b->best[b->now] : &b->running[b->now];
+  const int64_t most = g->options.max_length, returned = g->options.num_return_sequences;
+  const int64_t rows = g->prompts * returned, room = most - g->prompt_length;
+  int64_t steps = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t *indices = from->beam_indices + (r / returned * b->beams + r % returned) * room;
+    int64_t count = 0;
+    while (count < room && indices[count] >= 0) count++;
+    steps = HFM__MAX(steps, count);
+  }
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t text = r / returned * b->beams + r % returned, length = g->prompt_length + steps;
+    memcpy(g->sorted + r * length, from->ids + text * most, (size_t)length * sizeof *g->sorted);
+    memcpy(g->sorted_indices + r * steps, from->beam_indices + text * room, (size_t)steps * sizeof *g->sorted);
+    g->sorted_scores[r] = from->scores[text];
+  }
+  outputs->steps = steps;
+  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, rows, g->prompt_length + steps, 0);
+  if (!is_done) return;
+  hfm__generation_tensor(&outputs->beam_indices, g->sorted_indices, HFM_I64, 2, rows, steps, 0);
+  hfm__generation_tensor(&outputs->sequences_scores, g->sorted_scores, HFM_F32, 1, rows, 0, 0);
+}
+
+HFM__PRIVATE void hfm__generation_collect(hfm_generation *g, hfm_generated *outputs) {
+  const int64_t steps = g->length - g->prompt_length;
+  outputs->prompt_length = g->prompt_length;
+  outputs->prompt_seconds = g->seconds[0];
+  outputs->decode_seconds = g->seconds[1];
+  if (g->all_scores && steps)
+    hfm__generation_tensor(&outputs->scores, g->all_scores, HFM_F32, 3, steps, g->rows, g->vocab_size);
+  if (g->group > 1) {
+    hfm__generation_best(g, outputs);
+    return;
+  }
+  for (int64_t r = 0; r < g->rows; r++)
+    memcpy(g->sorted + r * g->length, g->ids + r * g->options.max_length, (size_t)g->length * sizeof *g->sorted);
+  outputs->steps = steps;
+  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, g->rows, g->length, 0);
+}
+
+HFMODEL_API hfm_result hfm_generation_outputs(hfm_generation *generation, hfm_generated *outputs, hfm_error *error) {
+  hfm__clear_error(error);
+  if (outputs) memset(outputs, 0, sizeof *outputs);
+  if (!generation || !outputs) return hfm__fail_null(error, generation ? "outputs" : "generation");
+  hfm__generation_collect(generation, outputs);
+  return HFM_OK;
+}
+
+HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
+                                    hfm_generated *outputs, hfm_error *error) {
+  hfm_generation *g;
+  hfm_result result;
+  if (outputs) memset(outputs, 0, sizeof *outputs);
+  if (session && inputs && !outputs) return hfm__fail_null(error, "outputs");
+  result = hfm_generation_begin(session, inputs, config, &g, error);
+  if (result != HFM_OK) return result;
+  result = hfm__generation_run(g, 0, error);
+  if (result != HFM_OK) {
+    hfm_generation_free(g);
+    return result;
+  }
+  hfm_generation_free(session->generation);
+  session->generation = g;
+  hfm__generation_collect(g, outputs);
+  return HFM_OK;
+}
+/* ==== end src/run/generate.c ==== */
 
 #endif /* HFMODEL_IMPLEMENTATION */
 

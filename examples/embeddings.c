@@ -2,7 +2,8 @@
    cc -O2 -I. examples/embeddings.c -lm && ./a.out path/to/all-MiniLM-L6-v2
 
    A sentence transformer is a BertModel, then the mean over the tokens, then division by the length: the similarity of
-   two sentences is the product of their vectors. Token ids come from your tokenizer; these are bert-base-uncased's. */
+   two sentences is the product of their vectors. Token ids come from your tokenizer; these are bert-base-uncased's.
+   (hf download sentence-transformers/all-MiniLM-L6-v2, and that name instead of a path, does as well.) */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include <stdio.h>
@@ -19,6 +20,7 @@ static const int64_t ids[ROWS][LENGTH] = {
 };
 
 int main(int argc, char **argv) {
+  if (argc != 2) return puts("embeddings DIR: a sentence transformer's directory, such as all-MiniLM-L6-v2's"), 2;
   int64_t mask[ROWS][LENGTH];
   static float embeddings[ROWS * MOST];
   hfm_inputs inputs = {0};
@@ -29,7 +31,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < ROWS * LENGTH; i++) mask[i / LENGTH][i % LENGTH] = ids[i / LENGTH][i % LENGTH] != 0;
   inputs.input_ids = hfm_tensor_i64(ids[0], ROWS, LENGTH);
   inputs.attention_mask = hfm_tensor_i64(mask[0], ROWS, LENGTH);
-  if (hfm_from_pretrained(argc > 1 ? argv[1] : ".", NULL, &model, &error) ||
+  if (hfm_from_pretrained(argv[1], NULL, &model, &error) ||
       hfm_session_create(model, NULL, &session, &error) || hfm_forward(session, &inputs, &outputs, &error))
     return puts(error.message), 1;
 

@@ -1,5 +1,5 @@
 /* One model, two threads: each has a session of its own, the weights are shared. POSIX threads.
-   cc -O2 -I. examples/two_threads.c -lm -pthread && ./a.out examples/models/langid-bert */
+   cc -O2 -I. examples/two_threads.c -lm -pthread && ./a.out     (or a directory of yours) */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include <pthread.h>
@@ -33,7 +33,8 @@ int main(int argc, char **argv) {
   pthread_t threads[2];
   hfm_model *model = NULL;
   hfm_error error;
-  if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", NULL, &model, &error)) return puts(error.message), 1;
+  if (hfm_from_pretrained(argc > 1 ? argv[1] : "examples/models/langid-bert", NULL, &model, &error))
+    return puts(error.message), 1;
   for (int i = 0; i < 2; i++) {
     jobs[i].model = model;
     if (pthread_create(&threads[i], NULL, run, &jobs[i])) return puts("no thread"), 1;

@@ -225,9 +225,10 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): about twice as fast. Sums, and all else,
-                                  stay float32, which is the default */
-  int32_t strict;              /* 1: the same bits on every machine and compiler, in double and without SIMD: for tests
+                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
+                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
+                                  default */
+  int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
                                   and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;
 
@@ -301,11 +302,14 @@ HFMODEL_API const char *hfm_label(const hfm_model *model, int64_t id);
 HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trainable, int32_t exclude_embeddings);
 /* Bytes of parameters, plus buffers if asked: get_memory_footprint(return_buffers=...). */
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers);
+/* Bytes of weights that are packed and kept by now: all that will be with HFM_PACK_EAGER, 0 with HFM_PACK_NEVER; with
+   HFM_PACK_LAZY they become more as products are repeated. */
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model);
 /* The text that print(model) gives in Python, without the final newline. snprintf's rule. */
 HFMODEL_API size_t hfm_print(const hfm_model *model, char *buffer, size_t size);
 
-/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not in
-   one piece: the weights of experts are used where they lie in the files, one by one. */
+/* state_dict(), in Transformers' order, tied names included. Data as stored (dtype of the file); NULL where it is not
+   in one piece: the weights of experts are used where they lie in the files, one by one. */
 HFMODEL_API size_t hfm_state_dict_size(const hfm_model *model);
 HFMODEL_API hfm_result hfm_state_dict_at(const hfm_model *model, size_t index, hfm_named_tensor *entry);
 /* Any entry piece by piece, in the order of its elements: HFM_ERROR_NOT_FOUND after the last one. */
@@ -330,7 +334,8 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
 HFMODEL_API const char *hfm_model_file(const hfm_model *model, size_t index);
 
 /* Validates one file by its kind, completely: weights (.safetensors, .bin, .gguf), a shard index (and the shards that
-   it names), JSON. `options` may be NULL; only allocator, io and limits count. */
+   it names), a config.json (by what its model type reads, if that is a known one), any other JSON. `options` may be
+   NULL; only allocator, io and limits count. */
 HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error);
 
 /* One entry of a file's metadata: of safetensors' "__metadata__", or of GGUF's key-value pairs. */
@@ -418,7 +423,15 @@ typedef struct hfm_inputs {
                                    and positions are those of the new tokens; attention_mask is [batch, cached +
                                    length] */
   int32_t logits_to_keep;       /* causal-lm only: logits of so many last positions; default all */
+  /* Models with an encoder: the decoder's text, while the above is the encoder's. With use_cache the encoder runs in
+     the first call only: later ones leave input_ids out, but give its attention_mask again. */
+  hfm_tensor decoder_input_ids;      /* [batch, length] */
+  hfm_tensor decoder_attention_mask; /* [batch, length], with use_cache [batch, cached + length]; default all ones */
+  hfm_tensor decoder_inputs_embeds;  /* [batch, length, hidden], instead of decoder_input_ids */
 } hfm_inputs;
+
+/* Inputs that are input_ids [batch, length] and nothing else. They are not copied. */
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length);
 
 /* Outputs by Transformers' field names, all float32. They live in the session until its next call, whichever that
    is; copy what must live longer. Fields that the architecture does not have stay zero. */
@@ -434,8 +447,20 @@ typedef struct hfm_outputs {
   size_t hidden_states_count;
   const hfm_tensor *attentions;      /* layers tensors [batch, heads, length, length] */
   size_t attentions_count;
-  const hfm_named_tensor *items;     /* everything above that is present, by name ("hidden_states.0", ...) */
+  const hfm_named_tensor *items;     /* everything here that is present, by name ("hidden_states.0", ...) */
   size_t items_count;
+  /* Models with an encoder, instead of hidden_states and attentions. */
+  hfm_tensor encoder_last_hidden_state;      /* [batch, length, hidden], where the call has run the encoder */
+  const hfm_tensor *encoder_hidden_states;   /* as hidden_states */
+  size_t encoder_hidden_states_count;
+  const hfm_tensor *encoder_attentions;      /* as attentions */
+  size_t encoder_attentions_count;
+  const hfm_tensor *decoder_hidden_states;
+  size_t decoder_hidden_states_count;
+  const hfm_tensor *decoder_attentions;
+  size_t decoder_attentions_count;
+  const hfm_tensor *cross_attentions;        /* layers tensors [batch, heads, decoder length, encoder length] */
+  size_t cross_attentions_count;
 } hfm_outputs;
 
 typedef struct hfm_session_options {
@@ -451,12 +476,19 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
                                           hfm_error *error);
 /* NULL is fine. */
 HFMODEL_API void hfm_session_free(hfm_session *session);
+/* The short way to a session: hfm_from_pretrained with all options but the task left out, hfm_session_create on it, and
+   hfm_model_free, so that hfm_session_free frees both. *session is the caller's. */
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error);
+/* What the session runs; lives as long as the session. */
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session);
 /* Plans for inputs up to this batch and length (image models: length is ignored). Within the bounds no later forward
    allocates anything, provided it asks for the same inputs and outputs as `like` (NULL: input_ids or pixel_values and
    an attention_mask, no hidden states or attentions, no cache). With like->use_cache `length` counts the cached
    positions, and the length of like->input_ids (or inputs_embeds) says how many of them one call adds at most: reserve
-   once as for the prompt, once as for a token. Beyond the bounds a forward plans and allocates by itself: for the largest batch and length so far, or for
-   its own shape where both together would take much more. */
+   once as for the prompt, once as for a token. In models with an encoder `length` is the decoder's, the length of
+   like->input_ids or attention_mask the encoder's. Beyond the bounds a forward plans and allocates by itself: for the
+   largest batch and length so far, or for its own shape where both together would take much more. Where there is no
+   memory for that, what was reserved still runs. */
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error);
 /* Runs the model. On failure *outputs is zero and the session can be used again. */
@@ -483,7 +515,7 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
    past_key_values.reorder_cache(rows). Nothing is copied: sequences share what they have in common, so that one prompt
    can be continued in many ways. */
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error);
-/* Bytes that hfm_cache_save writes now: 48 + 24 x states for the header, then batch x length x heads x head size
+/* Bytes that hfm_cache_save writes now: 56 + 24 x states for the header, then batch x length x heads x head size
    elements of cache_dtype for each state (a layer has two, keys and values), or x (window - 1) where that is less. */
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session);
 /* Writes the cache to `bytes`, `size` of them as hfm_cache_size says; the same on every machine and tier. Nothing in
@@ -496,6 +528,150 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session);
 /* Workers, the calling thread included. */
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session);
+
+/* ---- Generation -------------------------------------------------------------------------------------------------- */
+
+/* Some token ids. {NULL, 0}: not said, so the files count. A count of -1: none, whatever the files say. */
+typedef struct hfm_token_ids {
+  const int64_t *data;
+  int64_t count;
+} hfm_token_ids;
+
+/* A number where 0 itself is meant, for the fields of hfm_generation_config in which 0 stands for "not said". */
+#define HFM_ZERO 1e-300
+
+enum { HFM_EARLY_STOPPING_FALSE = -1, HFM_EARLY_STOPPING_TRUE = 1, HFM_EARLY_STOPPING_NEVER = 2 };
+
+/* Callbacks of a generation. They come from the thread that calls, and must not use the session. `row` numbers the
+   sequences under way: those of the first prompt come first. `input_ids` are the prompt and what came after it, padding
+   included, `length` of them, until the callback returns. */
+
+/* logits_processor=: changes the scores of the next token, vocab_size of them, in place (beams: log-probabilities).
+   It comes after all other processors and before temperature and the filters of sampling. NaN is an error. */
+typedef struct hfm_logits_processor {
+  void *ctx;
+  void (*process)(void *ctx, int64_t row, const int64_t *input_ids, int64_t length, float *scores, int64_t vocab_size);
+} hfm_logits_processor;
+
+/* prefix_allowed_tokens_fn=: sets *allowed to the ids that may come next, which must live until the next call, and
+   returns how many they are; none is an error. `prompt` is row / num_beams. */
+typedef struct hfm_prefix_constraint {
+  void *ctx;
+  int64_t (*allowed_tokens)(void *ctx, int64_t prompt, const int64_t *input_ids, int64_t length,
+                            const int64_t **allowed);
+} hfm_prefix_constraint;
+
+/* streamer=: the token that each of `rows` sequences got (pad_token_id where one has ended), as soon as it is known.
+   The prompt is not streamed. Not with beams, which may still change what they said. */
+typedef struct hfm_streamer {
+  void *ctx;
+  void (*put)(void *ctx, const int64_t *tokens, int64_t rows);
+} hfm_streamer;
+
+/* stopping_criteria=: non-zero ends that sequence after its last token. With beams it judges each candidate, and `row`
+   numbers those. */
+typedef struct hfm_stopping_criteria {
+  void *ctx;
+  int32_t (*is_done)(void *ctx, int64_t row, const int64_t *input_ids, int64_t length);
+} hfm_stopping_criteria;
+
+/* How to generate, by the names of Transformers' GenerationConfig and with its defaults and rules.
+   What is 0 was not said: then generation_config.json counts, or without such a file config.json, and then the default
+   below. -1 in an integer, or as a count, is Python's None: it overrules the files (no eos_token_id, no top_k, ...).
+   Switches: 1 is True, -1 is False. Where 0 itself is meant in a number, write HFM_ZERO. */
+typedef struct hfm_generation_config {
+  /* how long */
+  int64_t max_new_tokens;        /* beats max_length; default: as max_length says */
+  int64_t max_length;            /* with the prompt, its padding included; default: 20 more than the prompt has, at most
+                                    max_position_embeddings. Where positions come from a table, max_length - 1 must not
+                                    exceed it; rotary positions (RoPE) have no end */
+  int64_t min_new_tokens;        /* beats min_length; before that eos_token_id is not chosen; default: none */
+  int64_t min_length;            /* default: none */
+  double max_time;               /* seconds from the beginning; the token under way is finished; default: no limit */
+  hfm_token_ids eos_token_id;    /* any of them ends a sequence; default: none */
+  hfm_token_ids pad_token_id;    /* one: what fills rows that ended; default: the first eos_token_id */
+  /* which way */
+  int32_t do_sample;             /* 1: draws; default: the most likely token */
+  int32_t early_stopping;        /* HFM_EARLY_STOPPING_...; beams only; default false */
+  int64_t num_beams;             /* more than 1: beam search; default 1 */
+  int64_t num_return_sequences;  /* for each prompt; default 1; more need do_sample, or as many beams */
+  double length_penalty;         /* beams only: scores are divided by the new tokens' number to this power; default 1 */
+  int64_t prompt_lookup_num_tokens; /* guesses up to so many tokens from what came after the same words before, and
+                                       checks them in one step: the same ids, sooner. One sequence, no beams; default:
+                                       none */
+  int64_t max_matching_ngram_size;  /* of those words; default 2 */
+  /* what may come */
+  double repetition_penalty;     /* above 1: tokens that are there already, in the prompt too, become less likely;
+                                    default 1 */
+  int64_t no_repeat_ngram_size;  /* so many tokens in a row come only once; default: off */
+  const hfm_token_ids *bad_words_ids; /* sequences that never come, bad_words_count of them; default: none */
+  int64_t bad_words_count;
+  hfm_token_ids forced_bos_token_id;  /* one: the token after a prompt of one token; default: none */
+  hfm_token_ids forced_eos_token_id;  /* one of them comes where max_length is reached; default: none */
+  hfm_token_ids suppress_tokens;      /* never come; default: none */
+  hfm_token_ids begin_suppress_tokens; /* don't come first; default: none */
+  int32_t remove_invalid_values; /* 1: NaN and infinities become 0 and the largest floats, instead of an error */
+  int32_t renormalize_logits;    /* 1: after all of this scores are log-probabilities again; default 0 */
+  /* sampling: in this order, each on what the one before left */
+  double temperature;            /* scores are divided by it; above 0; default 1 */
+  int64_t top_k;                 /* only the k likeliest; default 50; -1: all */
+  double top_p;                  /* only the likeliest whose probabilities sum up to p, 0 to 1; default 1 */
+  double min_p;                  /* only those at least so likely, relative to the likeliest, 0 to 1; default: off */
+  double typical_p;              /* only the most typical that sum up to it, above 0 to 1; default 1 */
+  double epsilon_cutoff;         /* only those at least so likely, 0 to 1; default: off */
+  double eta_cutoff;             /* the same, less strict where much is uncertain, 0 to 1; default: off */
+  uint64_t seed;                 /* the same seed and logits give the same ids on every machine; default 0 is a seed
+                                    like any other. Each sequence has a stream of its own */
+  /* what else */
+  int32_t output_scores;         /* 1: keep the scores of every step */
+  hfm_logits_processor logits_processor;
+  hfm_prefix_constraint prefix_constraint;
+  hfm_streamer streamer;
+  hfm_stopping_criteria stopping_criteria;
+} hfm_generation_config;
+
+typedef struct hfm_generated {
+  hfm_tensor sequences;        /* I64 [prompts * num_return_sequences, length]: prompt and what was generated; where one
+                                  ended sooner, pad_token_id follows */
+  hfm_tensor sequences_scores; /* F32 [rows]: beams, when they are done: what they were ranked by */
+  hfm_tensor scores;           /* F32 [steps, rows, vocab]: with output_scores, what each token was chosen by, of all
+                                  beams; zeros where a sequence had ended */
+  hfm_tensor beam_indices;     /* I64 [rows, steps]: beams, when they are done: the row of scores that each token came
+                                  from, -1 after the end */
+  int64_t prompt_length;       /* tokens of a prompt, padding included */
+  int64_t steps;               /* tokens that the longest sequence got */
+  double prompt_seconds, decode_seconds; /* spent up to the first token, and after it */
+} hfm_generated;
+
+/* Generates from inputs->input_ids [prompts, length] (with attention_mask: prompts of different length are padded on
+   the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if given. `config` may be
+   NULL. The model is one for causal-lm.
+   inputs->use_cache = 0 empties the session's cache first. With 1 the ids are the whole text, of which the session's
+   cache has the first hfm_cache_length() positions already: a chat goes on without computing its beginning again.
+   Afterwards the cache holds all but the last token; after beams it is empty.
+   Memory for max_length is planned before the first token; no token allocates. *outputs live in the session until its
+   next hfm_generate. On failure *outputs is zero and the session can be used again. */
+HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
+                                    hfm_generated *outputs, hfm_error *error);
+
+/* The same in slices, for a frame's time budget: begin, then next until *done. */
+typedef struct hfm_generation hfm_generation;
+/* Checks and plans everything; computes nothing yet. `inputs` are copied; what the callbacks' ctx point to must live as
+   long as the generation. *generation is the caller's: hfm_generation_free, before the session. */
+HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inputs *inputs,
+                                            const hfm_generation_config *config, hfm_generation **generation,
+                                            hfm_error *error);
+/* Goes on for `budget_seconds`, over as many tokens as that allows, and overshoots by at most one chunk, about 0.1 ms,
+   or by the choice of one prompt's token (<= 0: exactly one of these). However it is sliced, the bits are the same.
+   After a failure, cancellation included, the next call tries that step again. Between the calls the session must not
+   be used. */
+HFMODEL_API hfm_result hfm_generation_next(hfm_generation *generation, double budget_seconds, int32_t *done,
+                                           hfm_error *error);
+/* What there is so far, at any time: views that live until the generation's next call. Before they are done, beams give
+   the best of those under way. */
+HFMODEL_API hfm_result hfm_generation_outputs(hfm_generation *generation, hfm_generated *outputs, hfm_error *error);
+/* NULL is fine. The session's cache stays as it is. */
+HFMODEL_API void hfm_generation_free(hfm_generation *generation);
 
 /* ---- What everybody needs next ---------------------------------------------------------------------------------- */
 

@@ -72,9 +72,6 @@
 #include "graph/fuse.c"
 #include "graph/plan.c"
 
-#ifdef HFM__WITH_DECODERS
-#include "nn/causal.c"
-#endif
 #ifdef HFM__WITH_ROPE
 #include "nn/rope.c"
 #endif
@@ -89,14 +86,38 @@
 #ifdef HFM__WITH_DISTILBERT
 #include "families/distilbert.c"
 #endif
+#ifdef HFM__WITH_CAUSAL
+#include "families/causal.c"
+#endif
 #ifdef HFM__WITH_GPT2
 #include "families/gpt2.c"
 #endif
-#ifdef HFM__WITH_ROPE
+#ifdef HFM__WITH_OPT
+#include "families/opt.c"
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+#include "families/gpt_neox.c"
+#endif
+#ifdef HFM__WITH_GPT_NEO
+#include "families/gpt_neo.c"
+#endif
+#ifdef HFM__WITH_PHI
+#include "families/phi.c"
+#endif
+#ifdef HFM__WITH_FALCON
+#include "families/falcon.c"
+#endif
+#ifdef HFM__WITH_BLOOM
+#include "families/bloom.c"
+#endif
+#ifdef HFM__WITH_LLAMA_KIN
 #include "families/decoder.c"
 #endif
 #ifdef HFM__WITH_LLAMA
 #include "families/llama.c"
+#endif
+#ifdef HFM__WITH_OLMO2
+#include "families/olmo2.c"
 #endif
 #ifdef HFM__WITH_GEMMA
 #include "families/gemma.c"
@@ -109,6 +130,9 @@
 #endif
 #ifdef HFM__WITH_MIXTRAL
 #include "families/mixtral.c"
+#endif
+#ifdef HFM__WITH_T5
+#include "families/t5.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"
@@ -132,5 +156,11 @@
 #include "run/check.c"
 #include "run/contents.c"
 #include "run/helpers.c"
+#include "run/generation_config.c"
+#include "run/logits_process.c"
+#include "run/sampling.c"
+#include "run/beam_search.c"
+#include "run/steps.c"
+#include "run/generate.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

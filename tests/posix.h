@@ -1,5 +1,5 @@
-/* posix.h: HAS_POSIX, and what comes with it: FIFOs, links, folders, environment variables, threads. Included first: what
-   the C library's headers declare is fixed by whichever of them comes first. */
+/* posix.h: HAS_POSIX, and what comes with it: FIFOs, links, folders, environment variables, threads. Included first:
+   what the C library's headers declare is fixed by whichever of them comes first. */
 #ifndef TESTS_POSIX_H
 #define TESTS_POSIX_H
 

@@ -3,8 +3,8 @@
 #
 #   tests/run.sh [PATTERN...]     only those whose path contains one of the patterns: tests/run.sh json '/test_*.c'
 #
-# CC, CFLAGS, LDLIBS and JOBS are taken from the environment. TEST_CFLAGS (default -O1 -g) and BUILD (default build/test)
-# let the sanitizer runs share this script. A program has TEST_TIMEOUT seconds (default 1500).
+# CC, CFLAGS, LDLIBS and JOBS are taken from the environment. TEST_CFLAGS (default -O1 -g) and BUILD (default
+# build/test) let the sanitizer runs share this script. A program has TEST_TIMEOUT seconds (default 1500).
 # The last line is "N passed, N failed, N skipped"; the exit code is 1 if anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -32,12 +32,13 @@ done >"$run/list"
 # HFMODEL_STATIC lets the compiler drop what a test doesn't reach: a unit test builds in a second, not in ten. Internal
 # invariants are checked.
 build() { # SOURCE PROGRAM
-  if [ -x "$2" ] && [ -z "$(find "$1" "$(dirname "$1")" hfmodel.h tests/*.h -name '*.[ch]' -newer "$2" 2>/dev/null)" ]; then
-    return 0
+  if [ -x "$2" ]; then
+    newer=$(find "$1" "$(dirname "$1")" hfmodel.h tests/*.h -name '*.[ch]' -newer "$2" 2>/dev/null)
+    [ -n "$newer" ] || return 0
   fi
   # shellcheck disable=SC2086
-  $CC -std=c99 $TEST_CFLAGS $CFLAGS -DHFMODEL_STATIC '-DHFMODEL_ASSERT(x)=((x) ? (void)0 : abort())' -I. -Itests -Itools \
-    -o "$2" "$1" -pthread $LDLIBS
+  $CC -std=c99 $TEST_CFLAGS $CFLAGS -DHFMODEL_STATIC '-DHFMODEL_ASSERT(x)=((x) ? (void)0 : abort())' \
+    -I. -Itests -Itools -o "$2" "$1" -pthread $LDLIBS
 }
 
 one() { # PATH

@@ -1,11 +1,13 @@
 /* bench: how near the kernels are to what this machine can do.
 
-     cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread && build/kernels [--quick] [--json] [--threads N] [--isa NAME]
-                                                                           [--rounds N] [FILTER...]
+     cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread
+     build/kernels [--quick] [--json] [--threads N] [--isa NAME] [--rounds N] [FILTER...]
 
-   Peaks are measured in the same process and between the same rounds: FMA throughput of one core, and read bandwidth
-   with four streams. Every case is measured once a round, rounds are interleaved, and a line gives the best and the
-   median. Weights are cold: each call takes the next of many copies. FILTER: only cases whose name contains one. */
+   Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured, too:
+   FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one second to
+   the next where others share the machine. A line gives the best rate with its share of the greater of the two peaks
+   beside it, and the medians of rates and shares. Weights are cold: each call takes the next of many copies; "of read"
+   is how fast they are read. FILTER: only cases whose name contains one. */
 #define _GNU_SOURCE
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
@@ -18,7 +20,8 @@
 #include <sys/mman.h>
 #endif
 
-enum { MAX_CASES = 256, MAX_ROUNDS = 64, UNIT_FLOPS = 0, UNIT_BYTES = 1, UNIT_ELEMENTS = 2, UNIT_PAIRS = 3 };
+enum { MAX_CASES = 256, MAX_ROUNDS = 64 };
+enum { UNIT_FLOPS = 0, UNIT_BYTES = 1, UNIT_PAIRS = 2, UNIT_ELEMENTS = 3, PEAKS = 3 }; /* elements have no peak */
 
 typedef struct bench_case {
   char name[64];
@@ -31,7 +34,7 @@ typedef struct bench_case {
   int32_t kept; /* weights are kept panels */
   uint64_t weight_bytes;
   int64_t turn;
-  double rate[MAX_ROUNDS];
+  double rate[MAX_ROUNDS], share[MAX_ROUNDS], of_read[MAX_ROUNDS], best_share, best_of_read;
 } bench_case;
 
 static struct {
@@ -43,7 +46,7 @@ static struct {
   uint8_t *arena; /* cold weights */
   uint64_t arena_bytes;
   uint64_t serial;
-  double fma[MAX_ROUNDS], dot[MAX_ROUNDS], read[MAX_ROUNDS];
+  double least[PEAKS], most[PEAKS]; /* of each peak that was measured */
 } bench;
 
 static bench_case cases[MAX_CASES];
@@ -53,9 +56,12 @@ static double seconds(void) { return (double)hfm__clock_ns() * 1e-9; }
 
 /* ---- Peaks ---- */
 
-/* Flops per second of one core: independent multiply-adds in registers; `dot`: of pairs of bf16. */
-static double fma_peak(int dot) {
-  double best = 0;
+enum { FMA_ROUNDS = 300000 };
+static double fma_work; /* flops of one chunk */
+
+/* Independent multiply-adds in registers; ctx is not NULL: of pairs of bf16. */
+static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  long n = FMA_ROUNDS;
 #if HFM__X86 && (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 #define TIMES12(X) X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11")
 #define DOT(i) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" i "\n"
@@ -66,70 +72,60 @@ static double fma_peak(int dot) {
   __asm__ volatile(zero ".p2align 5\n1:\n" TIMES12(body) "dec %0\njnz 1b\n" end \
                    : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
                      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc")
-  int round;
-  for (round = 0; round < 3; round++) {
-    long n = 300000;
-    double width = 4, t = seconds();
-    if (dot) {
-      width = 32;
-      PEAK_LOOP("vzeroall\n", DOT, "vzeroupper\n");
-    } else if (bench.cpu.isa >= HFM_ISA_AVX512) {
-      width = 16;
-      PEAK_LOOP("vzeroall\n", ZMM, "vzeroupper\n");
-    } else if (bench.cpu.isa >= HFM_ISA_AVX2) {
-      width = 8;
-      PEAK_LOOP("vzeroall\n", YMM, "vzeroupper\n");
-    } else {
-      PEAK_LOOP("xorps %%xmm14, %%xmm14\nxorps %%xmm13, %%xmm13\n", XMM, "");
-    }
-    t = seconds() - t;
-    if (300000.0 * 24 * width / t > best) best = 300000.0 * 24 * width / t;
+  double width = 4;
+  if (ctx) {
+    width = 32;
+    PEAK_LOOP("vzeroall\n", DOT, "vzeroupper\n");
+  } else if (bench.cpu.isa >= HFM_ISA_AVX512) {
+    width = 16;
+    PEAK_LOOP("vzeroall\n", ZMM, "vzeroupper\n");
+  } else if (bench.cpu.isa >= HFM_ISA_AVX2) {
+    width = 8;
+    PEAK_LOOP("vzeroall\n", YMM, "vzeroupper\n");
+  } else {
+    PEAK_LOOP("xorps %%xmm14, %%xmm14\nxorps %%xmm13, %%xmm13\n", XMM, "");
   }
+  if (worker == 0) fma_work = FMA_ROUNDS * 24.0 * width;
 #else
   float a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
   volatile float one = 1.0f;
-  long i;
   int j;
-  double t = seconds();
-  for (i = 0; i < 3000000; i++)
+  for (; n > 0; n--)
     for (j = 0; j < 8; j++) a[j] = a[j] * one + one;
-  t = seconds() - t;
-  best = 3000000.0 * 16 / t + (double)a[0] * 0;
-  (void)dot;
+  one = a[0];
+  if (worker == 0) fma_work = FMA_ROUNDS * 16.0;
+  (void)ctx;
 #endif
+  (void)chunk;
+}
+
+/* Flops per second of all threads together. */
+static double fma_peak(int dot) {
+  double best = 0;
+  int round;
+  for (round = 0; round < 3; round++) {
+    double t = seconds();
+    (void)hfm__pool_run(bench.pool, fma_chunk, dot ? &bench : NULL, 0, bench.threads, 0);
+    t = seconds() - t;
+    best = HFM__MAX(best, fma_work * bench.threads / t);
+  }
   return best;
 }
 
 static volatile uint64_t read_sink;
 
-/* Reads its share of the window as four streams. */
+/* Fetches every line of its share of the window, in four streams. */
 static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
   const uint8_t *p = (const uint8_t *)ctx + chunk * (2 << 20);
   const size_t quarter = (2 << 20) / 4;
   size_t i;
   uint64_t x = 0;
   (void)worker;
-#if HFM__X86
-  __m128i a = _mm_setzero_si128(), b = a, c = a, d = a;
-  for (i = 0; i < quarter; i += 32) {
-    a = _mm_xor_si128(a, _mm_loadu_si128((const __m128i *)(const void *)(p + i)));
-    b = _mm_xor_si128(b, _mm_loadu_si128((const __m128i *)(const void *)(p + quarter + i)));
-    c = _mm_xor_si128(c, _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * quarter + i)));
-    d = _mm_xor_si128(d, _mm_loadu_si128((const __m128i *)(const void *)(p + 3 * quarter + i)));
-    a = _mm_xor_si128(a, _mm_loadu_si128((const __m128i *)(const void *)(p + i + 16)));
-    b = _mm_xor_si128(b, _mm_loadu_si128((const __m128i *)(const void *)(p + quarter + i + 16)));
-    c = _mm_xor_si128(c, _mm_loadu_si128((const __m128i *)(const void *)(p + 2 * quarter + i + 16)));
-    d = _mm_xor_si128(d, _mm_loadu_si128((const __m128i *)(const void *)(p + 3 * quarter + i + 16)));
-  }
-  a = _mm_xor_si128(_mm_xor_si128(a, b), _mm_xor_si128(c, d));
-  memcpy(&x, &a, sizeof x);
-#else
-  for (i = 0; i < quarter; i += 8) {
+  for (i = 0; i < quarter; i += 64) {
     const uint8_t *q = p + i;
     x ^= *(const uint64_t *)(const void *)q ^ *(const uint64_t *)(const void *)(q + quarter);
     x ^= *(const uint64_t *)(const void *)(q + 2 * quarter) ^ *(const uint64_t *)(const void *)(q + 3 * quarter);
   }
-#endif
   read_sink = read_sink ^ x;
 }
 
@@ -144,6 +140,13 @@ static double read_peak(void) {
   t = seconds() - t;
   at += window;
   return (double)window / t;
+}
+
+static double peak_now(int unit) {
+  const double peak = unit == UNIT_BYTES ? read_peak() : fma_peak(unit == UNIT_PAIRS);
+  bench.most[unit] = HFM__MAX(bench.most[unit], peak);
+  bench.least[unit] = bench.least[unit] > 0 ? HFM__MIN(bench.least[unit], peak) : peak;
+  return peak;
 }
 
 /* ---- Running ops ---- */
@@ -198,8 +201,11 @@ static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t k
   const int32_t nr = bench.cpu.kernels->nr;
   const double work = m == 1 ? (double)(n * k) * size : 2.0 * (double)(m * n * k);
   bench_case *c = add_case(HFM__OP_linear, m == 1 ? UNIT_BYTES : dot ? UNIT_PAIRS : UNIT_FLOPS, work, run_linear);
-  snprintf(c->name, sizeof c->name, "linear %s%s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), dot ? " products" : "", (long)n,
-           (long)k, (long)m, m == 1 ? "rows" : kept ? "kept" : "per call");
+  snprintf(c->name, sizeof c->name, "linear %s%s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), dot ? " products" : "",
+           (long)n, (long)k, (long)m,
+           m == 1 ? "rows"
+           : kept ? "kept"
+                  : "per call");
   if (dot) c->args.cpu = &bench.pairs;
   c->kept = kept;
   c->weight_bytes = (uint64_t)((n + nr - 1) / nr * nr * k) * (uint64_t)size;
@@ -227,8 +233,10 @@ static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t k
 static void add_attention(int64_t length, int64_t padding, int32_t implementation) {
   const char *names[] = {"", "eager", "sdpa", "flash"};
   const int64_t heads = 12, head = 64, n = length * heads * head;
-  bench_case *c = add_case(HFM__OP_attention, UNIT_FLOPS, 4.0 * (double)(length * (length - padding) * head * heads), run_op);
-  snprintf(c->name, sizeof c->name, "attention %s S=%ld%s", names[implementation], (long)length, padding ? " padded" : "");
+  bench_case *c =
+      add_case(HFM__OP_attention, UNIT_FLOPS, 4.0 * (double)(length * (length - padding) * head * heads), run_op);
+  snprintf(c->name, sizeof c->name, "attention %s S=%ld%s", names[implementation], (long)length,
+           padding ? " padded" : "");
   c->attrs.implementation = implementation;
   c->attrs.scale = 0.125f;
   c->args.in[0] = operand(floats(n), HFM_F32, 4, 1, length, heads, head);
@@ -281,7 +289,8 @@ static void add_all_cases(void) {
   for (t = 0; t < HFM__COUNT(types); t++)
     for (m = 0; m < HFM__COUNT(ms); m++)
       for (s = 0; s < HFM__COUNT(shapes); s++)
-        for (kept = ms[m] > 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
+        for (kept = ms[m] > 1; kept >= 0; kept--)
+          add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
   for (m = 1; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
     for (s = 0; s < HFM__COUNT(shapes); s++)
       for (kept = 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], HFM_BF16, kept, 1, x, y);
@@ -308,7 +317,7 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double sample(bench_case *c) {
+static double rate_of(bench_case *c) {
   double t, calls = 0, elapsed;
   c->run(c);
   t = seconds();
@@ -318,6 +327,18 @@ static double sample(bench_case *c) {
     elapsed = seconds() - t;
   } while (elapsed < 0.006);
   return c->work * calls / elapsed;
+}
+
+/* One round of a case, between its peaks. */
+static void sample(bench_case *c, int round) {
+  const int read = c->weight_bytes && c->unit != UNIT_BYTES;
+  double peak = 0, bytes = 0;
+  if (read) bytes = peak_now(UNIT_BYTES);
+  if (c->unit < PEAKS) peak = peak_now(c->unit);
+  c->rate[round] = rate_of(c);
+  if (c->unit < PEAKS) c->share[round] = c->rate[round] / HFM__MAX(peak, peak_now(c->unit));
+  if (!read) return;
+  c->of_read[round] = c->rate[round] / c->work * (double)c->weight_bytes / HFM__MAX(bytes, peak_now(UNIT_BYTES));
 }
 
 static int wanted(const char *name, char **filters, int count) {
@@ -338,7 +359,8 @@ static double best_of(const char *name, int rounds) {
 /* What is not a product, as a share of BERT-base with 128 tokens: 12 layers of GELU, softmax and two norms. */
 static void report_elementwise(int rounds) {
   const double gelu = best_of("gelu 128x3072", rounds), softmax = best_of("softmax 128x128", rounds);
-  const double norm = best_of("layer_norm 128x768", rounds), product = best_of("linear float32 3072x768 M=128 kept", rounds);
+  const double norm = best_of("layer_norm 128x768", rounds),
+               product = best_of("linear float32 3072x768 M=128 kept", rounds);
   double rest;
   if (!(gelu > 0 && softmax > 0 && norm > 0 && product > 0)) return;
   rest = 12 * (128.0 * 3072 / gelu + 12 * 128.0 * 128 / softmax + 2 * 128.0 * 768 / norm);
@@ -347,37 +369,43 @@ static void report_elementwise(int rounds) {
 }
 
 static void report(int rounds, int json) {
-  static const char *units[] = {"GF/s", "GB/s", "Gelem/s", "GF/s"};
-  double fma, dot, read;
+  static const char *units[] = {"GF/s", "GB/s", "GF/s", "Gelem/s"};
   int i;
-  qsort(bench.fma, (size_t)rounds, sizeof(double), compare);
-  qsort(bench.dot, (size_t)rounds, sizeof(double), compare);
-  qsort(bench.read, (size_t)rounds, sizeof(double), compare);
-  fma = bench.fma[rounds - 1] * bench.threads;
-  dot = bench.dot[rounds - 1] * bench.threads;
-  read = bench.read[rounds - 1];
-  for (i = 0; i < case_count; i++) { /* a kernel that reads faster than the probe is the better probe */
-    qsort(cases[i].rate, (size_t)rounds, sizeof(double), compare);
-    if (cases[i].unit == UNIT_BYTES && cases[i].rate[rounds - 1] > read) read = cases[i].rate[rounds - 1];
+  for (i = 0; i < case_count; i++) {
+    bench_case *c = &cases[i];
+    int round, best = 0;
+    for (round = 1; round < rounds; round++)
+      if (c->rate[round] > c->rate[best]) best = round;
+    c->best_share = c->share[best];
+    c->best_of_read = c->of_read[best];
+    qsort(c->rate, (size_t)rounds, sizeof(double), compare);
+    qsort(c->share, (size_t)rounds, sizeof(double), compare);
+    qsort(c->of_read, (size_t)rounds, sizeof(double), compare);
   }
-  if (json) printf("{\"isa\": \"%s\", \"threads\": %d, \"rounds\": %d, ", bench.cpu.name, (int)bench.threads, rounds);
-  if (json) printf("\"fma_gflops\": %.1f, \"read_gbytes\": %.1f, \"cases\": [", fma * 1e-9, read * 1e-9);
-  else printf("isa %s, threads %d, rounds %d: FMA peak %.1f GF/s (median %.1f), read %.1f GB/s (median %.1f)\n",
-              bench.cpu.name, (int)bench.threads, rounds, fma * 1e-9, bench.fma[rounds / 2] * bench.threads * 1e-9,
-              read * 1e-9, bench.read[rounds / 2] * 1e-9);
-  if (!json && dot > 0) printf("bf16 products: peak %.1f GF/s\n", dot * 1e-9);
+  if (json)
+    printf("{\"isa\": \"%s\", \"threads\": %d, \"rounds\": %d, \"fma_gflops\": %.1f, \"read_gbytes\": %.1f, "
+           "\"cases\": [",
+           bench.cpu.name, (int)bench.threads, rounds, bench.most[UNIT_FLOPS] * 1e-9, bench.most[UNIT_BYTES] * 1e-9);
+  else
+    printf("isa %s, threads %d, rounds %d: FMA peak %.1f to %.1f GF/s, of bf16 pairs %.1f to %.1f, "
+           "read %.1f to %.1f GB/s\n", bench.cpu.name, (int)bench.threads, rounds, bench.least[UNIT_FLOPS] * 1e-9, bench.most[UNIT_FLOPS] * 1e-9,
+           bench.least[UNIT_PAIRS] * 1e-9, bench.most[UNIT_PAIRS] * 1e-9, bench.least[UNIT_BYTES] * 1e-9,
+           bench.most[UNIT_BYTES] * 1e-9);
   for (i = 0; i < case_count; i++) {
     const bench_case *c = &cases[i];
     const double best = c->rate[rounds - 1], median = c->rate[rounds / 2];
-    const double peak = c->unit == UNIT_FLOPS ? fma : c->unit == UNIT_PAIRS ? dot : c->unit == UNIT_BYTES ? read : 0;
+    const double middle = c->share[rounds / 2];
     if (json) {
       printf("%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"best\": %.3f, \"median\": %.3f", i ? "," : "", c->name,
              units[c->unit], best * 1e-9, median * 1e-9);
-      if (peak > 0) printf(", \"best_share\": %.3f, \"median_share\": %.3f", best / peak, median / peak);
+      if (c->unit < PEAKS) printf(", \"best_share\": %.3f, \"median_share\": %.3f", c->best_share, middle);
       printf("}");
-    } else if (peak > 0) {
-      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%\n", c->name, best * 1e-9, units[c->unit],
-             100 * best / peak, median * 1e-9, 100 * median / peak);
+    } else if (c->unit < PEAKS) {
+      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%", c->name, best * 1e-9, units[c->unit], 100 * c->best_share,
+             median * 1e-9, 100 * middle);
+      if (c->of_read[0] > 0)
+        printf("   of read %5.1f %%, %5.1f %%", 100 * c->best_of_read, 100 * c->of_read[rounds / 2]);
+      printf("\n");
     } else {
       printf("%-40s best %8.2f %-7s           median %8.2f\n", c->name, best * 1e-9, units[c->unit], median * 1e-9);
     }
@@ -455,14 +483,12 @@ int main(int argc, char **argv) {
   }
   for (i = 0; i < bench.threads; i++) {
     bench.workers[i].index = i;
+    bench.workers[i].count = bench.threads;
     bench.workers[i].scratch = (uint8_t *)(((uintptr_t)malloc((size_t)scratch + 64) + 63) / 64 * 64);
     memset(bench.workers[i].scratch, 0, (size_t)scratch);
   }
   for (round = 0; round < rounds; round++) {
-    bench.fma[round] = fma_peak(0);
-    if (bench.cpu.isa == HFM_ISA_AVX512_BF16) bench.dot[round] = fma_peak(1);
-    bench.read[round] = read_peak();
-    for (i = 0; i < case_count; i++) cases[i].rate[round] = sample(&cases[i]);
+    for (i = 0; i < case_count; i++) sample(&cases[i], round);
   }
   report(rounds, json);
   hfm__pool_free(bench.pool);

@@ -34,6 +34,7 @@
 #include "hfm/inputs.h"
 #include "hfm/show.h"
 #include "hfm/forward.h"
+#include "hfm/generate.h"
 #include "hfm/contents.h"
 #include "hfm/inspect.h"
 #include "hfm/bench.h"
@@ -53,42 +54,60 @@ static const command commands[] = {
     "Runs a model once. Classes come with their probabilities, tokens with their labels, a question with\n"
     "the span of its answer, a language model with the next token, anything else with its first values.\n"
     "\n"
-    "  hfm forward distilbert-sst2 --ids \"101 2023 2003 2307 102\"\n"
-    "  hfm forward vit-base --image cat.ppm\n"
-    "  hfm forward bert-base --task base --inputs in.safetensors --output out.safetensors --hidden-states\n"
-    "  hfm forward org/name --ids \"101 2023 102\" --ids \"101 102\"      (a cached repository, two rows)\n",
+    "  hfm forward examples/models/langid-bert --ids \"1 90 100 100 117 35 108 118 35 107 104 119 66 2\"\n"
+    "  hfm forward examples/models/digits-vit --image examples/models/digits-vit/seven.pgm\n"
+    "  hfm forward examples/models/langid-bert --task base --ids \"1 90 2\" --output out.safetensors --hidden-states\n"
+    "  hfm forward sentence-transformers/all-MiniLM-L6-v2 --ids \"101 7632 102\" --ids \"101 7632 2088 102\"\n"
+    "                                                               (a cached repository, two rows)\n",
+    EXIT_USAGE },
+  { "generate", FOR_GENERATE, command_generate, "DIR", "let a language model go on from a prompt",
+    "Generates from token ids as model.generate() does in Python: the same options with the same names and\n"
+    "defaults, and the same ids. What is not said here is as generation_config.json has it. The new ids of a\n"
+    "single text are printed as they come; of several texts, or of beams, a line each at the end. How fast it\n"
+    "went is said on stderr. Several prompts are padded on the left. A tokenizer makes ids of text, and text\n"
+    "of ids: this tool does not.\n"
+    "\n"
+    "  hfm generate smollm2 --ids 1,2,3 --max-new-tokens 50\n"
+    "  hfm generate smollm2 --ids 1,2,3 --do-sample --temperature 0.8 --top-p 0.9 --seed 1\n"
+    "  hfm generate smollm2 --ids 1,2,3 --num-beams 4 --no-repeat-ngram-size 3 --early-stopping true\n"
+    "  hfm generate smollm2 --inputs in.safetensors --output out.safetensors --max-new-tokens 20\n"
+    "  hfm generate smollm2 --ids 1,2,3 --eos-token-id none --max-new-tokens 256     (to measure)\n"
+    "\n"
+    "none is Python's None: it overrules generation_config.json.\n",
     EXIT_USAGE },
   { "info", FOR_INFO, command_info, "FILE-OR-DIR", "what a model is, or what a weights file holds",
     "Says what a model is, under the names and with the numbers that Transformers gives; or what one\n"
     "weights file (.safetensors, .bin, .gguf) holds: its metadata and its tensors.\n"
     "\n"
-    "  hfm info bert-base\n"
-    "  hfm info bert-base --task sequence-classification --num-labels 3 --json\n"
-    "  hfm info llama --random-weights                              (config.json is enough)\n"
-    "  hfm info model.gguf\n",
+    "  hfm info examples/models/langid-bert\n"
+    "  hfm info examples/models/langid-bert --task base --json\n"
+    "  hfm info tools/bench/smollm2-135m --random-weights           (config.json is enough)\n"
+    "  hfm info examples/models/digits-vit/model.safetensors        (or a .bin or .gguf file)\n",
     EXIT_USAGE },
   { "print", FOR_PRINT, command_print, "DIR", "the text of print(model)",
     "Prints the module tree, byte for byte as print(model) does in Python.\n"
     "\n"
-    "  hfm print bert-base --task masked-lm\n",
+    "  hfm print examples/models/digits-vit\n"
+    "  hfm print tools/bench/bert-base --random-weights --task masked-lm\n",
     EXIT_USAGE },
   { "check", FOR_CHECK, command_check, "FILE-OR-DIR", "is this file, or this model, sound?",
     "Validates one file completely: weights (.safetensors, .bin, .gguf), an index with the shards that it\n"
-    "names, or JSON. Or a whole model: config.json and the weights that a load takes, each of which has to be there\n"
-    "in its shape; and generation_config.json, preprocessor_config.json and tokenizer_config.json beside\n"
-    "them, if there. Other files of a directory are not read, such as tokenizer.json, or a\n"
-    "pytorch_model.bin beside a model.safetensors: name them to have them checked.\n"
+    "names, a config.json by what its model type reads, any other JSON. Or a whole model: config.json and\n"
+    "the weights that a load takes, each of which has to be there in its shape; and generation_config.json,\n"
+    "preprocessor_config.json and tokenizer_config.json beside them, if there. Other files of a directory\n"
+    "are not read, such as tokenizer.json, or a pytorch_model.bin beside a model.safetensors: name them to\n"
+    "have them checked.\n"
     "Exit code 0 if it is sound; 1, and one line on stderr, if not, or if the command line is wrong.\n"
     "\n"
-    "  hfm check model.safetensors\n"
-    "  hfm check bert-base && echo good\n",
+    "  hfm check examples/models/digits-vit/model.safetensors\n"
+    "  hfm check examples/models/digits-vit && echo good\n",
     EXIT_BAD_INPUT },
   { "bench", FOR_BENCH, command_bench, "DIR", "how fast a model runs here",
     "Measures forwards of random input: after a warm-up, for a second or --runs times.\n"
     "\n"
-    "  hfm bench bert-base --length 128 --threads 4\n"
-    "  hfm bench bert-base --random-weights --dtype bfloat16 --json  (config.json is enough)\n"
-    "  hfm bench bert-base --budget-ms 2                             (in slices, for a frame's time budget)\n",
+    "  hfm bench examples/models/langid-bert --length 128 --threads 4\n"
+    "  hfm bench tools/bench/bert-base --random-weights --dtype bfloat16 --json  (config.json is enough)\n"
+    "  hfm bench tools/bench/bert-base --random-weights --budget-ms 2  (in slices, for a frame's time budget)\n",
     EXIT_USAGE },
   { "registry", FOR_REGISTRY, command_registry, NULL, "the models and tasks that can be loaded",
     "Lists every pair of model type and task that this build knows.\n"
@@ -105,6 +124,18 @@ static const command *find_command(const char *name) {
   return NULL;
 }
 
+/* The tasks that some model has, or those that none has. */
+static void help_tasks(int supported) {
+  int column = 0;
+  for (hfm_task task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
+    const char *name = hfm_task_name(task);
+    if (registry_has(NULL, task) != supported) continue;
+    if (column + (int)strlen(name) > 96) column = (putchar('\n'), 0);
+    column += printf("  %s", name);
+  }
+  putchar('\n');
+}
+
 static void help_overview(void) {
   puts("hfm " HFM_VERSION ": runs Hugging Face models, unconverted, with the numbers that Transformers gives\n");
   for (int i = 0; i < COMMAND_COUNT; i++) {
@@ -115,11 +146,11 @@ static void help_overview(void) {
   puts("  hfm help COMMAND         its options, with examples\n"
        "  hfm --version\n"
        "\n"
-       "Tasks (--task), the Auto classes of Transformers:");
-  for (hfm_task task = HFM_BASE; task < HFM_TASK_FROM_CONFIG; task++) {
-    printf("  %s%s", hfm_task_name(task), task % 4 == 3 ? "\n" : "");
-  }
-  puts("\n\n"
+       "Tasks (--task), the Auto classes of Transformers; 'hfm registry' says which models have them:");
+  help_tasks(1);
+  puts("known, but no model that is supported has them yet:");
+  help_tasks(0);
+  puts("\n"
        "DIR is a model directory as the Hugging Face hub has it (config.json, *.safetensors), or the id of\n"
        "a repository in the local hub cache, such as google/vit-base-patch16-224. Try:\n"
        "\n"
@@ -144,7 +175,10 @@ static int run_command(const command *c, int argc, char **argv) {
   args.mask_id = -1;
   args.ids.items = (const char **)malloc(room);
   args.images.items = (const char **)malloc(room);
-  status = args.ids.items && args.images.items ? parse_arguments(argc, argv, c->name, c->bit, &args) : out_of_memory();
+  args.bad_words.items = (const char **)malloc(room);
+  status = args.ids.items && args.images.items && args.bad_words.items
+               ? parse_arguments(argc, argv, c->name, c->bit, &args)
+               : out_of_memory();
   if (!status && c->operand && !args.path) {
     status = say_error(EXIT_USAGE, "hfm %s needs a %s: see 'hfm help %s'", c->name, c->operand, c->name);
   }
@@ -153,6 +187,7 @@ static int run_command(const command *c, int argc, char **argv) {
   if (status == EXIT_USAGE) status = c->usage_error;
   free(args.ids.items);
   free(args.images.items);
+  free(args.bad_words.items);
   return status;
 }
 

@@ -72,20 +72,28 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
 /* ---- Huge pages: a core reads weights up to a third faster through them ---- */
 
 #if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <errno.h>
 #include <sys/mman.h>
 #if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
 extern int madvise(void *address, size_t size, int advice);
 #endif
 enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  const int saved = errno;
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
+  errno = saved;
+}
 /* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
   return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
 }
-/* Asks for huge pages in the whole ones of a block that was so aligned; nothing depends on getting them. */
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+/* Asks for huge pages in the whole ones of a block that was so aligned. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
-    (void)madvise(block, (size_t)(size / HFM__HUGE_PAGE * HFM__HUGE_PAGE), HFM__MADV_HUGEPAGE);
+    hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 }
 #else
 HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
@@ -93,9 +101,13 @@ HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t s
   (void)size;
   return 64;
 }
-HFM__PRIVATE void hfm__ask_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
   (void)mem;
   (void)block;
+  (void)size;
+}
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
+  (void)range;
   (void)size;
 }
 #endif

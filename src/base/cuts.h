@@ -2,9 +2,11 @@
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
-    !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && !defined(HFMODEL_ONLY_MIXTRAL) && \
-    !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -20,8 +22,29 @@
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
 #define HFM__WITH_GPT2
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
 #define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
 #define HFM__WITH_GEMMA
@@ -35,26 +58,73 @@
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
 #define HFM__WITH_MIXTRAL
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
+#define HFM__WITH_T5
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
 
+/* Those with families/causal.c's heads, and those over families/decoder.c. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_LLAMA_KIN
+#endif
+
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
    uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
+#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
+    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+#define HFM__FOR_STATES(row) row
+#define HFM__HAS_STATES 1
+#else
+#define HFM__FOR_STATES(row)
+#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#endif
+#if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
+#define HFM__WITH_DECODERS /* packed sequences, the last token's row */
+#define HFM__FOR_DECODERS(row) row
+#else
+#define HFM__FOR_DECODERS(row)
+#endif
 #if defined(HFM__WITH_ROBERTA)
 #define HFM__WITH_PADDED_POSITIONS
 #define HFM__FOR_PADDED_POSITIONS(row) row
 #else
 #define HFM__FOR_PADDED_POSITIONS(row)
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || defined(HFM__WITH_PHI3) || \
-    defined(HFM__WITH_MIXTRAL)
+#if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_MASK_POSITIONS
+#define HFM__FOR_MASK_POSITIONS(row) row
+#else
+#define HFM__FOR_MASK_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_ALIBI
+#define HFM__FOR_ALIBI(row) row
+#else
+#define HFM__FOR_ALIBI(row)
+#endif
+#if defined(HFM__WITH_T5)
+#define HFM__WITH_RELATIVE_BIAS
+#define HFM__FOR_RELATIVE_BIAS(row) row
+#else
+#define HFM__FOR_RELATIVE_BIAS(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON)
 #define HFM__WITH_ROPE
 #define HFM__FOR_ROPE(row) row
+#else
+#define HFM__FOR_ROPE(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
 #define HFM__WITH_RMS_NORM
 #define HFM__FOR_RMS_NORM(row) row
 #else
-#define HFM__FOR_ROPE(row)
 #define HFM__FOR_RMS_NORM(row)
 #endif
 #if defined(HFM__WITH_MIXTRAL)
@@ -63,15 +133,7 @@
 #else
 #define HFM__FOR_EXPERTS(row)
 #endif
-#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_ROPE)
-#define HFM__WITH_DECODERS /* key-value cache, packed sequences, the last token's row */
-#define HFM__FOR_DECODERS(row) row
-#define HFM__HAS_STATES 1 /* 0: what handles states can't be reached, and compilers drop it */
-#else
-#define HFM__FOR_DECODERS(row)
-#define HFM__HAS_STATES 0
-#endif
-#if defined(HFM__WITH_ROPE) || defined(HFM__WITH_VIT)
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT)
 #define HFM__WITH_MUL
 #define HFM__FOR_MUL(row) row
 #else

@@ -19,6 +19,10 @@ HFM__INLINE double hfm__exact(double x) {
 /* c + a * b, rounded twice */
 HFM__INLINE double hfm__exact_madd(double a, double b, double c) { return hfm__exact(a * b) + c; }
 
+/* b where a comparison with NaN decides. */
+HFM__INLINE double hfm__exact_max(double a, double b) { return a > b ? a : b; }
+HFM__INLINE double hfm__exact_min(double a, double b) { return a < b ? a : b; }
+
 /* c[0] x^(n-1) + c[1] x^(n-2) + ... + c[n-1] */
 HFM__INLINE double hfm__exact_series(double x, const double *c, int32_t n) {
   double sum = c[0];
@@ -32,6 +36,11 @@ HFM__PRIVATE double hfm__power_of_two(int64_t n) { /* n in [-1022, 1023] */
   double f;
   memcpy(&f, &bits, sizeof f);
   return f;
+}
+
+/* x 2^n; beyond 200 as for 200. */
+HFM__INLINE double hfm__exact_scale(double x, double n) {
+  return x * hfm__power_of_two(n > -200 ? (n < 200 ? (int64_t)n : 200) : -200);
 }
 
 /* Of a normal number above 0: x = m 2^e with m in [0.71, 1.42], log m = 2 atanh((m - 1) / (m + 1)). */

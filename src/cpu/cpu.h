@@ -1,5 +1,31 @@
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
+/* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
+   from core to core. Afterwards the one that took less time for its bytes is used. */
+typedef struct hfm__trial {
+  hfm__atomic runs, kilobytes[2], microseconds[2];
+} hfm__trial;
+
+enum { HFM__TRIAL_RUNS = 128 };
+
+/* Which way, 0 or 1; *begun is the time where this run counts, or 0. */
+HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
+  const intptr_t run = hfm__atomic_load(&trial->runs);
+  *begun = 0;
+  if (run < HFM__TRIAL_RUNS) {
+    *begun = hfm__clock_ns();
+    return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
+  }
+  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) <
+         (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
+}
+
+HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
+  if (!begun) return;
+  (void)hfm__atomic_add(&trial->microseconds[way], (intptr_t)((hfm__clock_ns() - begun) / 1000));
+  (void)hfm__atomic_add(&trial->kilobytes[way], (intptr_t)(bytes / 1024));
+}
+
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
    planned, hfm__panels_reserve for each weight of a linear or conv2d, so that no forward allocates;
    hfm__panels_pack_all on top of it for HFM_PACK_EAGER; in the end hfm__panels_free for each weight and
@@ -11,6 +37,7 @@ typedef struct hfm__packing {
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
+  hfm__trial fetch[2];  /* in products of one row: of float32 weights, and of 16-bit ones */
 } hfm__packing;
 
 typedef struct hfm__cpu {
@@ -65,11 +92,17 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* options.strict: the same bits on every machine. */
+/* options.strict: the same bits on every machine, with its instructions. */
 HFM__PRIVATE hfm_result hfm__cpu_make_strict(hfm__cpu *cpu, hfm_error *error) {
 #if HFM__WITH_STRICT
   (void)error;
   cpu->kernels = &hfm__kernels_strict;
+#if HFM__WITH_AVX2
+  if (cpu->isa >= HFM_ISA_AVX2) cpu->kernels = &hfm__kernels_strict_avx2;
+#endif
+#if HFM__WITH_AVX512
+  if (cpu->isa >= HFM_ISA_AVX512) cpu->kernels = &hfm__kernels_strict_avx512;
+#endif
   cpu->name = "strict";
   return HFM_OK;
 #else

@@ -21,7 +21,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
-  x = HFM__FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
+  x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
   return hfm__v_fma(x, hfm__v_set1(cap), bias);
 }
 
@@ -60,7 +60,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, in
   }
   for (j = begin; j < from; j++) x[j] = -FLT_MAX;
   for (j = to; j < end; j++) x[j] = -FLT_MAX;
-  return HFM__FN(row_max)(x + begin, end - begin) * *scale;
+  return HFM__ROW_FN(row_max)(x + begin, end - begin) * *scale;
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
@@ -86,9 +86,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
     total = (float)a->tile;
     for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   } else {
-    total = HFM__FN(row_exp)(x, scale, largest, x, end);
+    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
   }
-  HFM__FN(row_scale)(x, 1.0f / total, end);
+  HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
     memset(row, 0, (size_t)a->first * sizeof(float));
@@ -111,11 +111,11 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, i
     return fresh ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__FN(exp_negative)(hfm__v_set1(before - largest)));
+  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
   a->total[r] =
       hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
+                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
   return fresh ? -1.0f : factor;
 }
 
@@ -136,7 +136,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, r, j, d;
+  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
   hfm__ahead ahead;
   ahead.bytes = ahead.gap = 0;
   for (r = r0; r < r0 + rows; r++) {
@@ -153,10 +153,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   if (begin >= end) {
     for (r = r0; last && r < r0 + rows; r++) {
       if (a->total[r] == 0.0f) memset(a->out + r * a->ldo, 0, (size_t)a->head * sizeof(float));
-      else HFM__FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
+      else HFM__ROW_FN(row_scale)(a->out + r * a->ldo, 1.0f / a->total[r], a->head);
     }
     return;
   }
+  seen = begin;
+  used = end - begin;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
@@ -170,10 +172,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + begin * HFM__STRIP;
-    const int64_t used = HFM__MIN(end, a->tile) - begin, n = HFM__MIN(HFM__NR, a->head - d);
+    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
+    const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + begin, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
+    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
                        &ahead);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;

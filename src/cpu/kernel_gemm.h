@@ -31,13 +31,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const int64_t n = HFM__MIN(g->n - column, width);
   int64_t r, i;
   if (g->bias)
-    for (r = 0; r < rows; r++) HFM__FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__FN(unary)(g->activation, sums, sums, rows * width);
+    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
+  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
   for (r = 0; r < rows; r++) {
     const float *from = sums + r * width;
     float *to = g->out + (row + r) * g->ldo + column;
     if (g->residual) {
-      HFM__FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
+      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
     } else {
       for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
       if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
@@ -47,8 +47,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
-#define HFM__FACTOR(p) hfm__v_set1(*(p))
-#define HFM__PRODUCT(x, w, c) hfm__v_float_fma(x, w, c)
+#define HFM__FACTOR(p) hfm__t_set1(*(p))
+#define HFM__PRODUCT(x, w, c) hfm__t_fma(x, w, c)
 #include "kernel_tile.h"
 
 #ifdef hfm__v_dot_bf16
@@ -91,12 +91,13 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
 }
 
-/* Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+/* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k + HFM__W <= p->k; k += HFM__W) {
+    for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
@@ -104,15 +105,22 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
     }
-    for (; k < p->k; k++)
+    for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
         to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
-    for (k = 0; k < p->k; k++)
+    for (k = k0; k < k1; k++)
       to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
+}
+
+/* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+  const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
+  int64_t k;
+  for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
@@ -135,18 +143,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const hfm__gemv *g,
-                                                   int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x;
   const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
   float s0, s1, s2, s3;
   int64_t i;
   for (i = 0; i < end; i += step) {
     const hfm__vf p = hfm__v_load(x + i);
+    if (fetch && i % line == 0) { /* each line once */
+      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
+      hfm__v_prefetch(next);
+      hfm__v_prefetch(next + apart * k * size);
+      hfm__v_prefetch(next + apart * k * size * 2);
+      hfm__v_prefetch(next + apart * k * size * 3);
+    }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     if (rows == 4) {
       a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -185,10 +201,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
-  if (g->apart > 0)
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, row);
+  if (g->apart > 0 && g->fetch)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
+  else if (g->apart > 0)
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
   else
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {

@@ -3,8 +3,8 @@
    memory only: no operands, no weights, no threads. */
 
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
-enum { HFM__PIECE_FLOATS = 98304, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-enum { HFM__FETCH_AHEAD = 8192 }; /* bytes from what is read from memory to what is fetched for later */
+enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
@@ -35,12 +35,13 @@ typedef struct hfm__ahead {
 
 /* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
    and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. */
+   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   const float *x;
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
+  int32_t fetch;
   float *out;         /* as the weight's rows */
 } hfm__gemv;
 
@@ -81,10 +82,13 @@ typedef struct hfm__attention {
   int64_t ldo;
 } hfm__attention;
 
-#define HFM__KERNEL_LIST(X) \
+#define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
   X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
+  X(attention, (const hfm__attention *a))
+
+#define HFM__ROW_KERNEL_LIST(X) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
@@ -92,8 +96,9 @@ typedef struct hfm__attention {
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
   HFM__FOR_RMS_NORM(X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n))) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))) \
-  X(attention, (const hfm__attention *a))
+  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)))
+
+#define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
@@ -130,3 +135,4 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 #define HFM__JOIN_(a, b) a##b
 #define HFM__JOIN(a, b) HFM__JOIN_(a, b)
 #define HFM__FN(name) HFM__JOIN(hfm__##name##_, HFM__SUFFIX) /* a kernel of the tier being expanded */
+#define HFM__ROW_FN(name) HFM__JOIN(hfm__##name##_, HFM__ROW_SUFFIX) /* its kernel on rows */

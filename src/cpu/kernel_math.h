@@ -87,6 +87,20 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
+/* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+  const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
+  const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
+  hfm__vf p = HFM__SET(0.15384616f);
+  p = hfm__v_fma(p, square, HFM__SET(0.18181818f));
+  p = hfm__v_fma(p, square, HFM__SET(0.22222222f));
+  p = hfm__v_fma(p, square, HFM__SET(0.2857143f));
+  p = hfm__v_fma(p, square, HFM__SET(0.4f));
+  p = hfm__v_fma(p, square, HFM__SET(0.6666667f));
+  p = hfm__v_fma(p, square, HFM__SET(2.0f));
+  return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
@@ -112,6 +126,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation,
     case HFM__ACT_relu: return hfm__v_max(hfm__v_zero(), x);
     case HFM__ACT_relu2: return hfm__v_mul(hfm__v_max(hfm__v_zero(), x), hfm__v_max(hfm__v_zero(), x));
     case HFM__ACT_relu6: return HFM__FN(relu6)(x);
+    case HFM__ACT_sqrtsoftplus: return hfm__v_sqrt(HFM__FN(softplus)(x));
     case HFM__ACT_silu: return hfm__v_mul(x, HFM__FN(sigmoid)(x));
     case HFM__ACT_tanh: return HFM__FN(tanh)(x);
     case HFM__ACT_sigmoid: return HFM__FN(sigmoid)(x);

@@ -15,14 +15,15 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
   int64_t i;
-#define HFM__ZERO(r, v) hfm__vf c##r##_##v = hfm__v_zero();
+#define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
-#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__v_load(c + r * ldc + v * HFM__W);
+#define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__LOAD(v) const hfm__vf w##v = vectors > v ? hfm__v_load(b + v / 2 * apart + v % 2 * HFM__W) : hfm__v_zero();
+#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vf x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__PUT(r, v) if (vectors > v) hfm__v_store(c + r * ldc + v * HFM__W, c##r##_##v);
+#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
@@ -41,6 +42,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__DECLARE
 #undef HFM__GO_ON
 #undef HFM__RESUME
+#undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__STEP
@@ -112,9 +114,10 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    float *sums = k < g->k ? g->sums + row * width : alone;
+    const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
-      const float *a = g->a + (first + row) * g->lda + k0, *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
@@ -128,25 +131,31 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. */
+   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
+   fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
-  const int exact = sizeof(hfm__vf) == HFM__W * sizeof(float); /* a sum can be put down and taken up again */
-  const int64_t pieces = exact ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
   const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
+  const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
+  const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
+  const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (tall || pieces == 1 || g->rows <= HFM__MR) {
-    if (tall) HFM__GEMM(piece)(g, 1, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    else HFM__GEMM(piece)(g, 0, 0, g->rows, 0, g->k, g->next, g->next_bytes, g->next_bytes / 2);
-    return;
-  }
-  for (first = 0; first < g->rows; first += HFM__PIECE_ROWS) {
-    const int64_t rows = HFM__MIN(g->rows - first, (int64_t)HFM__PIECE_ROWS);
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const int64_t bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
-      const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
-      if (p + 1 < pieces) HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->panels + k1 * HFM__STRIP, bytes, strip);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, g->next, HFM__MIN(g->next_bytes, bytes), strip);
+      const int inside = g->cold && p + 1 < pieces;
+      const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
+      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
+      if (g->cold && pieces > 1) {
+        bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
+        if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
+        gap = strip;
+      }
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
     }
   }
 }

@@ -48,7 +48,8 @@ HFM__PRIVATE void hfm__top_k_run(const hfm__op_args *a, int64_t chunk, hfm__work
    The pairs are sorted by their expert and cut into blocks of rows; a chunk is one block times some panels of every
    weight that the block needs, so the grid depends on the shapes alone, and a panel is packed for many rows. The bits
    of a pair depend on no other: one chain of multiply-adds in the order of K. Only where there is a single token, the
-   weights' rows are read as they lie, as linear does. */
+   weights' rows are read as they lie, as linear does. No packed panels are kept: they would be of all experts, and a
+   token needs few. */
 
 enum { HFM__EXPERT_ROWS = 256, HFM__EXPERT_COLUMNS = 512 }; /* of a block; of panels that are used together, about */
 
@@ -132,7 +133,7 @@ HFM__PRIVATE hfm__experts_room hfm__experts_layout(const hfm__op_args *a, const 
 
 HFM__PRIVATE uint64_t hfm__experts_scratch(const hfm__op_args *a) {
   const hfm__experts_plan p = hfm__plan_experts(a);
-  return hfm__experts_layout(a, &p, NULL).bytes;
+  return p.one_row ? 0 : hfm__experts_layout(a, &p, NULL).bytes;
 }
 
 /* The row of x that a pair multiplies. */

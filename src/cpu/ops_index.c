@@ -23,7 +23,7 @@ HFM__PRIVATE void hfm__padded_positions_run(const hfm__op_args *a, int64_t chunk
     for (s = 0; s < ids->shape[1]; s++) {
       const int64_t real = row[s * ids->stride[1]] != a->attrs->pad;
       count += real;
-      to[s] = count * real + a->attrs->pad;
+      to[s] = (a->dims[0] + count) * real + a->attrs->pad;
     }
   }
 }
@@ -71,6 +71,57 @@ HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__work
 }
 
 HFM__PRIVATE int64_t hfm__alibi_chunks(const hfm__op_args *a) { return a->out[0].shape[0] * a->out[0].shape[1]; }
+
+/* ---- relative_bias: a chunk is some queries of one head, after a table of its biases by distance ---- */
+
+/* The bucket of a key `distance` after the query, in float32 as torch computes it. */
+HFM__PRIVATE int64_t hfm__relative_bucket(int64_t distance, int64_t buckets, int32_t causal, int64_t most) {
+  int64_t first = 0, exact, bucket;
+  if (!causal) {
+    buckets /= 2;
+    if (distance > 0) first = buckets;
+  } else if (distance > 0) {
+    distance = 0;
+  }
+  if (distance < 0) distance = -distance;
+  exact = buckets / 2;
+  if (distance < exact) return first + distance;
+  {
+    const float part = (float)hfm__exact_log((double)((float)distance / (float)exact));
+    const float whole = (float)hfm__exact_log((double)most / (double)exact);
+    bucket = exact + (int64_t)(part / whole * (float)(buckets - exact));
+  }
+  return first + HFM__MIN(bucket, buckets - 1);
+}
+
+HFM__PRIVATE int64_t hfm__relative_bias_step(const hfm__op_args *a) { return hfm__row_step(a->out[0].shape[3]); }
+
+HFM__PRIVATE int64_t hfm__relative_bias_chunks(const hfm__op_args *a) {
+  const int64_t step = hfm__relative_bias_step(a);
+  return a->out[0].shape[1] * ((a->out[0].shape[2] + step - 1) / step);
+}
+
+HFM__PRIVATE uint64_t hfm__relative_bias_scratch(const hfm__op_args *a) {
+  return hfm__aligned((uint64_t)(2 * a->attrs->window + 1) * sizeof(float));
+}
+
+HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *table = &a->in[0], *out = &a->out[0];
+  const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
+  const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
+  const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  int64_t i, j;
+  for (i = -most; i <= most; i++) {
+    const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
+    hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
+  }
+  for (i = chunk % blocks * step; i < end; i++) {
+    float *row = (float *)out->data + (head * queries + i) * keys;
+    const int64_t query = a->dims[0] + i;
+    for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
+  }
+}
 
 HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *ids = &a->in[0];

@@ -86,6 +86,16 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
   *block = p->gathered ? chunk / p->groups : chunk % p->row_blocks;
 }
 
+/* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
+                                        const hfm__worker *worker) {
+  int64_t later, block;
+  chunk += HFM__MAX(worker->count, 1);
+  if (chunk >= p->groups * p->row_blocks) return p->panels;
+  hfm__product_chunk(p, chunk, &later, &block);
+  return later == group ? p->panels : p->panels * later / p->groups;
+}
+
 /* Where a worker's scratch holds what. */
 typedef struct hfm__product_scratch {
   int64_t panel, count; /* which panels are packed */
@@ -167,13 +177,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
-  int64_t group, block, row0, rows, panel, panel1, end, ldr = 0, r;
+  int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
   hfm__product_chunk(p, chunk, &group, &block);
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
+  later = hfm__product_later(p, chunk, group, worker);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -208,13 +219,14 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       part.bias = wide_bias;
     }
     part.next = part.panels; /* 0 bytes of it */
-    if (end < p->panels && (end < panel1 || block + 1 == p->row_blocks)) {
-      const int64_t ahead = HFM__MIN(end + (end - panel), p->panels) - end, size = hfm__dtype_size(p->dtype);
+    next = end < panel1 ? end : later;
+    if (next < p->panels) {
+      const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
       const int raw = part.panels == scratch && !p->transposed;
-      if (part.panels != scratch) part.next = part.panels + (end - panel) * nr * p->k;
-      else if (raw) part.next = (const uint8_t *)a->in[1].data + end * nr * p->k * size;
+      if (part.panels != scratch) part.next = part.panels + (next - panel) * nr * p->k;
+      else if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       if (part.next != part.panels)
-        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - end * nr) : ahead * nr) * p->k * size;
+        part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
       part.rows = 1;
@@ -250,6 +262,8 @@ HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int6
 HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
+  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
@@ -258,8 +272,10 @@ HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p,
   g.x = x;
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
+  g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
   a->cpu->kernels->gemv(&g);
+  if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
   for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;

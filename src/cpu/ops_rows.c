@@ -192,7 +192,7 @@ HFM__PRIVATE void hfm__embedding_run(const hfm__op_args *a, int64_t chunk, hfm__
   flat.shape[flat.rank] = 1; /* an id for each row: a last dimension of one element */
   flat.stride[flat.rank++] = 1;
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++) {
-    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)];
+    const int64_t id = ((const int64_t *)ids->data)[hfm__row_offset(&flat, r)] + a->attrs->first_row;
     float *to = (float *)a->out[0].data + r * n;
     if (id >= 0 && id < table->shape[0]) {
       hfm__copy_row(a, table, id * n, 1, to, n);

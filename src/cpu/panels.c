@@ -94,7 +94,8 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
       panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
       panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER) hfm__ask_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      if (packing->policy == HFM_PACK_EAGER)
+        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -170,7 +171,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__ask_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
   return at;
 }
 
@@ -180,6 +181,13 @@ HFM__PRIVATE void hfm__panels_used(const hfm__cpu *cpu, hfm__weight *weight) {
   if (!cpu->packing || !weight) return;
   panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
   if (panels && hfm__atomic_load(&panels->uses) < 1000) hfm__atomic_add(&panels->uses, 1);
+}
+
+/* Bytes of this weight's panels that are ready. */
+HFM__PRIVATE uint64_t hfm__panels_kept_bytes(const hfm__weight *weight) {
+  struct hfm__panels *panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels ? (uint64_t)(hfm__atomic_load(&panels->ready) * panels->nr * panels->k * hfm__dtype_size(panels->dtype))
+                : 0;
 }
 
 /* HFM_PACK_EAGER: packs everything that was reserved for this weight. `data` is what its storage acquired. */

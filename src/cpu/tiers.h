@@ -9,8 +9,27 @@
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict
 #define HFM__TARGET
+#define HFM__LANES (HFM__X86 || HFM__WITH_NEON ? 2 : 1)
 #include "vec_strict.h"
 #include "kernels.h"
+
+#if HFM__WITH_AVX2
+#define HFM__SUFFIX strict_avx2
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx2,fma")
+#define HFM__LANES 4
+#include "vec_strict.h"
+#include "kernels.h"
+#endif
+
+#if HFM__WITH_AVX512
+#define HFM__SUFFIX strict_avx512
+#define HFM__ROW_SUFFIX strict
+#define HFM__TARGET HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,fma")
+#define HFM__LANES 8
+#include "vec_strict.h"
+#include "kernels.h"
+#endif
 #endif
 
 #if HFM__X86

@@ -19,6 +19,7 @@
 #define hfm__v_sub(a, b) vsubq_f32(a, b)
 #define hfm__v_mul(a, b) vmulq_f32(a, b)
 #define hfm__v_div(a, b) vdivq_f32(a, b)
+#define hfm__v_sqrt(a) vsqrtq_f32(a)
 #define hfm__v_fma(a, b, c) vfmaq_f32(c, a, b)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v4_max(a, b)

@@ -29,6 +29,7 @@
 #define hfm__v_sub(a, b) ((a) - (b))
 #define hfm__v_mul(a, b) ((a) * (b))
 #define hfm__v_div(a, b) ((a) / (b))
+#define hfm__v_sqrt(a) sqrtf(a)
 #define hfm__v_fma(a, b, c) ((a) * (b) + (c))
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) hfm__v1_max(a, b)

@@ -17,6 +17,7 @@
 #define hfm__v_sub(a, b) _mm_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm_div_ps(a, b)
+#define hfm__v_sqrt(a) _mm_sqrt_ps(a)
 #define hfm__v_fma(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm_max_ps(a, b)

@@ -20,6 +20,7 @@
 #define hfm__v_sub(a, b) wasm_f32x4_sub(a, b)
 #define hfm__v_mul(a, b) wasm_f32x4_mul(a, b)
 #define hfm__v_div(a, b) wasm_f32x4_div(a, b)
+#define hfm__v_sqrt(a) wasm_f32x4_sqrt(a)
 #define hfm__v_fma(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) wasm_f32x4_pmax(b, a)

@@ -8,6 +8,8 @@ typedef struct hfm__bert_config {
   double layer_norm_eps;
   const char *hidden_dropout_prob, *attention_probs_dropout_prob, *classifier_dropout;
   int64_t pad_token_id; /* HFM__NO_PADDING: none */
+  int32_t is_decoder;   /* keys and values may be cached */
+  int32_t causal;       /* tokens see only what is before them */
 } hfm__bert_config;
 
 typedef struct hfm__bert_embeddings {
@@ -40,7 +42,7 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
   c->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   c->type_vocab_size = hfm__size(b, "type_vocab_size");
   c->hidden_act = hfm__activation_key(b, "hidden_act");
-  c->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  c->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   c->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   c->attention_probs_dropout_prob = hfm__probability(b, "attention_probs_dropout_prob");
   c->classifier_dropout =
@@ -51,10 +53,11 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
     const char *type = hfm__string(b, "position_embedding_type", "absolute");
     if (!hfm__equal(type, "absolute"))
       hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
-    if (hfm__flag(b, "is_decoder")) hfm__refuse(b, "is_decoder", "true", "only encoders of this family are");
     if (hfm__flag(b, "add_cross_attention"))
-      hfm__refuse(b, "add_cross_attention", "true", "only encoders of this family are");
+      hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
   }
+  c->is_decoder = hfm__flag(b, "is_decoder");
+  c->causal = c->is_decoder && hfm__is_causal(b);
 }
 
 /* ---- Embeddings ---- */
@@ -118,14 +121,20 @@ HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, c
   hfm__end(b);
 }
 
-HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert_layer *self, const hfm__bert_config *c,
-                                              hfm__val x, hfm__val mask) {
+HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *model, int64_t index, hfm__val x,
+                                              hfm__val mask) {
+  const hfm__bert_config *c = &model->config;
+  const hfm__bert_layer *self = &model->layer[index];
   const int64_t heads = c->num_attention_heads;
   const double scale = 1.0 / sqrt((double)(c->hidden_size / heads));
   const hfm__val q = hfm__split_heads(b, hfm__call(b, self->query, x), heads);
-  const hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
-  const hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads);
-  hfm__val attention = hfm__attend(b, q, k, v, mask, scale, 0, 0), output;
+  hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
+  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, output;
+  if (c->is_decoder) {
+    k = hfm__cached(b, index, "key", k);
+    v = hfm__cached(b, index, "value", v);
+  }
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -151,7 +160,7 @@ HFM__PRIVATE hfm__val hfm__bert_encode(hfm__builder *b, const hfm__bert *self, h
   const hfm__val mask = hfm__input_mask(b);
   hfm__hidden_state(b, x);
   for (int64_t i = 0; i < self->config.num_hidden_layers && hfm__ok(b); i++) {
-    x = hfm__bert_layer_forward(b, &self->layer[i], &self->config, x, mask);
+    x = hfm__bert_layer_forward(b, self, i, x, mask);
     hfm__hidden_state(b, x);
   }
   return x;
@@ -249,7 +258,7 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
-HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
@@ -271,9 +280,10 @@ HFM__PRIVATE void *hfm__bert_masked_init(hfm__builder *b) {
   hfm__end(b);
   return self;
 }
-HFM__PRIVATE void hfm__bert_masked_forward(hfm__builder *b, const void *model) {
+/* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
+HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__val x = hfm__call(b, self->transform_dense, hfm__bert_model_forward(b, self));
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
   x = hfm__call(b, self->transform_LayerNorm, hfm__call(b, self->transform_act_fn, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
@@ -283,7 +293,8 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bert_sequence_init, hfm__bert_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_masked_init, hfm__bert_masked_forward},
+    {HFM_CAUSAL_LM, "LMHeadModel", hfm__bert_lm_init, hfm__bert_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};

@@ -5,11 +5,15 @@
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
+/* Which rotary embedding a layer has: the model's; or, where there is one for each type of layer, that of full or of
+   sliding attention; or none. */
+enum { HFM__ROPE_FULL, HFM__ROPE_SLIDING, HFM__ROPE_NONE, HFM__ROPE_KINDS };
+
 struct hfm__decoder;
 
 /* What a layer needs besides its input. */
 typedef struct hfm__decoder_call {
-  hfm__val angles, mask;
+  hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
 /* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
@@ -31,13 +35,18 @@ typedef struct hfm__decoder_attention {
   hfm__mod q_proj, k_proj, v_proj, o_proj, q_norm, k_norm;
   hfm__mod qkv_proj; /* instead of the first three */
   int64_t window; /* how far a token sees, itself included; 0: to the end */
+  int32_t rope;   /* HFM__ROPE_... */
 } hfm__decoder_attention;
 
 typedef struct hfm__decoder_mlp {
   hfm__mod gate_proj, up_proj, down_proj, act_fn;
   hfm__mod gate_up_proj; /* instead of the first two */
-  hfm__mod router;       /* of a mixture of experts, which has stacks of weights instead of all of these */
+  /* A mixture of experts has a router, which makes `choices` for each token, and stacks of weights. */
+  hfm__mod router;
   hfm__par experts_gate_up, experts_down;
+  int64_t choices;
+  int32_t normalized; /* 1: the weights of a token's choices sum up to 1 */
+  int32_t only;       /* 1: no mixture, whatever other layers have */
 } hfm__decoder_mlp;
 
 /* Each family has those of the norms that its layer registers. */
@@ -53,18 +62,20 @@ typedef struct hfm__decoder {
   int64_t head_dim, max_position_embeddings, pad_token_id;
   int32_t hidden_act, causal;
   double rms_norm_eps;
-  /* None of these, unless the family says otherwise. */
-  int32_t qkv_bias, o_bias, mlp_bias, qk_norm;
+  /* What a family may set: Llama has none of these, but for the first three. */
+  double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
+  const char *model_class;                       /* "*Model" */
+  hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
+  int32_t qkv_bias, o_bias, mlp_bias;
+  int32_t qk_norm;       /* HFM__QK_NORM_... */
   int32_t norm_from_one; /* the weights of norms are stored as their difference from 1 */
-  double embed_scale;    /* what embeddings are multiplied by */
+  int32_t fused;         /* queries, keys and values come from one projection, gate and up from another */
+  double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
   double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
-  int32_t partial_rotary; /* partial_rotary_factor is heeded */
-  const char *rope_type;  /* the configuration's, unless the family takes it for another */
-  int32_t fused;          /* queries, keys and values come from one projection, gate and up from another */
-  double scaling;         /* of the attention's scores: 1 / sqrt(head_dim) */
+  double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
   hfm__mod embed_tokens, norm, head, head_dropout;
   hfm__decoder_layer *layers;
-  hfm__rope rotary_emb;
+  hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
 
 /* With what all configurations have in common; `activation` is the key of the MLP's. NULL after an error. */
@@ -81,19 +92,46 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
-  self->rms_norm_eps = hfm__positive(b, "rms_norm_eps");
+  self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
   self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+  if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
+                          "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
+                          self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->rope_type = hfm__rope_type(b);
+  self->model_class = "*Model";
+  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
+  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
 
 /* ---- Attention ---- */
+
+/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+  const char *type;
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  if (hfm__is_null(b, "layer_types")) return otherwise;
+  hfm__text_format(&t, "layer_types.%i", i);
+  type = hfm__string(b, key, NULL);
+  if (hfm__ok(b) && !type)
+    b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
+    hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
+  return type && hfm__equal(type, "sliding_attention");
+}
+
+/* A window as attention takes it: with is_causal: false it reaches to both sides, and its end counts. */
+HFM__PRIVATE int64_t hfm__window(hfm__builder *b, int64_t sliding_window) {
+  return hfm__is_causal(b) ? sliding_window : sliding_window + 1;
+}
 
 HFM__PRIVATE hfm__mod hfm__decoder_norm(hfm__builder *b, const hfm__decoder *self, const char *name, int64_t size) {
   return self->norm_from_one ? hfm__rms_norm_from_one(b, name, "*RMSNorm", size, self->rms_norm_eps)
@@ -138,13 +176,14 @@ HFM__PRIVATE hfm__val hfm__decoder_heads_of(hfm__builder *b, const hfm__decoder 
   return norm.id && self->qk_norm == HFM__QK_NORM_HEADS ? hfm__call(b, norm, y) : y;
 }
 
-/* The attention of layer `index`. Not causal, a window reaches to both sides, and its end counts. */
+/* The attention of layer `index`. */
 HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm__decoder *self, int64_t index,
                                                      hfm__val x, const hfm__decoder_call *call) {
   const hfm__decoder_attention *attention = &self->layers[index].self_attn;
   const int64_t heads = self->num_attention_heads, key_heads = self->num_key_value_heads;
-  const int64_t window = attention->window && !self->causal ? attention->window + 1 : attention->window;
+  const hfm__val angles = call->angles[attention->rope];
   const hfm__mod no_norm = {0};
+  hfm__scores scores;
   hfm__val q, k, v;
   if (self->fused) {
     const hfm__val qkv = hfm__call(b, attention->qkv_proj, x);
@@ -156,10 +195,19 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
     k = hfm__decoder_heads_of(b, self, attention->k_proj, attention->k_norm, x, key_heads);
     v = hfm__decoder_heads_of(b, self, attention->v_proj, no_norm, x, key_heads);
   }
-  k = hfm__cached(b, index, "key", hfm__rotary(b, k, call->angles));
+  if (angles.id) {
+    q = hfm__rotary(b, q, angles);
+    k = hfm__rotary(b, k, angles);
+  }
+  k = hfm__cached(b, index, "key", k);
   v = hfm__cached(b, index, "value", v);
-  q = hfm__rotary(b, q, call->angles);
-  return hfm__call(b, attention->o_proj, hfm__attend(b, q, k, v, call->mask, self->scaling, self->causal, window));
+  memset(&scores, 0, sizeof scores);
+  scores.scale = self->scaling;
+  scores.softcap = self->attn_logit_softcapping;
+  scores.keep = call->mask;
+  scores.causal = self->causal;
+  scores.window = attention->window;
+  return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
 
 /* ---- MLP ---- */
@@ -181,17 +229,16 @@ HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *sel
 }
 
 /* The first half of the last dimension, activated, times the second. */
-HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up, int64_t size) {
-  const hfm__dim half = hfm__fixed(b, size);
-  return hfm__mul(b, hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half)), hfm__slice(b, gate_up, -1, size, half));
+HFM__PRIVATE hfm__val hfm__decoder_gated(hfm__builder *b, hfm__mod act_fn, hfm__val gate_up) {
+  const hfm__dim half = hfm__dim_op(b, HFM__DIM_floordiv, hfm__dim_of(b, gate_up, -1), hfm__fixed(b, 2));
+  const hfm__val gate = hfm__call(b, act_fn, hfm__slice(b, gate_up, -1, 0, half));
+  return hfm__mul(b, gate, hfm__slice_from(b, gate_up, -1, half, half));
 }
 
-HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
+HFM__PRIVATE hfm__val hfm__decoder_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
   hfm__val gate;
-  if (self->fused)
-    return hfm__call(b, mlp->down_proj,
-                     hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x), self->intermediate_size));
+  if (mlp->gate_up_proj.id)
+    return hfm__call(b, mlp->down_proj, hfm__decoder_gated(b, mlp->act_fn, hfm__call(b, mlp->gate_up_proj, x)));
   gate = hfm__call(b, mlp->act_fn, hfm__call(b, mlp->gate_proj, x));
   return hfm__call(b, mlp->down_proj, hfm__mul(b, gate, hfm__call(b, mlp->up_proj, x)));
 }
@@ -217,10 +264,28 @@ HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__decoder_add(b, self, x, hfm__decoder_attention_forward(b, self, index, y, call));
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, self, &layer->mlp, y));
+  return hfm__decoder_add(b, self, x, hfm__decoder_mlp_forward(b, &layer->mlp, y));
 }
 
 /* ---- The model around the layers ---- */
+
+/* Does a layer have this one? */
+HFM__PRIVATE int hfm__decoder_uses_rope(const hfm__decoder *self, int32_t rope) {
+  for (int64_t i = 0; i < self->num_hidden_layers; i++)
+    if (self->layers[i].self_attn.rope == rope) return 1;
+  return 0;
+}
+
+/* The model's, or one for each type of layer that there is. */
+HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
+  hfm__describe(b, hfm__begin(b, "rotary_emb", "*RotaryEmbedding"), "");
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE && hfm__ok(b); i++) {
+    const hfm__rope_source *source = &self->rope_sources[i];
+    if (source->layer_type ? hfm__decoder_uses_rope(self, i) : i == HFM__ROPE_FULL)
+      hfm__rope_read(b, &self->rotary_emb[i], source, self->head_dim, self->max_position_embeddings);
+  }
+  hfm__end(b);
+}
 
 HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   self->embed_tokens =
@@ -236,8 +301,7 @@ HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
   }
   hfm__end(b);
   self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
-  hfm__rope_init(b, &self->rotary_emb, "*RotaryEmbedding", self->head_dim, self->max_position_embeddings,
-                 self->traits->rope_theta, self->partial_rotary, self->rope_type);
+  hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
@@ -245,7 +309,9 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
-  call.angles = hfm__rope_angles(b, &self->rotary_emb, positions);
+  memset(&call, 0, sizeof call);
+  for (int32_t i = HFM__ROPE_FULL; i < HFM__ROPE_NONE; i++)
+    if (hfm__decoder_uses_rope(self, i)) call.angles[i] = hfm__rope_angles(b, &self->rotary_emb[i], positions);
   call.mask = hfm__decoder_mask(b, positions);
   if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
@@ -264,7 +330,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
 HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   hfm__decoder_model_init(b, self);
   hfm__end(b);
   return self;
@@ -290,9 +356,11 @@ HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
   const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__kept_positions(b, hfm__decoder_model_forward(b, self));
-  const hfm__val logits = hfm__call(b, self->head, x);
-  hfm__output(b, HFM__OUT_logits, self->logits_scale != 0 ? hfm__scaled(b, logits, self->logits_scale) : logits);
+  const double cap = self->final_logit_softcapping;
+  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
+  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
+  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
+  hfm__output(b, HFM__OUT_logits, logits);
 }
 
 HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {

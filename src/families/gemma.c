@@ -1,23 +1,132 @@
-/* ==== families/gemma (private): Gemma =============================================================================
-   After models/gemma/modeling_gemma.py: Llama with scaled embeddings, and norms whose weights are told from 1. */
+/* ==== families/gemma (private): Gemma, Gemma 2, Gemma 3 (text) ====================================================
+   After models/gemma*: Llama with scaled embeddings, and norms whose weights are told from 1. Gemma 2 norms before and
+   after attention and MLP, caps scores and logits, and alternates full and sliding attention; Gemma 3 norms queries and
+   keys instead of capping scores, and each type of its layers has rotary embeddings of its own. */
 
-HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+/* What the three have in common; `activation` is its key. */
+HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activation) {
   const int32_t bias = hfm__flag(b, "attention_bias");
-  hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
+  hfm__decoder *self = hfm__decoder_make(b, activation);
   if (!self) return NULL;
-  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
   self->qkv_bias = self->o_bias = bias;
   self->norm_from_one = 1;
   self->embed_scale = sqrt((double)self->hidden_size);
+  return self;
+}
+
+HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
   if (hfm__flag(b, "use_bidirectional_attention"))
     hfm__refuse(b, "use_bidirectional_attention", "true",
                 "for this model type Transformers heeds it with some implementations of attention only");
+}
+
+/* ---- Gemma ---- */
+
+HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
+  if (!self) return NULL;
+  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
+  hfm__gemma_refuse_bidirectional(b);
   return self;
 }
 
 static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
                                                     hfm__decoder_layer_forward};
 static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+
+/* ---- Gemma 2 ---- */
+
+/* A bound that values approach, 0 where there is none. */
+HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
+  double cap = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key))
+    b->result = hfm__config_need_float(b->config, key, 1e-30, 1e30, &cap, b->error);
+  return cap;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
+  if (!self) return NULL;
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
+  self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  return self;
+}
+
+HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
+  hfm__gemma_refuse_bidirectional(b);
+  return self;
+}
+
+/* With norms before and after attention and MLP. */
+HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_layer *layer = &self->layers[index];
+  hfm__decoder_layer_init(b, self, index);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+}
+
+HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__gemma2_norms_init(b, self, index);
+  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+}
+
+HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
+                                                const hfm__decoder_call *call) {
+  const hfm__decoder_layer *layer = &self->layers[index];
+  hfm__val y = hfm__call(b, layer->input_layernorm, x);
+  y = hfm__decoder_attention_forward(b, self, index, y, call);
+  x = hfm__add(b, hfm__call(b, layer->post_attention_layernorm, y), x);
+  y = hfm__call(b, layer->pre_feedforward_layernorm, x);
+  y = hfm__decoder_mlp_forward(b, &layer->mlp, y);
+  return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
+}
+
+static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+
+/* ---- Gemma 3 ---- */
+
+/* attn_logit_softcapping is in its configuration, but not in its forward. */
+HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
+  hfm__decoder *self = hfm__gemma2_make(b);
+  if (!self) return NULL;
+  self->qk_norm = HFM__QK_NORM_HEADS;
+  self->rope_sources[HFM__ROPE_FULL] = full;
+  self->rope_sources[HFM__ROPE_SLIDING] = sliding;
+  self->model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
+  return self;
+}
+
+/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
+HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
+  int64_t whole = 0;
+  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
+  return whole / 2 + 1;
+}
+
+HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
+  hfm__decoder_attention *attention = &self->layers[index].self_attn;
+  hfm__gemma2_norms_init(b, self, index);
+  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
+  attention->window = hfm__window(b, hfm__gemma3_window(b));
+  attention->rope = HFM__ROPE_SLIDING;
+}
+
+static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
+                                                     hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+
+/* ---- Heads ---- */
 
 static const hfm__head hfm__gemma_heads[] = {
     {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
@@ -29,6 +138,15 @@ static const hfm__head hfm__gemma_heads[] = {
 
 static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
 
+static const hfm__head hfm__gemma3_heads[] = {
+    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
+     hfm__decoder_sequence_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+
 /* ---- Configuration classes ---- */
 
 static const hfm__config_pair hfm__gemma_defaults[] = {
@@ -38,4 +156,24 @@ static const hfm__config_pair hfm__gemma_defaults[] = {
   {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
 
+static const hfm__config_pair hfm__gemma2_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
+  {"eos_token_id", "1"}, {"final_logit_softcapping", "30.0"}, {"head_dim", "256"},
+  {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
+  {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
+  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "256000"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gemma3_defaults[] = {
+  {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
+  {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
+  {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
+  {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
+  {"vocab_size", "262208"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};

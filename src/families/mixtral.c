@@ -9,36 +9,36 @@ typedef struct hfm__mixtral_traits {
   int32_t qwen;                 /* heads have norms, some layers may be dense, and more is left to the configuration */
 } hfm__mixtral_traits;
 
+/* Marks the layers of the list mlp_only_layers. */
+HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
+  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
+  const int32_t kind = hfm__json_kind(list.doc, list.node);
+  int wrong = kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY;
+  for (uint32_t node = wrong ? 0 : hfm__json_first(list.doc, list.node); node && !wrong;
+       node = hfm__json_following(list.doc, node)) {
+    int64_t layer;
+    wrong = !hfm__json_int(list.doc, node, &layer);
+    if (!wrong && layer >= 0 && layer < self->num_hidden_layers) self->layers[layer].mlp.only = 1;
+  }
+  if (wrong && hfm__ok(b))
+    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
+}
+
 HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self || !traits->qwen) return self;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  hfm__qwen3_moe_mark(b, self);
   return self;
 }
 
-/* Is layer i in the list mlp_only_layers? */
-HFM__PRIVATE int hfm__qwen3_moe_is_listed(hfm__builder *b, int64_t i) {
-  const hfm__config_value list = hfm__config_find(b->config, "mlp_only_layers");
-  const int32_t kind = hfm__json_kind(list.doc, list.node);
-  int64_t layer;
-  if (hfm__ok(b) && kind > HFM__JSON_NULL && kind != HFM__JSON_ARRAY)
-    b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-  for (uint32_t node = hfm__json_first(list.doc, list.node); hfm__ok(b) && node;
-       node = hfm__json_following(list.doc, node)) {
-    if (!hfm__json_int(list.doc, node, &layer))
-      b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
-    else if (layer == i) return 1;
-  }
-  return 0;
-}
-
-HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, int64_t i) {
+HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
   int64_t experts = 1;
   if (!((const hfm__mixtral_traits *)b->traits)->qwen) return 1;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "num_experts", 0, INT32_MAX, &experts, b->error);
-  return !hfm__qwen3_moe_is_listed(b, i) && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
+  return !self->layers[i].mlp.only && experts > 0 && (i + 1) % hfm__size(b, "decoder_sparse_step") == 0;
 }
 
 HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp,
@@ -61,15 +61,17 @@ HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder 
 }
 
 HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
-  const int32_t router_first = ((const hfm__mixtral_traits *)b->traits)->router_first;
-  const int64_t experts = hfm__size(b, "num_experts"), choices = hfm__size(b, "num_experts_per_tok");
-  if (hfm__ok(b) && choices > experts)
+  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
+  const int64_t experts = hfm__size(b, "num_experts");
+  mlp->choices = hfm__size(b, "num_experts_per_tok");
+  mlp->normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
+  if (hfm__ok(b) && mlp->choices > experts)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "num_experts_per_tok", 0,
-                          "'num_experts_per_tok' is %i, but there are %i experts", choices, experts);
+                          "'num_experts_per_tok' is %i, but there are %i experts", mlp->choices, experts);
   hfm__begin(b, "mlp", "*SparseMoeBlock");
-  if (router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__mixtral_experts_init(b, self, mlp, experts);
-  if (!router_first) hfm__mixtral_router_init(b, self, mlp, experts);
+  if (!traits->router_first) hfm__mixtral_router_init(b, self, mlp, experts);
   hfm__end(b);
 }
 
@@ -78,24 +80,19 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
-    layer->self_attn.window = hfm__size(b, "sliding_window");
-  if (hfm__mixtral_is_sparse(b, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
+    layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
+  if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
   layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
   layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
 }
 
-HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder *self, const hfm__decoder_mlp *mlp,
-                                               hfm__val x) {
-  const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)(const void *)self->traits;
-  const int32_t normalized = !traits->qwen || hfm__flag(b, "norm_topk_prob");
-  hfm__val chosen, probabilities, y;
-  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, self, mlp, x);
-  probabilities =
-      hfm__top_k(b, hfm__call(b, mlp->router, x), hfm__size(b, "num_experts_per_tok"), normalized, &chosen);
-  y = hfm__experts(b, x, chosen, mlp->experts_gate_up);
-  y = hfm__decoder_gated(b, mlp->act_fn, y, hfm__size(b, traits->intermediate_key));
-  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), probabilities);
+HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
+  hfm__val chosen, weights, y;
+  if (!mlp->router.id) return hfm__decoder_mlp_forward(b, mlp, x);
+  weights = hfm__top_k(b, hfm__call(b, mlp->router, x), mlp->choices, mlp->normalized, &chosen);
+  y = hfm__decoder_gated(b, mlp->act_fn, hfm__experts(b, x, chosen, mlp->experts_gate_up));
+  return hfm__weighted_sum(b, hfm__experts(b, y, chosen, mlp->experts_down), weights);
 }
 
 HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -104,7 +101,7 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
   hfm__val y = hfm__call(b, layer->input_layernorm, x);
   x = hfm__add(b, hfm__decoder_attention_forward(b, self, index, y, call), x);
   y = hfm__call(b, layer->post_attention_layernorm, x);
-  return hfm__add(b, hfm__mixtral_mlp_forward(b, self, &layer->mlp, y), x);
+  return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
 }
 
 static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
@@ -115,16 +112,16 @@ static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, 
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
-static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0},
-                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1},
-                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2},
-                                                   {"experts.*.w2.weight", "experts.down_proj", 1},
-                                                   {NULL, NULL, 0}};
+static const hfm__rename hfm__mixtral_renames[] = {{"block_sparse_moe", "mlp", 0, NULL},
+                                                   {"experts.*.w1.weight", "experts.gate_up_proj", 1, NULL},
+                                                   {"experts.*.w3.weight", "experts.gate_up_proj", 2, NULL},
+                                                   {"experts.*.w2.weight", "experts.down_proj", 1, NULL},
+                                                   {NULL, NULL, 0, NULL}};
 static const hfm__rename hfm__qwen3_moe_renames[] = {
-    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1},
-    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2},
-    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1},
-    {NULL, NULL, 0}};
+    {"mlp.experts.*.gate_proj.weight", "mlp.experts.gate_up_proj", 1, NULL},
+    {"mlp.experts.*.up_proj.weight", "mlp.experts.gate_up_proj", 2, NULL},
+    {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
+    {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};

@@ -2,13 +2,15 @@
    After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
 
 HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+  const char *type = hfm__rope_type(b);
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->fused = 1;
-  self->partial_rotary = 1;
-  if (hfm__equal(self->rope_type, "su") || hfm__equal(self->rope_type, "yarn")) self->rope_type = "longrope";
-  else if (!hfm__equal(self->rope_type, "default") && !hfm__equal(self->rope_type, "longrope"))
-    hfm__refuse(b, "rope_type", self->rope_type, "this model type has default and longrope");
+  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
+    self->rope_sources[HFM__ROPE_FULL].type = "longrope";
+  else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
+    hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
   return self;
 }
 
@@ -17,7 +19,8 @@ HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int6
   hfm__decoder_layer_init(b, self, index);
   (void)hfm__dropout(b, "resid_attn_dropout", resid_pdrop);
   (void)hfm__dropout(b, "resid_mlp_dropout", resid_pdrop);
-  if (!hfm__is_null(b, "sliding_window")) self->layers[index].self_attn.window = hfm__size(b, "sliding_window");
+  if (!hfm__is_null(b, "sliding_window"))
+    self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
 static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,

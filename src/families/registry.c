@@ -23,16 +23,41 @@ static const hfm__arch hfm__archs[] = {
     {"distilbert", "DistilBert", &hfm__distilbert_config_class, &hfm__distilbert_family, NULL},
 #endif
 #ifdef HFM__WITH_GPT2
-    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, NULL},
+    {"gpt2", "GPT2", &hfm__gpt2_config_class, &hfm__gpt2_family, &hfm__gpt2_class},
+#endif
+#ifdef HFM__WITH_OPT
+    {"opt", "OPT", &hfm__opt_config_class, &hfm__opt_family, &hfm__opt_class},
+#endif
+#ifdef HFM__WITH_GPT_NEOX
+    {"gpt_neox", "GPTNeoX", &hfm__gpt_neox_config_class, &hfm__gpt_neox_family, &hfm__gpt_neox_class},
+#endif
+#ifdef HFM__WITH_GPT_NEO
+    {"gpt_neo", "GPTNeo", &hfm__gpt_neo_config_class, &hfm__gpt_neo_family, &hfm__gpt_neo_class},
+#endif
+#ifdef HFM__WITH_PHI
+    {"phi", "Phi", &hfm__phi_config_class, &hfm__phi_family, &hfm__phi_class},
+#endif
+#ifdef HFM__WITH_FALCON
+    {"falcon", "Falcon", &hfm__falcon_config_class, &hfm__falcon_family, &hfm__falcon_class},
+#endif
+#ifdef HFM__WITH_BLOOM
+    {"bloom", "Bloom", &hfm__bloom_config_class, &hfm__bloom_family, &hfm__bloom_class},
 #endif
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
+    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
+    {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
+#endif
+#ifdef HFM__WITH_OLMO2
+    {"olmo2", "Olmo2", &hfm__olmo2_config_class, &hfm__olmo2_family, &hfm__olmo2_traits},
 #endif
 #ifdef HFM__WITH_GEMMA
     {"gemma", "Gemma", &hfm__gemma_config_class, &hfm__gemma_family, &hfm__gemma_itself},
+    {"gemma2", "Gemma2", &hfm__gemma2_config_class, &hfm__gemma_family, &hfm__gemma2_traits},
+    {"gemma3_text", "Gemma3", &hfm__gemma3_config_class, &hfm__gemma3_family, &hfm__gemma3_traits},
 #endif
 #ifdef HFM__WITH_GRANITE
     {"granite", "Granite", &hfm__granite_config_class, &hfm__granite_family, &hfm__granite_traits},
@@ -43,6 +68,10 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_MIXTRAL
     {"mixtral", "Mixtral", &hfm__mixtral_config_class, &hfm__mixtral_family, &hfm__mixtral_itself},
     {"qwen3_moe", "Qwen3Moe", &hfm__qwen3_moe_config_class, &hfm__qwen3_moe_family, &hfm__qwen3_moe_traits},
+#endif
+#ifdef HFM__WITH_T5
+    {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
+    {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -98,6 +127,12 @@ HFM__PRIVATE const hfm__arch *hfm__arch_find(const char *model_type) {
   for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++)
     if (hfm__equal(arch->model_type, model_type)) return arch;
   return NULL;
+}
+
+/* AutoConfig's rule: a mistral whose file has layer_types is a ministral, which has the same classes. */
+HFM__PRIVATE const hfm__arch *hfm__arch_in_fact(const hfm__arch *arch, const hfm_config *config) {
+  const int alternating = hfm__equal(arch->model_type, "mistral") && hfm__config_find(config, "layer_types").node != 0;
+  return alternating ? hfm__arch_find("ministral") : arch;
 }
 
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type) {
@@ -158,7 +193,8 @@ HFM__PRIVATE hfm_result hfm__architecture(const hfm_config *config, hfm_task tas
   if (task < 0 || task > HFM_TASK_FROM_CONFIG)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "task", 0, "options.task is %d, which is no HFM task",
                      (int)task);
-  *head = hfm__head_find(*arch, task, config);
+  *head = hfm__head_find(*arch, task, config); /* architectures has the classes of the type that the file names */
+  *arch = hfm__arch_in_fact(*arch, config);
   if (*head) return HFM_OK;
   if (task == HFM_TASK_FROM_CONFIG) {
     for (const hfm__head *h = (*arch)->family->heads; h->suffix; h++) {

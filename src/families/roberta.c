@@ -45,10 +45,14 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
                               : "'pad_token_id' is %i, but positions are counted from the one after it, which must be "
                                 "0 or more: give position_ids",
                           pad);
+  if (hfm__ok(b) && b->asked.use_cache && hfm__given(b, HFM__IN_inputs_embeds) && !hfm__given(b, HFM__IN_position_ids))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_MISSING, NULL, "position_ids", 0,
+                          "position_ids are needed with inputs_embeds and use_cache: without them Transformers counts "
+                          "from the first position again in every call");
   if (hfm__given(b, HFM__IN_position_ids) || hfm__given(b, HFM__IN_inputs_embeds))
     return hfm__position_ids(b, c->max_position_embeddings, pad + 1);
   ids = hfm__input_ids(b, HFM__IN_input_ids, c->vocab_size, "vocab_size");
-  hfm__require(b, hfm__symbol(b, HFM__SYM_LENGTH), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
+  hfm__require(b, hfm__total_length(b), c->max_position_embeddings - pad - 1, HFM__IN_input_ids,
                "max_position_embeddings - pad_token_id - 1");
   return hfm__padded_positions(b, ids, pad);
 }
@@ -133,7 +137,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
   hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
 }
 
-HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
   hfm__begin(b, "lm_head", "*LMHead");
@@ -144,16 +148,16 @@ HFM__PRIVATE void hfm__roberta_masked_head(hfm__builder *b, hfm__roberta *self) 
   hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
   hfm__end(b);
 }
-HFM__PRIVATE void *hfm__roberta_masked_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_masked_head);
+HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
+  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
   if (self)
     hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
                         hfm__weight_of(b, self->bert.embeddings.word_embeddings));
   return self;
 }
-HFM__PRIVATE void hfm__roberta_masked_forward(hfm__builder *b, const void *model) {
+HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
   const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__roberta_model_forward(b, &self->bert));
+  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
   x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
 }
@@ -164,7 +168,8 @@ static const hfm__head hfm__roberta_heads[] = {
      hfm__roberta_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
-    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_masked_init, hfm__roberta_masked_forward},
+    {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
+    {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};

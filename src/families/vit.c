@@ -48,7 +48,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
-  self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
+  self->layer_norm_eps = hfm__epsilon(b, "layer_norm_eps");
   self->hidden_dropout_prob = hfm__probability(b, "hidden_dropout_prob");
   self->distillation = ((const hfm__vit_traits *)b->traits)->distillation;
   hfm__vit_size_pair(b, "image_size", self->image_size);
@@ -216,14 +216,14 @@ static const hfm__head hfm__deit_heads[] = {
     {0, NULL, NULL, NULL}};
 
 /* Files keep the names that Transformers had before version 5. */
-static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0},
-                                               {"attention.attention.query", "attention.q_proj", 0},
-                                               {"attention.attention.key", "attention.k_proj", 0},
-                                               {"attention.attention.value", "attention.v_proj", 0},
-                                               {"attention.output.dense", "attention.o_proj", 0},
-                                               {"intermediate.dense", "mlp.fc1", 0},
-                                               {"output.dense", "mlp.fc2", 0},
-                                               {NULL, NULL, 0}};
+static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0, NULL},
+                                               {"attention.attention.query", "attention.q_proj", 0, NULL},
+                                               {"attention.attention.key", "attention.k_proj", 0, NULL},
+                                               {"attention.attention.value", "attention.v_proj", 0, NULL},
+                                               {"attention.output.dense", "attention.o_proj", 0, NULL},
+                                               {"intermediate.dense", "mlp.fc1", 0, NULL},
+                                               {"output.dense", "mlp.fc2", 0, NULL},
+                                               {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
 static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};

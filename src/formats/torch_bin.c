@@ -371,14 +371,13 @@ HFM__PRIVATE hfm_result hfm__torch_byte_order(hfm__torch *t) {
   hfm_result result;
   if (!entry) return HFM_OK;
   memset(order, 0, sizeof order);
-  if (entry->size < sizeof order) {
-    result = hfm__file_read(t->file, entry->offset, order, entry->size, t->error);
-    if (result != HFM_OK) return result;
-  }
+  result = hfm__file_read(t->file, entry->offset, order, HFM__MIN(entry->size, (uint64_t)sizeof order - 1), t->error);
+  if (result != HFM_OK) return result;
   t->big_endian = hfm__equal(order, "big");
-  if (t->big_endian || hfm__equal(order, "little")) return HFM_OK;
+  if ((t->big_endian || hfm__equal(order, "little")) && entry->size == strlen(order)) return HFM_OK;
   return hfm__fail(t->error, HFM_E_TORCH_ENTRY, t->file->name, entry->name, entry->offset,
-                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\"", entry->offset);
+                   "byte %u: the entry \"byteorder\" must say \"little\" or \"big\", found %u bytes, %q", entry->offset,
+                   entry->size, order);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry *entry) {
@@ -430,9 +429,28 @@ HFM__PRIVATE hfm_result hfm__torch_read_zip(hfm__torch *t) {
 
 /* ---- Legacy stream ---- */
 
-HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, uint64_t offset, const char *problem) {
+/* "byte N: legacy .bin file: storage 'key': problem"; `storage` NULL: of the whole file. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_bad(const hfm__torch *t, const hfm__torch_record *storage, uint64_t offset,
+                                              const char *format, ...) {
+  char problem[512];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  if (storage) {
+    hfm__text_str(&text, "storage ");
+    hfm__text_quoted(&text, storage->key.text, storage->key.size);
+    hfm__text_str(&text, ": ");
+  }
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   return hfm__fail(t->error, HFM_E_TORCH_LEGACY, t->file->name, NULL, offset, "byte %u: legacy .bin file: %s", offset,
                    problem);
+}
+
+/* The same, where a pickle holds something else. */
+HFM__PRIVATE hfm_result hfm__torch_legacy_found(const hfm__torch *t, uint32_t object, const char *expected) {
+  return hfm__torch_legacy_bad(t, NULL, t->pickle.op, "%s expected, found %s", expected,
+                               hfm__pickle_kinds[t->pickle.objects[object].kind]);
 }
 
 HFM__PRIVATE int hfm__torch_record_order(const void *a, const void *b) {
@@ -459,7 +477,7 @@ HFM__PRIVATE hfm_result hfm__torch_locate_record(hfm__torch *t, const hfm__torch
                                                  uint64_t bytes, uint64_t *offset) {
   const hfm__torch_record *record = hfm__torch_find_record(t, storage->key, storage->key_size);
   if (!record || record->numel * record->itemsize != bytes)
-    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage is not in the file with that size");
+    return hfm__torch_bad(t, HFM_E_TORCH_LEGACY, name, "its storage of %u bytes is not in the file", bytes);
   *offset = record->offset;
   return HFM_OK;
 }
@@ -480,11 +498,13 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_head(hfm__torch *t) {
                      "model's state_dict() with torch.save");
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_INT) || p->objects[root].u.integer != 1001)
-    return hfm__torch_legacy_bad(t, p->op, "protocol version 1001 expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_INT)) return hfm__torch_legacy_found(t, root, "the protocol's version");
+  if (p->objects[root].u.integer != 1001)
+    return hfm__torch_legacy_bad(t, NULL, p->op, "version 1001 of the protocol expected, found %i",
+                                 p->objects[root].u.integer);
   result = hfm__pickle_run(p, &root);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_bad(t, p->op, "a dict of the system expected");
+  if (!hfm__pickle_is(p, root, HFM__PK_DICT)) return hfm__torch_legacy_found(t, root, "a dict of the system");
   m = hfm__torch_members_of(p, root);
   while (hfm__torch_next_member(&m, &key, &value))
     if (hfm__pickle_text_is(p, key, "little_endian"))
@@ -501,7 +521,8 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   size_t n = 0;
   for (uint32_t cell = p->objects[list].a; cell; cell = p->cells[cell].next) {
     const hfm__pickle_object *key = &p->objects[p->cells[cell].value];
-    if (key->kind != HFM__PK_STRING) return hfm__torch_legacy_bad(t, p->op, "the storages' keys must be strings");
+    if (key->kind != HFM__PK_STRING)
+      return hfm__torch_legacy_found(t, p->cells[cell].value, "strings as the storages' keys");
     records[n].key.text = (const char *)p->data + key->a;
     records[n].key.size = key->b;
     t->by_key[n] = &records[n];
@@ -510,21 +531,29 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_keys(hfm__torch *t, uint32_t list, hfm
   hfm__sort(t->by_key, t->by_key + n, n, hfm__torch_record_order);
   for (size_t i = 1; i < n; i++)
     if (hfm__torch_record_order(t->by_key[i - 1], t->by_key[i]) == 0)
-      return hfm__torch_legacy_bad(t, p->op, "a storage is listed twice");
+      return hfm__torch_legacy_bad(t, (const hfm__torch_record *)t->by_key[i], p->op,
+                                   "must be listed once, found twice");
   for (uint32_t i = 0; i < p->object_count; i++) {
     hfm__torch_storage storage;
     hfm__torch_record *record;
     if (p->objects[i].kind != HFM__PK_STORAGE) continue;
     storage = hfm__torch_storage_of(t, i);
     record = hfm__torch_find_record(t, storage.key, storage.key_size);
-    if (!record) return hfm__torch_legacy_bad(t, p->op, "a tensor's storage is not in the list of storages");
+    if (!record) {
+      hfm__torch_record absent;
+      memset(&absent, 0, sizeof absent);
+      absent.key.text = storage.key;
+      absent.key.size = storage.key_size;
+      return hfm__torch_legacy_bad(t, &absent, p->op, "is a tensor's, but not in the list of storages");
+    }
     if (record->itemsize && (record->itemsize != storage.itemsize || record->numel != storage.numel))
-      return hfm__torch_legacy_bad(t, p->op, "two tensors disagree about their storage");
+      return hfm__torch_legacy_bad(t, record, p->op, "has %u elements of %u bytes for one tensor, %u of %u for another",
+                                   record->numel, record->itemsize, storage.numel, storage.itemsize);
     record->itemsize = storage.itemsize;
     record->numel = storage.numel;
   }
   for (size_t i = 0; i < n; i++)
-    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, p->op, "a storage is listed that no tensor uses");
+    if (!records[i].itemsize) return hfm__torch_legacy_bad(t, &records[i], p->op, "is listed, but no tensor uses it");
   return HFM_OK;
 }
 
@@ -536,18 +565,26 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_storages(hfm__torch *t, hfm__torch_rec
     uint8_t count[8];
     uint64_t bytes;
     hfm_result result;
-    if (size - at < 8) return hfm__torch_legacy_bad(t, at, "a storage is missing (is the download complete?)");
+    if (size - at < 8)
+      return hfm__torch_legacy_bad(
+          t, &records[i], at, "expected, but the file has only %u more bytes (is the download complete?)", size - at);
     result = hfm__file_read(t->file, at, count, 8, t->error);
     if (result != HFM_OK) return result;
     if (hfm__le64(count) != records[i].numel)
-      return hfm__torch_legacy_bad(t, at, "a storage has another number of elements than its tensors say");
+      return hfm__torch_legacy_bad(t, &records[i], at, "must have %u elements, as its tensors say, found %u",
+                                   records[i].numel, hfm__le64(count));
     at += 8;
     if (!hfm__mul64(records[i].numel, records[i].itemsize, &bytes) || bytes > size - at)
-      return hfm__torch_legacy_bad(t, at, "a storage reaches beyond the end of the file (is the download complete?)");
+      return hfm__torch_legacy_bad(t, &records[i], at,
+                                   "%u elements of %u bytes expected, but the file has only %u bytes more (is the "
+                                   "download complete?)",
+                                   records[i].numel, records[i].itemsize, size - at);
     records[i].offset = at;
     at += bytes;
   }
-  return at == size ? HFM_OK : hfm__torch_legacy_bad(t, at, "bytes follow the last storage");
+  return at == size
+             ? HFM_OK
+             : hfm__torch_legacy_bad(t, NULL, at, "nothing after the last storage expected, found %u bytes", size - at);
 }
 
 HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
@@ -560,7 +597,7 @@ HFM__PRIVATE hfm_result hfm__torch_legacy_body(hfm__torch *t) {
   if (result == HFM_OK) result = hfm__pickle_run(p, &object);
   if (result == HFM_OK) result = hfm__pickle_run(p, &list);
   if (result != HFM_OK) return result;
-  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_bad(t, p->op, "a list of storages expected");
+  if (!hfm__pickle_is(p, list, HFM__PK_LIST)) return hfm__torch_legacy_found(t, list, "a list of storages");
   count = p->objects[list].u.count;
   if (count) {
     records = (hfm__torch_record *)hfm__alloc_zero(mem, count * sizeof *records);

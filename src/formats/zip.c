@@ -41,8 +41,15 @@ HFM__PRIVATE void hfm__zip_close(hfm__zip *zip) {
   memset(zip, 0, sizeof *zip);
 }
 
+/* "byte N: zip entry 'name': problem"; `entry` NULL: of the whole archive. */
 HFM__PRIVATE hfm_result hfm__zip_bad(const hfm__zip *zip, const char *entry, uint64_t offset, hfm_error *error,
-                                     const char *problem) {
+                                     const char *format, ...) {
+  char problem[320];
+  hfm__text text = hfm__text_to(problem, sizeof problem);
+  va_list args;
+  va_start(args, format);
+  hfm__text_vformat(&text, format, args);
+  va_end(args);
   if (entry)
     return hfm__fail(error, HFM_E_ZIP_STRUCTURE, zip->file->name, entry, offset, "byte %u: zip entry %q: %s", offset,
                      entry, problem);
@@ -67,20 +74,23 @@ HFM__PRIVATE hfm_result hfm__zip_end64(const hfm__zip *zip, uint64_t end, hfm__z
   at = hfm__le64(locator + 8);
   end -= HFM__ZIP_LOCATOR64_SIZE;
   if (hfm__le32(locator + 4) != 0 || hfm__le32(locator + 16) != 1)
-    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   if (at > end || end - at < HFM__ZIP_END64_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator points outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error, "the zip64 locator must point to a record before it, found byte %u", at);
   result = hfm__file_read(zip->file, at, record, sizeof record, error);
   if (result != HFM_OK) return result;
   size = hfm__le64(record + 4);
   if (hfm__le32(record) != HFM__ZIP_END64 || size != end - at - 12)
-    return hfm__zip_bad(zip, NULL, at, error, "no zip64 end record where its locator says");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip64 end record that reaches to its locator, byte %u, expected", end);
   if (hfm__le32(record + 16) != 0 || hfm__le32(record + 20) != 0 || hfm__le64(record + 24) != hfm__le64(record + 32))
-    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on several disks");
+    return hfm__zip_bad(zip, NULL, at, error, "a zip archive on one disk expected, found one on several");
   if ((dir->entries != 0xffff && dir->entries != hfm__le64(record + 32)) ||
       (dir->size != 0xffffffff && dir->size != hfm__le64(record + 40)) ||
       (dir->offset != 0xffffffff && dir->offset != hfm__le64(record + 48)))
-    return hfm__zip_bad(zip, NULL, at, error, "the zip64 end record and the plain one contradict each other");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "the zip64 end record says %u entries in %u bytes at byte %u, but the plain one %u in %u at %u",
+                        hfm__le64(record + 32), hfm__le64(record + 40), hfm__le64(record + 48), dir->entries, dir->size,
+                        dir->offset);
   dir->entries = hfm__le64(record + 32);
   dir->size = hfm__le64(record + 40);
   dir->offset = hfm__le64(record + 48);
@@ -96,7 +106,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   uint64_t i, end;
   hfm_result result;
   if (size < HFM__ZIP_END_SIZE)
-    return hfm__zip_bad(zip, NULL, size, error, "too short for a zip archive (is the download complete?)");
+    return hfm__zip_bad(zip, NULL, size, error,
+                        "a zip archive has at least %u bytes, found %u (is the download complete?)",
+                        (uint64_t)HFM__ZIP_END_SIZE, size);
   result = hfm__file_bytes(zip->file, size - reach, reach, &tail, &owned, error);
   if (result != HFM_OK) return result;
   for (i = reach - HFM__ZIP_END_SIZE + 1; i-- > 0;)
@@ -105,10 +117,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   if (i >= reach) {
     result = hfm__zip_bad(zip, NULL, size, error, "a zip archive without its end record (is the download complete?)");
   } else if (hfm__le16(tail + i + 20) != size - end - HFM__ZIP_END_SIZE) {
-    result = hfm__zip_bad(zip, NULL, end, error, "the end record does not reach the end of the file");
+    result = hfm__zip_bad(zip, NULL, end, error,
+                          "the end record and its comment must reach the file's last byte, %u, but end at %u", size,
+                          end + HFM__ZIP_END_SIZE + hfm__le16(tail + i + 20));
   } else if (hfm__le16(tail + i + 4) != 0 || hfm__le16(tail + i + 6) != 0 ||
              hfm__le16(tail + i + 8) != hfm__le16(tail + i + 10)) {
-    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on several disks");
+    result = hfm__zip_bad(zip, NULL, end, error, "a zip archive on one disk expected, found one on several");
   } else {
     dir->entries = hfm__le16(tail + i + 10);
     dir->size = hfm__le32(tail + i + 12);
@@ -119,9 +133,13 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
   if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory lies outside of the file");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
-    return hfm__zip_bad(zip, NULL, end, error, "the zip directory is too small for its number of entries");
+    return hfm__zip_bad(zip, NULL, end, error,
+                        "the zip directory must have from 1 to %u entries in its %u bytes, found %u",
+                        dir->size / HFM__ZIP_CENTRAL_SIZE, dir->size, dir->entries);
   return HFM_OK;
 }
 
@@ -158,17 +176,20 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   size_t name_size, extra_size;
   char *name;
   if (left < HFM__ZIP_CENTRAL_SIZE || hfm__le32(record) != HFM__ZIP_CENTRAL)
-    return hfm__zip_bad(zip, NULL, at, error, "an entry of the zip directory expected");
+    return hfm__zip_bad(zip, NULL, at, error,
+                        "an entry of the zip directory expected, found something else in %u bytes", left);
   name_size = hfm__le16(record + 28);
   extra_size = hfm__le16(record + 30);
   *used = HFM__ZIP_CENTRAL_SIZE + (uint64_t)name_size + extra_size + hfm__le16(record + 32);
-  if (*used > left) return hfm__zip_bad(zip, NULL, at, error, "an entry reaches beyond the zip directory");
+  if (*used > left)
+    return hfm__zip_bad(zip, NULL, at, error, "an entry has %u bytes, but the zip directory only %u more", *used, left);
   name = hfm__arena_copy(&zip->arena, (const char *)record + HFM__ZIP_CENTRAL_SIZE, name_size);
   if (!name) return hfm__fail_memory(error, "a zip directory", 0);
   for (size_t i = 0; i < name_size; i++)
     if ((uint8_t)name[i] < 0x20 || name[i] == 0x7f)
-      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error, "a control character in an entry's name");
-  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry without a name");
+      return hfm__zip_bad(zip, NULL, at + HFM__ZIP_CENTRAL_SIZE + i, error,
+                          "an entry's name without control characters expected, found %q", name);
+  if (name_size == 0) return hfm__zip_bad(zip, NULL, at, error, "an entry's name expected, found none");
   entry->name = name;
   packed = hfm__le32(record + 20);
   entry->size = hfm__le32(record + 24);
@@ -178,7 +199,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
   fields[2] = &entry->header;
   if (!hfm__zip_extra64(record + HFM__ZIP_CENTRAL_SIZE + name_size, extra_size, fields))
     return hfm__zip_bad(zip, name, at, error, "its zip64 block does not hold exactly the fields that are missing");
-  if (hfm__le16(record + 34) != 0) return hfm__zip_bad(zip, name, at, error, "on another disk");
+  if (hfm__le16(record + 34) != 0)
+    return hfm__zip_bad(zip, name, at, error, "must be on disk 0, found %u", (uint64_t)hfm__le16(record + 34));
   if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
                      "byte %u: zip entry %q is encrypted or patched", at + 8, name);
@@ -200,21 +222,30 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
   hfm_result result;
   int same;
   if (at > dir->offset || dir->offset - at < HFM__ZIP_LOCAL_SIZE + name_size)
-    return hfm__zip_bad(zip, entry->name, record, error, "its local header lies outside of the file");
+    return hfm__zip_bad(zip, entry->name, record, error,
+                        "its local header must lie before the directory, byte %u, found it at byte %u", dir->offset,
+                        at);
   result = hfm__file_read(zip->file, at, header, sizeof header, error);
   if (result != HFM_OK) return result;
-  if (hfm__le32(header) != HFM__ZIP_LOCAL) return hfm__zip_bad(zip, entry->name, at, error, "no local header there");
+  if (hfm__le32(header) != HFM__ZIP_LOCAL)
+    return hfm__zip_bad(zip, entry->name, at, error, "its local header expected, found none");
   if (hfm__le16(header + 6) & HFM__ZIP_REFUSED_FLAGS || hfm__le16(header + 8) != 0 ||
       hfm__le16(header + 26) != name_size)
-    return hfm__zip_bad(zip, entry->name, at, error, "its local header contradicts the directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
+                        (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
+                        (uint64_t)hfm__le16(header + 26));
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
   hfm__free(&zip->arena.mem, owned, name_size);
-  if (!same) return hfm__zip_bad(zip, entry->name, at, error, "its local header has another name");
+  if (!same)
+    return hfm__zip_bad(zip, entry->name, at, error, "the same name in its local header expected, found another");
   entry->offset = at + HFM__ZIP_LOCAL_SIZE + name_size + hfm__le16(header + 28);
   if (entry->offset > dir->offset || entry->size > dir->offset - entry->offset)
-    return hfm__zip_bad(zip, entry->name, at, error, "its data reaches into the zip directory");
+    return hfm__zip_bad(zip, entry->name, at, error,
+                        "its %u bytes from byte %u on must end before the directory, byte %u", entry->size,
+                        entry->offset, dir->offset);
   return HFM_OK;
 }
 
@@ -235,13 +266,15 @@ HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
   for (size_t i = 1; i < zip->count; i++) {
     const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
     if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error, "overlaps the entry before it");
+      return hfm__zip_bad(zip, entry->name, entry->header, error,
+                          "must begin behind the entry before it, which ends at byte %u",
+                          before->offset + before->size);
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
     if (hfm__zip_name_order(sorted[i - 1], sorted[i]) == 0)
       return hfm__zip_bad(zip, ((const hfm__zip_entry *)sorted[i])->name, ((const hfm__zip_entry *)sorted[i])->header,
-                          error, "a name that another entry has too");
+                          error, "a name that no other entry has expected, found two");
   return HFM_OK;
 }
 
@@ -250,10 +283,12 @@ HFM__PRIVATE hfm_result hfm__zip_find_root(hfm__zip *zip, hfm_error *error) {
   const char *first = zip->entries[0].name, *slash = strchr(first, '/');
   const size_t size = slash ? (size_t)(slash - first) : 0;
   if (!size)
-    return hfm__zip_bad(zip, first, zip->entries[0].header, error, "not in a folder, as all entries of torch.save are");
+    return hfm__zip_bad(zip, first, zip->entries[0].header, error,
+                        "must be in a folder, as all entries of torch.save are");
   for (size_t i = 0; i < zip->count; i++)
     if (strncmp(zip->entries[i].name, first, size + 1) != 0)
-      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error, "not in the folder of the others");
+      return hfm__zip_bad(zip, zip->entries[i].name, zip->entries[i].header, error,
+                          "must be in the folder of the others, as %q is", first);
   zip->root = hfm__arena_copy(&zip->arena, first, size);
   return zip->root ? HFM_OK : hfm__fail_memory(error, "a zip directory", 0);
 }
@@ -283,7 +318,8 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
     if (result == HFM_OK) result = hfm__zip_local(zip, &zip->entries[i], &dir, dir.offset + at, error);
   }
   if (result == HFM_OK && at != dir.size)
-    result = hfm__zip_bad(zip, NULL, dir.offset + at, error, "bytes of the zip directory are left over");
+    result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
+                          "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
   if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);

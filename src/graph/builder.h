@@ -12,6 +12,24 @@ typedef struct hfm__question {
   int32_t logits_to_keep; /* of the last positions; 0: all */
 } hfm__question;
 
+/* What an encoder, a decoder, or a model that has only one side takes, what its positions are, and what it records. */
+typedef struct hfm__side {
+  int32_t ids, mask, embeds;         /* HFM__IN_... */
+  int32_t length, total;             /* HFM__SYM_...: of its positions; with those cached, where there is a cache */
+  int32_t hidden_states, attentions; /* HFM__OUT_... */
+} hfm__side;
+
+static const hfm__side hfm__only_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask, HFM__IN_inputs_embeds, HFM__SYM_LENGTH, HFM__SYM_TOTAL,
+    HFM__OUT_hidden_states, HFM__OUT_attentions};
+
+static const hfm__side hfm__encoder_side = {
+    HFM__IN_input_ids, HFM__IN_attention_mask,        HFM__IN_inputs_embeds, HFM__SYM_LENGTH,
+    HFM__SYM_LENGTH,   HFM__OUT_encoder_hidden_states, HFM__OUT_encoder_attentions};
+static const hfm__side hfm__decoder_side = {
+    HFM__IN_decoder_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds, HFM__SYM_TARGET,
+    HFM__SYM_TOTAL,            HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
 typedef struct hfm__builder {
   hfm_allocator mem;
   hfm_error *error;
@@ -24,10 +42,13 @@ typedef struct hfm__builder {
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
   uint64_t parameter_budget, element_budget;
+  int32_t from_files; /* 1: these are what the weights files hold; 0: what no model needs */
   double initializer_range;
+  const char *rope_layer; /* the type of layer whose rope parameters are read; NULL: they are the model's */
   /* Tracing. */
   hfm__graph *graph;
   hfm__question asked;
+  const hfm__side *side;
   int32_t attention;      /* HFM_ATTN_... */
   const int64_t *binding; /* of the symbols, for guards */
   int32_t module;         /* whose forward runs */
@@ -73,6 +94,13 @@ HFM__PRIVATE double hfm__positive(hfm__builder *b, const char *key) {
   return hfm__ok(b) ? value : 1;
 }
 
+/* What a norm adds to the variance: 0 or more. */
+HFM__PRIVATE double hfm__epsilon(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 0, 1e300, &value, b->error);
+  return value;
+}
+
 /* Any finite number. */
 HFM__PRIVATE double hfm__real(hfm__builder *b, const char *key) {
   double value = 0;
@@ -100,15 +128,14 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
-/* The activation of that name: HFM__ACTIVATION_... */
-HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+/* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
+HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
 #define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
 #define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
   static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
   static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
 #undef HFM__ACTIVATION_NAME
 #undef HFM__ACTIVATION_NAMED
-  const char *name = hfm__string(b, key, NULL);
   for (size_t i = 0; name && i < HFM__COUNT(names); i++)
     if (hfm__equal(name, names[i])) return (int32_t)i;
   if (hfm__ok(b) && !name)
@@ -118,13 +145,19 @@ HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
   return HFM__ACTIVATION_gelu;
 }
 
+HFM__PRIVATE int32_t hfm__activation_key(hfm__builder *b, const char *key) {
+  return hfm__activation_named(b, key, hfm__string(b, key, NULL));
+}
+
 /* A number of layers, checked against what the files hold before anything is sized by it. */
 HFM__PRIVATE int64_t hfm__layer_count(hfm__builder *b, const char *key) {
   int64_t layers = 0;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, 0, INT32_MAX, &layers, b->error);
   if (hfm__ok(b) && (uint64_t)layers > b->parameter_budget)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, key, 0,
-                          "%q asks for %i layers, but the weights files hold too few tensors for them", key, layers);
+                          b->from_files ? "%q asks for %i layers, but the weights files hold too few tensors for them"
+                                        : "%q asks for %i layers, more than any model has",
+                          key, layers);
   return hfm__ok(b) ? layers : 0;
 }
 

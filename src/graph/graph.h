@@ -9,7 +9,8 @@ enum {
   HFM__SYM_HEIGHT,
   HFM__SYM_WIDTH,
   HFM__SYM_POSITION_ROWS, /* of position_ids: the batch, or 1 */
-  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then the length */
+  HFM__SYM_TARGET,        /* positions of the decoder's own input; in models without an encoder the length */
+  HFM__SYM_TOTAL,         /* positions with this call's: what the session's cache holds, then TARGET */
   HFM__SYM_COUNT
 };
 
@@ -41,7 +42,8 @@ typedef struct hfm__requirement {
 
 /* Inputs of a forward, in hfm_inputs' order: X(name). */
 #define HFM__INPUT_LIST(X) \
-  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels)
+  X(input_ids) X(attention_mask) X(token_type_ids) X(position_ids) X(inputs_embeds) X(pixel_values) X(labels) \
+  X(decoder_input_ids) X(decoder_attention_mask) X(decoder_inputs_embeds)
 #define HFM__INPUT_ENUM(name) HFM__IN_##name,
 enum { HFM__INPUT_LIST(HFM__INPUT_ENUM) HFM__IN_COUNT };
 #undef HFM__INPUT_ENUM
@@ -56,26 +58,32 @@ static const hfm__input_row hfm__input_rows[] = {
 #undef HFM__INPUT_ROW
 };
 
-/* Single outputs, in hfm_outputs' order, then the two lists. */
+/* Single outputs, in hfm_outputs' order, then those that are lists. */
 #define HFM__OUTPUT_LIST(X) \
-  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits)
+  X(last_hidden_state) X(pooler_output) X(logits) X(start_logits) X(end_logits) X(cls_logits) X(distillation_logits) \
+  X(encoder_last_hidden_state)
+#define HFM__OUTPUT_LISTS(X) \
+  X(hidden_states) X(attentions) X(encoder_hidden_states) X(encoder_attentions) X(decoder_hidden_states) \
+  X(decoder_attentions) X(cross_attentions)
 #define HFM__OUTPUT_ENUM(name) HFM__OUT_##name,
 enum {
   HFM__OUTPUT_LIST(HFM__OUTPUT_ENUM) HFM__OUT_SINGLE,
-  HFM__OUT_hidden_states = HFM__OUT_SINGLE,
-  HFM__OUT_attentions,
-  HFM__OUT_COUNT
+  HFM__OUT_BEFORE_LISTS = HFM__OUT_SINGLE - 1,
+  HFM__OUTPUT_LISTS(HFM__OUTPUT_ENUM) HFM__OUT_COUNT,
+  HFM__OUT_LISTS = HFM__OUT_COUNT - HFM__OUT_SINGLE
 };
 #undef HFM__OUTPUT_ENUM
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset; /* in hfm_outputs */
+  size_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name)},
-    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_ROW(hidden_states) HFM__OUTPUT_ROW(attentions)
+#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+    HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
+#undef HFM__OUTPUT_LIST_ROW
 };
 
 enum {
@@ -123,15 +131,16 @@ typedef struct hfm__constant {
   int64_t elements;
 } hfm__constant;
 
-/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads, head].
-   Each call adds its positions after those of the calls before. How a session keeps, crops and copies it (run/cache.c)
-   follows from what the attention that reads it can see. */
+/* What outlives a call and is read by the next one: the keys or values of an attention, [batch, positions, heads,
+   head]. Each call adds its positions after those of the calls before; or those of the encoded text are put there once.
+   How a session keeps, crops and copies it (run/cache.c) follows from what the attention that reads it can see. */
 enum { HFM__MAX_WINDOWS = 4 }; /* different ones in a model's states */
 
 typedef struct hfm__state {
   const char *name; /* "past_key_values.0.key" */
   int32_t value;
   int32_t values;   /* 1: laid out as values of attention, 0: as keys */
+  int32_t once;     /* 1: keys or values of the encoded text, which every later call sees */
   int64_t window;   /* a position is seen by so many, from itself on, then it may go; 0: by all */
 } hfm__state;
 

@@ -7,7 +7,7 @@
    Compute:
      linear      x [..., K], weight [N, K] or (transposed) [K, N], bias [N]?, residual [..., N]?  -> [..., N]
                  activation(x W^T + bias) + residual; weight in its storage dtype
-     embedding   ids [...], table [V, D] -> [..., D]
+     embedding   ids [...], table [V, D] -> [..., D]: row id + attrs.first_row of the table
      layer_norm  x [..., D], weight [D]?, bias [D]?   (x - mean) / sqrt(var + epsilon) * weight + bias
      rms_norm    x [..., D], weight [D]               x / sqrt(mean(x^2) + epsilon) * (weight + offset)
      unary       x -> activation(x)
@@ -31,16 +31,20 @@
                  where the largest position reaches beyond the original length; without them "dynamic" NTK scaling
    Indices:
      iota        -> i64 [1, S]: dims[0], dims[0] + 1, ...
-     padded_positions  ids [B, S] -> i64 [B, S]: cumulative count of ids != pad, plus pad; pad where id == pad
+     padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
+                 id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
      alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
                  bf16's precision), times attrs.scale
+     relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
+                 of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
+                 half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
-     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention takes
-                 keys or (transposed) values
+     append      state [B, T, H, D], x [B, S, H, D] -> the state, whose last S positions are now x, kept as attention
+                 takes keys or (transposed) values
      copy        x (any strides, any float dtype) -> contiguous f32
      concat      a, b -> joined along attrs.axis
    Views (no work; the result aliases its first input):
@@ -64,12 +68,13 @@
   HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
   HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(kept_positions, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(alibi, 1, 1, 1)) \
+  HFM__FOR_MASK_POSITIONS(X(kept_positions, 1, 1, 1)) \
+  HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
+  HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
-  HFM__FOR_DECODERS(X(append, 2, 2, 1)) \
+  HFM__FOR_STATES(X(append, 2, 2, 1)) \
   X(copy, 1, 1, 1) \
   HFM__FOR_IMAGES(X(concat, 2, 2, 1))
 
@@ -112,6 +117,7 @@ enum { HFM__MAX_OP_INPUTS = 5, HFM__MAX_OP_OUTPUTS = 2, HFM__MAX_GROUP = 4 };
   X(relu6, relu6, "ReLU6", "") \
   X(sigmoid, sigmoid, "Sigmoid", "") \
   X(silu, silu, "SiLUActivation", "") \
+  X(sqrtsoftplus, sqrtsoftplus, "SqrtSoftplusActivation", "") \
   X(swish, silu, "SiLU", "") \
   X(tanh, tanh, "Tanh", "")
 
@@ -122,7 +128,7 @@ enum { HFM__ACTIVATION_LIST(HFM__ACTIVATION_ENUM) HFM__ACTIVATION_COUNT };
 /* Those that kernels compute; "none" gives what it gets. */
 #define HFM__KERNEL_ACTIVATION_LIST(X) \
   X(none) X(gelu) X(gelu_10) X(gelu_tanh) X(hardswish) X(laplace) X(leaky_relu) X(mish) X(quick_gelu) X(relu) X(relu2) \
-  X(relu6) X(sigmoid) X(silu) X(tanh)
+  X(relu6) X(sigmoid) X(silu) X(sqrtsoftplus) X(tanh)
 
 #define HFM__ACT_ENUM(name) HFM__ACT_##name,
 enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
@@ -132,16 +138,17 @@ enum { HFM__KERNEL_ACTIVATION_LIST(HFM__ACT_ENUM) HFM__ACT_COUNT };
 typedef struct hfm__attrs {
   int32_t activation;                /* linear, unary: HFM__ACT_..., that of a kernel */
   int32_t transposed;                /* linear: weight is [K, N] (Conv1D); append: values rather than keys */
-  int32_t causal;                    /* attention */
+  int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
+  int32_t first_row;                 /* embedding: the row of id 0 */
   int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
-  int64_t window;                    /* attention: 0 is unlimited */
+  int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
   float epsilon;                     /* layer_norm, rms_norm */
   float offset;                      /* rms_norm: what the weight is told from, 0 or 1 */
   float scale;                       /* attention: of the scores; rope_angles: of cosines and sines; alibi */
@@ -172,7 +179,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
-  int32_t index;
+  int32_t index, count; /* of so many; 0: it is alone. Each takes the next chunk that none has taken */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */

@@ -30,14 +30,19 @@ HFM__PRIVATE const char *hfm__own_text(hfm__builder *b, const char *format, ...)
   return copy ? copy : "";
 }
 
-/* A dropout's probability, which only print(model) shows: 0 where the configuration has 0, 0.0 where it has 0.0. */
+/* A dropout's probability, which only print(model) shows, where the torch code makes a float of it. */
+HFM__PRIVATE const char *hfm__float_probability(hfm__builder *b, const char *key) {
+  double value = 0;
+  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
+  return hfm__own_text(b, "%g", value);
+}
+
+/* The same where it doesn't: 0 where the configuration has 0, 0.0 where it has 0.0. */
 HFM__PRIVATE const char *hfm__probability(hfm__builder *b, const char *key) {
   const hfm__config_value written = hfm__config_find(b->config, key);
-  double value = 0;
+  const char *text = hfm__float_probability(b, key);
   int64_t whole;
-  if (hfm__ok(b) && !hfm__is_null(b, key)) b->result = hfm__config_need_float(b->config, key, 0, 1, &value, b->error);
-  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole)
-                                                          : hfm__own_text(b, "%g", value);
+  return hfm__json_int(written.doc, written.node, &whole) ? hfm__own_text(b, "%i", whole) : text;
 }
 
 /* A module in the current scope. `name` and `torch_class` must live as long as the model. */
@@ -107,8 +112,10 @@ HFM__PRIVATE hfm__par hfm__parameter_of(hfm__builder *b, int32_t module, const c
     hfm__text t = hfm__text_to(path, sizeof path);
     hfm__text_member(&t, tree, module, name);
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, path, 0,
-                          "the configuration asks for more than the weights files hold: %q, %t, is beyond them: is it "
-                          "the right one? (options.limits.max_new_bytes is what may be new)",
+                          b->from_files ? "the configuration asks for more than the weights files hold: %q, %t, is "
+                                          "beyond them: is it the right one? (options.limits.max_new_bytes is what may "
+                                          "be new)"
+                                        : "the configuration asks for more than any model has: %q, %t, is beyond that",
                           path, shape, (int)rank);
     return handle;
   }
@@ -176,9 +183,14 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names, where the configuration says tie_word_embeddings: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. */
+HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
+  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+}
+
+/* The same where the configuration says tie_word_embeddings. */
 HFM__PRIVATE void hfm__tie_embeddings(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b) && hfm__flag(b, "tie_word_embeddings")) b->tree->parameters[name.id].tied_to = source.id;
+  if (hfm__flag(b, "tie_word_embeddings")) hfm__tie(b, name, source);
 }
 
 /* ---- Modules that compute ---- */
@@ -199,6 +211,13 @@ HFM__PRIVATE hfm__mod hfm__weighted(hfm__builder *b, const char *name, const cha
 
 HFM__PRIVATE void hfm__describe(hfm__builder *b, hfm__mod module, const char *repr) {
   if (hfm__ok(b)) b->tree->modules[module.id].repr = repr;
+}
+
+/* A module that is a subclass of the one it was registered as. */
+HFM__PRIVATE hfm__mod hfm__as_class(hfm__builder *b, hfm__mod module, const char *torch_class) {
+  const char *name = hfm__class_name(b, torch_class);
+  if (hfm__ok(b)) b->tree->modules[module.id].torch_class = name;
+  return module;
 }
 
 HFM__PRIVATE hfm__mod hfm__linear(hfm__builder *b, const char *name, int64_t in, int64_t out, int bias) {
@@ -274,9 +293,8 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
-  const hfm__mod module = hfm__embedding(b, name, count, size, padding_idx);
+  const hfm__mod module = hfm__as_class(b, hfm__embedding(b, name, count, size, padding_idx), torch_class);
   if (!hfm__ok(b)) return module;
-  b->tree->modules[module.id].torch_class = hfm__class_name(b, torch_class);
   b->tree->modules[module.id].embed_scale = scale;
   b->scope = module.id;
   hfm__buffer_add(b, "embed_scale", HFM_DTYPE_AUTO, 1);
@@ -288,6 +306,14 @@ HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, c
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
   hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=True, bias=True", size, epsilon));
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
+  return module;
+}
+
+/* A LayerNorm with elementwise_affine=False. */
+HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, int64_t size, double epsilon) {
+  const hfm__mod module = hfm__module_add(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM);
+  hfm__describe(b, module, hfm__own_text(b, "(%i,), eps=%g, elementwise_affine=False, bias=False", size, epsilon));
   if (hfm__ok(b)) b->tree->modules[module.id].attrs.epsilon = (float)epsilon;
   return module;
 }

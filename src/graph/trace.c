@@ -202,11 +202,14 @@ HFM__PRIVATE hfm__val hfm__input(hfm__builder *b, int32_t input, hfm_dtype dtype
   return value;
 }
 
+/* Positions of this call in the side that is being traced. */
+HFM__PRIVATE hfm__dim hfm__length(hfm__builder *b) { return hfm__symbol(b, b->side->length); }
+
 /* An argument [batch, length] of integers in 0 .. limit - 1; `reason` says what the limit is. */
 HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t limit, const char *reason) {
   const hfm__dim none = {0};
   const hfm__val value =
-      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__symbol(b, HFM__SYM_LENGTH), none, none);
+      hfm__input(b, input, HFM_I64, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__length(b), none, none);
   if (hfm__ok(b)) {
     b->graph->inputs[input].limit = limit;
     b->graph->inputs[input].limit_reason = reason;
@@ -216,21 +219,20 @@ HFM__PRIVATE hfm__val hfm__input_ids(hfm__builder *b, int32_t input, int64_t lim
 
 /* How many positions attention reaches over: this call's, and the cached ones before them. */
 HFM__PRIVATE hfm__dim hfm__total_length(hfm__builder *b) {
-  return hfm__symbol(b, b->asked.use_cache ? HFM__SYM_TOTAL : HFM__SYM_LENGTH);
+  return hfm__symbol(b, b->asked.use_cache ? b->side->total : b->side->length);
 }
 
 /* How many positions are cached. */
 HFM__PRIVATE hfm__dim hfm__past_length(hfm__builder *b) {
-  if (!b->asked.use_cache) return hfm__fixed(b, 0);
-  return hfm__dim_op(b, HFM__DIM_sub, hfm__symbol(b, HFM__SYM_TOTAL), hfm__symbol(b, HFM__SYM_LENGTH));
+  if (!b->asked.use_cache || b->side->total == b->side->length) return hfm__fixed(b, 0);
+  return hfm__dim_op(b, HFM__DIM_sub, hfm__total_length(b), hfm__length(b));
 }
 
-/* attention_mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
+/* The side's attention mask as "keep" flags [batch, total length], or nothing where the caller gives none: all ones. */
 HFM__PRIVATE hfm__val hfm__input_mask(hfm__builder *b) {
   const hfm__dim none = {0};
-  if (!hfm__given(b, HFM__IN_attention_mask)) return hfm__no_value;
-  return hfm__input(b, HFM__IN_attention_mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none,
-                    none);
+  if (!hfm__given(b, b->side->mask)) return hfm__no_value;
+  return hfm__input(b, b->side->mask, HFM_U8, 2, hfm__symbol(b, HFM__SYM_BATCH), hfm__total_length(b), none, none);
 }
 
 HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value);
@@ -399,22 +401,45 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
-#ifdef HFM__WITH_DECODERS
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[HFM_MAX_RANK];
+#if HFM__HAS_STATES
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
   hfm__val state, out;
   char text[64];
   hfm__text t = hfm__text_to(text, sizeof text);
-  const int32_t rank = hfm__rank_of(b, x);
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
   hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  for (int32_t i = 0; i < rank; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), rank, shape);
-  out = hfm__view(b, HFM__OP_append, NULL, 0, rank, shape, state);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
   return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
 }
 #endif
 
@@ -443,9 +468,9 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   window = hfm__state_window(b->graph, window);
   state->values = values;
   state->window = window;
-  b->graph->nodes[v->source].attrs.transposed = values;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
   if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__symbol(b, HFM__SYM_LENGTH),
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
                                       hfm__fixed(b, window - 1 + HFM__PAGE - 1));
     const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
     b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
@@ -516,7 +541,7 @@ HFM__PRIVATE void hfm__output(hfm__builder *b, int32_t kind, hfm__val value) {
 
 /* One more of hidden_states, if they are asked for. */
 HFM__PRIVATE void hfm__hidden_state(hfm__builder *b, hfm__val x) {
-  if (b->asked.hidden_states) hfm__output(b, HFM__OUT_hidden_states, x);
+  if (b->asked.hidden_states) hfm__output(b, b->side->hidden_states, x);
 }
 
 /* ---- Calling modules: the module's kind decides the op ---- */
@@ -541,10 +566,11 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   hfm__val rows;
   const int32_t rank = hfm__rank_of(b, ids);
   const hfm__par weight = m->weight;
+  const hfm__attrs attrs = m->attrs;
   for (int32_t i = 0; i < rank; i++) shape[i] = hfm__dim_of(b, ids, i);
   if (!hfm__ok(b)) return ids;
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
-  rows = hfm__emit(b, HFM__OP_embedding, NULL, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
+  rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
 #ifdef HFM__WITH_MUL
   if (hfm__ok(b) && m->embed_scale != 0)
@@ -665,6 +691,7 @@ typedef struct hfm__scores {
   hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
   int64_t window;
   int32_t causal;
+  int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
 
 /* q [B, S, H, D], k and v [B, T, KV, D] -> [B, S, H * D]. Records attentions if they are asked for. */
@@ -692,7 +719,7 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
     scores[2] = shape[1];
     probabilities = hfm__value_add(b, HFM__VALUE_NODE, node, HFM_F32, 4, scores);
     if (hfm__ok(b)) b->graph->nodes[node].out[1] = probabilities.id;
-    hfm__output(b, HFM__OUT_attentions, probabilities);
+    hfm__output(b, rule->recorded ? rule->recorded : b->side->attentions, probabilities);
   }
   return hfm__merge_heads(b, context);
 }
@@ -721,20 +748,23 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
 }
 
 #ifdef HFM__WITH_PADDED_POSITIONS
-/* Positions counted over the ids that are not padding, as RoBERTa does. */
+/* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
   hfm__attrs attrs;
+  hfm__val out;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)pad;
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
-  return hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
-                   hfm__no_value);
+  out = hfm__emit(b, HFM__OP_padded_positions, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                  hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
+  return out;
 }
 #endif
 
-#ifdef HFM__WITH_DECODERS
+#ifdef HFM__WITH_MASK_POSITIONS
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
    keeps; `pad` for the others. */
 HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
@@ -749,7 +779,32 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_RELATIVE_BIAS
+/* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
+   `table` [buckets, heads]. */
+HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
+                                         int64_t max_distance) {
+  const hfm__dim past = hfm__past_length(b);
+  hfm__dim shape[4];
+  hfm__attrs attrs;
+  hfm__val out;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.causal = causal;
+  attrs.window = max_distance;
+  shape[0] = hfm__fixed(b, 1);
+  shape[1] = hfm__fixed(b, heads);
+  shape[2] = hfm__length(b);
+  shape[3] = hfm__total_length(b);
+  out = hfm__emit(b, HFM__OP_relative_bias, &attrs, HFM_F32, 4, shape, hfm__stored(b, table), hfm__no_value,
+                  hfm__no_value, hfm__no_value);
+  if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
+  return out;
+}
+#endif
+
+#ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
                                  int32_t rounded_bf16) {
@@ -764,7 +819,9 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
   shape[3] = hfm__dim_of(b, positions, 1);
   return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_DECODERS
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];

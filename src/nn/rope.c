@@ -2,15 +2,28 @@
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
    "dynamic" and "longrope" depend on how far a call reaches. */
 
+/* Which parameters count. */
+typedef struct hfm__rope_source {
+  const char *layer_type;  /* those for this type of layer; NULL: the model's */
+  const char *theta_key;   /* what rope_theta is called beside the parameters */
+  double theta;            /* where the configuration has none */
+  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
+  double partial;
+  const char *type;        /* what the family takes the configuration's for; NULL: itself */
+} hfm__rope_source;
+
 typedef struct hfm__rope {
   int64_t dimension;           /* rotated elements of a head */
-  const float *frequency;      /* [dimension / 2] */
+  const float *frequency;      /* [hfm__rope_half] */
   const float *long_frequency; /* longrope beyond the original length, else NULL */
   int64_t original_length;
   float scale; /* of cosines and sines: attention_factor */
   int32_t dynamic;
   double base, factor;
 } hfm__rope;
+
+/* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
+HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
 /* 1 / base^(2i / dimension), rounded step by step as torch rounds. */
 HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimension) {
@@ -20,7 +33,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -32,7 +45,7 @@ HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fa
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
   if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, NULL, key);
+    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
     char found[HFM__JSON_SHOWN];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__json_found(member.doc, member.node, &t);
@@ -46,7 +59,7 @@ HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
 HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   const char *key = "original_max_position_embeddings";
   double value = 1;
-  if (hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
+  if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
@@ -82,7 +95,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, NULL, key);
+  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -101,7 +114,7 @@ HFM__PRIVATE double hfm__rope_factor(hfm__builder *b, double from_lengths) {
 }
 
 HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *frequency, int64_t max_positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const double original = hfm__rope_original(b, max_positions);
   const double factor = hfm__rope_factor(b, (double)max_positions / original);
   const double fast = hfm__rope_number(b, "beta_fast", 0), slow = hfm__rope_number(b, "beta_slow", 0);
@@ -130,8 +143,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
-  const int64_t half = rope->dimension / 2;
-  const hfm__config_value list = hfm__config_rope_member(b->config, NULL, key);
+  const int64_t half = hfm__rope_half(rope);
+  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -159,24 +172,44 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
+/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
+  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
+  double part = hfm__rope_number(b, key, source->partial);
+  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
+    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+  return hfm__ok(b) ? part : 1;
+}
+
+/* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
+                                         int64_t dimension) {
+  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+  for (int64_t i = 0; i < dimension / 2; i++)
+    frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
+}
+
 /* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, double fallback) {
-  double base = fallback;
-  if (hfm__config_rope_member(b->config, NULL, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, "rope_theta").node)
-    b->result = hfm__config_need_float(b->config, "rope_theta", 1e-300, 1e300, &base, b->error);
+HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
+  double base = source->theta;
+  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
+  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
+    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
   return base;
 }
 
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   static const char *const keys[] = {"rope_type", "type"};
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, NULL, keys[i]);
+    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
                             "rope parameter %q must be a string", keys[i]);
   }
-  return hfm__config_rope_type(b->config, NULL);
+  return hfm__config_rope_type(b->config, b->rope_layer);
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -191,72 +224,81 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
-  const char *key = "partial_rotary_factor";
-  double part = 1;
-  if (hfm__config_rope_member(b->config, NULL, key).node) part = hfm__rope_needed(b, key);
-  else if (hfm__ok(b) && !hfm__is_null(b, key))
-    b->result = hfm__config_need_float(b->config, key, 1e-300, 1, &part, b->error);
-  return HFM__MIN(part, 1);
-}
-
-/* Reads the configuration's rope parameters for heads of `head_dim`; `partial`: of which a part may be rotated; `type`:
-   what the configuration's means to the family. Registers the buffers that Transformers has. */
-HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class, int64_t head_dim,
-                                 int64_t max_positions, double default_theta, int32_t partial, const char *type) {
+/* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
+   scope. */
+HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
+                                 int64_t max_positions) {
+  static const char *const buffers[] = {"inv_freq", "original_inv_freq"};
+  const char *type;
+  int proportional, whole;
   float *frequency;
   double factor = 1;
+  b->rope_layer = source->layer_type;
+  type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
-  rope->dimension = partial ? (int64_t)((double)head_dim * hfm__rope_partial(b)) : head_dim;
-  rope->base = hfm__rope_theta(b, default_theta);
+  proportional = hfm__equal(type, "proportional");
+  whole = proportional || !source->partial_key;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
+  rope->base = hfm__rope_theta(b, source);
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
-  /* Transformers' default type reads no partial_rotary_factor here; its other types do, and then fail in forward. */
-  if (!partial && !hfm__equal(type, "default") && hfm__rope_number(b, "partial_rotary_factor", 1) != 1)
+  if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
+  /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
+     then fail in forward. */
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
   rope->original_length = max_positions;
-  if (hfm__ok(b) && (rope->dimension % 2 || rope->dimension < 2 || !(rope->base > 0)))
+  if (hfm__ok(b) && (2 * hfm__rope_half(rope) > head_dim || rope->dimension < 1 || !(rope->base > 0)))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_theta", 0,
-                          "rotary embeddings need an even head size (here %i) and a rope_theta greater than 0",
-                          rope->dimension);
+                          "rotary embeddings need an even head size (here %i%s) and a rope_theta greater than 0",
+                          rope->dimension, rope->dimension < head_dim ? ", the part that is rotated" : "");
   if (hfm__ok(b) && rope->dimension > HFM__ROPE_MOST)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
-  frequency = HFM__NEW(b, float, rope->dimension / 2);
+  frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
-  for (int64_t i = 0; i < rope->dimension / 2; i++)
+  for (int64_t i = 0; i < hfm__rope_half(rope); i++)
     frequency[i] = hfm__inverse_frequency(rope->base, i, rope->dimension);
   rope->frequency = frequency;
   if (hfm__equal(type, "linear") || hfm__equal(type, "dynamic") || hfm__equal(type, "llama3"))
     factor = hfm__rope_needed(b, "factor");
   if (hfm__equal(type, "linear")) {
-    for (int64_t i = 0; i < rope->dimension / 2; i++) frequency[i] /= (float)factor;
+    for (int64_t i = 0; i < hfm__rope_half(rope); i++) frequency[i] /= (float)factor;
   } else if (hfm__equal(type, "dynamic")) {
     rope->dynamic = 1;
     rope->factor = factor;
   } else if (hfm__equal(type, "llama3")) {
-    hfm__rope_llama3(b, frequency, rope->dimension / 2, factor, max_positions);
+    hfm__rope_llama3(b, frequency, hfm__rope_half(rope), factor, max_positions);
   } else if (hfm__equal(type, "yarn")) {
     hfm__rope_yarn(b, rope, frequency, max_positions);
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
+  } else if (proportional) {
+    hfm__rope_proportional(b, source, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
-    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope or llama3");
+    hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
+  for (size_t i = 0; i < HFM__COUNT(buffers); i++)
+    hfm__buffer_add(b,
+                    source->layer_type ? hfm__own_text(b, "%s_%s", source->layer_type, buffers[i]) : buffers[i],
+                    HFM_F32, hfm__rope_half(rope));
+}
+
+/* The same in a module of its own, as most models have it. */
+HFM__PRIVATE void hfm__rope_init(hfm__builder *b, hfm__rope *rope, const char *torch_class,
+                                 const hfm__rope_source *source, int64_t head_dim, int64_t max_positions) {
   hfm__describe(b, hfm__begin(b, "rotary_emb", torch_class), "");
-  hfm__buffer_add(b, "inv_freq", HFM_F32, rope->dimension / 2);
-  hfm__buffer_add(b, "original_inv_freq", HFM_F32, rope->dimension / 2);
+  hfm__rope_read(b, rope, source, head_dim, max_positions);
   hfm__end(b);
 }
 
 /* Frequencies for these positions: constant, unless the type is dynamic or longrope. Both go by the last position;
    where positions are counted that is the length, so longrope's switch is a branch, otherwise it depends on data. */
 HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
-  const int64_t half = rope->dimension / 2;
+  const int64_t half = hfm__rope_half(rope);
   const int on_data = hfm__given(b, HFM__IN_position_ids);
   hfm__val shorter, longer;
   hfm__dim shape;
@@ -277,14 +319,14 @@ HFM__PRIVATE hfm__val hfm__rope_frequencies(hfm__builder *b, const hfm__rope *ro
   return hfm__emit(b, HFM__OP_rope_frequencies, &attrs, HFM_F32, 1, &shape, positions, shorter, longer, hfm__no_value);
 }
 
-/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, dimension / 2]. */
+/* Cosines and sines for positions [1 or batch, length]: [1 or batch, length, 2, half]. */
 HFM__PRIVATE hfm__val hfm__rope_angles(hfm__builder *b, const hfm__rope *rope, hfm__val positions) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__dim_of(b, positions, 1);
   shape[2] = hfm__fixed(b, 2);
-  shape[3] = hfm__fixed(b, rope->dimension / 2);
+  shape[3] = hfm__fixed(b, hfm__rope_half(rope));
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = rope->scale;
   return hfm__emit(b, HFM__OP_rope_angles, &attrs, HFM_F32, 4, shape, positions,

@@ -3,9 +3,16 @@
    from one another show the same pages until one of them writes; what no later call can see is given back, so a sliding
    window needs a ring of pages only. Nothing is moved or allocated but where a cache gets more room. */
 
+/* What there must be room for: `rows` sequences of `total` positions, which come at most `length` at a time, with
+   encoded texts of `source` positions. */
+typedef struct hfm__extent {
+  int64_t rows, total, length, source;
+} hfm__extent;
+
 /* States whose positions live equally long. */
 typedef struct hfm__page_set {
   int64_t window;         /* as in hfm__state */
+  int32_t once;
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
@@ -13,6 +20,8 @@ typedef struct hfm__page_set {
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
 } hfm__page_set;
+
+enum { HFM__MAX_SETS = HFM__MAX_WINDOWS + 1 }; /* that of encoded texts has no window */
 
 typedef struct hfm__cached_state {
   int32_t set, values;
@@ -25,14 +34,15 @@ typedef struct hfm__cache {
   const hfm__kernels *kernels;
   hfm__cached_state *states; /* made with the first graph that has some: all graphs of a model have the same ones */
   size_t state_count;
-  hfm__page_set sets[HFM__MAX_WINDOWS];
+  hfm__page_set sets[HFM__MAX_SETS];
   int32_t set_count;
   void *block;    /* tables and pages */
   uint64_t bytes;
   uint8_t **data; /* the pages of each state */
   int64_t most_rows;
   int64_t rows, length; /* sequences and positions that it holds */
-  int64_t reach;        /* positions with those of the call in progress */
+  int64_t source;       /* positions of the encoded texts, in models with an encoder */
+  int64_t reach, source_reach; /* the same with the call in progress */
 } hfm__cache;
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
@@ -42,10 +52,9 @@ HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
 }
 
-/* Pages for a row of `total` positions, `length` of them new. */
-HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, int64_t total, int64_t length) {
-  const int64_t all = hfm__pages(total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + length)) : all;
+HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
+  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
+  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -66,9 +75,14 @@ HFM__PRIVATE hfm_result hfm__cache_describe(const hfm_allocator *mem, hfm__cache
     const hfm__value *v = &g->values[g->states[i].value];
     hfm__cached_state *state = &cache->states[i];
     int32_t set = 0;
-    while (set < cache->set_count && cache->sets[set].window != g->states[i].window) set++;
-    HFMODEL_ASSERT(set < HFM__MAX_WINDOWS);
-    if (set == cache->set_count) cache->sets[cache->set_count++].window = g->states[i].window;
+    while (set < cache->set_count &&
+           (cache->sets[set].window != g->states[i].window || cache->sets[set].once != g->states[i].once))
+      set++;
+    HFMODEL_ASSERT(set < HFM__MAX_SETS);
+    if (set == cache->set_count) {
+      cache->sets[cache->set_count].once = g->states[i].once;
+      cache->sets[cache->set_count++].window = g->states[i].window;
+    }
     state->set = set;
     state->values = g->states[i].values;
     state->heads = dims[v->shape[2].id];
@@ -88,19 +102,18 @@ HFM__PRIVATE void *hfm__cache_take(uint8_t *block, uint64_t *at, uint64_t count,
   return p;
 }
 
-/* Lays `to`, a copy of a cache, out in a larger block for `rows` sequences of `total` positions, `length` of them new,
-   and for what there was room before. Without a block only to->bytes is found: more than hfm__plan_most if no machine
-   has so many. */
-HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, int64_t rows, int64_t total, int64_t length, uint8_t *block) {
+/* Lays `to`, a copy of a cache, out in a larger block, for `extent` and for what there was room before. Without a block
+   only to->bytes is found: more than hfm__plan_most if no machine has so many. */
+HFM__PRIVATE void hfm__cache_lay_out(hfm__cache *to, const hfm__extent *extent, uint8_t *block) {
   uint64_t at = 0;
-  to->most_rows = HFM__MAX(rows, to->most_rows);
+  to->most_rows = HFM__MAX(extent->rows, to->most_rows);
   to->data = (uint8_t **)hfm__cache_take(block, &at, to->state_count, sizeof *to->data);
   for (int32_t i = 0; i < to->set_count; i++) {
     hfm__page_set *set = &to->sets[i];
-    const int64_t pages = hfm__pages_of_row(set, total, length);
+    const int64_t pages = hfm__pages_of_row(set, extent);
     uint64_t entries;
     set->columns = HFM__MAX(set->columns, pages);
-    set->count = HFM__MAX(set->count, rows * pages);
+    set->count = HFM__MAX(set->count, extent->rows * pages);
     entries = (uint64_t)to->most_rows * (uint64_t)set->columns;
     set->table = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->table);
     set->spare = (int32_t *)hfm__cache_take(block, &at, entries, sizeof *set->spare);
@@ -131,11 +144,11 @@ HFM__PRIVATE void hfm__cache_copy(hfm__cache *to, const hfm__cache *from) {
   }
 }
 
-HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, int64_t rows, int64_t total, int64_t length) {
-  int has = cache->block && rows <= cache->most_rows;
+HFM__PRIVATE int hfm__cache_has_room(const hfm__cache *cache, const hfm__extent *extent) {
+  int has = cache->block && extent->rows <= cache->most_rows;
   for (int32_t i = 0; has && i < cache->set_count; i++) {
-    const int64_t pages = hfm__pages_of_row(&cache->sets[i], total, length);
-    has = pages <= cache->sets[i].columns && rows * pages <= cache->sets[i].count;
+    const int64_t pages = hfm__pages_of_row(&cache->sets[i], extent);
+    has = pages <= cache->sets[i].columns && extent->rows * pages <= cache->sets[i].count;
   }
   return has;
 }
@@ -145,20 +158,19 @@ HFM__PRIVATE void hfm__cache_free(const hfm_allocator *mem, hfm__cache *cache) {
   hfm__free(mem, cache->states, (uint64_t)cache->state_count * sizeof *cache->states);
 }
 
-/* Makes room for `rows` sequences of `total` positions, which come at most `length` at a time. What the cache holds
-   stays; on failure so does the cache. */
-HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, int64_t rows, int64_t total,
-                                        int64_t length, hfm_error *error) {
+/* Makes room. What the cache holds stays; on failure so does the cache. */
+HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *cache, const hfm__extent *extent,
+                                        hfm_error *error) {
   hfm__cache larger = *cache;
-  if (!cache->state_count || hfm__cache_has_room(cache, rows, total, length)) return HFM_OK;
-  hfm__cache_lay_out(&larger, rows, total, length, NULL);
+  if (!cache->state_count || hfm__cache_has_room(cache, extent)) return HFM_OK;
+  hfm__cache_lay_out(&larger, extent, NULL);
   if (larger.bytes > hfm__plan_most)
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
-                     "the keys and values of %i sequences of %i positions don't fit this machine's address space", rows,
-                     total);
+                     "the keys and values of %i sequences of %i positions don't fit this machine's address space",
+                     extent->rows, extent->total);
   larger.block = hfm__alloc(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
-  hfm__cache_lay_out(&larger, rows, total, length, (uint8_t *)larger.block);
+  hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);
   hfm__free(mem, cache->block, cache->bytes);
   *cache = larger;
@@ -209,42 +221,61 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
   }
 }
 
-/* Lets go of positions from `length` on. */
-HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
-  for (int32_t i = 0; i < cache->set_count; i++) {
-    hfm__page_set *set = &cache->sets[i];
-    hfm__pages_keep(set, cache->rows, length ? set->first : 0, length ? hfm__pages(length) - set->first : 0);
-  }
-  cache->length = length;
+/* Positions of a set's rows. */
+HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
+  return set->once ? cache->source : cache->length;
 }
 
-/* Pages for a call of `rows` sequences that adds positions up to `reach`. There is room for it. */
-HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach) {
+/* Lets go of positions from `length` on; with the last of them goes the encoded text. */
+HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
+  cache->length = length;
+  if (!length) cache->source = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    hfm__page_set *set = &cache->sets[i];
+    const int64_t first = length ? set->first : 0;
+    hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
+  }
+}
+
+/* Pages for a call of `rows` sequences that adds positions up to `reach`, and encoded texts up to `source`. There is
+   room for it. */
+HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reach, int64_t source) {
   hfm__cache_cut(cache, cache->length); /* what a call that failed may have left */
   cache->rows = rows;
   cache->reach = reach;
+  cache->source_reach = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
-    const int64_t first = hfm__first_page(set, cache->length), held = hfm__pages(reach) - first;
+    const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
+    const int64_t held = hfm__pages(set->once ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && cache->length % HFM__PAGE; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
+    if (set->once) cache->source_reach = source;
   }
 }
 
-/* The pages of `rows` sequences of `length` positions, to be filled by other means than a call; all that was held is
-   gone. There is room for it. */
-HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, int64_t rows, int64_t length) {
+/* The call is done: its positions are held. */
+HFM__PRIVATE void hfm__cache_end(hfm__cache *cache) {
+  cache->length = cache->reach;
+  cache->source = cache->source_reach;
+}
+
+/* The pages of `extent`, to be filled by other means than a call; all that was held is gone. There is room for it. */
+HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) {
   hfm__cache_cut(cache, 0);
-  cache->rows = rows;
-  cache->length = cache->reach = length;
+  cache->rows = extent->rows;
+  cache->reach = extent->total;
+  cache->source_reach = extent->source;
+  hfm__cache_end(cache);
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
+    const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
-    hfm__pages_add(set, rows, hfm__pages(length) - set->first);
+    hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
-      for (int64_t r = 0; r < rows && &cache->sets[cache->states[s].set] == set; r++)
+      for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
         memset(cache->data[s] + (size_t)set->table[r * set->columns] * (size_t)hfm__page_bytes(cache, s), 0,
                (size_t)hfm__page_bytes(cache, s));
   }
@@ -285,7 +316,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = cache->reach - o->first;
+  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;

@@ -1,7 +1,7 @@
 /* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
 
 /* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__program *program) {
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
   const hfm__graph *g = &program->graph;
   uint64_t sum = 0;
   for (size_t i = 0; i < g->node_count; i++) {
@@ -22,6 +22,7 @@ HFM__PRIVATE uint64_t hfm__packed_bytes(const hfm_model *model, const hfm__progr
 /* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
 HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
   hfm__program *program = NULL;
+  hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
   if (!HFM__HAS_STATES) return HFM_OK;
@@ -29,16 +30,16 @@ HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request reque
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
   request.asked.use_cache = 1;
-  request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  request.binding[HFM__SYM_LENGTH] = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
   result = hfm__program_create(model, &request, request.binding, &program, error);
   if (result == HFM_ERROR_ARGUMENT) {
     hfm__clear_error(error);
     return HFM_OK;
   }
   if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK)
-    hfm__cache_lay_out(&cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL], 1, NULL);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
   *bytes = cache.bytes;
   cache.bytes = 0; /* counted, not taken */
   hfm__cache_free(&model->ctx.mem, &cache);
@@ -84,7 +85,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
     estimate->activation_bytes = hfm__session_bytes(program, 1);
     estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__packed_bytes(model, program);
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
   }
   hfm__program_free(&model->ctx.mem, program);
   hfm__free_text(&model->ctx.mem, dir);

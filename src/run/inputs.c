@@ -11,12 +11,22 @@ HFM__PRIVATE int32_t hfm__input_symbol(int32_t input, int32_t axis, int32_t use_
   if (input == HFM__IN_pixel_values)
     return axis == 0 ? HFM__SYM_BATCH : axis == 2 ? HFM__SYM_HEIGHT : axis == 3 ? HFM__SYM_WIDTH : -1;
   if (axis == 0) return input == HFM__IN_position_ids ? HFM__SYM_POSITION_ROWS : HFM__SYM_BATCH;
-  if (input == HFM__IN_attention_mask && use_cache) return -1;
-  return axis == 1 ? HFM__SYM_LENGTH : -1;
+  if (use_cache && (input == HFM__IN_attention_mask || input == HFM__IN_decoder_attention_mask)) return -1;
+  if (axis != 1) return -1;
+  return input >= HFM__IN_decoder_input_ids ? HFM__SYM_TARGET : HFM__SYM_LENGTH;
 }
 
 HFM__PRIVATE int32_t hfm__input_rank(int32_t input) {
-  return input == HFM__IN_pixel_values ? 4 : input == HFM__IN_inputs_embeds ? 3 : 2;
+  return input == HFM__IN_pixel_values                                                   ? 4
+         : input == HFM__IN_inputs_embeds || input == HFM__IN_decoder_inputs_embeds ? 3
+                                                                                        : 2;
+}
+
+HFMODEL_API hfm_inputs hfm_input_ids(const int64_t *ids, int64_t batch, int64_t length) {
+  hfm_inputs inputs;
+  memset(&inputs, 0, sizeof inputs);
+  inputs.input_ids = hfm_tensor_i64(ids, batch, length);
+  return inputs;
 }
 
 /* Which inputs are there, and what else they ask for. */
@@ -50,8 +60,8 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
                        "%s has %d dimensions, but needs %d: %s", hfm__input_rows[i].name, (int)tensor->rank,
                        (int)hfm__input_rank(i),
                        i == HFM__IN_pixel_values    ? "[batch, channels, height, width]"
-                       : i == HFM__IN_inputs_embeds ? "[batch, length, hidden]"
-                                                    : "[batch, length]");
+                       : hfm__input_rank(i) == 3 ? "[batch, length, hidden]"
+                                                 : "[batch, length]");
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
       const int32_t symbol = hfm__input_symbol(i, axis, request->asked.use_cache);
       if (tensor->shape[axis] < 1 || tensor->shape[axis] > INT32_MAX)
@@ -61,6 +71,7 @@ HFM__PRIVATE hfm_result hfm__request_from(const hfm_inputs *inputs, hfm__request
       if (symbol >= 0 && request->binding[symbol] < 0) request->binding[symbol] = tensor->shape[axis];
     }
   }
+  if (request->binding[HFM__SYM_TARGET] < 0) request->binding[HFM__SYM_TARGET] = request->binding[HFM__SYM_LENGTH];
   if (request->binding[HFM__SYM_POSITION_ROWS] > 1)
     request->binding[HFM__SYM_POSITION_ROWS] = request->binding[HFM__SYM_BATCH];
   for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = HFM__MAX(request->binding[i], 1);

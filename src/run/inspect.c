@@ -35,14 +35,29 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   return sum;
 }
 
+/* Adds what a tensor takes. What a configuration asks for may be more than can be counted: INT64_MAX then. */
+HFM__PRIVATE void hfm__footprint_add(int64_t *sum, int64_t elements, hfm_dtype dtype) {
+  uint64_t bytes;
+  if (hfm__mul64((uint64_t)elements, (uint64_t)hfm_dtype_bits(dtype) / 8, &bytes) &&
+      bytes <= (uint64_t)(INT64_MAX - *sum))
+    *sum += (int64_t)bytes;
+  else *sum = INT64_MAX;
+}
+
 HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_buffers) {
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) sum += hfm__parameter_elements(p) * (hfm_dtype_bits(p->dtype) / 8);
+    if (!p->tied_to) hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
-    sum += model->tree.buffers[i].elements * (hfm_dtype_bits(model->tree.buffers[i].dtype) / 8);
+    hfm__footprint_add(&sum, model->tree.buffers[i].elements, model->tree.buffers[i].dtype);
+  return sum;
+}
+
+HFMODEL_API uint64_t hfm_packed_bytes(const hfm_model *model) {
+  uint64_t sum = 0;
+  for (size_t i = 1; model && i < model->tree.parameter_count; i++) sum += hfm__panels_kept_bytes(&model->weights[i]);
   return sum;
 }
 

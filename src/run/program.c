@@ -11,8 +11,8 @@ typedef struct hfm__program {
   hfm__plan plan;
   int64_t *dims;          /* values of the dimension expressions in this call */
   hfm__operand *operands; /* of each value in this call */
-  hfm_tensor *lists[2];   /* hidden_states, attentions */
-  size_t list_counts[2];
+  hfm_tensor *lists[HFM__OUT_LISTS];
+  size_t list_counts[HFM__OUT_LISTS];
   hfm_named_tensor *items;
   uint64_t scratch; /* bytes for each worker */
 } hfm__program;
@@ -146,6 +146,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.config = model->config;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
+  b.side = &hfm__only_side;
   b.asked = request->asked;
   b.attention = model->attention;
   b.binding = request->binding;
@@ -163,12 +164,12 @@ HFM__PRIVATE hfm_result hfm__program_tables(hfm__program *program, hfm_error *er
   program->operands = (hfm__operand *)hfm__arena_alloc(&g->arena, (uint64_t)g->value_count * sizeof *program->operands);
   program->items = (hfm_named_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)g->output_count * sizeof *program->items);
   if (!program->dims || !program->operands || !program->items) return hfm__fail_memory(error, "a forward", 0);
-  for (int32_t list = 0; list < 2; list++) {
+  for (int32_t list = 0; list < HFM__OUT_LISTS; list++) {
     program->lists[list] =
         (hfm_tensor *)hfm__arena_alloc(&g->arena, (uint64_t)program->list_counts[list] * sizeof **program->lists);
     if (!program->lists[list]) return hfm__fail_memory(error, "a forward", 0);
   }
-  for (size_t i = 0, counts[2] = {0, 0}; i < g->output_count; i++) {
+  for (size_t i = 0, counts[HFM__OUT_LISTS] = {0}; i < g->output_count; i++) {
     const int32_t kind = g->outputs[i].kind;
     char text[40];
     hfm__text t = hfm__text_to(text, sizeof text);

@@ -26,7 +26,11 @@ struct hfm_session {
   int64_t chunk, chunks;
   int32_t done;
   uint64_t serial;
+  uint64_t calls; /* of what ends a forward in progress: who goes on with one sees whether it is still theirs */
+  hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
+
+HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -46,12 +50,14 @@ HFM__PRIVATE void hfm__group_release(hfm_session *session) {
 HFM__PRIVATE void hfm__session_stop(hfm_session *session) {
   hfm__group_release(session);
   session->running = NULL;
+  session->calls++;
 }
 
 HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+  hfm_generation_free(session->generation);
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -103,13 +109,29 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   return HFM_OK;
 }
 
+HFMODEL_API hfm_result hfm_load(const char *path, hfm_task task, hfm_session **session, hfm_error *error) {
+  hfm_options options;
+  hfm_model *model;
+  hfm_result result;
+  memset(&options, 0, sizeof options);
+  options.task = task;
+  if (session) *session = NULL;
+  result = hfm_from_pretrained(path, &options, &model, error);
+  if (result == HFM_OK) result = hfm_session_create(model, NULL, session, error);
+  hfm_model_free(model); /* the session keeps it */
+  return result;
+}
+
+HFMODEL_API const hfm_model *hfm_session_model(const hfm_session *session) { return session ? session->model : NULL; }
+
 HFMODEL_API int32_t hfm_session_threads(const hfm_session *session) { return session ? session->pool->threads : 0; }
 
 HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states +
+        hfm__generation_bytes(session->generation);
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -125,16 +147,29 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
-/* Makes a block of at least `bytes` usable bytes. The old contents are gone. */
+HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
+  const hfm__program *program = session->programs;
+  while (program && !program->reserved) program = program->next;
+  return program != NULL;
+}
+
+/* Makes a block of at least `bytes` usable bytes. The old contents are gone. What is reserved can still run where there
+   is no memory for more: only without a reservation is the old block given back before the new one is there. */
 HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block, uint64_t *size, uint64_t bytes,
                                            const char *what, hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
+  uint8_t *larger;
   if (!hfm__add64(bytes, 64, &bytes)) return hfm__fail_memory(error, what, 0);
   if (*block && *size >= bytes) return HFM_OK;
+  if (!hfm__session_reserved(session)) {
+    hfm__free(mem, *block, *size);
+    *block = NULL;
+    *size = 0;
+  }
+  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
-  *size = 0;
-  *block = (uint8_t *)hfm__alloc(mem, bytes);
-  if (!*block) return hfm__fail_memory(error, what, bytes);
+  *block = larger;
   *size = bytes;
   return HFM_OK;
 }
@@ -145,12 +180,12 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;
   if (!hfm__mul64(each, workers, &all)) return hfm__fail_memory(error, "scratch memory", 0);
-  session->worker_scratch = 0;
   result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
   if (result != HFM_OK) return result;
   session->worker_scratch = each;
   for (uint64_t i = 0; i < workers; i++) {
     session->workers[i].index = (int32_t)i;
+    session->workers[i].count = session->pool->threads;
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
   }
   return HFM_OK;
@@ -161,14 +196,19 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
                                             const int64_t binding[HFM__SYM_COUNT], hfm_error *error) {
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
-  const int64_t rows = binding[HFM__SYM_BATCH], total = binding[HFM__SYM_TOTAL], length = binding[HFM__SYM_LENGTH];
-  const int64_t wanted = cache->length ? HFM__MAX(total, 2 * cache->length) : total;
+  hfm__extent needed, wanted;
   hfm_result result;
   if (!hfm__state_count(&program->graph)) return HFM_OK;
   result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
-  if (result != HFM_OK || hfm__cache_has_room(cache, rows, total, length)) return result;
-  result = hfm__cache_room(mem, cache, rows, wanted, length, wanted > total ? NULL : error);
-  return result != HFM_OK && wanted > total ? hfm__cache_room(mem, cache, rows, total, length, error) : result;
+  needed.rows = binding[HFM__SYM_BATCH];
+  needed.total = binding[HFM__SYM_TOTAL];
+  needed.length = binding[HFM__SYM_TARGET];
+  needed.source = binding[HFM__SYM_LENGTH];
+  wanted = needed;
+  if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
+  if (result != HFM_OK || hfm__cache_has_room(cache, &needed)) return result;
+  result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
+  return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__session_room(hfm_session *session, const hfm__program *program,
@@ -268,11 +308,49 @@ HFM__PRIVATE hfm_result hfm__session_program(hfm_session *session, const hfm__re
   return HFM_OK;
 }
 
+/* Plans for the bindings of a request, and for the other side of its guards. *out is one of the programs. */
+HFM__PRIVATE hfm_result hfm__session_plan(hfm_session *session, hfm__request *request, int32_t stays,
+                                          hfm__program **out, hfm_error *error) {
+  int64_t least[HFM__SYM_COUNT];
+  memcpy(least, request->binding, sizeof least);
+  for (int32_t side = 0; side < 2; side++) {
+    const hfm_result result = hfm__session_program(session, request, least, NULL, out, error);
+    if (result != HFM_OK) return result;
+    (*out)->reserved |= stays;
+    if (!(*out)->graph.guard_count) break;
+    memcpy(least, (*out)->plan.bounds, sizeof least);
+    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request->binding[i] = 1;
+  }
+  return HFM_OK;
+}
+
+/* The first of two inputs that is there and says how long it is; else `length`. */
+HFM__PRIVATE int64_t hfm__length_like(const hfm_tensor *a, const hfm_tensor *b, int64_t length) {
+  const hfm_tensor *tensor = a->data ? a : b;
+  return tensor->data && tensor->rank > 1 && tensor->shape[1] > 0 ? tensor->shape[1] : length;
+}
+
+/* What a reservation for `length` positions binds: the text's; or, where a decoder has an encoder, the decoder's. */
+HFM__PRIVATE void hfm__reserve_lengths(hfm__request *request, int64_t length, const hfm_inputs *like) {
+  const int two = like && (like->decoder_input_ids.data || like->decoder_inputs_embeds.data);
+  int64_t *binding = request->binding;
+  binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET] = binding[HFM__SYM_TOTAL] = length;
+  if (two) {
+    const hfm_tensor *source = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
+    binding[HFM__SYM_LENGTH] = hfm__length_like(source, &like->attention_mask, length);
+  }
+  if (request->asked.use_cache) {
+    binding[HFM__SYM_TARGET] = HFM__MIN(length, two ? hfm__length_like(&like->decoder_input_ids,
+                                                                       &like->decoder_inputs_embeds, length)
+                                                    : hfm__length_like(&like->input_ids, &like->inputs_embeds, length));
+    if (!two) binding[HFM__SYM_LENGTH] = binding[HFM__SYM_TARGET];
+  }
+}
+
 HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, int64_t length, const hfm_inputs *like,
                                            hfm_error *error) {
   hfm__program *program;
   hfm__request request;
-  int64_t least[HFM__SYM_COUNT];
   hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
@@ -282,39 +360,40 @@ HFMODEL_API hfm_result hfm_session_reserve(hfm_session *session, int64_t batch, 
   hfm__session_stop(session);
   request = hfm__usual_request(session->model);
   if (like) result = hfm__question_from(like, &request.asked, error);
+  if (result == HFM_OK && (!like || !request.asked.present))
+    result = hfm__declared_inputs(session->model, &request, error);
   if (result != HFM_OK) return result;
-  if (!request.asked.present) request.asked.present = hfm__usual_inputs(session->model);
   request.binding[HFM__SYM_BATCH] = batch;
   request.binding[HFM__SYM_POSITION_ROWS] = batch;
-  request.binding[HFM__SYM_LENGTH] = length;
-  if (request.asked.use_cache) {
-    const hfm_tensor *tokens = like->input_ids.data ? &like->input_ids : &like->inputs_embeds;
-    request.binding[HFM__SYM_TOTAL] = length;
-    if (tokens->data && tokens->rank > 1 && tokens->shape[1] > 0)
-      request.binding[HFM__SYM_LENGTH] = HFM__MIN(length, tokens->shape[1]);
-  }
-  memcpy(least, request.binding, sizeof least);
-  for (int32_t side = 0; side < 2; side++) { /* the other side of the guards, too */
-    result = hfm__session_program(session, &request, least, NULL, &program, error);
-    if (result != HFM_OK) return result;
-    program->reserved = 1;
-    if (!program->graph.guard_count) break;
-    memcpy(least, program->plan.bounds, sizeof least);
-    for (int32_t i = 0; i < HFM__SYM_COUNT; i++) request.binding[i] = 1;
-  }
-  return HFM_OK;
+  hfm__reserve_lengths(&request, length, like);
+  return hfm__session_plan(session, &request, 1, &program, error);
 }
 
 /* ---- Forward ---- */
 
+/* Does the caller give what an encoder (or a decoder without one) reads? */
+HFM__PRIVATE int hfm__has_source(const hfm__question *asked) {
+  return (asked->present & (1u << HFM__IN_input_ids | 1u << HFM__IN_inputs_embeds | 1u << HFM__IN_pixel_values)) != 0;
+}
+
 /* A call goes on where the cache ends. */
 HFM__PRIVATE hfm_result hfm__continue_cache(const hfm_session *session, hfm__request *request, hfm_error *error) {
+  const hfm__cache *cache = &session->cache;
   const int64_t batch = request->binding[HFM__SYM_BATCH];
-  if (session->cache.length && batch != session->cache.rows)
+  if (cache->length && batch != cache->rows)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "the batch is %i, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, ...)",
-                     batch, session->cache.rows);
-  request->binding[HFM__SYM_TOTAL] = session->cache.length + request->binding[HFM__SYM_LENGTH];
+                     batch, cache->rows);
+  if (cache->source && hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "input_ids", 0,
+                     "input_ids: the cache holds an encoded text already; leave input_ids out to go on with it, or "
+                     "empty it with hfm_cache_crop(session, 0, ...)");
+  if (!cache->source && !hfm__has_source(&request->asked))
+    return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0,
+                     "%s needs input_ids%s", session->model->architecture,
+                     request->asked.present >> HFM__IN_decoder_input_ids ? ": the cache holds no encoded text" : "");
+  if (cache->source) request->binding[HFM__SYM_LENGTH] = cache->source;
+  request->binding[HFM__SYM_TOTAL] = cache->length + request->binding[HFM__SYM_TARGET];
   if (request->binding[HFM__SYM_TOTAL] > INT32_MAX)
     return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "use_cache", 0, "the cache would hold more than %d positions",
                      (int)INT32_MAX);
@@ -329,7 +408,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (hfm__state_count(&program->graph))
-    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL]);
+    hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
+                     request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
   for (int32_t i = 0; i < HFM__IN_COUNT && result == HFM_OK; i++)
     if (program->graph.inputs[i].value)
@@ -436,9 +516,15 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (result != HFM_OK) {
     hfm__session_stop(session);
   } else if (session->done && session->running->asked.use_cache) {
-    session->cache.length = session->cache.reach;
+    hfm__cache_end(&session->cache);
   }
   return result;
+}
+
+/* When a time budget is over; none is over at once, after one chunk. */
+HFM__PRIVATE uint64_t hfm__deadline(double budget_seconds) {
+  if (!(budget_seconds > 0)) return 1;
+  return hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
 }
 
 HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
@@ -448,7 +534,6 @@ HFM__PRIVATE hfm_result hfm__session_idle(hfm_error *error, const char *what) {
 
 HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seconds, int32_t *done, hfm_error *error) {
   hfm_result result;
-  uint64_t deadline = 1;
   hfm__clear_error(error);
   if (done) *done = 0;
   if (!session || !done)
@@ -458,8 +543,7 @@ HFMODEL_API hfm_result hfm_session_step(hfm_session *session, double budget_seco
     *done = 1;
     return HFM_OK;
   }
-  if (budget_seconds > 0) deadline = hfm__clock_ns() + (uint64_t)(HFM__MIN(budget_seconds, 1e6) * 1e9);
-  result = hfm__session_slices(session, deadline, error);
+  result = hfm__session_slices(session, hfm__deadline(budget_seconds), error);
   *done = result == HFM_OK && session->done;
   return result;
 }
@@ -470,7 +554,7 @@ HFM__PRIVATE hfm_tensor *hfm__output_field(hfm_outputs *outputs, int32_t kind) {
 
 HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *outputs, hfm_error *error) {
   hfm__program *program;
-  size_t counts[2] = {0, 0};
+  size_t counts[HFM__OUT_LISTS] = {0};
   hfm__clear_error(error);
   if (outputs) memset(outputs, 0, sizeof *outputs);
   if (!session || !outputs)
@@ -488,10 +572,11 @@ HFMODEL_API hfm_result hfm_session_outputs(hfm_session *session, hfm_outputs *ou
     if (output->kind < HFM__OUT_SINGLE) *hfm__output_field(outputs, output->kind) = *tensor;
     else program->lists[output->kind - HFM__OUT_SINGLE][counts[output->kind - HFM__OUT_SINGLE]++] = *tensor;
   }
-  outputs->hidden_states = program->lists[0];
-  outputs->hidden_states_count = counts[0];
-  outputs->attentions = program->lists[1];
-  outputs->attentions_count = counts[1];
+  for (int32_t i = 0; i < HFM__OUT_LISTS; i++) {
+    const hfm__output_row *row = &hfm__output_rows[HFM__OUT_SINGLE + i];
+    *(const hfm_tensor **)(void *)((uint8_t *)outputs + row->offset) = program->lists[i];
+    *(size_t *)(void *)((uint8_t *)outputs + row->count_offset) = counts[i];
+  }
   outputs->items = program->items;
   outputs->items_count = program->graph.output_count;
   return HFM_OK;

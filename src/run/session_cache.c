@@ -29,7 +29,18 @@ HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_
   return HFM_OK;
 }
 
+/* What it holds. */
+HFM__PRIVATE hfm__extent hfm__cache_extent(const hfm__cache *cache) {
+  hfm__extent extent;
+  extent.rows = cache->rows;
+  extent.total = cache->length;
+  extent.length = 1;
+  extent.source = cache->source;
+  return extent;
+}
+
 HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *rows, int64_t count, hfm_error *error) {
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
@@ -45,47 +56,71 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
                        "rows[%i] is %i, but must be from 0 to %i: the cache holds %i sequences", i, rows[i],
                        session->cache.rows - 1, session->cache.rows);
   hfm__session_stop(session);
-  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, count, session->cache.length, 1, error);
+  extent = hfm__cache_extent(&session->cache);
+  extent.rows = count;
+  result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result == HFM_OK) hfm__cache_choose(&session->cache, rows, count);
   return result;
 }
 
 /* ---- To bytes and back. A header of 64-bit little-endian numbers:
-     "HFMCACHE", version, dtype, states, rows, length, then for each state its heads, head size and first position;
-   then each state's elements [rows][first ... length)[heads][head size], little-endian: the same on every tier. ---- */
+     "HFMCACHE", version, dtype, states, sequences, positions, positions of encoded texts, then for each state its
+     heads, head size and first position;
+   then each state's elements [sequences][first ... positions)[heads][head size], little-endian: the same on every
+   tier. ---- */
 
-enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 6, HFM__CACHE_STATE_WORDS = 3 };
+enum { HFM__CACHE_VERSION = 1, HFM__CACHE_WORDS = 7, HFM__CACHE_STATE_WORDS = 3 };
 static const char hfm__cache_magic[8] = {'H', 'F', 'M', 'C', 'A', 'C', 'H', 'E'};
 
-/* The first position that a state hands over: no later call sees one before it. */
-HFM__PRIVATE int64_t hfm__cache_from(const hfm__cache *cache, size_t state, int64_t length) {
-  const int64_t window = cache->sets[cache->states[state].set].window;
-  return window ? HFM__MAX(length - window + 1, 0) : 0;
+/* The positions [first, end) that a state hands over: no later call sees others. */
+typedef struct hfm__cache_span {
+  int64_t first, end;
+} hfm__cache_span;
+
+HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
+  const hfm__page_set *set = &cache->sets[cache->states[state].set];
+  hfm__cache_span span;
+  span.end = set->once ? extent->source : extent->total;
+  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  return span;
 }
 
-HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, int64_t rows, int64_t length) {
-  uint64_t bytes = (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * (uint64_t)cache->state_count) * 8;
+HFM__PRIVATE size_t hfm__cache_words(const hfm__cache *cache) {
+  return HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count;
+}
+
+/* UINT64_MAX: more than there can be. */
+HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm__extent *extent) {
+  uint64_t bytes = (uint64_t)hfm__cache_words(cache) * 8, each;
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
-    bytes += (uint64_t)rows * (uint64_t)(length - hfm__cache_from(cache, i, length)) *
-             (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8));
+    const hfm__cache_span span = hfm__cache_handed(cache, i, extent);
+    if (!hfm__mul64((uint64_t)extent->rows, (uint64_t)(span.end - span.first), &each) ||
+        !hfm__mul64(each, (uint64_t)(s->heads * s->head * (hfm_dtype_bits(cache->dtype) / 8)), &each) ||
+        !hfm__add64(bytes, each, &bytes))
+      return UINT64_MAX;
   }
   return bytes;
 }
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
+  hfm__extent extent;
   if (!hfm__cache_held(session)) return 0;
-  return hfm__cache_saved_bytes(&session->cache, session->cache.rows, session->cache.length);
+  extent = hfm__cache_extent(&session->cache);
+  return hfm__cache_saved_bytes(&session->cache, &extent);
 }
 
-/* Word i of the header that a cache of these states has. */
-HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t rows, int64_t length) {
+/* Which kind of word the i-th of the header is. */
+HFM__PRIVATE size_t hfm__cache_word_kind(size_t i) {
+  return i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+}
+
+/* The i-th word of the header that a cache of these states has. */
+HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, const hfm__extent *extent) {
   const size_t state = i < HFM__CACHE_WORDS ? 0 : (i - HFM__CACHE_WORDS) / HFM__CACHE_STATE_WORDS;
-  uint64_t magic = 0;
-  switch (i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS) {
+  switch (hfm__cache_word_kind(i)) {
     case 0:
-      for (size_t b = 0; b < 8; b++) magic |= (uint64_t)(uint8_t)hfm__cache_magic[b] << 8 * b;
-      return magic;
+      return hfm__le64(hfm__cache_magic);
     case 1:
       return HFM__CACHE_VERSION;
     case 2:
@@ -93,15 +128,17 @@ HFM__PRIVATE uint64_t hfm__cache_word(const hfm__cache *cache, size_t i, int64_t
     case 3:
       return cache->state_count;
     case 4:
-      return (uint64_t)rows;
+      return (uint64_t)extent->rows;
     case 5:
-      return (uint64_t)length;
+      return (uint64_t)extent->total;
+    case 6:
+      return (uint64_t)extent->source;
     case HFM__CACHE_WORDS:
       return (uint64_t)cache->states[state].heads;
     case HFM__CACHE_WORDS + 1:
       return (uint64_t)cache->states[state].head;
     default:
-      return (uint64_t)hfm__cache_from(cache, state, length);
+      return (uint64_t)hfm__cache_handed(cache, state, extent).first;
   }
 }
 
@@ -112,13 +149,15 @@ HFM__PRIVATE void hfm__put_word(uint8_t *p, uint64_t word) {
 /* Every element between the pages and `bytes`, into which it goes with `save`, from which it comes without. */
 HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int save) {
   const int32_t size = hfm_dtype_bits(cache->dtype) / 8;
+  const hfm__extent extent = hfm__cache_extent(cache);
   for (size_t i = 0; i < cache->state_count; i++) {
     const hfm__cached_state *s = &cache->states[i];
+    const hfm__cache_span span = hfm__cache_handed(cache, i, &extent);
     hfm__operand o;
     memset(&o, 0, sizeof o);
     hfm__cache_bind(cache, (int32_t)i, &o);
     for (int64_t r = 0; r < cache->rows; r++)
-      for (int64_t p = hfm__cache_from(cache, i, cache->length); p < cache->length; p++)
+      for (int64_t p = span.first; p < span.end; p++)
         for (int64_t h = 0; h < s->heads; h++) {
           uint8_t *head = hfm__page_of(&o, r, p - o.first, h);
           for (int64_t d = 0; d < s->head; d++, bytes += size) {
@@ -134,7 +173,8 @@ HFM__PRIVATE void hfm__cache_transfer(hfm__cache *cache, uint8_t *bytes, int sav
 }
 
 HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_t size, hfm_error *error) {
-  const hfm__cache *cache;
+  hfm__cache *cache;
+  hfm__extent extent;
   uint8_t *at = (uint8_t *)bytes;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -146,34 +186,43 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
                      "size is %u, but the cache takes %u bytes: hfm_cache_size", size, hfm_cache_size(session));
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, cache->length);
-  session->cache.reach = cache->length;
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++, at += 8)
-    hfm__put_word(at, hfm__cache_word(cache, i, cache->rows, cache->length));
-  hfm__cache_transfer(&session->cache, at, 1);
+  hfm__cache_cut(cache, cache->length);
+  extent = hfm__cache_extent(cache);
+  for (size_t i = 0; i < hfm__cache_words(cache); i++, at += 8) hfm__put_word(at, hfm__cache_word(cache, i, &extent));
+  hfm__cache_transfer(cache, at, 1);
   return HFM_OK;
 }
 
+/* A number of the header that must lie in [least, INT32_MAX]: what it is, or the nearest that it may be. */
+HFM__PRIVATE int64_t hfm__cache_number(const uint8_t *bytes, int64_t least) {
+  const uint64_t found = hfm__le64(bytes);
+  return found > (uint64_t)INT32_MAX ? INT32_MAX : HFM__MAX((int64_t)found, least);
+}
+
 /* The header against what this session would have written for so many rows and positions. */
-HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size, int64_t *rows,
-                                         int64_t *length, hfm_error *error) {
-  static const char *const words[] = {"magic", "version", "dtype", "number of states", "batch", "length",
+HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t *bytes, uint64_t size,
+                                         hfm__extent *extent, hfm_error *error) {
+  static const char *const words[] = {"magic",        "version",         "dtype",     "number of states",
+                                      "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
-  *rows = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 32), 1), (uint64_t)INT32_MAX);
-  *length = (int64_t)HFM__MIN(HFM__MAX(hfm__le64(bytes + 40), 1), (uint64_t)INT32_MAX);
-  for (size_t i = 0; i < HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * cache->state_count; i++) {
-    const size_t word = i < HFM__CACHE_WORDS ? i : HFM__CACHE_WORDS + (i - HFM__CACHE_WORDS) % HFM__CACHE_STATE_WORDS;
+  int32_t encodes = 0;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  extent->rows = hfm__cache_number(bytes + 32, 1);
+  extent->total = hfm__cache_number(bytes + 40, 1);
+  extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
+  extent->length = 1;
+  for (size_t i = 0; i < hfm__cache_words(cache); i++) {
     const uint64_t found = (i + 1) * 8 <= size ? hfm__le64(bytes + i * 8) : 0;
-    const uint64_t expected = hfm__cache_word(cache, i, *rows, *length);
+    const uint64_t expected = hfm__cache_word(cache, i, extent);
     if (found != expected)
       return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "bytes", i * 8,
-                       "the saved cache does not fit this session: its %s is %u, but should be %u", words[word], found,
-                       expected);
+                       "the saved cache does not fit this session: its %s is %u, but should be %u",
+                       words[hfm__cache_word_kind(i)], found, expected);
   }
-  if (size != hfm__cache_saved_bytes(cache, *rows, *length))
+  if (size != hfm__cache_saved_bytes(cache, extent))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "size", 0,
-                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u", *rows,
-                     *length, hfm__cache_saved_bytes(cache, *rows, *length), size);
+                     "the saved cache is of %i sequences of %i positions, which take %u bytes, but has %u",
+                     extent->rows, extent->total, hfm__cache_saved_bytes(cache, extent), size);
   return HFM_OK;
 }
 
@@ -181,14 +230,17 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
 HFM__PRIVATE hfm_result hfm__session_know_states(hfm_session *session, hfm_error *error) {
   hfm__request request = hfm__usual_request(session->model);
   hfm__program *program;
+  hfm_result result;
   if (session->cache.states) return HFM_OK;
   request.asked.use_cache = 1;
+  result = hfm__declared_inputs(session->model, &request, error);
+  if (result != HFM_OK) return result;
   return hfm__session_program(session, &request, request.binding, NULL, &program, error);
 }
 
 HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, uint64_t size, hfm_error *error) {
   const uint8_t *from = (const uint8_t *)bytes;
-  int64_t rows, length;
+  hfm__extent extent;
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
@@ -198,12 +250,11 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
   if (!HFM__HAS_STATES) return result; /* it says so */
-  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &rows, &length, error);
-  if (result == HFM_OK)
-    result = hfm__cache_room(&session->model->ctx.mem, &session->cache, rows, length, 1, error);
+  if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
+  if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;
-  hfm__cache_fill(&session->cache, rows, length);
-  from += (HFM__CACHE_WORDS + HFM__CACHE_STATE_WORDS * session->cache.state_count) * 8;
+  hfm__cache_fill(&session->cache, &extent);
+  from += hfm__cache_words(&session->cache) * 8;
   hfm__cache_transfer(&session->cache, (uint8_t *)(uintptr_t)from, 0);
   return HFM_OK;
 }

@@ -33,6 +33,7 @@ HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
 
 /* Old files hold buffers that are computed now; Transformers drops them where the model has such a buffer at all. */
 HFM__PRIVATE int hfm__is_ignored(const hfm_model *model, const char *name) {
+  if (model->tree.left_out && strstr(name, model->tree.left_out)) return 1;
   for (const char *const *part = model->arch->family->ignored; part && *part; part++)
     if (strstr(name, *part)) return 1;
   for (size_t i = 0; i < model->tree.buffer_count; i++) {
@@ -79,16 +80,16 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
   for (size_t i = 0; i < model->checkpoint.count && result == HFM_OK; i++) {
     const hfm__file_tensor *tensor = &model->checkpoint.tensors[i];
     hfm__resolved found;
-    hfm__name_resolve(&l->names, model->arch->family, model->base, tensor->name, &found);
+    hfm__name_resolve(&l->names, model->arch->family, model->head->suffix, model->base, tensor->name, &found);
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
-    } else if (found.entry->parameter) {
-      if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter]))
-        l->tensors[found.entry->parameter] = tensor;
-      else result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
+    } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
+      l->tensors[found.entry->parameter] = tensor;
+    } else {
+      result = hfm__mismatch(l, found.entry->parameter, found.entry->name, tensor);
     }
   }
   return result;

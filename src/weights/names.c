@@ -54,13 +54,14 @@ HFM__PRIVATE int hfm__rename_apply(char name[HFM__NAME_MAX], const hfm__rename *
 }
 
 static const hfm__rename hfm__legacy_renames[] = {
-    {"LayerNorm.gamma", "LayerNorm.weight", 0}, {"LayerNorm.beta", "LayerNorm.bias", 0}, {NULL, NULL, 0}};
+    {"LayerNorm.gamma", "LayerNorm.weight", 0, NULL}, {"LayerNorm.beta", "LayerNorm.bias", 0, NULL},
+    {NULL, NULL, 0, NULL}};
 
 /* ---- The model's names, sorted ---- */
 
 typedef struct hfm__name_entry {
   const char *name;
-  int32_t parameter; /* 0: a buffer */
+  int32_t parameter;
 } hfm__name_entry;
 
 typedef struct hfm__name_table {
@@ -86,22 +87,16 @@ HFM__PRIVATE const char *hfm__path_text(hfm__arena *arena, const hfm__tree *tree
 
 HFM__PRIVATE hfm_result hfm__name_table_make(hfm__arena *arena, const hfm__tree *tree, hfm__name_table *table,
                                              hfm_error *error) {
-  const size_t parameters = tree->parameter_count ? tree->parameter_count - 1 : 0;
-  const size_t count = parameters + tree->buffer_count;
+  const size_t count = tree->parameter_count ? tree->parameter_count - 1 : 0;
   hfm__name_entry *entries = (hfm__name_entry *)hfm__arena_alloc(arena, (uint64_t)count * sizeof *entries);
   const void **pointers = (const void **)hfm__arena_alloc(arena, (uint64_t)count * 2 * sizeof *pointers);
   if (!entries || !pointers) return hfm__fail_memory(error, "names of parameters", 0);
   for (size_t i = 0; i < count; i++) {
+    const hfm__parameter *p = &tree->parameters[i + 1];
     hfm__name_entry *entry = &entries[i];
     pointers[i] = entry;
-    if (i < parameters) {
-      const hfm__parameter *p = &tree->parameters[i + 1];
-      entry->name = hfm__path_text(arena, tree, p->module, p->name);
-      entry->parameter = (int32_t)i + 1;
-    } else {
-      const hfm__buffer *buffer = &tree->buffers[i - parameters];
-      entry->name = hfm__path_text(arena, tree, buffer->module, buffer->name);
-    }
+    entry->name = hfm__path_text(arena, tree, p->module, p->name);
+    entry->parameter = (int32_t)i + 1;
     if (!entry->name) return hfm__fail_memory(error, "names of parameters", 0);
   }
   hfm__sort(pointers, pointers + count, count, hfm__name_entry_order);
@@ -148,25 +143,26 @@ typedef struct hfm__resolved {
   int64_t index;                /* of the matrix that it is a part of */
 } hfm__resolved;
 
-HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules) {
+HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rules, const char *suffix) {
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
+    if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
     if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }
 }
 
-HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *base,
-                                    const char *name, hfm__resolved *found) {
+HFM__PRIVATE void hfm__name_resolve(const hfm__name_table *table, const hfm__family *family, const char *suffix,
+                                    const char *base, const char *name, hfm__resolved *found) {
   hfm__text t = hfm__text_to(found->name, sizeof found->name);
   hfm__text_str(&t, name);
   found->entry = NULL;
   found->part = 0;
   found->index = 0;
   if (t.length >= sizeof found->name) return;
-  hfm__name_rename(found, family->renames);
-  hfm__name_rename(found, hfm__legacy_renames);
+  hfm__name_rename(found, family->renames, suffix);
+  hfm__name_rename(found, hfm__legacy_renames, suffix);
   found->entry = hfm__name_known(table, found->name, base);
   if (found->entry) return;
   found->entry = hfm__name_known(table, name, base);

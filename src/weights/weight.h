@@ -8,7 +8,7 @@ struct hfm__weight;
 typedef struct hfm__storage_type {
   const char *name; /* "mapped", "owned" */
   /* Makes the elements readable at *data, row-major in weight->dtype, aligned to the element; where there are pieces,
-     *data is their table. May fail. */
+     *data is their table: then none of them is touched yet. May fail. */
   hfm_result (*acquire)(struct hfm__weight *weight, const void **data, hfm_error *error);
   void (*release)(struct hfm__weight *weight);
 } hfm__storage_type;

@@ -16,7 +16,9 @@ static const subject subjects[] = {{FIXTURE("bert_wide"), HFM_BASE, 33},
                                    {FIXTURE("llama_wide"), HFM_BASE, 24},
                                    {FIXTURE("gpt2_causal"), HFM_CAUSAL_LM, 29},
                                    {FIXTURE("bert_bf16"), HFM_BASE, 19},
-                                   {FIXTURE("mistral_base"), HFM_BASE, 24}};
+                                   {FIXTURE("mistral_base"), HFM_BASE, 24},
+                                   {FIXTURE("mixtral_base"), HFM_BASE, 24},
+                                   {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM, 21}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects, MOST = 8 * 64 };
 
 static int64_t ids[MOST], mask[MOST];
@@ -41,7 +43,8 @@ static hfm_model *load(const subject *s, int32_t packing, int32_t attention, int
   return load_fixture(s->dir, &options);
 }
 
-static void run_once(const subject *s, int32_t packing, int32_t attention, int32_t isa, int32_t threads, kept_output *kept) {
+static void run_once(const subject *s, int32_t packing, int32_t attention, int32_t isa, int32_t threads,
+                     kept_output *kept) {
   hfm_model *model = load(s, packing, attention, 0, isa);
   hfm_session *session = new_session(model, threads);
   const hfm_inputs in = some_inputs(3, s->length);
@@ -82,7 +85,8 @@ static void test_threads_packing_history(void) {
 }
 
 /* Row `row` of [rows, ...] in both outputs. */
-static int same_row(const kept_output *a, int64_t rows_a, int64_t row_a, const kept_output *b, int64_t rows_b, int64_t row_b) {
+static int same_row(const kept_output *a, int64_t rows_a, int64_t row_a, const kept_output *b, int64_t rows_b,
+                    int64_t row_b) {
   const size_t n = a->count / (size_t)rows_a;
   return n > 0 && n == b->count / (size_t)rows_b &&
          memcmp(a->values + (size_t)row_a * n, b->values + (size_t)row_b * n, n * sizeof(float)) == 0;
@@ -148,7 +152,8 @@ static void test_batch_invariant_padding(void) {
 }
 
 static void test_tiers_agree(void) {
-  const int32_t tiers[] = {HFM_ISA_SSE2, HFM_ISA_AVX2, HFM_ISA_AVX512, HFM_ISA_AVX512_VNNI, HFM_ISA_AVX512_BF16, HFM_ISA_NEON, HFM_ISA_WASM_SIMD128};
+  const int32_t tiers[] = {HFM_ISA_SSE2,        HFM_ISA_AVX2, HFM_ISA_AVX512,      HFM_ISA_AVX512_VNNI,
+                           HFM_ISA_AVX512_BF16, HFM_ISA_NEON, HFM_ISA_WASM_SIMD128};
   int found = 0;
   for (int i = 0; i < SUBJECTS; i++) {
     run_once(&subjects[i], 0, 0, HFM_ISA_SCALAR, 1, &reference);
@@ -199,8 +204,8 @@ static void run_computed(const char *dir, int32_t isa, hfm_dtype compute_dtype, 
   hfm_model_free(model);
 }
 
-/* bf16 products are within 2 % of the largest output of float32's, whatever the number of threads; they touch nothing but
-   bf16 weights. */
+/* bf16 products are within 2 % of the largest output of float32's, whatever the number of threads; they touch nothing
+   but bf16 weights. */
 static void test_compute_dtype(void) {
   const char *const dirs[] = {FIXTURE("bert_bf16"), FIXTURE("llama_bf16_sharded")};
   const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};

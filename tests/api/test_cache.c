@@ -19,7 +19,18 @@ static const subject subjects[] = {
     {FIXTURE("llama_no_gqa"), HFM_BASE},       {FIXTURE("mistral_causal"), HFM_CAUSAL_LM},
     {FIXTURE("qwen2_causal"), HFM_CAUSAL_LM},  {FIXTURE("qwen3_causal"), HFM_CAUSAL_LM},
     {FIXTURE("mistral_base"), HFM_BASE},       {FIXTURE("llama_bf16_sharded"), HFM_BASE},
-    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM}};
+    {FIXTURE("gemma_causal"), HFM_CAUSAL_LM},  {FIXTURE("gemma_bf16"), HFM_CAUSAL_LM},
+    {FIXTURE("gemma2_causal"), HFM_CAUSAL_LM}, {FIXTURE("gemma3_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("smollm3_base"), HFM_BASE},       {FIXTURE("olmo2_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("granite_causal"), HFM_CAUSAL_LM},  {FIXTURE("phi3_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("mixtral_base"), HFM_BASE},       {FIXTURE("qwen3_moe_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("mixtral_bf16_sharded"), HFM_CAUSAL_LM},
+    {FIXTURE("bert_causal"), HFM_CAUSAL_LM},   {FIXTURE("roberta_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("ministral_base"), HFM_BASE},
+    {FIXTURE("opt_causal"), HFM_CAUSAL_LM},    {FIXTURE("gpt_neox_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("gpt_neo_base"), HFM_BASE},       {FIXTURE("phi_causal"), HFM_CAUSAL_LM},
+    {FIXTURE("falcon_40b"), HFM_BASE},         {FIXTURE("falcon_rw"), HFM_CAUSAL_LM},
+    {FIXTURE("bloom_causal"), HFM_CAUSAL_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t ids[BATCH * LENGTH], mask[BATCH * LENGTH];
@@ -376,12 +387,14 @@ static void test_logits_to_keep_refused(void) {
 /* X2: what is cached and what is new together fit the positions. X4: lengths are not counted below 0. */
 static void test_refused(void) {
   hfm_options options;
-  hfm_model *model = load(&subjects[0], 0, 0), *bert;
+  hfm_model *model = load(&subjects[0], 0, 0), *bert, *roberta;
   hfm_session *session = new_session(model, 1);
   hfm_inputs in = piece(0, 9, 1);
   hfm_outputs out;
   hfm_error error;
   static int64_t many[64];
+  const float embeds[2 * 18] = {0};
+  const int64_t shape[3] = {1, 2, 18}, positions[2] = {2, 3};
   prepare();
   CHECK_INT(hfm_cache_length(NULL), 0);
   CHECK_INT(hfm_cache_crop(NULL, 0, &error), HFM_ERROR_ARGUMENT);
@@ -418,6 +431,19 @@ static void test_refused(void) {
   CHECK_CONTAINS(error.message, "keeps no keys and values");
   hfm_session_free(session);
   hfm_model_free(bert);
+  options.task = HFM_CAUSAL_LM; /* RoBERTa's decoder forgets, for embeddings, at which position the cache ends */
+  roberta = load_fixture(FIXTURE("roberta_causal"), &options);
+  session = new_session(roberta, 1);
+  memset(&in, 0, sizeof in);
+  in.use_cache = 1;
+  in.inputs_embeds = hfm_tensor_f32(embeds, 3, shape);
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(error.item, HFM_E_INPUT_MISSING);
+  CHECK_CONTAINS(error.message, "position_ids are needed with inputs_embeds and use_cache");
+  in.position_ids = hfm_tensor_i64(positions, 1, 2);
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  hfm_session_free(session);
+  hfm_model_free(roberta);
 }
 
 int main(void) {

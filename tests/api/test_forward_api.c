@@ -52,7 +52,8 @@ static void refused(const hfm_inputs *in, int32_t item, const char *what, const 
   CHECK(same_bits(&before, &second));
 }
 
-/* X1: every id lies in its table before a row is looked up. X2: positions beyond the table are an error, never wrapped. */
+/* X1: every id lies in its table before a row is looked up. X2: positions beyond the table are an error, never
+   wrapped. */
 static void test_refusals(void) {
   static float pixels[2 * 3 * 14 * 14];
   static int64_t many[100];
@@ -159,7 +160,8 @@ static void test_image_refusals(void) {
   hfm_inputs in;
   hfm_outputs out;
   hfm_error error;
-  const int64_t good[4] = {2, 3, 14, 14}, channels[4] = {2, 4, 14, 14}, size[4] = {2, 3, 14, 15}, tall[4] = {2, 3, 13, 14};
+  const int64_t good[4] = {2, 3, 14, 14}, channels[4] = {2, 4, 14, 14}, size[4] = {2, 3, 14, 15},
+                tall[4] = {2, 3, 13, 14};
   memset(&options, 0, sizeof options);
   options.task = HFM_IMAGE_CLASSIFICATION;
   model = load_fixture(FIXTURE("vit_image"), &options);
@@ -275,7 +277,11 @@ static void test_dtypes(void) {
   other.attention_mask = tensor_of(array, type, 2, 7); \
   forward_kept(session, &other, &second); \
   CHECK(same_bits(&first, &second));
-  SAME_MASK(booleans, HFM_BOOL) SAME_MASK(f32, HFM_F32) SAME_MASK(f64, HFM_F64) SAME_MASK(half, HFM_F16) SAME_MASK(half, HFM_BF16)
+  SAME_MASK(booleans, HFM_BOOL)
+  SAME_MASK(f32, HFM_F32)
+  SAME_MASK(f64, HFM_F64)
+  SAME_MASK(half, HFM_F16)
+  SAME_MASK(half, HFM_BF16)
 #undef SAME_MASK
   u64[3] = UINT64_MAX;
   in.input_ids = tensor_of(u64, HFM_U64, 2, 7);
@@ -393,7 +399,8 @@ static void test_ownership(void) {
   for (int i = 0; i < 6; i++) {
     const hfm_named_tensor *item = &out.items[i];
     if (!strcmp(item->name, "logits")) CHECK(item->tensor.data == out.logits.data);
-    else if (!strncmp(item->name, "hidden_states.", 14)) CHECK(item->tensor.data == out.hidden_states[item->name[14] - '0'].data);
+    else if (!strncmp(item->name, "hidden_states.", 14))
+      CHECK(item->tensor.data == out.hidden_states[item->name[14] - '0'].data);
     else CHECK(item->tensor.data == out.attentions[item->name[11] - '0'].data);
   }
   keep_output(&out, &first);

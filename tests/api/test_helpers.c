@@ -1,4 +1,5 @@
-/* hfm_argmax, softmax, top_k, mean_pool, normalize and the names, against values worked out by hand. */
+/* hfm_argmax, softmax, top_k, mean_pool, normalize and the names, against values worked out by hand; hfm_load and
+   hfm_packed_bytes. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
@@ -193,7 +194,65 @@ static void test_labels(void) {
   hfm_model_free(model);
 }
 
+/* hfm_load: the short way, with one handle for both objects. */
+static void test_load(void) {
+  const int64_t ids[6] = {5, 6, 7, 8, 9, 10};
+  const hfm_inputs in = hfm_input_ids(ids, 2, 3);
+  hfm_inputs nothing_else = in;
+  hfm_outputs out;
+  hfm_session *session = NULL;
+  hfm_error error;
+  CHECK(in.input_ids.data == ids && in.input_ids.dtype == HFM_I64 && in.input_ids.rank == 2);
+  CHECK(in.input_ids.shape[0] == 2 && in.input_ids.shape[1] == 3);
+  memset(&nothing_else.input_ids, 0, sizeof nothing_else.input_ids);
+  for (size_t i = 0; i < sizeof in; i++) CHECK(((const char *)&nothing_else)[i] == 0);
+  if (!CHECK_INT(hfm_load(FIXTURE("bert_sequence"), HFM_SEQUENCE_CLASSIFICATION, &session, &error), HFM_OK)) return;
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK(out.logits.rank == 2 && out.logits.shape[0] == 2 && out.logits.shape[1] == 3);
+  CHECK_STR(hfm_model_architecture(hfm_session_model(session)), "BertForSequenceClassification");
+  CHECK_STR(hfm_label(hfm_session_model(session), 1), "yes");
+  hfm_session_free(session);
+  CHECK_INT(hfm_load("org/none", HFM_BASE, &session, &error), HFM_ERROR_NOT_FOUND);
+  CHECK(session == NULL && strstr(error.message, "org/none"));
+  CHECK_INT(hfm_load(FIXTURE("bert_sequence"), HFM_CTC, &session, &error), HFM_ERROR_UNSUPPORTED);
+  CHECK_INT(hfm_load(NULL, HFM_BASE, &session, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_load(FIXTURE("bert_sequence"), HFM_BASE, NULL, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_load("org/none", HFM_BASE, &session, NULL), HFM_ERROR_NOT_FOUND);
+  CHECK(hfm_session_model(NULL) == NULL);
+}
+
+/* What is kept packed: never nothing; eagerly all, at once; lazily what is used again and again. */
+static void test_packed_bytes(void) {
+  static const int64_t ids[2 * 33] = {1, 2, 3};
+  const hfm_inputs in = hfm_input_ids(ids, 2, 33);
+  uint64_t eager = 0;
+  CHECK_INT(hfm_packed_bytes(NULL), 0);
+  for (int32_t packing = HFM_PACK_EAGER; packing >= HFM_PACK_LAZY; packing--) {
+    hfm_options options;
+    hfm_model *model;
+    hfm_session *session;
+    hfm_outputs out;
+    hfm_error error;
+    memset(&options, 0, sizeof options);
+    options.packing = packing;
+    model = load_fixture(FIXTURE("bert_base"), &options);
+    session = new_session(model, 1);
+    if (packing == HFM_PACK_EAGER) CHECK((eager = hfm_packed_bytes(model)) > 0);
+    else CHECK_INT(hfm_packed_bytes(model), 0);
+    for (int i = 0; i < 2000 && (i < 3 || hfm_packed_bytes(model) == 0); i++) {
+      CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+      if (packing == HFM_PACK_NEVER && i == 9) break;
+    }
+    if (packing == HFM_PACK_NEVER) CHECK_INT(hfm_packed_bytes(model), 0);
+    else CHECK(hfm_packed_bytes(model) > 0 && hfm_packed_bytes(model) <= eager);
+    hfm_session_free(session);
+    hfm_model_free(model);
+  }
+}
+
 int main(void) {
+  TEST(test_load);
+  TEST(test_packed_bytes);
   TEST(test_argmax);
   TEST(test_softmax);
   TEST(test_top_k);

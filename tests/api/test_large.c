@@ -1,5 +1,6 @@
 /* Files beyond 4 GiB: bert_base behind 5 GiB of a tensor that nobody asks for, through a caller's hfm_io that makes the
-   bytes up, and in a sparse file of the file system. Every number on the way has 64 bits, also where pointers have 32. */
+   bytes up, and in a sparse file of the file system. Every number on the way has 64 bits, also where pointers have
+   32. */
 #include "posix.h"
 
 #define HFMODEL_IMPLEMENTATION
@@ -29,23 +30,27 @@ static int make(large *l, int needed) {
   const size_t room = 65536;
   memset(l, 0, sizeof *l);
   if (!CHECK_INT(hfm__context_init(NULL, &l->ctx, &error), HFM_OK) ||
-      !CHECK_INT(hfm__file_load(&l->ctx, FIXTURE("bert_base/config.json"), room, &l->config, &l->config_size, &error), HFM_OK) ||
-      !CHECK_INT(hfm__file_load(&l->ctx, FIXTURE("bert_base/model.safetensors"), 1 << 20, &l->weights, &l->weights_size, &error),
+      !CHECK_INT(hfm__file_load(&l->ctx, FIXTURE("bert_base/config.json"), room, &l->config, &l->config_size, &error),
                  HFM_OK) ||
-      !CHECK_INT(hfm__checkpoint_open_file(&l->ctx, FIXTURE("bert_base/model.safetensors"), NULL, &ckpt, &error), HFM_OK))
+      !CHECK_INT(hfm__file_load(&l->ctx, FIXTURE("bert_base/model.safetensors"), 1 << 20, &l->weights, &l->weights_size,
+                                &error),
+                 HFM_OK) ||
+      !CHECK_INT(hfm__checkpoint_open_file(&l->ctx, FIXTURE("bert_base/model.safetensors"), NULL, &ckpt, &error),
+                 HFM_OK))
     return 0;
   l->header = (size_t)hfm__le64((const uint8_t *)l->weights);
   l->tail = l->weights_size - 8 - l->header;
   l->front = (char *)malloc(room);
   if (!CHECK(l->front != NULL)) return 0;
   t = hfm__text_to(l->front + 8, room - 8);
-  hfm__text_format(&t, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%u,36],\"data_offsets\":[0,%u]}", needed ? table : "filler",
-                   (uint64_t)ROWS, filler);
+  hfm__text_format(&t, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%u,36],\"data_offsets\":[0,%u]}",
+                   needed ? table : "filler", (uint64_t)ROWS, filler);
   for (size_t i = 0; i < ckpt.count; i++) {
     const hfm__file_tensor *tensor = &ckpt.tensors[i];
     const uint64_t at = filler + tensor->offset - 8 - l->header;
     hfm__text_format(&t, ",\"%s\":{\"dtype\":\"F32\",\"shape\":%t,\"data_offsets\":[%u,%u]}",
-                     needed && hfm__equal(tensor->name, table) ? "filler" : tensor->name, tensor->shape, (int)tensor->rank, at, at + tensor->bytes);
+                     needed && hfm__equal(tensor->name, table) ? "filler" : tensor->name, tensor->shape,
+                     (int)tensor->rank, at, at + tensor->bytes);
     CHECK_INT(tensor->dtype, HFM_F32);
   }
   hfm__text_str(&t, "}");
@@ -67,7 +72,8 @@ static uint64_t size_of(const large *l) { return 8 + l->header + filler + l->tai
 static hfm_result large_open(void *ctx, const char *name, void **file) {
   large *l = (large *)ctx;
   *file = hfm__ends_with(name, "/config.json") ? (void *)l->config : (void *)l->weights;
-  return hfm__ends_with(name, "/config.json") || hfm__ends_with(name, "/model.safetensors") ? HFM_OK : HFM_ERROR_NOT_FOUND;
+  return hfm__ends_with(name, "/config.json") || hfm__ends_with(name, "/model.safetensors") ? HFM_OK
+                                                                                            : HFM_ERROR_NOT_FOUND;
 }
 static uint64_t large_size(void *ctx, void *file) {
   const large *l = (const large *)ctx;

@@ -95,7 +95,8 @@ static void test_avx512_vnni(void) {
   tier(HFM_ISA_AVX512_VNNI, "this machine has no AVX-512 VNNI", "avx512f avx512bw avx512vl avx512dq avx512_vnni");
 }
 static void test_avx512_bf16(void) {
-  tier(HFM_ISA_AVX512_BF16, "this machine has no AVX-512 BF16", "avx512f avx512bw avx512vl avx512dq avx512_vnni avx512_bf16");
+  tier(HFM_ISA_AVX512_BF16, "this machine has no AVX-512 BF16",
+       "avx512f avx512bw avx512vl avx512dq avx512_vnni avx512_bf16");
 }
 static void test_neon(void) { tier(HFM_ISA_NEON, "this machine has no NEON", "asimd"); }
 

@@ -15,7 +15,8 @@ at_most() { # NAME VALUE BOUND UNIT
   if [ -n "$2" ] && [ "$2" -gt 0 ] && [ "$2" -le "$3" ]; then pass; else fail "$1" "$work/log"; fi
 }
 
-at_most "implementation, $CC -O2" "$(cpu_ms $CC -std=c99 -O2 -I. -c -o "$work/impl.o" "$work/impl.c")" $((COST_SECONDS * 1000)) ms
+at_most "implementation, $CC -O2" \
+  "$(cpu_ms $CC -std=c99 -O2 -I. -c -o "$work/impl.o" "$work/impl.c")" $((COST_SECONDS * 1000)) ms
 if (ulimit -v "$COST_KB") 2>/dev/null; then
   check "implementation, $CC -O2, within $COST_KB KB" \
     sh -c "ulimit -v $COST_KB; exec $CC -std=c99 -O2 -I. -c -o $work/impl.o $work/impl.c"

@@ -19,8 +19,8 @@ if have x86_64-w64-mingw32-gcc; then
 else
   skip "Windows: x86_64-w64-mingw32-gcc is not here"
 fi
-# Machines that are neither here nor emulated: clang aims at them, with headers of our own. With -U__clang__ the code takes
-# the branches meant for Microsoft's compiler. Compiled, not run; Microsoft's compiler itself is not at hand.
+# Machines that are neither here nor emulated: clang aims at them, with headers of our own. With -U__clang__ the code
+# takes the branches meant for Microsoft's compiler. Compiled, not run; Microsoft's compiler itself is not at hand.
 if have "$CLANG"; then
   simd="-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mavx512vnni"
   aim() { # TARGET FLAGS...

@@ -12,6 +12,9 @@
   "\"vocab_size\":31,\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3," \
   "\"intermediate_size\":20,\"max_position_embeddings\":24,\"pad_token_id\":0"
 
+#define T5_SIZES \
+  "\"vocab_size\":31,\"d_model\":12,\"d_kv\":4,\"d_ff\":20,\"num_layers\":2,\"num_heads\":3"
+
 static const struct {
   const char *model_type, *config;
 } models[] = {
@@ -22,11 +25,29 @@ static const struct {
   {"distilbert", "{\"model_type\":\"distilbert\",\"vocab_size\":31,\"dim\":12,\"n_layers\":2,\"n_heads\":3,"
                  "\"hidden_dim\":20,\"max_position_embeddings\":24,\"pad_token_id\":0}"},
   {"gpt2", "{\"model_type\":\"gpt2\",\"vocab_size\":31,\"n_embd\":12,\"n_layer\":2,\"n_head\":3,\"n_positions\":24}"},
+  {"opt", "{\"model_type\":\"opt\"," TEXT_SIZES ",\"ffn_dim\":20}"},
+  {"gpt_neox", "{\"model_type\":\"gpt_neox\"," TEXT_SIZES ",\"rotary_pct\":0.5}"},
+  {"gpt_neo", "{\"model_type\":\"gpt_neo\"," TEXT_SIZES ",\"attention_types\":[[[\"global\",\"local\"],1]]}"},
+  {"phi", "{\"model_type\":\"phi\"," TEXT_SIZES "}"},
+  {"falcon", "{\"model_type\":\"falcon\"," TEXT_SIZES "}"},
+  {"bloom", "{\"model_type\":\"bloom\"," TEXT_SIZES "}"},
   {"llama", "{\"model_type\":\"llama\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"mistral", "{\"model_type\":\"mistral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"ministral", "{\"model_type\":\"ministral\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen2", "{\"model_type\":\"qwen2\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
   {"qwen3", "{\"model_type\":\"qwen3\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"smollm3", "{\"model_type\":\"smollm3\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"olmo2", "{\"model_type\":\"olmo2\"," TEXT_SIZES "}"},
+  {"gemma2", "{\"model_type\":\"gemma2\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"gemma3_text", "{\"model_type\":\"gemma3_text\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
   {"gemma", "{\"model_type\":\"gemma\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"head_dim\":4}"},
+  {"granite", "{\"model_type\":\"granite\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"residual_multiplier\":0.5}"},
+  {"phi3", "{\"model_type\":\"phi3\"," TEXT_SIZES ",\"num_key_value_heads\":1}"},
+  {"mixtral", "{\"model_type\":\"mixtral\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"num_local_experts\":3}"},
+  {"qwen3_moe", "{\"model_type\":\"qwen3_moe\"," TEXT_SIZES ",\"num_key_value_heads\":1,\"num_experts\":3,"
+                "\"num_experts_per_tok\":2,\"moe_intermediate_size\":7,\"mlp_only_layers\":[1]}"},
+  {"t5", "{\"model_type\":\"t5\"," T5_SIZES "}"},
+  {"mt5", "{\"model_type\":\"mt5\"," T5_SIZES "}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
   {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
@@ -91,6 +112,8 @@ static void run_forward(hfm_model *model) {
     in.pixel_values = hfm_tensor_f32(pixels, 4, image_shape);
   else
     in.input_ids = hfm_tensor_i64(ids, 2, 4);
+  if (hfm_config_get_bool(hfm_model_config(model), "is_encoder_decoder", 0))
+    in.decoder_input_ids = hfm_tensor_i64(ids, 2, 3);
   if (CHECK_INT(hfm_session_create(model, &session_options, &session, &error), HFM_OK)) {
     CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
     CHECK_STR(error.message, "");

@@ -11,6 +11,9 @@ done
 sed -n '/^#define/,$p' examples/classify.c >"$work/example"
 sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' >"$work/readme"
 check "the README's program is examples/classify.c" diff "$work/example" "$work/readme"
+check "and has at most fifteen lines" [ "$(wc -l <"$work/readme")" -le 15 ]
+if have "$CXX"; then check "and is C++, too" $CXX -std=c++11 $strict -fsyntax-only -I. -x c++ "$work/readme"
+else skip "no C++ compiler: the README's program in C++"; fi
 sed -n '/^      #define HFMODEL_IMPLEMENTATION$/,/^      }$/p' src/manual.h | sed 's/^      //' |
   awk '/^#define HFMODEL_IMPLEMENTATION$/ { text = "" } { text = text $0 "\n" } END { printf "%s", text }' |
   sed 's,// \(.*\)$,/* \1 */,' >"$work/manual"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Other machines under an emulator, a big-endian one and 64-bit ARM with NEON: every family from random weights, then the
-# unit tests, the kernels and the parity with Transformers.
+# Other machines under an emulator, a big-endian one and 64-bit ARM with NEON: every family from random weights, then
+# the unit tests, the kernels and the parity with Transformers.
 . "$(dirname "$0")/../check.sh"
 
 first_of() { # COMMAND...: the first that is there

@@ -27,6 +27,7 @@ done
 
 # And the check can fail.
 python3 tools/amalgamate.py --upto base/error.h -o "$work/upto.h"
-printf '#define HFMODEL_IMPLEMENTATION\n#include "upto.h"\nint f(void) { return hfm__no_such_layer(); }\n' >"$work/upto.c"
+printf '#define HFMODEL_IMPLEMENTATION\n#include "upto.h"\nint f(void) { return hfm__no_such_layer(); }\n' \
+  >"$work/upto.c"
 check_fails "a call downward is noticed" $CC -std=c99 -fsyntax-only -Werror=implicit-function-declaration "$work/upto.c"
 report

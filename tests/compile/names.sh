@@ -30,7 +30,8 @@ scan() { # NAME COMMAND...: preprocesses impl.c by COMMAND
   scan_name=$1
   shift
   if "$@" -E -dD -I. "$work/impl.c" >"$work/preprocessed" 2>"$work/log"; then
-    check "$scan_name: macros, types, tags, statics, enumerators" python3 tests/compile/names.py --allow tests/compile/libc_names <"$work/preprocessed"
+    check "$scan_name: macros, types, tags, statics, enumerators" \
+      python3 tests/compile/names.py --allow tests/compile/libc_names <"$work/preprocessed"
   else
     fail "$scan_name" "$work/log"
   fi

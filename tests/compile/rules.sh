@@ -1,6 +1,6 @@
 #!/bin/sh
-# Each rule of tests/README.md is named by a test; and F8 itself: nothing in the library calls itself, directly or through
-# others (but the callbacks, of which no reader has any that lead back).
+# Each rule of tests/README.md is named by a test; and F8 itself: nothing in the library calls itself, directly or
+# through others (but the callbacks, of which no reader has any that lead back).
 . "$(dirname "$0")/../check.sh"
 
 sed -n 's/^| \([A-Z]\{0,1\}[0-9.]*\) | .*/\1/p' tests/README.md >"$work/rules"

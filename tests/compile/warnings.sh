@@ -8,8 +8,10 @@ printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"
 headers='#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <math.h>\n#include <errno.h>\n'
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n'"$headers" >"$work/first.c"
 printf "$headers"'#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/last.c"
-printf '#include "hfmodel.h"\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n#include "hfmodel.h"\n' >"$work/twice.c"
-printf '#define HFMODEL_STATIC\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\nint f(void);\nint f(void) { return hfm_version()[0]; }\n' >"$work/static.c"
+printf '#include "hfmodel.h"\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n#include "hfmodel.h"\n' \
+  >"$work/twice.c"
+static='#define HFMODEL_STATIC\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\nint f(void);\n'
+printf "$static"'int f(void) { return hfm_version()[0]; }\n' >"$work/static.c"
 
 syntax() { # NAME COMPILER FLAGS...
   name=$1
@@ -29,7 +31,9 @@ for cc in "$CC" "$CLANG"; do
 done
 for cxx in "$CXX" "$CLANGXX"; do
   have "${cxx%% *}" || { skip "no C++ compiler $cxx"; continue; }
-  for file in api first last twice static; do syntax "$cxx -std=c++11 $file" $cxx -std=c++11 -x c++ "$work/$file.c"; done
+  for file in api first last twice static; do
+    syntax "$cxx -std=c++11 $file" $cxx -std=c++11 -x c++ "$work/$file.c"
+  done
   syntax "$cxx -std=c++20" $cxx -std=c++20 -x c++ "$work/impl.c"
   syntax "$cxx -fno-exceptions -fno-rtti" $cxx -std=c++11 -fno-exceptions -fno-rtti -x c++ "$work/impl.c"
 done
@@ -47,7 +51,7 @@ if have "$CXX"; then
 else
   skip "no C++ compiler: a C++ user of a C implementation"
 fi
-printf '#define HFMODEL_STATIC\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\nint f(void);\nint main(void) { return f() != hfm_version()[0]; }\n' >"$work/static2.c"
+printf "$static"'int main(void) { return f() != hfm_version()[0]; }\n' >"$work/static2.c"
 check "two static copies" $CC -std=c99 -O0 -I. -o "$work/two" "$work/static.c" "$work/static2.c" -pthread -lm
 check "two static copies run" "$work/two"
 

@@ -17,7 +17,9 @@ static const fuzz_fixture *fuzz_fixtures(size_t *count) {
     FUZZ_FIXTURE("vit", "vit_image"), FUZZ_FIXTURE("distilbert", "distilbert_sequence"),
     FUZZ_FIXTURE("roberta", "roberta_token"), FUZZ_FIXTURE("qwen3", "qwen3_causal"),
     FUZZ_FIXTURE("deit", "deit_teacher"), FUZZ_FIXTURE("mistral", "mistral_causal"),
-    FUZZ_FIXTURE("qwen2", "qwen2_sequence")};
+    FUZZ_FIXTURE("qwen2", "qwen2_sequence"), FUZZ_FIXTURE("granite", "granite_causal"),
+    FUZZ_FIXTURE("phi3", "phi3_sequence"), FUZZ_FIXTURE("mixtral", "mixtral_causal"),
+    FUZZ_FIXTURE("qwen3_moe", "qwen3_moe_causal")};
 #undef FUZZ_FIXTURE
   *count = sizeof all / sizeof all[0];
   for (size_t i = 0; i < *count && !all[i].data; i++) {

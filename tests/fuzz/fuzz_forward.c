@@ -1,5 +1,6 @@
 /* The bytes are calls of sessions: tensors of fuzzed dtypes, ranks, shapes and contents, in all combinations of inputs
-   and options, on models of a few hundred parameters. Whatever came before, a sound call gives the same bits as in a
+   and options, on models of a few hundred parameters; and what a caller does with the cache, bytes that were never
+   saved included. Whatever came before, a sound call gives the same bits as in a
    new session; what comes from small finite inputs is finite. */
 #include "fuzz_bytes.h"
 #include "fuzz_model.h"
@@ -138,11 +139,58 @@ static uint64_t fuzz_sound_call(fuzz_calls *c, hfm_session *session) {
   return hash;
 }
 
-static void fuzz_new_session(fuzz_calls *c, int32_t threads) {
+/* Sequences in another order, or more or fewer of them. */
+static void fuzz_reorder(fuzz_calls *c) {
+  int64_t rows[8];
+  hfm_error error;
+  const int64_t count = (int64_t)fuzz_take(&c->bytes, 1) % 10 - 1;
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    const uint8_t row = (uint8_t)fuzz_take(&c->bytes, 1);
+    rows[i] = row < 250 ? row % 3 : (int8_t)row;
+  }
+  fuzz_reason(hfm_cache_reorder(c->session, rows, HFM__MIN(count, (int64_t)HFM__COUNT(rows)), &error), &error);
+}
+
+/* What the cache is as bytes comes back as it was; other bytes, in place of some or all of these, are taken or not. */
+static void fuzz_reload(fuzz_calls *c) {
+  enum { HEADER = 56 };
+  const uint64_t saved = hfm_cache_size(c->session), size = HFM__MAX(saved, (uint64_t)HEADER);
+  uint8_t *bytes = (uint8_t *)calloc(1, (size_t)size), *again = (uint8_t *)malloc((size_t)size);
+  const int64_t length = hfm_cache_length(c->session), batch = hfm_cache_batch(c->session);
+  hfm_error error;
+  if (bytes && again && saved) {
+    FUZZ_REQUIRE(hfm_cache_save(c->session, bytes, saved, &error) == HFM_OK, error.message);
+    FUZZ_REQUIRE(hfm_cache_load(c->session, bytes, saved, &error) == HFM_OK, error.message);
+    FUZZ_REQUIRE(hfm_cache_length(c->session) == length && hfm_cache_batch(c->session) == batch, "another cache");
+    FUZZ_REQUIRE(hfm_cache_save(c->session, again, saved, &error) == HFM_OK, error.message);
+    FUZZ_REQUIRE(memcmp(bytes, again, (size_t)saved) == 0, "a saved cache is not what was loaded");
+  }
+  for (uint8_t changes = (uint8_t)fuzz_take(&c->bytes, 1) % 6; bytes && changes; changes--) {
+    const size_t at = (size_t)fuzz_take(&c->bytes, 2) % (size_t)size;
+    bytes[at] = (uint8_t)fuzz_take(&c->bytes, 1);
+    c->tame = 0;
+  }
+  if (bytes && again) { /* in a block of their own size */
+    const uint64_t cut = (uint64_t)fuzz_take(&c->bytes, 1), left = cut < 200 ? size : size * (cut - 200) / 56;
+    uint8_t *exact = (uint8_t *)malloc((size_t)left + !left);
+    if (exact) {
+      memcpy(exact, bytes, (size_t)left);
+      fuzz_reason(hfm_cache_load(c->session, exact, left, &error), &error);
+      FUZZ_REQUIRE(error.code == HFM_OK || hfm_cache_length(c->session) == length,
+                   "a refused cache in place of the old one");
+    }
+    free(exact);
+  }
+  free(bytes);
+  free(again);
+}
+
+static void fuzz_new_session(fuzz_calls *c, int32_t threads, hfm_dtype cache_dtype) {
   hfm_session_options options;
   hfm_error error;
   memset(&options, 0, sizeof options);
   options.threads = threads;
+  options.cache_dtype = cache_dtype;
   hfm_session_free(c->session);
   FUZZ_REQUIRE(hfm_session_create(c->tiny->model, &options, &c->session, &error) == HFM_OK, error.message);
   c->tame = 1;
@@ -151,7 +199,10 @@ static void fuzz_new_session(fuzz_calls *c, int32_t threads) {
 static void fuzz_one_call(fuzz_calls *c) {
   const uint8_t kind = (uint8_t)fuzz_take(&c->bytes, 1);
   hfm_error error;
-  if (kind % 8 == 6) {
+  if (kind % 8 == 6 && kind >> 3 & 3) {
+    if (kind >> 3 & 1) fuzz_reload(c);
+    else fuzz_reorder(c);
+  } else if (kind % 8 == 6) {
     fuzz_reason(hfm_cache_crop(c->session, (int8_t)fuzz_take(&c->bytes, 1), &error), &error);
   } else if (kind % 8 == 7) {
     const int64_t batch = (int8_t)fuzz_take(&c->bytes, 1) % 8, length = (int8_t)fuzz_take(&c->bytes, 1);
@@ -165,6 +216,7 @@ static void fuzz_one_call(fuzz_calls *c) {
 }
 
 FUZZ_TARGET(forward) {
+  static const int32_t cache_dtypes[] = {HFM_DTYPE_AUTO, HFM_F32, HFM_F16, HFM_BF16};
   static uint64_t sound[FUZZ_TINY_COUNT];
   const size_t which = size ? data[0] % FUZZ_TINY_COUNT : 0;
   size_t before;
@@ -175,13 +227,13 @@ FUZZ_TARGET(forward) {
   c.bytes.pos = size ? 1 : 0;
   c.tiny = fuzz_tiny_model(which);
   if (!sound[which]) {
-    fuzz_new_session(&c, 1);
+    fuzz_new_session(&c, 1, HFM_DTYPE_AUTO);
     sound[which] = fuzz_sound_call(&c, c.session);
     hfm_session_free(c.session);
     c.session = NULL;
   }
   before = c.tiny->memory.used;
-  fuzz_new_session(&c, size && data[0] >= 248 ? 2 : 1);
+  fuzz_new_session(&c, size && data[0] >= 248 ? 2 : 1, size ? cache_dtypes[data[0] >> 3 & 3] : HFM_DTYPE_AUTO);
   for (int32_t calls = 0; calls < FUZZ_CALLS && c.bytes.pos < size; calls++) fuzz_one_call(&c);
   FUZZ_REQUIRE(fuzz_sound_call(&c, c.session) == sound[which], "a call's result depends on what came before");
   hfm_session_free(c.session);

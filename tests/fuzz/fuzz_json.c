@@ -29,8 +29,10 @@ static void fuzz_json_again(const hfm__json *doc, const hfm_allocator *mem) {
 FUZZ_TARGET(json) {
   fuzz_memory memory;
   const hfm_options options = fuzz_options(&memory, size);
+  /* Only what has such a letter can be NaN or an infinity, which is all that Python reads beyond the rules. */
+  const int32_t ways = memchr(data, 'N', size) || memchr(data, 'I', size) ? HFM__JSON_NONFINITE : 0;
   int32_t flags;
-  for (flags = 0; flags <= HFM__JSON_NONFINITE; flags++) {
+  for (flags = 0; flags <= ways; flags++) {
     hfm__json doc;
     hfm_error error;
     memset(&error, 0, sizeof error);

@@ -23,6 +23,11 @@ static const char *const fuzz_tiny_configs[] = {
   "{\"model_type\":\"roberta\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"architectures\":[\"RobertaForMaskedLM\"]}",
   "{\"model_type\":\"deit\"," FUZZ_TINY_SIZES "\"image_size\":4,\"patch_size\":2,\"num_channels\":1,"
   "\"architectures\":[\"DeiTForImageClassificationWithTeacher\"]}",
+  "{\"model_type\":\"gemma3_text\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"num_key_value_heads\":1,\"head_dim\":2,"
+  "\"sliding_window\":3,\"sliding_window_pattern\":2,\"final_logit_softcapping\":2.0,"
+  "\"architectures\":[\"Gemma3ForCausalLM\"]}",
+  "{\"model_type\":\"mixtral\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"num_key_value_heads\":1,\"num_local_experts\":3,"
+  "\"num_experts_per_tok\":2,\"sliding_window\":4,\"architectures\":[\"MixtralForCausalLM\"]}",
 };
 enum { FUZZ_TINY_COUNT = sizeof fuzz_tiny_configs / sizeof fuzz_tiny_configs[0] };
 

@@ -39,7 +39,8 @@ static uint64_t fuzz_contents(const char *name, const uint8_t *data, size_t size
   return sum;
 }
 
-/* Opens bytes as a file of that name. Every byte that a tensor of an accepted one can reach must lie in the file. */
+/* Opens bytes as a file of that name. Every byte that a tensor of an accepted one can reach must lie in the file. One
+   input in four, as its bytes decide, goes through the public calls, too: they read it twice more. */
 static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   fuzz_memory memory;
   hfm_options options = fuzz_options(&memory, size);
@@ -48,7 +49,7 @@ static void fuzz_weights(const char *name, const uint8_t *data, size_t size) {
   hfm__checkpoint ckpt;
   hfm_error error;
   size_t i;
-  (void)fuzz_contents(name, data, size);
+  if (size && (size + data[size / 2]) % 4 == 0) (void)fuzz_contents(name, data, size);
   memset(&error, 0, sizeof error);
   options.io = one_file_io(&served, name, data, size);
   options.local_copy = (int32_t)(size & 1);

@@ -147,6 +147,7 @@ static void test_legacy(void) {
 static void test_gguf(void) {
   replay("tests/hostile/gguf/values.gguf", fuzz_gguf, NULL, rounds());
   replay("tests/hostile/gguf/types.gguf", fuzz_gguf, NULL, rounds());
+  CORPUS(gguf, NULL);
 }
 static void test_torch_bin(void) {
   replay("tests/hostile/torch/zip_checkpoint.bin", fuzz_torch_bin, NULL, rounds());

@@ -191,7 +191,8 @@ def odd_safetensors(r, base):
     name = r.choice(names)
     how = r.randrange(14)
     if how == 0:
-        header[name]["dtype"] = r.choice(("F32", "f32", "BOOL", "F4", "F6_E2M3", "F8_E4M3", "C64", "U64", "F16 ", "", 4, None))
+        header[name]["dtype"] = r.choice(("F32", "f32", "BOOL", "F4", "F6_E2M3", "F8_E4M3", "C64", "U64", "F16 ", "", 4,
+                                          None))
     elif how in (1, 2):
         shape = header[name]["shape"]
         if shape and how == 1:
@@ -210,7 +211,8 @@ def odd_safetensors(r, base):
     elif how == 8:
         header[r.choice(("\0", "a\0b", "\u00e9", "\ud83d\ude00", "", "x" * 300))] = header.pop(name)
     elif how == 9:
-        header["empty"] = {"dtype": "U8", "shape": [0] * r.randrange(1, 11), "data_offsets": [r.choice((0, len(data)))] * 2}
+        header["empty"] = {"dtype": "U8", "shape": [0] * r.randrange(1, 11),
+                           "data_offsets": [r.choice((0, len(data)))] * 2}
     elif how == 10:
         header[name]["data_offsets"] = header[r.choice(names)]["data_offsets"]
     text = json.dumps(header, ensure_ascii=bool(r.randrange(2))).encode("utf-8", "surrogatepass")
@@ -225,7 +227,8 @@ def odd_safetensors(r, base):
 
 def safetensors_bases(r):
     one = {"w": torch.arange(6, dtype=torch.float32).reshape(2, 3), "b": torch.ones(3, dtype=torch.bfloat16)}
-    two = {"a.%d" % i: torch.full((2,), i, dtype=d) for i, d in enumerate((torch.int8, torch.float64, torch.bool, torch.int64))}
+    dtypes = (torch.int8, torch.float64, torch.bool, torch.int64)
+    two = {"a.%d" % i: torch.full((2,), i, dtype=d) for i, d in enumerate(dtypes)}
     two["scalar"] = torch.tensor(2.5)
     two["empty"] = torch.zeros(0, 3)
     return [save(one), save(two, {"format": "pt"}), save(one, {"format": "pt", "caf\u00e9": "\n"})]
@@ -245,13 +248,16 @@ def odd_objects(r):
     t = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     plain = {"w": t, "b": torch.ones(3, dtype=torch.float16)}
     return [
-        plain, collections.OrderedDict(plain), {"module." + k: v for k, v in plain.items()}, {"state_dict": plain, "epoch": 1},
+        plain, collections.OrderedDict(plain), {"module." + k: v for k, v in plain.items()},
+        {"state_dict": plain, "epoch": 1},
         {"model": plain, "optimizer": {"state": {}, "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999)}]}},
         {"w": t.t(), "v": t[1:, ::2], "e": t[:1].expand(5, 4), "s": t[0, 0], "n": t[:0]}, {"w": torch.nn.Parameter(t)},
         {"c": torch.ones(2, dtype=torch.complex64), "z": torch.ones(2, dtype=torch.complex128)},
-        {"f": t.to(torch.float8_e4m3fn), "u": t.to(torch.uint16)}, {"w": t, 1: t, None: 2, (1, 2): "x"}, [t], t, (t, 1), {}, 5,
+        {"f": t.to(torch.float8_e4m3fn), "u": t.to(torch.uint16)}, {"w": t, 1: t, None: 2, (1, 2): "x"}, [t], t,
+        (t, 1), {}, 5,
         "text", {"a": {"b": {"c": t}}}, {"w": t, "n": 1 << 90, "f": 0.5, "b": b"\0", "s": {1, 2}, "y": bytearray(b"x")},
-        {"w": t.to_sparse()}, {"w": torch.quantize_per_tensor(t, 0.1, 0, torch.qint8)}, {"w": t, "d": torch.device("cpu")},
+        {"w": t.to_sparse()}, {"w": torch.quantize_per_tensor(t, 0.1, 0, torch.qint8)},
+        {"w": t, "d": torch.device("cpu")},
         {"w": t, "t": torch.float32, "z": torch.Size([1, 2])}, {"w": t.conj()}, {"w": t.untyped_storage()},
         {"w": t, "x": Odd(os.system, "true")}, {"w": t, "x": Odd(eval, "1")}, {"w": t, "x": Odd(complex, 1.0, 2.0)},
         {"w": t, "x": collections.Counter("ab")}, {"w": t, "x": Odd(bytearray, b"x")}, {"w": t, "x": slice(1, 2)},
@@ -293,16 +299,16 @@ def odd_pickle(r, text):
         elif how == 2:
             numbers = [m.start() for m in re.finditer(rb"[KMJ]", text)]
             at = r.choice(numbers) if numbers else at
-            text[at:at + 2] = r.choice((b"K\0", b"K\1", b"K\4", b"K\xff", b"J\xff\xff\xff\xff", b"\x8a\5\0\0\0\0\1", b"N",
-                                        b"\x88", b"J\xff\xff\xff\x7f"))
+            text[at:at + 2] = r.choice((b"K\0", b"K\1", b"K\4", b"K\xff", b"J\xff\xff\xff\xff", b"\x8a\5\0\0\0\0\1",
+                                        b"N", b"\x88", b"J\xff\xff\xff\x7f"))
         elif how == 3:
-            for old, new in ((b"FloatStorage", r.choice((b"HalfStorage", b"LongStorage", b"DoubleStorage", b"ByteStorage",
-                                                         b"QInt8Storage", b"BoolStorage"))),):
+            for old, new in ((b"FloatStorage", r.choice((b"HalfStorage", b"LongStorage", b"DoubleStorage",
+                                                         b"ByteStorage", b"QInt8Storage", b"BoolStorage"))),):
                 text = bytearray(bytes(text).replace(old, new))
         elif how == 4:
-            text = bytearray(bytes(text).replace(r.choice((b"torch._utils", b"_rebuild_tensor_v2", b"collections", b"storage",
-                                                            b"cpu")), r.choice((b"torch", b"_rebuild_tensor", b"os", b"cuda:0",
-                                                                                b"storage", b"builtins")), 1))
+            old = r.choice((b"torch._utils", b"_rebuild_tensor_v2", b"collections", b"storage", b"cpu"))
+            new = r.choice((b"torch", b"_rebuild_tensor", b"os", b"cuda:0", b"storage", b"builtins"))
+            text = bytearray(bytes(text).replace(old, new, 1))
         else:
             del text[at:at + 1]
     return bytes(text)
@@ -330,8 +336,8 @@ def odd_zip(r, base):
             if how == 6 and r.randrange(4) == 0:
                 method = zipfile.ZIP_DEFLATED
             if how == 7 and r.randrange(4) == 0:
-                name = r.choice((rest, folder + "2/" + rest, folder + "/" + rest.upper(), folder + "//" + rest, "../" + name,
-                                 folder + "/./" + rest))
+                name = r.choice((rest, folder + "2/" + rest, folder + "/" + rest.upper(), folder + "//" + rest,
+                                 "../" + name, folder + "/./" + rest))
             if how >= 8 and rest == "data.pkl":
                 data = odd_pickle(r, data)
             after.writestr(zipfile.ZipInfo(name), data, method)
@@ -355,7 +361,8 @@ def odd_legacy(r, base):
         return any_bytes(r, base)
     which = r.choice((1, 2, 3, 3, 3, 4, 5))
     parts = [base[a:b] for a, b in zip(ends, ends[1:])] + [base[ends[-1]:]]
-    parts[which] = odd_pickle(r, parts[which]) if which < 5 and len(parts[which]) > 3 else any_bytes(r, parts[which] or b"\0")
+    is_pickle = which < 5 and len(parts[which]) > 3
+    parts[which] = odd_pickle(r, parts[which]) if is_pickle else any_bytes(r, parts[which] or b"\0")
     return b"".join(parts)
 
 

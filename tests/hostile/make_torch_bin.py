@@ -86,7 +86,8 @@ def main():
           "c": counted(3).to(torch.uint16), "d": counted(3).to(torch.uint32)[1:]}
     save("zip_rebuild_v3", f8)
     inner = {"module.w": counted(2, 2), "module.b": counted(2)}
-    optimizer = {"state": {0: {"step": 7, "exp_avg": counted(2)}}, "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999)}]}
+    optimizer = {"state": {0: {"step": 7, "exp_avg": counted(2)}},
+                 "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.999)}]}
     checkpoint = {"epoch": 3, "best": 0.25, "big": 1 << 80, "none": None, "flags": [True, False], "text": "caf\u00e9",
                   "device": torch.device("cpu"), "size": torch.Size([2, 2]), "kinds": {1, 2}, "bytes": b"\x00\xff",
                   "state_dict": inner, "optimizer": optimizer}

@@ -1,5 +1,5 @@
-/* What the library says of many files, for differential.py: stdin is files one after the other (two 32-bit little-endian
-   sizes, then name and bytes), stdout a line for each:
+/* What the library says of many files, for differential.py: stdin is files one after the other (two 32-bit
+   little-endian sizes, then name and bytes), stdout a line for each:
 
      no ITEM message
      ok name-in-hex:type:shape:checksum ...        of each tensor, its elements dense and little-endian */
@@ -49,7 +49,9 @@ static void show(const hfm__file_tensor *t, const char *name, const uint8_t *fil
   const int torch = hfm__ends_with(name, ".bin");
   printf(" ");
   for (const char *c = t->name; *c; c++) printf("%02x", (unsigned)(uint8_t)*c);
-  printf(":%s:", !t->dtype ? t->blocks->name : torch ? hfm_dtype_name(t->dtype) : hfm__dtype_find(t->dtype)->safetensors);
+  printf(":%s:", !t->dtype ? t->blocks->name
+                 : torch   ? hfm_dtype_name(t->dtype)
+                           : hfm__dtype_find(t->dtype)->safetensors);
   for (int32_t d = 0; d < t->rank; d++) printf("%s%lld", d ? "," : "", (long long)t->shape[d]);
   if (t->bytes <= MOST) printf(":%08x", (unsigned)checksum(t, file));
   else printf(":large");

@@ -87,8 +87,8 @@ static void run_attention(const hfm__cpu *cpu, const attention_case *c, const at
 }
 
 /* The score before the mask, of what q k^T is. */
-static double score_of(const attention_case *c, const attention_data *d, double product, int64_t b, int64_t h, int64_t i,
-                       int64_t j) {
+static double score_of(const attention_case *c, const attention_data *d, double product, int64_t b, int64_t h,
+                       int64_t i, int64_t j) {
   const int64_t *n = d->bias_shape;
   double score = product * (double)attention_scale;
   if (c->softcap > 0) score = (double)c->softcap * tanh(score / (double)c->softcap);

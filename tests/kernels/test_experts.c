@@ -327,7 +327,8 @@ static void each_tier_and_strict(void (*test)(const hfm__cpu *cpu)) {
   hfm_error error;
   hfm__cpu cpu;
   each_tier(test);
-  if (hfm__cpu_select(HFM_ISA_SCALAR, &cpu, &error) == HFM_OK && hfm__cpu_make_strict(&cpu, &error) == HFM_OK) test(&cpu);
+  if (hfm__cpu_select(HFM_ISA_SCALAR, &cpu, &error) == HFM_OK && hfm__cpu_make_strict(&cpu, &error) == HFM_OK)
+    test(&cpu);
 }
 
 static void test_shapes(void) { each_tier_and_strict(experts_shapes); }

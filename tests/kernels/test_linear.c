@@ -408,7 +408,8 @@ static void conv_shapes(const hfm__cpu *cpu) {
 /* The same rows, few of them at once and many, deeper than one piece: the same bits on every tier, strict included. */
 static void deep_one_order(const hfm__cpu *cpu) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr, k = HFM__PIECE_FLOATS / nr + 34, many = 3 * mr + 20;
-  float *a = (float *)malloc((size_t)(many * k) * sizeof *a), *panel = (float *)malloc((size_t)(k * nr) * sizeof *panel);
+  float *a = (float *)malloc((size_t)(many * k) * sizeof *a),
+        *panel = (float *)malloc((size_t)(k * nr) * sizeof *panel);
   float *sums = (float *)malloc((size_t)(many * nr) * sizeof *sums), few[2 * HFM__MAX_NR];
   float *out = (float *)malloc((size_t)(many * nr) * sizeof *out);
   hfm__gemm g;

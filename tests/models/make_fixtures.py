@@ -63,6 +63,14 @@ def inputs_right33(c, g):
     return ids(c, g, 3, 33, [33, 20, 31])
 
 
+def inputs_left33(c, g):
+    return ids(c, g, 3, 33, [20, 33, 9], left=True)
+
+
+def inputs_left13(c, g):
+    return ids(c, g, 3, 13, [8, 13, 3], left=True)
+
+
 def inputs_left7(c, g):
     return ids(c, g, 3, 7, [5, 7, 2], left=True)
 
@@ -126,6 +134,34 @@ def inputs_far5(c, g):  # short, but at positions beyond the original maximum
 def inputs_embeds7(c, g):
     out = ids(c, g, 3, 7, [7, 4, 2])
     return {"inputs_embeds": torch.randn(3, 7, c.hidden_size, generator=g), "attention_mask": out["attention_mask"]}
+
+
+def seq2seq(c, g, batch, length, decoder_length, lengths=None, decoder_lengths=None, left=False):
+    out = ids(c, g, batch, length, lengths, left=left)
+    decoder = ids(c, g, batch, decoder_length, decoder_lengths)
+    return dict(out, **{f"decoder_{k}": v for k, v in decoder.items()})
+
+
+def inputs_seq7x5(c, g):  # both sides padded
+    return seq2seq(c, g, 3, 7, 5, [7, 4, 2], [5, 5, 3])
+
+
+def inputs_seq_left9x4(c, g):
+    return seq2seq(c, g, 2, 9, 4, [9, 6], left=True)
+
+
+def inputs_seq_plain(c, g):
+    return seq2seq(c, g, 2, 33, 40)
+
+
+def inputs_seq2x1(c, g):
+    return seq2seq(c, g, 1, 2, 1)
+
+
+def inputs_seq_embeds(c, g):
+    out = seq2seq(c, g, 2, 5, 4)
+    return {"inputs_embeds": torch.randn(2, 5, c.hidden_size, generator=g), "decoder_inputs_embeds":
+            torch.randn(2, 4, c.hidden_size, generator=g), "attention_mask": torch.ones_like(out["input_ids"])}
 
 
 def image(c, g, batch):
@@ -212,6 +248,10 @@ def edit_gpt2_old_names(tensors):  # as the hub's gpt2 has it: no prefix, and th
         tensors[f"h.{layer}.attn.masked_bias"] = torch.tensor(-1e4)
 
 
+def edit_t5_untied_head(tensors):  # as T5 1.1 and FLAN have it
+    tensors["lm_head.weight"] = torch.randn(61, 21, generator=seeded("t5 head")) * 0.3
+
+
 def edit_llama_inv_freq(tensors):
     if "model.norm.weight" in tensors:  # one shard of several
         for layer in range(2):
@@ -228,6 +268,17 @@ def edit_fused_experts(tensors):  # the module's own names, which save_pretraine
         both = [torch.cat([pop(e, "w1"), pop(e, "w3")]) for e in range(3)]
         tensors[f"{experts}.gate_up_proj"] = torch.stack(both)
         tensors[f"{experts}.down_proj"] = torch.stack([pop(e, "w2") for e in range(3)])
+
+
+def edit_gpt_neox_old_names(tensors):  # as Pythia has it: buffers among the weights
+    tensors["gpt_neox.layers.0.attention.bias"] = torch.ones(24, 24, dtype=torch.uint8).tril()[None, None]
+    tensors["gpt_neox.layers.0.attention.masked_bias"] = torch.tensor(-1e9)
+    tensors["gpt_neox.layers.0.attention.rotary_emb.inv_freq"] = torch.tensor([1.0, 0.0464, 0.00215])
+
+
+def edit_gpt_neo_old_names(tensors):  # the causal mask among the weights
+    tensors["transformer.h.0.attn.attention.bias"] = torch.ones(40, 40, dtype=torch.uint8).tril()[None, None]
+    tensors["transformer.h.0.attn.attention.masked_bias"] = torch.tensor(-1e9)
 
 
 def edit_vit_new_names(tensors):  # the module's own names, which save_pretrained doesn't write but does read
@@ -247,10 +298,13 @@ def edit_vit_new_names(tensors):  # the module's own names, which save_pretraine
 AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceClassification",
         "token-classification": "AutoModelForTokenClassification",
         "question-answering": "AutoModelForQuestionAnswering", "causal-lm": "AutoModelForCausalLM",
-        "masked-lm": "AutoModelForMaskedLM", "image-classification": "AutoModelForImageClassification"}
-MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "qwen2",
-               "qwen3", "gemma", "granite", "phi3", "mixtral", "qwen3_moe", "vit", "deit"]
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "granite", "phi3", "mixtral", "qwen3_moe")
+        "masked-lm": "AutoModelForMaskedLM", "seq2seq-lm": "AutoModelForSeq2SeqLM",
+        "image-classification": "AutoModelForImageClassification"}
+MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "opt", "gpt_neox", "gpt_neo", "phi",
+               "falcon", "bloom", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma",
+               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "mt5", "vit", "deit"]
+DECODERS = ("gpt2", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom", "llama", "mistral", "ministral", "qwen2",
+            "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 
 
 def config_of(cls, settings):
@@ -316,7 +370,7 @@ def load(directory, task, how, dtype, seed=0, attention="eager"):
         loading_report._style = lambda s, color: loading_report.PALETTE[color] + s + loading_report.PALETTE["reset"]
     torch.manual_seed(seed)
     try:
-        loaded, info = getattr(transformers, AUTO[task]).from_pretrained(
+        loaded, info = getattr(transformers, how.get("auto", AUTO[task])).from_pretrained(
             directory, dtype=dtype, attn_implementation=attention, experts_implementation="eager",
             output_loading_info=True, **kwargs)
     finally:
@@ -385,15 +439,24 @@ def relative_error(a, b):
     return ((a.double() - b.double()).abs().max() / b.double().abs().max()).item()
 
 
-def compare_with_sdpa(name, load_again, inputs, expected):
-    """-> rounding noise of the expected values, as seen from float64, and whether sdpa disagrees about padding."""
+def compare_with_sdpa(name, load_again, inputs, expected, attention="sdpa"):
+    """-> rounding noise of the expected values, as seen from float64, and whether sdpa disagrees about padding (as it
+    would, where Transformers does not have it for a model). attention: another implementation to see it with."""
     wide = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
-    exact = run(load_again("sdpa").double(), wide, {"output_hidden_states": True})
+    eager, softmax = load_again("eager"), torch.nn.functional.softmax
     noise, eager_pads = 0.0, False
+    if eager._supports_sdpa:
+        exact = run(load_again(attention).double(), wide, {"output_hidden_states": True})
+    else:  # its softmax is in float32, which float64's smallest number is infinite in
+        eager_pads = not inputs.get("attention_mask", torch.ones(1)).all()
+        torch.nn.functional.softmax = lambda x, dim, dtype=None: softmax(x, dim=dim)
+        exact = run(eager.double(), wide, {"output_hidden_states": True})
+        torch.nn.functional.softmax = softmax
     for key, value in expected.items():
         assert torch.isfinite(value).all(), (name, key)
         if key in exact:
             error = relative_error(value, exact[key])
+            assert error == error, (name, key)
             if error > 1e-4:
                 real = inputs["attention_mask"].bool()
                 error, eager_pads = relative_error(value[real], exact[key][real]), True
@@ -439,11 +502,13 @@ def write_case(name):
         return load(directory, task, how, how.get("dtype", torch.float32), seed, attention)[0].float()
 
     extra = {"output_hidden_states": True, "output_attentions": True} if how.get("full") else {}
-    expected = run(load_again("eager"), inputs, extra)
+    attention = how.get("attention")
+    expected = run(load_again(attention or "eager"), inputs, extra)
     if info["missing_keys"] or info["mismatched_keys"]:  # keep only what the newly initialised weights don't touch
         other = run(load_again("eager", seed=1), inputs, extra)
         expected = {k: v for k, v in expected.items() if torch.equal(v, other[k])}
-    noise, eager_pads = compare_with_sdpa(name, load_again, inputs, expected)
+    noise, eager_pads = compare_with_sdpa(name, load_again, inputs, expected, attention or "sdpa")
+    padded = not inputs.get("attention_mask", torch.ones(1)).all()
     tolerance = next(t for t in ("2e-6", "5e-6", "1e-5", "2e-5", "4e-5", "1e-4") if 10 * noise <= float(t))
 
     line.append(("inputs", put(directory, f"inputs_{kind}", "safetensors", tensor_bytes(inputs))))
@@ -454,7 +519,11 @@ def write_case(name):
     report = [m for m in messages if "LOAD REPORT" in m]
     if report:
         line.append(("report", put(directory, f"report_{short}", "txt", report[0] + "\n")))
-    if eager_pads:
+    if attention:
+        line.append(("attention", attention))
+    if padded and (attention == "sdpa" or loaded.config.model_type == "gpt_neo"):
+        line.append(("no_pads", 1))
+    elif eager_pads:
         line.append(("eager_pads", 1))
     if info["missing_keys"] or info["mismatched_keys"]:
         line.append(("partial", 1))
@@ -478,6 +547,8 @@ HEADER = """\
 #   tol=E       |a - b| <= E * max|b| + 1e-5 * |b| for every element, max over that tensor
 #   eager_pads=1  some padding sees no token at all (causal, or a window): such a row attends to everything alike with
 #               eager attention, to nothing with sdpa: rows whose mask is 0 can be compared with eager only
+#   no_pads=1   the same, but even Transformers' eager attention has its own way: such rows are not compared
+#   attention=A expected is what this implementation gives, and another one differs: eager, or sdpa (and flash)
 #   partial=1   some weights are newly initialised: only outputs that they don't touch are in expected
 #   fails=E     the load must fail with that hfm_error.item; no other file is named
 """

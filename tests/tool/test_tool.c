@@ -22,6 +22,9 @@ static void test_help(void) {
   check_good("forward -h", "--hidden-states");
   check_good("--version", HFM_VERSION);
   CHECK(hfm("help print") == 0 && !strstr(out_text, "--threads"));
+  CHECK_INT(hfm("help"), 0); /* a task that no model has is not offered as if one had */
+  const char *none = out_text ? strstr(out_text, "no model that is supported") : NULL;
+  CHECK(none && strstr(out_text, "masked-lm") < none && strstr(out_text, "ctc") > none);
 }
 
 static void test_usage(void) {
@@ -98,6 +101,26 @@ static void test_info(void) {
   check_good("info " MODELS "bert_sequence", "7,129");
   CHECK_CONTAINS(out_text, "no, yes, maybe");
   CHECK_CONTAINS(out_text, "model.safetensors");
+  check_error("info " MODELS "bert_sequence/config.json", 1,
+              "expected a model directory or a weights file, found JSON");
+  check_error("info " MODELS "absent.json", 1, "no such file");
+}
+
+/* The policy of packing, what it keeps, and what it has kept. */
+static void test_info_packing(void) {
+  hfm_config *json;
+  check_good("info " MODELS "bert_sequence", "packing           lazy: ");
+  CHECK_CONTAINS(out_text, "packed and kept   0 bytes now");
+  check_good("info " MODELS "bert_sequence --packing never", "packing           never: ");
+  CHECK_CONTAINS(out_text, "at most 0 bytes packed copies");
+  check_good("info " MODELS "bert_sequence --packing eager --json", "\"packing\": \"eager\"");
+  json = json_of(out_text);
+  CHECK(hfm_config_get_int(json, "packed_bytes", 0) > 0);
+  hfm_config_free(json);
+  check_good("bench " MODELS "bert_sequence --runs 2 --packing never --json", "\"packing\": \"never\"");
+  json = json_of(out_text);
+  CHECK_INT(hfm_config_get_int(json, "packed_bytes", -1), 0);
+  hfm_config_free(json);
 }
 
 static void test_print(void) {
@@ -120,7 +143,7 @@ static void test_load_report(void) {
 static void test_bad_models(void) {
   check_error("info build/absent", 1, "absent");
   check_error("info " MODELS "bert_base --task image-classification", 1, "image-classification");
-  check_error("info " MODELS "bert_base --task seq2seq-lm", 1, "(seq2seq-lm), nor has any other in this build");
+  check_error("info " MODELS "bert_base --task ctc", 1, "(ctc), nor has any other in this build");
   check_error("info " MODELS "bert_base --variant fp16", 1, "fp16");
   check_error("print tests", 1, "config.json");
   check_error("forward " MODELS "bert_base --ids \"1 99999 2\"", 1, "99999");
@@ -218,6 +241,7 @@ int main(void) {
   TEST(test_usage);
   TEST(test_registry);
   TEST(test_info);
+  TEST(test_info_packing);
   TEST(test_print);
   TEST(test_load_report);
   TEST(test_bad_models);

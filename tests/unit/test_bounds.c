@@ -1,5 +1,6 @@
 /* What a stranger's file may cost: memory stays within the file's size and 64 MiB, whatever the file says (P4, P6, C2
-   and the bound of docs/security.md). Each file here is made of the cheapest bytes that make a reader keep something. */
+   and the bound of docs/security.md). Each file here is made of the cheapest bytes that make a reader keep
+   something. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
@@ -94,7 +95,8 @@ static void wrap(bytes *b) {
   b->size = size + a.size;
 }
 
-/* P6: an instruction of one byte makes an object, a mark, a place on the stack. P4: a memo as large as its largest slot. */
+/* P6: an instruction of one byte makes an object, a mark, a place on the stack. P4: a memo as large as its largest
+   slot. */
 static void test_pickles(void) {
   static const struct {
     const char *what, *text;
@@ -259,7 +261,8 @@ static void test_zip_directory(void) {
   free(b.data);
 }
 
-/* G2, G3: the shortest keys, tensors and lists; keys as long as they may be. A hundred thousand are read, millions not. */
+/* G2, G3: the shortest keys, tensors and lists; keys as long as they may be. A hundred thousand are read, millions
+   not. */
 static void test_gguf(void) {
   enum { KEYS, LONG_KEYS, TENSORS, LISTS, KINDS };
   static const char *const what[] = {"keys", "long keys", "tensors", "lists"};

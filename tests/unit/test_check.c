@@ -3,6 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include <time.h>
 
 typedef struct check_case {
   const char *name, *text;
@@ -57,6 +58,63 @@ static void test_kinds(void) {
   }
 }
 
+/* A config.json is judged by what its family reads, before anything is sized by it (C1 to C4); where its model type is
+   not known, by what every model reads. */
+static void test_configurations(void) {
+#define BERT "{\"model_type\": \"bert\", \"hidden_size\": 8, \"num_attention_heads\": 2, \"intermediate_size\": 8"
+  static const check_case cases[] = {
+      {"config.json", BERT "}", HFM_E_NONE},
+      {"config.json", BERT ", \"architectures\": [\"BertForPreTraining\"]}", HFM_E_NONE},
+      {"m/config.json", BERT ", \"num_hidden_layers\": -1}", HFM_E_CONFIG_RANGE},
+      {"config.json", BERT ", \"num_hidden_layers\": 1000000000}", HFM_E_CONFIG_LIMIT},
+      {"config.json", BERT ", \"num_hidden_layers\": 1000000}", HFM_E_FILE_STRUCTURE},
+      {"config.json", BERT ", \"num_hidden_layers\": \"2\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", BERT ", \"hidden_act\": \"gelo\"}", HFM_E_CONFIG_VALUE},
+      {"config.json", BERT ", \"layer_norm_eps\": NaN}", HFM_E_CONFIG_TYPE},
+      {"config.json", BERT ", \"is_decoder\": \"no\"}", HFM_E_CONFIG_TYPE},
+      {"config.json",
+       "{\"model_type\": \"phi3\", \"hidden_size\": 8, \"num_attention_heads\": 2147483647, "
+       "\"num_key_value_heads\": 2147483647, \"head_dim\": 2147483647}",
+       HFM_E_CONFIG_RANGE}, /* F6: three times their product is more than 2^63 */
+      {"config.json", "{\"model_type\": \"none\", \"hidden_size\": -1}", HFM_E_NONE},
+      {"config.json", "{\"model_type\": \"none\", \"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
+      {"generation_config.json", "{\"num_labels\": \"3\"}", HFM_E_NONE},
+  };
+#undef BERT
+  hfm_limits limits;
+  memset(&limits, 0, sizeof limits);
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_error error;
+    if (!CHECK_INT(verdict(cases[i].name, cases[i].text, strlen(cases[i].text), NULL, limits, &error), cases[i].item))
+      printf("    %s: %s\n", cases[i].text, error.message);
+    CHECK(cases[i].item == HFM_E_NONE || strstr(error.message, "weights files") == NULL);
+  }
+}
+
+/* C2: a list that every layer looks into is read once: so many steps, not as many for each of the layers. */
+static void test_long_list(void) {
+  static const char head[] = "{\"model_type\": \"qwen3_moe\", \"hidden_size\": 2, \"intermediate_size\": 1, "
+                             "\"moe_intermediate_size\": 1, \"num_attention_heads\": 1, \"num_key_value_heads\": 1, "
+                             "\"head_dim\": 2, \"vocab_size\": 1, \"num_experts\": 1, \"num_experts_per_tok\": 1, "
+                             "\"num_hidden_layers\": 2000, \"mlp_only_layers\": [0";
+  enum { NUMBERS = 200000 };
+  const size_t size = sizeof head - 1 + 2 * NUMBERS + 2;
+  char *text = (char *)malloc(size);
+  const clock_t before = clock();
+  hfm_limits limits;
+  hfm_error error;
+  if (!CHECK(text != NULL)) return;
+  memset(&limits, 0, sizeof limits);
+  memcpy(text, head, sizeof head - 1);
+  for (size_t i = 0; i < NUMBERS; i++) memcpy(text + sizeof head - 1 + 2 * i, ",7", 2);
+  memcpy(text + size - 2, "]}", 2);
+  if (!CHECK_INT(verdict("config.json", text, size, NULL, limits, &error), HFM_E_NONE))
+    printf("    %s\n", error.message);
+  CHECK((double)(clock() - before) < 2.0 * CLOCKS_PER_SEC);
+  free(text);
+}
+
 /* F3: a configuration has the cap of configurations, any other JSON file that of an index. */
 static void test_caps(void) {
   hfm_limits limits;
@@ -98,6 +156,8 @@ static void test_index(void) {
 
 int main(void) {
   TEST(test_kinds);
+  TEST(test_configurations);
+  TEST(test_long_list);
   TEST(test_caps);
   TEST(test_index);
   return check_report("test_check");

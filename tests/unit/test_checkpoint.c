@@ -95,8 +95,9 @@ static void test_order(void) {
   folder_begin(&f);
   CHECK_INT(folder_open(&f, &ckpt, &error), HFM_E_WEIGHTS_NOT_FOUND);
   CHECK_INT(error.code, HFM_ERROR_NOT_FOUND);
-  CHECK_CONTAINS(error.message, "looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin."
-                                "index.json");
+  CHECK_CONTAINS(error.message,
+                 "looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin."
+                 "index.json");
   folder_text(&f, "pytorch_model.bin", "not a zip");
   f.options.use_safetensors = 1;
   CHECK_INT(folder_open(&f, &ckpt, &error), HFM_E_WEIGHTS_NOT_FOUND);
@@ -225,7 +226,8 @@ static void test_shard_names(void) {
       ".. /s1.safetensors", "... /s1.safetensors", ".../s1.safetensors", "./s1.safetensors", "s1.safetensors.",
       "s1.safetensors ", "sub./s1.safetensors", "nul.safetensors", "CON.safetensors", "sub/Aux/x.safetensors",
       "com1.safetensors", "LPT9.x.safetensors", "com\xc2\xb9.safetensors", "prn .safetensors", "conin$.safetensors",
-      "a\\u009bb.safetensors", "a\\u202eb.safetensors", "a\\u2066.safetensors", "\\u002e\\u002e/s1.safetensors", "//host/share/s1.safetensors"};
+      "a\\u009bb.safetensors", "a\\u202eb.safetensors", "a\\u2066.safetensors", "\\u002e\\u002e/s1.safetensors",
+      "//host/share/s1.safetensors"};
   static const char *const fine[] = {"s1.safetensors", "a/b.safetensors", "a b.safetensors", "console.safetensors",
                                      "com.safetensors", "com10.safetensors", "auxiliary/nulls.safetensors", "a..b.x",
                                      "\xe5\xb1\x82.safetensors", ".hidden.safetensors"};

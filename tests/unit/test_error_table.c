@@ -1,7 +1,7 @@
-/* Every error item: how it comes about, and all that a person gets. tests/unit/error_table.txt is the table: item, file,
-   tensor or key, byte, and the message below them. Each message says what was expected, what was found, and what to do
-   where something can be done. An item of error_items.h without a row fails; so does a text that changed: the new table is
-   then in build/error_table.txt, to be read and copied. */
+/* Every error item: how it comes about, and all that a person gets. tests/unit/error_table.txt is the table: item,
+   file, tensor or key, byte, and the message below them. Each message says what was expected, what was found, and what
+   to do where something can be done. An item of error_items.h without a row fails; so does a text that changed: the new
+   table is then in build/error_table.txt, to be read and copied. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
@@ -17,7 +17,8 @@ static void row(hfm_result result, const hfm_error *error) {
   if (!CHECK(result != HFM_OK) || !CHECK(error->item > 0 && error->item < (int32_t)sizeof seen)) return;
   CHECK_INT(error->code, result);
   CHECK_INT(error->code, hfm__item_result(error->item));
-  CHECK_CONTAINS(error->message, error->file); /* the file, if there is one, and what it is about, unless it was put otherwise */
+  /* the file, if there is one, and what it is about, unless it was put otherwise */
+  CHECK_CONTAINS(error->message, error->file);
   seen[error->item] = 1;
   hfm__text_format(&made, "%s | %s | %s | %u\n    %s\n", hfm_error_item_name(error->item), error->file, error->what,
                    error->offset, error->message);
@@ -55,8 +56,9 @@ static void json_rows(void) {
   FILE_ROW("config.json", "[1]");
   FILE_ROW("config.json", "{} {}");
   FILE_ROW("tokenizer.json", "{\"a\": NaN}");
-  FILE_ROW("x.json", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
-                     "[[[[[[[[[[[[[[[[[[[[[[[[[[[");
+  FILE_ROW("x.json",
+           "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+           "[[[[[[[[[[[[[[[[[[[[[[[[[[[");
 }
 
 static void safetensors(const char *header, size_t data) {
@@ -112,12 +114,47 @@ static void index_rows(void) {
   }
 }
 
-/* A field of a good archive changed. */
-static void zip_row(size_t at_end, size_t at_entry, uint64_t value, int width) {
+/* A field of a good archive changed: of the end record, a local header, the directory, zip64's record, its locator. */
+static void zip_row(int where, size_t offset, uint64_t value, int width) {
   archive a;
-  make_archive(&a, good_pickle, sizeof good_pickle - 1, 0);
-  poke(&a, at_entry ? a.central[1] + at_entry : a.end + at_end, value, width);
+  make_archive(&a, good_pickle, sizeof good_pickle - 1, where == '6' || where == 'L');
+  if (where == 'e') offset += a.end;
+  if (where == 'l') offset += a.local[1];
+  if (where == 'c') offset += a.central[1];
+  if (where == '6') offset += a.end - 20 - 56;
+  if (where == 'L') offset += a.end - 20;
+  poke(&a, offset, value, width);
   file_row("x.bin", a.bytes, a.size);
+}
+
+static void zip_rows(void) {
+  static const struct {
+    int where;
+    size_t offset;
+    uint64_t value;
+    int width;
+  } fields[] = {
+      {'e', 0, 0, 4},           {'e', 20, 1, 2},          {'e', 4, 1, 2},           {'e', 16, 0x7fffffff, 4},
+      {'e', 8, 0xfffefffe, 4},  {'e', 8, 0x00020002, 4},  {'6', 0, 0, 4},           {'6', 32, 2, 8},
+      {'6', 48, 1, 8},          {'L', 8, UINT64_MAX, 8},  {'L', 16, 2, 4},          {'c', 0, 0, 4},
+      {'c', 28, 0xffff, 2},     {'c', 46, 1, 1},          {'c', 34, 1, 2},          {'c', 24, 0xffffffff, 4},
+      {'c', 42, 0x7fffffff, 4}, {'c', 42, 0, 4},          {'c', 20, 0x0000100000001000, 8},
+      {'c', 10, 8, 2},          {'c', 20, 3, 4},          {'c', 8, 1, 2},           {'l', 0, 0, 4},
+      {'l', 30, 'n', 1},        {'l', 8, 8, 2}};
+  static const part odd[][2] = {{{"m/data.pkl", "", 0}, {"m/data.pkl", "", 0}},
+                                {{"data.pkl", "", 0}, {"m/data/0", "", 0}},
+                                {{"m/data.pkl", "", 0}, {"n/data/0", "", 0}},
+                                {{"m/data.pkl", "", 0}, {"m/byteorder", "middle", 6}},
+                                {{"m/data.pkl", "", 0}, {"m/code/x.py", "", 0}},
+                                {{"m/version", "3\n", 2}, {"m/data/0", "", 0}}};
+  archive a;
+  FILE_ROW("x.bin", "PK\3\4 and so on");
+  for (size_t i = 0; i < HFM__COUNT(fields); i++)
+    zip_row(fields[i].where, fields[i].offset, fields[i].value, fields[i].width);
+  for (size_t i = 0; i < HFM__COUNT(odd); i++) {
+    make_zip(&a, odd[i], 2, 0);
+    file_row("x.bin", a.bytes, a.size);
+  }
 }
 
 static void pickle_row(const char *pickle, size_t size) {
@@ -127,9 +164,43 @@ static void pickle_row(const char *pickle, size_t size) {
 }
 
 #define OK_ID OF("ByteStorage", "\1" "0", "K\4")
-static void bin_rows(void) {
+#define OK_ARGS(id) "(" id "K\0" "K\4\x85" "K\1\x85" "\x89}tRs"
+
+static void legacy_row(const char *pickle, size_t size, uint64_t count, size_t bytes) {
   archive a;
-  const part no_pickle[] = {{"m/version", "3\n", 2}}, script[] = {{"m/data.pkl", "", 0}, {"m/code/x.py", "", 0}};
+  make_legacy(&a, pickle, size, count, bytes);
+  file_row("x.bin", a.bytes, a.size);
+}
+
+/* Bytes of a good stream changed: `at` is counted from its beginning, or from the list of its storages on. */
+static void legacy_change_row(int in_list, size_t at, const char *bytes) {
+  archive a;
+  make_legacy(&a, PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 4);
+  memcpy(a.bytes + at + (in_list ? a.size - 4 - 8 - 8 : 0), bytes, strlen(bytes));
+  file_row("x.bin", a.bytes, a.size);
+}
+
+static void legacy_rows(void) {
+  static const char two[] = "\x80\2}U\1w" REBUILD OK_ARGS(OK_ID) "U\1v" REBUILD
+      OK_ARGS(OF("ByteStorage", "\1" "0", "K\5")) ".";
+  const size_t good = sizeof ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85") - 1;
+  archive a;
+  legacy_row(PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")), 4, 4);
+  legacy_row(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 3);
+  legacy_row(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 5, 4);
+  legacy_row(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 5);
+  make_legacy(&a, ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 0);
+  file_row("x.bin", a.bytes, a.size - 1);
+  legacy_row(PICKLE("\x80\2}."), 4, 4);
+  legacy_row(PICKLE(two), 4, 4);
+  legacy_change_row(0, 17, "N0N");   /* the protocol: None */
+  legacy_change_row(0, 18, "\xea");  /* 1002 */
+  legacy_change_row(1, 2, "N0N0N");  /* no list */
+  legacy_change_row(1, 2, "]NaN0");  /* a list of None */
+  legacy_change_row(1, 5, "7");
+}
+
+static void bin_rows(void) {
   uint8_t tar[512];
   FILE_ROW("x.bin", "<!DOCTYPE html><html>");
   FILE_ROW("x.bin", "abc");
@@ -138,14 +209,7 @@ static void bin_rows(void) {
   memset(tar, 0, sizeof tar);
   memcpy(tar + 257, "ustar", 5);
   file_row("x.bin", tar, sizeof tar);
-  zip_row(0, 0, 0, 4);
-  zip_row(16, 0, 0x7fffffff, 4);
-  zip_row(0, 10, 8, 2);
-  zip_row(0, 8, 1, 2);
-  make_zip(&a, no_pickle, 1, 0);
-  file_row("x.bin", a.bytes, a.size);
-  make_zip(&a, script, 2, 0);
-  file_row("x.bin", a.bytes, a.size);
+  zip_rows();
   pickle_row(PICKLE("\x80\2}U\1wP\n."));
   pickle_row(PICKLE("\x80\2cos\nsystem\n."));
   pickle_row(PICKLE("\x80\2R."));
@@ -175,11 +239,9 @@ static void bin_rows(void) {
   pickle_row(PICKLE(ARGS(OF("ByteStorage", "\1" "7", "K\4"), "K\0", ")", ")")));
   pickle_row(PICKLE(ARGS(OF("ComplexDoubleStorage", "\1" "0", "K\0"), "K\0", "K\0\x85", "K\1\x85")));
   pickle_row(PICKLE(ARGS(OK_ID, "K\0", "\x8a\x06\0\0\0\0\0\4\x85", "K\0\x85")));
-  make_legacy(&a, PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")), 4, 4);
-  file_row("x.bin", a.bytes, a.size);
-  make_legacy(&a, PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 3);
-  file_row("x.bin", a.bytes, a.size);
+  legacy_rows();
 }
+#undef OK_ARGS
 #undef OK_ID
 
 static void gguf_row(const gguf_writer *w) { file_row("x.gguf", w->bytes, w->size); }
@@ -307,8 +369,8 @@ static void source_rows(void) {
   result = HFM_OK;
   options.limits.max_config_bytes = 99;
   row(hfm_check_file("config.json", &options, &error), &error);
-  row(hfm_config_parse("{\"a\": 1}                                                                                       "
-                       "           ", 108, &options, &config, &error), &error);
+  row(hfm_config_parse("{\"a\": 1}                                                                                "
+                       "                  ", 108, &options, &config, &error), &error);
   options.limits.max_config_bytes = 0;
   options.limits.max_structure_bytes = 64;
   row(hfm_config_parse("{\"a\": [1, 2, 3]}", 16, &options, &config, &error), &error);
@@ -413,6 +475,39 @@ static void model_rows(void) {
   hfm_config_free(config);
 }
 
+/* ---- Generation ---- */
+
+static int64_t allow_nothing(void *ctx, int64_t prompt, const int64_t *ids, int64_t length, const int64_t **allowed) {
+  (void)ctx;
+  (void)prompt;
+  (void)length;
+  *allowed = ids;
+  return 0;
+}
+
+static void generation_rows(void) {
+  static const int64_t ids[3] = {1, 2, 3};
+  hfm_options options;
+  hfm_generation_config config;
+  hfm_inputs in;
+  hfm_generated out;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  memset(&config, 0, sizeof config);
+  memset(&in, 0, sizeof in);
+  options.task = HFM_CAUSAL_LM;
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  config.prefix_constraint.allowed_tokens = allow_nothing;
+  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_causal", &options, &model, &error), HFM_OK) &&
+      CHECK_INT(hfm_session_create(model, NULL, &session, &error), HFM_OK)) {
+    row(hfm_generate(session, &in, &config, &out, &error), &error);
+    hfm_session_free(session);
+  }
+  hfm_model_free(model);
+}
+
 /* ---- Forwards ---- */
 
 static void forward_rows(void) {
@@ -485,13 +580,15 @@ static void test_table(void) {
   hub_rows();
   model_rows();
   forward_rows();
+  generation_rows();
   CHECK(made.length < sizeof table);
   if (file) {
     fputs(table, file);
     fclose(file);
   }
   CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
-  if (!CHECK_INT(hfm__file_load(&ctx, "tests/unit/error_table.txt", sizeof table, &text, &size, &error), HFM_OK)) return;
+  if (!CHECK_INT(hfm__file_load(&ctx, "tests/unit/error_table.txt", sizeof table, &text, &size, &error), HFM_OK))
+    return;
   for (const char *a = table, *b = text; *a || *b;) { /* line by line, so that a failure shows the line */
     char got[1024], want[1024];
     const size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");

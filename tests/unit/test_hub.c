@@ -194,8 +194,8 @@ static void test_root(void) {
   clear_environment();
 }
 
-/* Snapshots are links to blobs, and may be links to elsewhere; what lies at their ends is judged as any file is (F1, I6).
-   A revision's name is judged as a file's: Windows' devices are none, controls are none. */
+/* Snapshots are links to blobs, and may be links to elsewhere; what lies at their ends is judged as any file is (F1,
+   I6). A revision's name is judged as a file's: Windows' devices are none, controls are none. */
 static void test_links(void) {
   static const char *const revisions[] = {"nul", "refs/COM1", "a/aux.x", "x\x7f", "\xc2\x9b" "2J", "\xe2\x80\xaex"};
   static const char snapshot[] = "test_hub.tmp/models--org--name/snapshots/" COMMIT;

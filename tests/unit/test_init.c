@@ -46,7 +46,8 @@ static void check_moments(const hfm_tensor *t, const char *name, double deviatio
     if (!(fabs((double)x[i]) <= most)) most = fabs((double)x[i]);
   }
   if (!CHECK_NEAR(sum / (double)n, 0, 5 * deviation / sqrt((double)n)) ||
-      !CHECK_NEAR(sqrt(squares / (double)n), deviation, 5 * deviation / sqrt(2.0 * (double)n)) || !CHECK(most <= largest))
+      !CHECK_NEAR(sqrt(squares / (double)n), deviation, 5 * deviation / sqrt(2.0 * (double)n)) ||
+      !CHECK(most <= largest))
     printf("    %s: mean %g, deviation %g, largest %g\n", name, sum / (double)n, sqrt(squares / (double)n), most);
 }
 
@@ -75,6 +76,14 @@ static void check_all(const hfm_tensor *t, const char *name, float value) {
 #define GEMMA "{\"model_type\":\"gemma\",\"vocab_size\":300,\"hidden_size\":64,\"num_attention_heads\":2," \
   "\"num_hidden_layers\":1,\"intermediate_size\":128,\"num_key_value_heads\":1,\"head_dim\":32}"
 
+#define QWEN3_MOE "{\"model_type\":\"qwen3_moe\",\"vocab_size\":300,\"hidden_size\":64,\"num_attention_heads\":2," \
+  "\"num_hidden_layers\":1,\"num_experts\":3,\"num_experts_per_tok\":2,\"moe_intermediate_size\":96," \
+  "\"num_key_value_heads\":1,\"head_dim\":32,\"initializer_range\":0.03}"
+#define OPT "{\"model_type\":\"opt\",\"vocab_size\":300,\"hidden_size\":64,\"num_attention_heads\":2," \
+  "\"num_hidden_layers\":1,\"ffn_dim\":128,\"init_std\":0.03}"
+#define FALCON "{\"model_type\":\"falcon\",\"vocab_size\":300,\"hidden_size\":64,\"num_attention_heads\":2," \
+  "\"num_hidden_layers\":1,\"bias\":true,\"initializer_range\":0.04}"
+
 /* What DeiT's own rule makes zeros, ViT's cuts at -2 and 2. */
 static void test_initialisers(void) {
   static const struct {
@@ -100,6 +109,15 @@ static void test_initialisers(void) {
       {GEMMA, HFM_CAUSAL_LM, "model.embed_tokens.weight", 0.02, 1},
       {GEMMA, HFM_CAUSAL_LM, "model.layers.0.input_layernorm.weight", 0, 0},
       {GEMMA, HFM_CAUSAL_LM, "model.norm.weight", 0, 0},
+      {QWEN3_MOE, HFM_CAUSAL_LM, "model.layers.0.mlp.experts.gate_up_proj", 0.03, 1},
+      {QWEN3_MOE, HFM_CAUSAL_LM, "model.layers.0.mlp.experts.down_proj", 0.03, 1},
+      {QWEN3_MOE, HFM_CAUSAL_LM, "model.layers.0.mlp.gate.weight", 0.03, 1},
+      {OPT, HFM_CAUSAL_LM, "model.decoder.embed_positions.weight", 0.03, 1},
+      {OPT, HFM_CAUSAL_LM, "model.decoder.layers.0.fc1.weight", 0.03, 1},
+      {OPT, HFM_CAUSAL_LM, "model.decoder.layers.0.fc1.bias", 0, 0},
+      {OPT, HFM_CAUSAL_LM, "model.decoder.final_layer_norm.weight", 0, 1},
+      {FALCON, HFM_BASE, "h.0.self_attention.query_key_value.weight", 0.04, 1},
+      {FALCON, HFM_BASE, "h.0.mlp.dense_h_to_4h.bias", 0, 0},
       {IMAGE("vit", "0.05"), HFM_BASE, "embeddings.position_embeddings", 0.05, 1},
       {IMAGE("vit", "0.05"), HFM_BASE, "embeddings.patch_embeddings.projection.weight", 0.05, 1},
       {IMAGE("vit", "0.9"), HFM_BASE, "embeddings.position_embeddings", 0.82773, 2},

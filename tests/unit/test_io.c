@@ -55,7 +55,8 @@ static void test_reading(void) {
   remove(path);
 }
 
-/* What is parsed is a copy that no other process can change, mapped or not; bytes of the caller's own io lie where they are. */
+/* What is parsed is a copy that no other process can change, mapped or not; bytes of the caller's own io lie where they
+   are. */
 static void test_private_bytes(void) {
   const hfm__context ctx = system_context();
   for (int want_map = 0; want_map < 2; want_map++) {

@@ -324,7 +324,8 @@ static void test_many_members(void) {
   hfm__json_free(&doc);
 }
 
-/* Finding agrees with walking, after any edits, in the order of names and of numbers; and is fast where there are many. */
+/* Finding agrees with walking, after any edits, in the order of names and of numbers; and is fast where there are
+   many. */
 static void test_finding(void) {
   enum { MEMBERS = 200000, NAMES = 600, EDITS = 20000 };
   static const char *const kinds[] = {"root", "id2label"};
@@ -354,7 +355,8 @@ static void test_finding(void) {
       t = hfm__text_to(name, sizeof name);
       hfm__text_format(&t, "%d", (int)number);
       found = hfm__json_find_key(&doc, object, name, t.length);
-      if (!CHECK_INT(found != 0, has[number]) || (found && !CHECK(hfm__json_key_is(&doc, found, name, t.length)))) break;
+      if (!CHECK_INT(found != 0, has[number]) || (found && !CHECK(hfm__json_key_is(&doc, found, name, t.length))))
+        break;
       if (random >> 31) {
         node = hfm__json_insert(&doc, object, name, t.length);
         if (!CHECK(node != 0)) break;

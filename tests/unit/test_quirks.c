@@ -28,7 +28,8 @@ static int32_t judge_safetensors(const char *header, size_t header_size, size_t 
 
 /* 2.1: what writers of safetensors do. */
 static void test_safetensors_quirks(void) {
-#define T(dtype, shape, begin, end) "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
+#define T(dtype, shape, begin, end)                                                                                    \
+  "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
   static const struct {
     const char *what, *header;
     size_t data;
@@ -45,14 +46,17 @@ static void test_safetensors_quirks(void) {
       {"no elements", "{\"a\":" T("F32", "[0]", 0, 0) ",\"b\":" T("F32", "[2,0,3]", 0, 0) "}", 0},
       {"no tensors", "{}", 0},
       {"rank 8", "{\"a\":" T("U8", "[1,1,1,1,1,1,1,1]", 0, 1) "}", 1},
-      {"names of any language", "{\"\xe5\xb1\x82.\xd0\xb2\xd0\xb5\xd1\x81.\xf0\x9f\x98\x80\":" T("U8", "[1]", 0, 1) "}", 1},
+      {"names of any language", "{\"\xe5\xb1\x82.\xd0\xb2\xd0\xb5\xd1\x81.\xf0\x9f\x98\x80\":" T("U8", "[1]", 0, 1) "}",
+       1},
       {"an empty name", "{\"\":" T("U8", "[1]", 0, 1) "}", 1},
       {"escapes in names", "{\"a\\n\\u00e9\\ud83d\\ude00\":" T("U8", "[1]", 0, 1) "}", 1},
-      {"pretty-printed", "{\n  \"a\": {\n    \"dtype\": \"U8\",\n    \"shape\": [\n      1\n    ],\n    "
-                         "\"data_offsets\": [0, 1]\n  }\n}\n", 1},
+      {"pretty-printed",
+       "{\n  \"a\": {\n    \"dtype\": \"U8\",\n    \"shape\": [\n      1\n    ],\n    "
+       "\"data_offsets\": [0, 1]\n  }\n}\n",
+       1},
       {"dtypes that nothing runs", "{\"a\":" T("C64", "[1]", 0, 8) ",\"b\":" T("F4", "[2]", 8, 9) "}", 9},
-      {"a tied name on record", "{\"__metadata__\":{\"lm_head.weight\":\"wte.weight\"},\"wte.weight\":"
-                                T("F16", "[1]", 0, 2) "}", 2},
+      {"a tied name on record",
+       "{\"__metadata__\":{\"lm_head.weight\":\"wte.weight\"},\"wte.weight\":" T("F16", "[1]", 0, 2) "}", 2},
       {"other members", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"strides\":[1]}}", 1},
   };
 #undef T
@@ -73,9 +77,11 @@ static void test_alignment(void) {
   size_t config_size, weights_size;
   float first[4] = {0, 0, 0, 0};
   CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
-  if (!CHECK_INT(hfm__file_load(&ctx, "tests/models/bert_base/config.json", 1 << 20, &config, &config_size, &error), HFM_OK) ||
-      !CHECK_INT(hfm__file_load(&ctx, "tests/models/bert_base/model.safetensors", 1 << 20, &weights, &weights_size, &error),
-                 HFM_OK))
+  if (!CHECK_INT(hfm__file_load(&ctx, "tests/models/bert_base/config.json", 1 << 20, &config, &config_size, &error),
+                 HFM_OK) ||
+      !CHECK_INT(
+          hfm__file_load(&ctx, "tests/models/bert_base/model.safetensors", 1 << 20, &weights, &weights_size, &error),
+          HFM_OK))
     return;
   for (uint64_t shift = 0; shift < 9; shift++) {
     const uint64_t header = hfm__le64((const uint8_t *)weights);
@@ -122,27 +128,53 @@ static void test_alignment(void) {
 static void test_bin_quirks(void) {
   static const pickle_case cases[] = {
       {"a plain dict", PICKLE("\x80\2}U\1w" W "s."), HFM_E_NONE},
-      {"OrderedDict with _metadata", PICKLE("\x80\2" "ccollections\nOrderedDict\n)R(U\1w" W "u}U\11_metadata}sb."), HFM_E_NONE},
+      {"OrderedDict with _metadata",
+       PICKLE("\x80\2"
+              "ccollections\nOrderedDict\n)R(U\1w" W "u}U\11_metadata}sb."),
+       HFM_E_NONE},
       {"tied through the memo", PICKLE("\x80\2}(U\1v" W "q\1U\1wh\1u."), HFM_E_NONE},
-      {"cuda:7", PICKLE("\x80\2}U\1w" REBUILD "(" ID("U\7storagectorch\nByteStorage\nU\1" "0U\6cuda:7K\4") ALL "\x89}tRs."),
+      {"cuda:7",
+       PICKLE("\x80\2}U\1w" REBUILD "(" ID("U\7storagectorch\nByteStorage\nU\1"
+                                           "0U\6cuda:7K\4") ALL "\x89}tRs."),
        HFM_E_NONE},
-      {"torch.cuda classes", PICKLE("\x80\2}U\1w" REBUILD "(" ID("U\7storagectorch.cuda\nByteStorage\nU\1" "0U\3cpuK\4")
-                                    ALL "\x89}tRs."), HFM_E_NONE},
-      {"a parameter", PICKLE("\x80\2}U\1w" "ctorch._utils\n_rebuild_parameter\n" W "\x88}\x87Rs."), HFM_E_NONE},
-      {"a parameter with a state", PICKLE("\x80\2}U\1w" "ctorch._utils\n_rebuild_parameter_with_state\n(" W "\x88}}tRs."),
+      {"torch.cuda classes",
+       PICKLE("\x80\2}U\1w" REBUILD "(" ID("U\7storagectorch.cuda\nByteStorage\nU\1"
+                                           "0U\3cpuK\4") ALL "\x89}tRs."),
        HFM_E_NONE},
-      {"numbers, None, lists beside it", PICKLE("\x80\2}(U\1eK\3U\1fG\x3f\xe0\0\0\0\0\0\0U\1nNU\1l](K\1Ne"
-                                       "U\1b\x8a\1\x7fU\1w" W "u."), HFM_E_NONE},
+      {"a parameter",
+       PICKLE("\x80\2}U\1w"
+              "ctorch._utils\n_rebuild_parameter\n" W "\x88}\x87Rs."),
+       HFM_E_NONE},
+      {"a parameter with a state",
+       PICKLE("\x80\2}U\1w"
+              "ctorch._utils\n_rebuild_parameter_with_state\n(" W "\x88}}tRs."),
+       HFM_E_NONE},
+      {"numbers, None, lists beside it",
+       PICKLE("\x80\2}(U\1eK\3U\1fG\x3f\xe0\0\0\0\0\0\0U\1nNU\1l](K\1Ne"
+              "U\1b\x8a\1\x7fU\1w" W "u."),
+       HFM_E_NONE},
       {"keys of Python 2", PICKLE("\x80\2}T\1\0\0\0w" W "s."), HFM_E_NONE},
       {"protocol 3", PICKLE("\x80\3}X\1\0\0\0w" W "s."), HFM_E_NONE},
       {"protocol 4", PICKLE("\x80\4\x95\4\0\0\0\0\0\0\0}\x94\x8c\1w" W "s."), HFM_E_NONE},
       {"expanded", PICKLE("\x80\2}U\1w" REBUILD "(" OK_ID "K\1K\3K\4\x86K\1K\0\x86\x89}tRs."), HFM_E_NONE},
-      {"P12: the same key as another dtype", PICKLE("\x80\2}(U\1v" W "U\1w" REBUILD "(" OF("ShortStorage", "\1" "0", "K\4") ALL
-                                                    "\x89}tRu."), HFM_E_TORCH_ENTRY},
-      {"P12: the same key, of another length", PICKLE("\x80\2}(U\1v" W "U\1w" REBUILD "(" OF("ByteStorage", "\1" "0", "K\3")
-                                                      "K\0K\3\x85K\1\x85\x89}tRu."), HFM_E_TORCH_ENTRY},
-      {"P12: half as many, twice as wide", PICKLE("\x80\2}U\1w" REBUILD "(" OF("ShortStorage", "\1" "0", "K\2")
-                                                  "K\0K\2\x85K\1\x85\x89}tRs."), HFM_E_NONE},
+      {"P12: the same key as another dtype",
+       PICKLE("\x80\2}(U\1v" W "U\1w" REBUILD "(" OF("ShortStorage",
+                                                     "\1"
+                                                     "0",
+                                                     "K\4") ALL "\x89}tRu."),
+       HFM_E_TORCH_ENTRY},
+      {"P12: the same key, of another length",
+       PICKLE("\x80\2}(U\1v" W "U\1w" REBUILD "(" OF("ByteStorage",
+                                                     "\1"
+                                                     "0",
+                                                     "K\3") "K\0K\3\x85K\1\x85\x89}tRu."),
+       HFM_E_TORCH_ENTRY},
+      {"P12: half as many, twice as wide",
+       PICKLE("\x80\2}U\1w" REBUILD "(" OF("ShortStorage",
+                                           "\1"
+                                           "0",
+                                           "K\2") "K\0K\2\x85K\1\x85\x89}tRs."),
+       HFM_E_NONE},
   };
   check_pickles(cases, HFM__COUNT(cases));
 }
@@ -167,8 +199,8 @@ static void test_all_instructions(void) {
   }
 }
 
-/* 2.4: the globals, each by its exact name: functions can be called, values can't. What makes nothing that a tensor needs
-   takes the arguments that Python would take. */
+/* 2.4: the globals, each by its exact name: functions can be called, values can't. What makes nothing that a tensor
+   needs takes the arguments that Python would take. */
 static void test_all_globals(void) {
   static const char *const storages[] = {"Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte",
                                          "Bool", "ComplexFloat", "ComplexDouble"};

@@ -1,5 +1,5 @@
-/* The load report of hostile files: names that would order the terminal about, and very many of them. What a report of an
-   honest file looks like is compared with Transformers in tests/models/. */
+/* The load report of hostile files: names that would order the terminal about, and very many of them. What a report of
+   an honest file looks like is compared with Transformers in tests/models/. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 

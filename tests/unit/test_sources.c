@@ -1,5 +1,6 @@
-/* Every source of bytes, seen from the public API: an io that fails at each of its calls in turn while each kind of file is
-   read (F9), what lies where a file should (F1), files that change after they were opened (F4), read-only ones, links. */
+/* Every source of bytes, seen from the public API: an io that fails at each of its calls in turn while each kind of
+   file is read (F9), what lies where a file should (F1), files that change after they were opened (F4), read-only ones,
+   links. */
 #include "posix.h"
 
 #define HFMODEL_IMPLEMENTATION
@@ -60,7 +61,8 @@ static hfm_result broken_read(void *ctx, void *file, uint64_t offset, void *dst,
 static const void *broken_map(void *ctx, void *file) {
   broken_io *io = (broken_io *)ctx;
   if (fault_now(io) == NO_MAP || !io->maps) return NULL;
-  if (io->hit && (io->fault == SIZE_MORE || io->fault == SIZE_ENDLESS)) return NULL; /* a map is as long as size() said */
+  if (io->hit && (io->fault == SIZE_MORE || io->fault == SIZE_ENDLESS))
+    return NULL; /* a map is as long as size() said */
   return ((const hfm_memory_file *)file)->data;
 }
 static void broken_close(void *ctx, void *file) {
@@ -83,8 +85,8 @@ static int add_file(broken_io *io, const char *path) {
   return 1;
 }
 
-/* Checks files[0] with each fault at each call: a sound file stays sound where the fault costs nothing, else it is an error;
-   nothing is left open or allocated, and memory stays within the true size of the files and 64 MiB. */
+/* Checks files[0] with each fault at each call: a sound file stays sound where the fault costs nothing, else it is an
+   error; nothing is left open or allocated, and memory stays within the true size of the files and 64 MiB. */
 static void check_every_call(broken_io *io) {
   hfm_options options;
   hfm_error error;
@@ -128,7 +130,8 @@ static void test_every_call(void) {
       {"tests/models/llama_causal/generation_config.json", NULL},
       {"tests/fuzz/index.json", NULL},
       {"tests/models/bert_mixed/model.safetensors", NULL},
-      {"tests/models/bert_sharded/model.safetensors.index.json", "tests/models/bert_sharded/model-00001-of-00003.safetensors",
+      {"tests/models/bert_sharded/model.safetensors.index.json",
+       "tests/models/bert_sharded/model-00001-of-00003.safetensors",
        "tests/models/bert_sharded/model-00002-of-00003.safetensors",
        "tests/models/bert_sharded/model-00003-of-00003.safetensors", NULL},
       {"tests/hostile/torch/zip_checkpoint.bin", NULL},
@@ -151,8 +154,8 @@ static void test_every_call(void) {
 
 /* ---- Files that end too early ---- */
 
-/* Every prefix of each kind of file: refused, but for white space at the end of JSON and padding at the end of GGUF; nothing is
-   left. */
+/* Every prefix of each kind of file: refused, but for white space at the end of JSON and padding at the end of GGUF;
+   nothing is left. */
 static void test_every_prefix(void) {
   static const char *const paths[] = {
       "tests/models/bert_base/config.json", "tests/models/llama_causal/generation_config.json",

@@ -330,7 +330,8 @@ static void test_strided_shards(void) {
     hfm_error error;
     options.limits.max_new_bytes = 2000 - a[0].size - a[1].size - (more ? 0 : 1);
     CHECK_INT(hfm__context_init(&options, &ctx, &error), HFM_OK);
-    if (!CHECK_INT(hfm__checkpoint_open_named(&ctx, "", NULL, &options, &ckpt, &error), more ? HFM_OK : HFM_ERROR_LIMIT))
+    if (!CHECK_INT(hfm__checkpoint_open_named(&ctx, "", NULL, &options, &ckpt, &error),
+                   more ? HFM_OK : HFM_ERROR_LIMIT))
       printf("    %s\n", error.message);
     if (!more) CHECK_INT(error.item, HFM_E_NEW_WEIGHTS_LIMIT);
     if (!more) CHECK_STR(error.what, "w");

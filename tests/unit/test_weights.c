@@ -38,8 +38,8 @@ static void count_inside(const hfm_model *model, const uint8_t *start, size_t si
   }
 }
 
-/* Weights in the type and byte order that they are computed from are the caller's bytes, or the mapped file's (safetensors
- * are little-endian); all others are copies. */
+/* Weights in the type and byte order that they are computed from are the caller's bytes, or the mapped file's
+   (safetensors are little-endian); all others are copies. */
 static void test_in_place(void) {
   static const struct {
     const char *dir;

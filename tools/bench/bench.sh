@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 work=build/bench
 mkdir -p $work
 
-echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1), $(getconf _NPROCESSORS_ONLN) processors; compiler: $($CC --version | head -n 1), $CFLAGS"
+processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
+echo "machine: $processor, $(getconf _NPROCESSORS_ONLN) processors; compiler: $($CC --version | head -n 1), $CFLAGS"
 
 echo "forward, random weights (build/hfm bench):"
 field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p" $work/json | head -n 1; }
@@ -15,8 +16,8 @@ bench() { # MODEL ARGUMENTS...
   shift
   for threads in 1 0; do
     build/hfm bench "tools/bench/$model" --random-weights --json --threads $threads "$@" >$work/json || return 1
-    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s per second\n' "$model" "$*" "$(field threads)" \
-      "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field "[a-z]*_per_second")"
+    printf '  %-14s %-24s %2s threads, %-12s median %9s ms, min %9s ms, %s per second\n' "$model" "$*" \
+      "$(field threads)" "$(field isa)" "$(field median_ms)" "$(field min_ms)" "$(field "[a-z]*_per_second")"
   done
 }
 bench bert-base --length 16
@@ -42,14 +43,19 @@ for mode in "" "--packing never" "--packing eager" "--batch-invariant" "--strict
     '  %-45s median %9s ms, min %9s ms\n' "${mode:-default}" "$(field median_ms)" "$(field min_ms)"
 done
 
-echo "from a mapped checkpoint of BERT-base, 201 tensors, 438 MB (its pages are in memory):"
-$CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o $work/random_model tests/tool/random_model.c -pthread $LDLIBS &&
-  cp tools/bench/bert-base/config.json $work/ && $work/random_model $work && cat $work/model.safetensors >/dev/null &&
+echo "from a mapped checkpoint of BERT-base, 201 tensors, 438 MB:"
+first() { # STATE OF THE FILE
   for threads in 1 0; do
     build/hfm bench $work --json --threads $threads --runs 10 >$work/json && printf \
-      '  %2s threads: load %s ms, first forward %s ms, median of the next %s ms\n' "$(field threads)" "$(field load_ms)" \
-      "$(field first_ms)" "$(field median_ms)"
+      '  %-26s %2s threads: load %s ms, first forward %s ms, median of the next %s ms\n' "$1" "$(field threads)" \
+      "$(field load_ms)" "$(field first_ms)" "$(field median_ms)"
   done
+}
+# A system keeps what was written piece by piece in small pages, what was read from the disk in large ones.
+$CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o $work/random_model tests/tool/random_model.c -pthread $LDLIBS &&
+  cp tools/bench/bert-base/config.json $work/ && $work/random_model $work && first "just written" &&
+  sync $work/model.safetensors && dd if=$work/model.safetensors iflag=nocache count=0 2>/dev/null &&
+  cat $work/model.safetensors >/dev/null && first "read from the disk before"
 rm -f $work/model.safetensors
 
 echo "BERT-base in slices of 2 ms (hfm_session_step):"
@@ -83,5 +89,6 @@ size_of "without AVX-512" -DHFMODEL_NO_AVX512 $work/size.c
 size_of "HFMODEL_ONLY_BERT, all instruction sets" -DHFMODEL_ONLY_BERT $work/size.c
 size_of "HFMODEL_ONLY_BERT, scalar and SSE2, no stdio" $one $work/size.c
 size_of "... and no pickle, GGUF, strict mode or unwind tables" $lean $work/size.c
-size_of "... and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" $lean -DHFMODEL_STATIC examples/in_memory.c
+size_of "... and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" \
+  $lean -DHFMODEL_STATIC examples/in_memory.c
 size_of "... and scalar, no threads" $lean -DHFMODEL_STATIC -DHFMODEL_NO_SIMD -DHFMODEL_NO_THREADS examples/in_memory.c

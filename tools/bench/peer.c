@@ -23,7 +23,8 @@ PEER_API void peer_close(peer *p) {
   free(p);
 }
 
-/* A model, its weights packed at load or not at all, and a session; NULL, and the reason in message[640], on failure. */
+/* A model, its weights packed at load or not at all, and a session; NULL, and the reason in message[640], on
+   failure. */
 PEER_API peer *peer_open(const char *dir, int32_t threads, int32_t packed, int32_t bf16_products, char *message) {
   peer *p = (peer *)calloc(1, sizeof *p);
   hfm_options options = {0};
@@ -42,8 +43,8 @@ PEER_API peer *peer_open(const char *dir, int32_t threads, int32_t packed, int32
   return NULL;
 }
 
-/* What later calls of peer_run take: ids [batch, length], or pixels of `rank` dimensions. They must stay where they are.
-   With `past` > 0 the ids [1, past] are run once into the cache, and a call goes on from there. */
+/* What later calls of peer_run take: ids [batch, length], or pixels of `rank` dimensions. They must stay where they
+   are. With `past` > 0 the ids [1, past] are run once into the cache, and a call goes on from there. */
 PEER_API int32_t peer_inputs(peer *p, const int64_t *ids, int64_t batch, int64_t length, const float *pixels,
                              const int64_t *shape, int32_t keep, const int64_t *past_ids, int64_t past) {
   hfm_error error;

@@ -4,10 +4,11 @@
     make bench-peers PYTHON=/path/to/python                      all cases, 15 rounds
     python tools/bench/peers.py [--rounds N] [--threads N] [--write] [CASE...]    cases whose name contains a word
 
-Needs torch, transformers, onnx and onnxruntime in the Python that runs it, and llama_cpp and gguf for the decoder; what is
-not there is named and left out. Weights are random, saved once by Transformers under build/bench/peers/, and every engine
-must give the same numbers before its time counts. A round measures every engine for a fifth of a second; the best and the
-median of the rounds are shown. --write puts the table into docs/benchmarks.md, in the place of this instruction set.
+Needs torch, transformers, onnx and onnxruntime in the Python that runs it, and llama_cpp and gguf for the decoder;
+what is not there is named and left out. Weights are random, saved once by Transformers under build/bench/peers/, and
+every engine must give the same numbers before its time counts. A round measures every engine for a fifth of a second;
+the best and the median of the rounds are shown. --write puts the table into docs/benchmarks.md, in the place of this
+instruction set.
 """
 import argparse
 import ctypes
@@ -17,6 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 import warnings
 
@@ -56,7 +58,8 @@ def inputs_of(config, batch, length, past):
     import torch
     g = torch.Generator().manual_seed(1)
     if not length:
-        return {"pixel_values": torch.rand(batch, config.num_channels, config.image_size, config.image_size, generator=g)}, None
+        shape = (batch, config.num_channels, config.image_size, config.image_size)
+        return {"pixel_values": torch.rand(*shape, generator=g)}, None
     ids = torch.randint(3, config.vocab_size - 1, (batch, past + length), generator=g)
     return {"input_ids": ids[:, past:].contiguous()}, ids[:, :past].contiguous() if past else None
 
@@ -256,7 +259,8 @@ def gguf_file(case):
     with safe_open(os.path.join(case["path"], "model.safetensors"), "pt") as f:
         for key in f.keys():
             value = f.get_tensor(key).float()
-            name = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}.get(key)
+            name = {"model.embed_tokens.weight": "token_embd.weight",
+                    "model.norm.weight": "output_norm.weight"}.get(key)
             if not name:
                 _, _, layer, rest = key.split(".", 3)
                 module = rest.removesuffix(".weight")
@@ -314,7 +318,8 @@ def run_case(row, threads, rounds):
         got = engine.output()
         worst = float(numpy.abs(got - want).max() / numpy.abs(want).max()) if got.shape == want.shape else numpy.inf
         if not worst <= (5e-2 if dtype == "bfloat16" else getattr(engine, "tolerance", 1e-3)):
-            print("  %s: %s gives other numbers (%.2g of the largest): left out" % (name, engine.name, worst), file=sys.stderr)
+            print("  %s: %s gives other numbers (%.2g of the largest): left out" % (name, engine.name, worst),
+                  file=sys.stderr)
             engines.remove(engine)
     times = {engine.name: [] for engine in engines}
     for _ in range(rounds):
@@ -339,7 +344,8 @@ def table(results):
         show = lambda t: "%.2f / %.2f" % (min(t), statistics.median(t))  # noqa: E731
         ours = times["hfmodel.h"]
         lines.append("| %s | %d | %s | %s | %s | %s |" % (
-            name, threads, show(ours), show(times["hfmodel.h unpacked"]), " | ".join(show(times[p]) if p in times else "" for p in peers),
+            name, threads, show(ours), show(times["hfmodel.h unpacked"]),
+            " | ".join(show(times[p]) if p in times else "" for p in peers),
             ", ".join(ratio(ours, times[p]) for p in peers if p in times)))
     return "\n".join(lines)
 
@@ -356,19 +362,21 @@ def versions():
 
 
 def processor():
+    """What it calls itself, and its kind as a word."""
     try:
         with open("/proc/cpuinfo") as f:
             fields = dict(line.split(":", 1) for line in f if ":" in line)
         fields = {key.strip(): value.strip() for key, value in fields.items()}
-        return "%s (family %s, model %s)" % (fields["model name"], fields["cpu family"], fields["model"])
+        number = fields["cpu family"], fields["model"]
+        return "%s (family %s, model %s)" % ((fields["model name"],) + number), "%s-%s-%s" % ((fields["vendor_id"],) + number)
     except (OSError, KeyError):
-        return platform.processor()
+        return platform.processor(), platform.machine()
 
 
-def write(isa, text):
-    """Replaces the block of this instruction set in docs/benchmarks.md."""
+def write(kind, text):
+    """Replaces the block of this kind of machine in docs/benchmarks.md."""
     path = os.path.join(ROOT, "docs", "benchmarks.md")
-    begin, end = "<!-- peers:%s:begin -->" % isa, "<!-- peers:%s:end -->" % isa
+    begin, end = "<!-- peers:%s:begin -->" % kind, "<!-- peers:%s:end -->" % kind
     with open(path) as f:
         page = f.read()
     block = "%s\n%s\n%s" % (begin, text, end)
@@ -410,10 +418,13 @@ def main():
                 for name, t in times.items())), flush=True)
     if args.write and results:
         command = "make bench-peers" if not args.words else "tools/bench/peers.py " + " ".join(args.words)
-        write(isa, "### %s\n\n%s; %s, %d processors, instruction set %s; %s; `%s`, %d rounds in turns. Times are best / median in "
-              "milliseconds; a ratio is our time over the peer's, of the bests and of the medians: below 1 is faster.\n\n%s"
-              % (isa, datetime.date.today(), processor(), os.cpu_count() or 1, isa, versions(), command, args.rounds,
-                 table(results)))
+        name, kind = processor()
+        about = ("%s; %s, %d processors, instruction set %s; %s; `%s`, %d rounds in turns. Times are best / median in "
+                 "milliseconds; a ratio is our time over the peer's, of the bests and of the medians: below 1 is "
+                 "faster."
+                 % (datetime.date.today(), name, os.cpu_count() or 1, isa, versions(), command, args.rounds))
+        write("%s:%s" % (kind, isa), "### %s, %s\n\n%s\n\n%s" % (
+            kind, isa, textwrap.fill(about, 118, break_on_hyphens=False), table(results)))
 
 
 if __name__ == "__main__":

@@ -47,9 +47,11 @@ def svg(report):
     def y(v):
         return scale(v, y_range[0], y_range[1], HEIGHT - BOTTOM, TOP)
 
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">' % (WIDTH, HEIGHT),
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">'
+           % (WIDTH, HEIGHT),
            '<rect width="100%" height="100%" fill="white"/>',
-           '<text x="%d" y="20" font-size="14">Products on one core, %s: %.0f GF/s of multiply-adds, %.0f GB/s of reads</text>'
+           '<text x="%d" y="20" font-size="14">Products on one core, %s: %.0f GF/s of multiply-adds, '
+           '%.0f GB/s of reads</text>'
            % (LEFT, report["isa"], peak, read)]
     for power in range(math.ceil(math.log2(X_RANGE[0])), int(math.log2(X_RANGE[1])) + 1):
         out.append('<path d="M%.1f %dV%d" stroke="#eee"/><text x="%.1f" y="%d" text-anchor="middle">%g</text>'
@@ -59,17 +61,21 @@ def svg(report):
                    % (LEFT, y(2.0 ** power), WIDTH - RIGHT, LEFT - 6, y(2.0 ** power) + 4, 2.0 ** power))
     ridge = peak / read
     out.append('<path d="M%.1f %.1fL%.1f %.1fH%d" fill="none" stroke="#333" stroke-width="2"/>'
-               % (x(max(X_RANGE[0], y_range[0] / read)), y(max(y_range[0], read * X_RANGE[0])), x(ridge), y(peak), WIDTH - RIGHT))
+               % (x(max(X_RANGE[0], y_range[0] / read)), y(max(y_range[0], read * X_RANGE[0])), x(ridge), y(peak),
+                  WIDTH - RIGHT))
     for dtype, rows, kept, intensity, rate in points(report):
         colour = COLOURS[dtype]
-        out.append('<circle cx="%.1f" cy="%.1f" r="4" fill="%s" stroke="%s"><title>%s, M=%d, %s: %.1f GF/s</title></circle>'
+        out.append('<circle cx="%.1f" cy="%.1f" r="4" fill="%s" stroke="%s">'
+                   '<title>%s, M=%d, %s: %.1f GF/s</title></circle>'
                    % (x(intensity), y(rate), colour if kept else "white", colour, dtype, rows,
                       "as stored" if rows == 1 else "kept panels" if kept else "packed per call", rate))
     for i, (dtype, colour) in enumerate(COLOURS.items()):
         out.append('<circle cx="%d" cy="%d" r="4" fill="%s"/><text x="%d" y="%d">%s weights</text>'
-                   % (WIDTH - 190, HEIGHT - BOTTOM - 68 + 18 * i, colour, WIDTH - 178, HEIGHT - BOTTOM - 64 + 18 * i, dtype))
+                   % (WIDTH - 190, HEIGHT - BOTTOM - 68 + 18 * i, colour, WIDTH - 178, HEIGHT - BOTTOM - 64 + 18 * i,
+                      dtype))
     out.append('<text x="%d" y="%d">hollow: packed per call</text>' % (WIDTH - 178, HEIGHT - BOTTOM - 10))
-    out.append('<text x="%d" y="%d" text-anchor="middle">flops for each byte moved (rows of x: 1, 8, 16, 32, 128, 512)</text>'
+    out.append('<text x="%d" y="%d" text-anchor="middle">'
+               'flops for each byte moved (rows of x: 1, 8, 16, 32, 128, 512)</text>'
                % ((LEFT + WIDTH - RIGHT) // 2, HEIGHT - 16))
     out.append('<text x="16" y="%d" transform="rotate(-90 16 %d)" text-anchor="middle">GF/s</text></svg>'
                % ((TOP + HEIGHT - BOTTOM) // 2, (TOP + HEIGHT - BOTTOM) // 2))
@@ -78,10 +84,13 @@ def svg(report):
 
 def main():
     arguments = sys.argv[1:]
-    program = arguments.pop(0) if arguments and not arguments[0].startswith("-") else os.path.join(ROOT, "build/bench/kernels")
+    program = os.path.join(ROOT, "build/bench/kernels")
+    if arguments and not arguments[0].startswith("-"):
+        program = arguments.pop(0)
     if not os.path.exists(program):
         sys.exit("%s is not there: make bench builds it" % program)
-    output = subprocess.run([program, "--json", "--threads", "1"] + arguments + ["linear"], check=True, stdout=subprocess.PIPE)
+    output = subprocess.run([program, "--json", "--threads", "1"] + arguments + ["linear"], check=True,
+                            stdout=subprocess.PIPE)
     report = json.loads(output.stdout)
     path = os.path.join(ROOT, "docs", "roofline.svg")
     with open(path, "w") as f:

@@ -2,9 +2,9 @@
    the help says about them. */
 
 enum { /* commands, as bits */
-  FOR_FORWARD = 1, FOR_INFO = 2, FOR_PRINT = 4, FOR_CHECK = 8, FOR_BENCH = 16, FOR_REGISTRY = 32,
-  FOR_LOADING = FOR_FORWARD | FOR_INFO | FOR_PRINT | FOR_CHECK | FOR_BENCH,
-  FOR_RUNNING = FOR_FORWARD | FOR_BENCH
+  FOR_FORWARD = 1, FOR_INFO = 2, FOR_PRINT = 4, FOR_CHECK = 8, FOR_BENCH = 16, FOR_REGISTRY = 32, FOR_GENERATE = 64,
+  FOR_LOADING = FOR_FORWARD | FOR_INFO | FOR_PRINT | FOR_CHECK | FOR_BENCH | FOR_GENERATE,
+  FOR_RUNNING = FOR_FORWARD | FOR_BENCH | FOR_GENERATE
 };
 
 typedef struct string_list {
@@ -21,6 +21,9 @@ typedef struct arguments {
   int32_t hidden_states, attentions, json, markdown;
   int64_t batch, length, past, runs, mask_id, top;
   double budget_ms;
+  hfm_generation_config generation; /* its lists of ids are in what follows, as they were written */
+  const char *eos, *pad, *forced_bos, *forced_eos, *suppress, *begin_suppress;
+  string_list bad_words;
 } arguments;
 
 typedef struct choice {
@@ -40,11 +43,13 @@ static const choice packing_choices[] = { { "lazy", HFM_PACK_LAZY }, { "never", 
 
 static const choice dtype_choices[] = { { "auto", HFM_DTYPE_AUTO }, { "float32", HFM_F32 }, { "float16", HFM_F16 },
                                         { "bfloat16", HFM_BF16 }, { NULL, 0 } };
+static const choice early_choices[] = { { "true", HFM_EARLY_STOPPING_TRUE }, { "false", HFM_EARLY_STOPPING_FALSE },
+                                        { "never", HFM_EARLY_STOPPING_NEVER }, { NULL, 0 } };
 static const choice compute_choices[] = { { "auto", HFM_DTYPE_AUTO }, { "float32", HFM_F32 },
                                           { "bfloat16", HFM_BF16 }, { NULL, 0 } };
 
 typedef enum option_kind {
-  FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, NUMBER, SEED, MILLISECONDS, TASK, DTYPE, CHOICE
+  FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, OPTIONAL_COUNT, NUMBER, REAL, SEED, MILLISECONDS, TASK, DTYPE, CHOICE
 } option_kind;
 enum { MOST_COUNT = 10000000 }; /* of whatever is counted: more is a slip, and sums of sizes stay inside their types */
 
@@ -62,14 +67,84 @@ typedef struct option {
 static const option options_table[] = {
   { "--task", "T", FOR_LOADING, TASK, FIELD(load.task), NULL,
     "an Auto class, such as base or causal-lm; 'hfm help' lists them (default: config.json's)" },
-  { "--ids", "\"ID ...\"", FOR_FORWARD, LIST, FIELD(ids), NULL,
+  { "--ids", "\"ID ...\"", FOR_FORWARD | FOR_GENERATE, LIST, FIELD(ids), NULL,
     "token ids of one row; repeat it for a batch, which is padded and masked" },
   { "--image", "FILE", FOR_FORWARD, LIST, FIELD(images), NULL,
     "a PPM or PGM picture, prepared as preprocessor_config.json says; repeatable" },
-  { "--inputs", "FILE", FOR_FORWARD, TEXT, FIELD(inputs), NULL,
+  { "--inputs", "FILE", FOR_FORWARD | FOR_GENERATE, TEXT, FIELD(inputs), NULL,
     "a safetensors file with input_ids, attention_mask, pixel_values, ..." },
-  { "--output", "FILE", FOR_FORWARD, TEXT, FIELD(output), NULL,
-    "write logits, last_hidden_state, ... to a safetensors file" },
+  { "--output", "FILE", FOR_FORWARD | FOR_GENERATE, TEXT, FIELD(output), NULL,
+    "write what comes out (logits, ...; sequences, ...) to a safetensors file" },
+  { "--max-new-tokens", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.max_new_tokens), NULL,
+    "tokens to generate at most (default: generation_config.json's, else 20)" },
+  { "--max-length", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.max_length), NULL,
+    "the same, with the prompt" },
+  { "--min-new-tokens", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.min_new_tokens), NULL,
+    "not to end before so many" },
+  { "--min-length", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.min_length), NULL,
+    "the same, with the prompt" },
+  { "--max-time", "S", FOR_GENERATE, REAL, FIELD(generation.max_time), NULL,
+    "seconds after which no further token is begun" },
+  { "--eos-token-id", "ID[,...]", FOR_GENERATE, TEXT, FIELD(eos), NULL,
+    "tokens that end a text, or none" },
+  { "--pad-token-id", "ID", FOR_GENERATE, TEXT, FIELD(pad), NULL,
+    "what fills rows that ended sooner (default: the first that ends a text)" },
+  { "--do-sample", NULL, FOR_GENERATE, FLAG, FIELD(generation.do_sample), NULL,
+    "draw tokens, instead of taking the most likely one" },
+  { "--no-do-sample", NULL, FOR_GENERATE, MINUS, FIELD(generation.do_sample), NULL,
+    "take the most likely one, whatever generation_config.json says" },
+  { "--temperature", "T", FOR_GENERATE, REAL, FIELD(generation.temperature), NULL,
+    "below 1 more likely tokens, above 1 more surprising ones" },
+  { "--top-k", "K", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.top_k), NULL,
+    "draw among the K likeliest, or none for all (default 50)" },
+  { "--top-p", "P", FOR_GENERATE, REAL, FIELD(generation.top_p), NULL,
+    "draw among the likeliest that sum up to P" },
+  { "--min-p", "P", FOR_GENERATE, REAL, FIELD(generation.min_p), NULL,
+    "draw among those at least P times as likely as the likeliest" },
+  { "--typical-p", "P", FOR_GENERATE, REAL, FIELD(generation.typical_p), NULL,
+    "draw among the most typical that sum up to P" },
+  { "--epsilon-cutoff", "P", FOR_GENERATE, REAL, FIELD(generation.epsilon_cutoff), NULL,
+    "draw among those at least so likely" },
+  { "--eta-cutoff", "P", FOR_GENERATE, REAL, FIELD(generation.eta_cutoff), NULL,
+    "the same, less strict where much is uncertain" },
+  { "--num-beams", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.num_beams), NULL,
+    "beam search: keep the N best texts" },
+  { "--num-return-sequences", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.num_return_sequences), NULL,
+    "texts for each prompt" },
+  { "--length-penalty", "X", FOR_GENERATE, REAL, FIELD(generation.length_penalty), NULL,
+    "beams: above 0 favours longer texts (default 1)" },
+  { "--early-stopping", "WHEN", FOR_GENERATE, CHOICE, FIELD(generation.early_stopping), early_choices,
+    "beams: true (as soon as N texts ended), false (default) or never" },
+  { "--no-early-stopping", NULL, FOR_GENERATE, MINUS, FIELD(generation.early_stopping), NULL,
+    "beams: the same as --early-stopping false" },
+  { "--repetition-penalty", "X", FOR_GENERATE, REAL, FIELD(generation.repetition_penalty), NULL,
+    "above 1 tokens that came before become less likely" },
+  { "--no-repeat-ngram-size", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.no_repeat_ngram_size), NULL,
+    "no N tokens in a row come twice" },
+  { "--bad-words-ids", "\"ID ...\"", FOR_GENERATE, LIST, FIELD(bad_words), NULL,
+    "tokens that don't come in this order; repeatable" },
+  { "--suppress-tokens", "ID[,...]", FOR_GENERATE, TEXT, FIELD(suppress), NULL,
+    "tokens that don't come, or none" },
+  { "--begin-suppress-tokens", "ID[,...]", FOR_GENERATE, TEXT, FIELD(begin_suppress), NULL,
+    "tokens that don't come first, or none" },
+  { "--forced-bos-token-id", "ID", FOR_GENERATE, TEXT, FIELD(forced_bos), NULL,
+    "the token after a prompt of one token, or none" },
+  { "--forced-eos-token-id", "ID[,...]", FOR_GENERATE, TEXT, FIELD(forced_eos), NULL,
+    "the token that comes where the length is reached, or none" },
+  { "--remove-invalid-values", NULL, FOR_GENERATE, FLAG, FIELD(generation.remove_invalid_values), NULL,
+    "NaN and infinities among the logits are no error" },
+  { "--no-remove-invalid-values", NULL, FOR_GENERATE, MINUS, FIELD(generation.remove_invalid_values), NULL,
+    "they are" },
+  { "--renormalize-logits", NULL, FOR_GENERATE, FLAG, FIELD(generation.renormalize_logits), NULL,
+    "scores are log-probabilities after all of this" },
+  { "--no-renormalize-logits", NULL, FOR_GENERATE, MINUS, FIELD(generation.renormalize_logits), NULL,
+    "they are left as they are" },
+  { "--prompt-lookup-num-tokens", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.prompt_lookup_num_tokens), NULL,
+    "guess up to N tokens from the text so far: the same ids, sooner" },
+  { "--max-matching-ngram-size", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.max_matching_ngram_size), NULL,
+    "by its last N tokens (default 2)" },
+  { "--output-scores", NULL, FOR_GENERATE, FLAG, FIELD(generation.output_scores), NULL,
+    "also scores, for --output" },
   { "--hidden-states", NULL, FOR_FORWARD, FLAG, FIELD(hidden_states), NULL,
     "also hidden_states.0, hidden_states.1, ..." },
   { "--attentions", NULL, FOR_FORWARD, FLAG, FIELD(attentions), NULL,
@@ -102,7 +177,7 @@ static const option options_table[] = {
     "eager, sdpa (default) or flash_attention_2" },
   { "--isa", "I", FOR_RUNNING, CHOICE, FIELD(load.isa), isa_choices,
     "scalar, sse2, avx2, avx512, ... (default: the machine's best)" },
-  { "--packing", "P", FOR_RUNNING, CHOICE, FIELD(load.packing), packing_choices,
+  { "--packing", "P", FOR_RUNNING | FOR_INFO, CHOICE, FIELD(load.packing), packing_choices,
     "lazy (default), never or eager: copies of weights in the kernels' order" },
   { "--local-copy", NULL, FOR_LOADING, FLAG, FIELD(load.local_copy), NULL,
     "read weights into memory instead of mapping the files" },
@@ -117,7 +192,7 @@ static const option options_table[] = {
   { "--random-weights", NULL, FOR_LOADING & ~FOR_CHECK, FLAG, FIELD(load.random_weights), NULL,
     "read only config.json" },
   { "--seed", "N", FOR_LOADING, SEED, FIELD(load.seed), NULL,
-    "for whatever is initialised anew" },
+    "for whatever is initialised anew, and for what is drawn" },
   { "--variant", "V", FOR_LOADING, TEXT, FIELD(load.variant), NULL,
     "fp16: model.fp16.safetensors" },
   { "--subfolder", "DIR", FOR_LOADING, TEXT, FIELD(load.subfolder), NULL,
@@ -184,6 +259,15 @@ static int set_option(arguments *args, const option *o, const char *value) {
       if (!parse_number(value, 0, &number) || number > INT32_MAX) return 0;
       *(int32_t *)field = (int32_t)number;
       return 1;
+    case OPTIONAL_COUNT: /* Python's None is -1 */
+      if (strcmp(value, "none") == 0) return *(int64_t *)field = -1, 1;
+      return parse_number(value, 1, (int64_t *)field) && *(int64_t *)field <= MOST_COUNT;
+    case REAL: { /* 0 is the library's default; who writes it means it */
+      char *end;
+      const double real = strtod(value, &end);
+      *(double *)field = real < 0 || real > 0 ? real : HFM_ZERO;
+      return end != value && !*end && real >= -1e30 && real <= 1e30;
+    }
     case COUNT: return parse_number(value, 1, (int64_t *)field) && *(int64_t *)field <= MOST_COUNT;
     case NUMBER: return parse_number(value, 0, (int64_t *)field);
     case SEED: return parse_seed(value, (uint64_t *)field);

@@ -123,7 +123,7 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
   const double median = m->runs % 2 ? m->ms[m->runs / 2] : (m->ms[m->runs / 2 - 1] + m->ms[m->runs / 2]) / 2;
   const double per_second = (double)(text ? input->shape[0] * input->shape[1] : input->shape[0]) * 1000 / median;
   const char *unit = text ? "tokens_per_second" : "images_per_second";
-  char a[40];
+  char a[40], b[40];
   if (args->json) {
     puts("{");
     print_json_field("model_type", hfm_model_type(model));
@@ -135,6 +135,8 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
     if (text) printf("  \"length\": %" PRId64 ",\n  \"past\": %" PRId64 ",\n", input->shape[1], args->past);
     printf("  \"load_ms\": %.3f,\n  \"first_ms\": %.3f,\n  \"session_bytes\": %" PRIu64 ",\n", m->load_ms, m->first_ms,
            hfm_session_memory(session));
+    printf("  \"packing\": \"%s\",\n  \"packed_bytes\": %" PRIu64 ",\n",
+           name_of_choice(packing_choices, args->load.packing), hfm_packed_bytes(model));
     if (args->budget_ms > 0) {
       printf("  \"budget_ms\": %.3f,\n  \"slices\": %" PRId64 ",\n  \"longest_slice_ms\": %.3f,\n", args->budget_ms,
              m->slices, m->longest_slice_ms);
@@ -153,8 +155,9 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
   if (args->budget_ms > 0) {
     printf("in %" PRId64 " slices of %.3f ms, the longest %.3f ms\n", m->slices, args->budget_ms, m->longest_slice_ms);
   }
-  printf("load %.2f ms, first forward %.2f ms, session %s\n", m->load_ms, m->first_ms,
-         human_bytes(hfm_session_memory(session), a, sizeof a));
+  printf("load %.2f ms, first forward %.2f ms, session %s, packed and kept %s (%s)\n", m->load_ms, m->first_ms,
+         human_bytes(hfm_session_memory(session), a, sizeof a), human_bytes(hfm_packed_bytes(model), b, sizeof b),
+         name_of_choice(packing_choices, args->load.packing));
 }
 
 static int command_bench(const arguments *args) {

@@ -78,7 +78,8 @@ static void contents_as_json(const hfm_contents *contents) {
     }
     printf(", \"value\": ");
     if (m->text) print_json_bytes(m->text, m->text_size);
-    else printf("%s", m->number - m->number == 0 ? number_text(m, buffer, sizeof buffer) : "null"); /* JSON has no NaN */
+    else
+      printf("%s", m->number - m->number == 0 ? number_text(m, buffer, sizeof buffer) : "null"); /* JSON has no NaN */
     putchar('}');
   }
   printf("\n  ],\n  \"tensors\": [");

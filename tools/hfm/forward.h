@@ -73,7 +73,7 @@ static int command_forward(const arguments *args) {
   int status = load_model(args, &model);
   if (status) return status;
   print_load_report(model, args->path);
-  status = read_inputs(args, model, &inputs);
+  status = read_inputs(args, 0, model, &inputs);
   if (!status) status = run_forward(args, model, &inputs.in);
   free_inputs(&inputs);
   hfm_model_free(model);

@@ -29,8 +29,8 @@ static int next_id(const char **text, int64_t *id) {
   return 1;
 }
 
-/* Rows of ids become one padded batch; the mask says which are real. */
-static int inputs_from_ids(const string_list *rows, const hfm_model *model, model_inputs *inputs) {
+/* Rows of ids become one padded batch, on the left where texts are to go on; the mask says which are real. */
+static int inputs_from_ids(const string_list *rows, int left, const hfm_model *model, model_inputs *inputs) {
   const int64_t pad = hfm_config_get_int(hfm_model_config(model), "pad_token_id", 0);
   int64_t length = 0, id;
   int status = 0;
@@ -50,10 +50,13 @@ static int inputs_from_ids(const string_list *rows, const hfm_model *model, mode
   if (!inputs->ids || !inputs->mask) return out_of_memory();
   for (int row = 0; row < rows->count; row++) {
     const char *text = rows->items[row];
+    int64_t n = 0;
+    while (next_id(&text, &id) > 0) n++;
+    text = rows->items[row];
     for (int64_t i = 0; i < length; i++) {
       const size_t at = (size_t)(row * length + i);
-      inputs->mask[at] = next_id(&text, &id) > 0;
-      inputs->ids[at] = inputs->mask[at] ? id : pad < 0 ? 0 : pad;
+      inputs->mask[at] = left ? i >= length - n : i < n;
+      inputs->ids[at] = inputs->mask[at] && next_id(&text, &id) > 0 ? id : pad < 0 ? 0 : pad;
     }
   }
   inputs->in.input_ids = hfm_tensor_i64(inputs->ids, rows->count, length);
@@ -173,6 +176,8 @@ static hfm_tensor *input_named(hfm_inputs *in, const char *name) {
     { "input_ids", &in->input_ids }, { "attention_mask", &in->attention_mask },
     { "token_type_ids", &in->token_type_ids }, { "position_ids", &in->position_ids },
     { "inputs_embeds", &in->inputs_embeds }, { "pixel_values", &in->pixel_values }, { "labels", &in->labels },
+    { "decoder_input_ids", &in->decoder_input_ids }, { "decoder_attention_mask", &in->decoder_attention_mask },
+    { "decoder_inputs_embeds", &in->decoder_inputs_embeds },
   };
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
     if (strcmp(fields[i].name, name) == 0) return fields[i].field;
@@ -188,7 +193,8 @@ static int inputs_from_file(const char *path, model_inputs *inputs) {
     hfm_tensor *field = input_named(&inputs->in, item->name);
     if (!field) {
       return say_error(EXIT_BAD_INPUT, "%s: '%s' is no input of a model: expected input_ids, attention_mask, "
-                       "token_type_ids, position_ids, inputs_embeds or pixel_values", path, item->name);
+                       "token_type_ids, position_ids, inputs_embeds, pixel_values, decoder_input_ids, "
+                       "decoder_attention_mask or decoder_inputs_embeds", path, item->name);
     }
     *field = item->tensor;
   }
@@ -196,11 +202,11 @@ static int inputs_from_file(const char *path, model_inputs *inputs) {
 }
 
 /* 0, or the exit code after a message. */
-static int read_inputs(const arguments *args, const hfm_model *model, model_inputs *inputs) {
+static int read_inputs(const arguments *args, int pad_left, const hfm_model *model, model_inputs *inputs) {
   memset(inputs, 0, sizeof *inputs);
   inputs->in.output_hidden_states = args->hidden_states;
   inputs->in.output_attentions = args->attentions;
   if (args->inputs) return inputs_from_file(args->inputs, inputs);
   if (args->images.count) return inputs_from_images(&args->images, model, args->path, inputs);
-  return inputs_from_ids(&args->ids, model, inputs);
+  return inputs_from_ids(&args->ids, pad_left, model, inputs);
 }

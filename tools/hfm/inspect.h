@@ -13,7 +13,7 @@ static void print_json_keys(const hfm_model *model, const char *name, int32_t st
   puts("],");
 }
 
-static void info_as_json(const hfm_model *model) {
+static void info_as_json(const arguments *args, const hfm_model *model) {
   puts("{");
   print_json_field("model_type", hfm_model_type(model));
   print_json_field("architecture", hfm_model_architecture(model));
@@ -24,6 +24,8 @@ static void info_as_json(const hfm_model *model) {
   printf("  \"num_parameters_no_embeddings\": %" PRId64 ",\n", hfm_num_parameters(model, 0, 1));
   printf("  \"memory_footprint\": %" PRId64 ",\n", hfm_memory_footprint(model, 1));
   printf("  \"memory_footprint_no_buffers\": %" PRId64 ",\n", hfm_memory_footprint(model, 0));
+  print_json_field("packing", name_of_choice(packing_choices, args->load.packing));
+  printf("  \"packed_bytes\": %" PRIu64 ",\n", hfm_packed_bytes(model));
   printf("  \"num_labels\": %" PRId64 ",\n", hfm_num_labels(model));
   printf("  \"id2label\": [");
   for (int64_t i = 0; i < hfm_num_labels(model); i++) {
@@ -54,6 +56,15 @@ static void print_labels(const hfm_model *model) {
   puts(count > 8 ? ", ..." : "");
 }
 
+/* What --packing means. */
+static const char *packing_rule(int32_t packing) {
+  switch (packing) {
+    case HFM_PACK_EAGER: return "the weights of products are packed at the load, and kept";
+    case HFM_PACK_NEVER: return "weights are packed for each product anew, in scratch";
+    default: return "weights are packed in scratch at first, and kept when they are used again and again";
+  }
+}
+
 static void info_for_a_person(const arguments *args, const hfm_model *model) {
   const hfm_task task = hfm_model_task(model);
   hfm_memory_estimate need;
@@ -70,9 +81,11 @@ static void info_for_a_person(const arguments *args, const hfm_model *model) {
     printf("to run it         %s weights + %s activations (one row, %s) + at most %s packed copies\n",
            human_bytes(need.weight_bytes, a, sizeof a), human_bytes(need.activation_bytes, b, sizeof b),
            task == HFM_IMAGE_CLASSIFICATION ? "a picture" : "128 tokens", human_bytes(need.packed_bytes, c, sizeof c));
+    printf("packing           %s: %s\n", name_of_choice(packing_choices, args->load.packing),
+           packing_rule(args->load.packing));
+    printf("packed and kept   %s now\n", human_bytes(hfm_packed_bytes(model), a, sizeof a));
     if (need.cache_bytes)
       printf("key-value cache   %s for each 128 tokens\n", human_bytes(need.cache_bytes, a, sizeof a));
-    puts("packed copies     made of weights that are used again and again (--packing lazy), at load (eager), or never");
   }
   printf("instructions      %s\n", hfm_model_isa(model));
   if (task == HFM_SEQUENCE_CLASSIFICATION || task == HFM_TOKEN_CLASSIFICATION || task == HFM_IMAGE_CLASSIFICATION) {
@@ -85,13 +98,32 @@ static void info_for_a_person(const arguments *args, const hfm_model *model) {
   }
 }
 
+static int ends_with(const char *path, const char *ending) {
+  const size_t length = strlen(path), n = strlen(ending);
+  return length >= n && strcmp(path + length - n, ending) == 0;
+}
+
+/* Is that the name of a file rather than a repository's? */
+static int names_a_file(const char *path) {
+  return ends_with(path, ".safetensors") || ends_with(path, ".bin") || ends_with(path, ".gguf") ||
+         ends_with(path, ".json");
+}
+
 static int command_info(const arguments *args) {
   hfm_model *model = NULL;
-  if (hfm_companion_kind(args->path) == HFM_COMPANION_FILE) return info_of_file(args);
+  const int kind = hfm_companion_kind(args->path);
+  if (kind == HFM_COMPANION_ABSENT && names_a_file(args->path)) {
+    return say_error(EXIT_BAD_INPUT, "%s: no such file", args->path);
+  }
+  if (kind == HFM_COMPANION_FILE && ends_with(args->path, ".json")) {
+    return say_error(EXIT_BAD_INPUT, "%s: expected a model directory or a weights file, found JSON; 'hfm info DIR' "
+                     "describes the model in its directory, 'hfm check FILE' validates it", args->path);
+  }
+  if (kind == HFM_COMPANION_FILE) return info_of_file(args);
   const int status = load_model(args, &model);
   if (status) return status;
   print_load_report(model, args->path);
-  if (args->json) info_as_json(model);
+  if (args->json) info_as_json(args, model);
   else info_for_a_person(args, model);
   hfm_model_free(model);
   return EXIT_OK;
@@ -163,17 +195,6 @@ static int check_directory(const arguments *args) {
   if (!status) status = say_checked(args->path, verdict);
   hfm_model_free(model);
   return status;
-}
-
-/* Is that the name of a file rather than a repository's? */
-static int names_a_file(const char *path) {
-  static const char *const endings[] = { ".safetensors", ".bin", ".gguf", ".json" };
-  const size_t length = strlen(path);
-  for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-    const size_t n = strlen(endings[i]);
-    if (length >= n && strcmp(path + length - n, endings[i]) == 0) return 1;
-  }
-  return 0;
 }
 
 static int command_check(const arguments *args) {

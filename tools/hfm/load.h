@@ -1,6 +1,6 @@
 /* load.h: a model as the command line asks for it. */
 
-/* NO_COLOR (no-color.org) and terminals that are none get plain text. */
+/* Colours are for a terminal that has a screen, and not for who sets NO_COLOR to anything (no-color.org). */
 static int stderr_has_colors(void) {
   const char *no_color = getenv("NO_COLOR");
   return stderr_is_screen() && !(no_color && *no_color);

@@ -97,8 +97,8 @@ static void progress_end(const progress_bar *bar) {
 
 /* ---- Text and numbers --------------------------------------------------------------------------------------- */
 
-/* The first `most` characters of text from a file, which is `size` bytes and a NUL: what could steer a terminal is shown
-   as '?'. Returns how many there were. */
+/* The first `most` characters of text from a file, which is `size` bytes and a NUL: what could steer a terminal is
+   shown as '?'. Returns how many there were. */
 static int print_beginning(const char *text, size_t size, int most) {
   const char *end = text + size;
   int n = 0;

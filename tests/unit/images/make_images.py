@@ -1,4 +1,4 @@
-"""Writes the pictures and the numbers that test_hfm_image.c compares with, by Pillow and the processors of Transformers.
+"""Writes the pictures and the numbers that test_hfm_image.c compares with, by Pillow and Transformers' processors.
 
     python make_images.py        (transformers 5.23.0, pillow 13.0.0, numpy, safetensors)
 """
@@ -42,7 +42,8 @@ processors = {
             "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3], "do_normalize": True, "do_rescale": True,
             "rescale_factor": 1 / 255, "image_processor_type": "ViTImageProcessor"}),
     "old": (ViTImageProcessorPil, {"do_normalize": True, "do_resize": True, "size": 10,
-            "feature_extractor_type": "ViTFeatureExtractor", "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}),
+            "feature_extractor_type": "ViTFeatureExtractor", "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5]}),
     "deit": (DeiTImageProcessorPil, {"image_processor_type": "DeiTImageProcessor", "size": 11, "crop_size": 7}),
     "edge": (ViTImageProcessorPil, {"image_processor_type": "ViTImageProcessor", "size": {"shortest_edge": 9},
              "resample": 1, "do_normalize": False}),

@@ -1,0 +1,169 @@
+/* ==== families/gpt_neo (private): GPT Neo ==========================================================================
+   After models/gpt_neo/modeling_gpt_neo.py: GPT-2 with layers that see a window in turn with layers that see all, and
+   scores that are not scaled. */
+
+typedef struct hfm__gpt_neo_block {
+  hfm__mod ln_1, k_proj, v_proj, q_proj, out_proj, resid_dropout, ln_2, c_fc, c_proj, act, mlp_dropout;
+  int64_t window; /* 0: none */
+} hfm__gpt_neo_block;
+
+typedef struct hfm__gpt_neo {
+  hfm__causal base;
+  int64_t num_layers, num_heads, intermediate_size, max_position_embeddings, window_size;
+  int32_t activation_function;
+  double layer_norm_epsilon;
+  const char *attention_dropout, *embed_dropout, *resid_dropout;
+  hfm__mod wpe, drop, ln_f;
+  hfm__gpt_neo_block *h;
+} hfm__gpt_neo;
+
+HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
+  hfm__gpt_neo *self = HFM__NEW(b, hfm__gpt_neo, 1);
+  if (!self) return NULL;
+  hfm__causal_configure(b, &self->base, "hidden_size");
+  self->num_layers = hfm__layer_count(b, "num_layers");
+  self->num_heads = hfm__size(b, "num_heads");
+  self->intermediate_size = hfm__size_or(b, "intermediate_size", 4 * self->base.width);
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->window_size = hfm__size(b, "window_size");
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->layer_norm_epsilon = hfm__positive(b, "layer_norm_epsilon");
+  self->attention_dropout = hfm__float_probability(b, "attention_dropout");
+  self->embed_dropout = hfm__float_probability(b, "embed_dropout");
+  self->resid_dropout = hfm__float_probability(b, "resid_dropout");
+  hfm__divides(b, "num_heads", self->num_heads, "hidden_size", self->base.width);
+  return &self->base;
+}
+
+/* Gives the next layer its window by the name of its type. */
+HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
+                                          const hfm__json *doc, uint32_t node, int64_t *layer) {
+  const char *type = hfm__json_text(doc, node);
+  const int local = type && hfm__equal(type, "local");
+  if (!local && !(type && hfm__equal(type, "global")))
+    hfm__refuse(b, key, type ? type : "no text", "use global or local");
+  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
+  ++*layer;
+}
+
+/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
+  const int listed = !hfm__is_null(b, "attention_layers");
+  const char *key = listed ? "attention_layers" : "attention_types";
+  const hfm__config_value list = hfm__config_find(b->config, key);
+  int64_t layers = 0;
+  uint32_t item = hfm__json_first(list.doc, list.node);
+  if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
+    b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
+  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
+    int64_t count = 0;
+    if (listed) {
+      hfm__gpt_neo_layer_type(b, self, key, list.doc, item, &layers);
+      continue;
+    }
+    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
+      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
+    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
+      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
+        hfm__gpt_neo_layer_type(b, self, key, list.doc, type, &layers);
+  }
+  if (hfm__ok(b) && layers != self->num_layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
+                          "%q is for %s %i layers, but 'num_layers' is %i", key,
+                          layers > self->num_layers ? "more than" : "only",
+                          layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
+  const int64_t size = self->base.width, positions = self->max_position_embeddings;
+  block->ln_1 = hfm__layer_norm(b, "ln_1", size, self->layer_norm_epsilon);
+  hfm__begin(b, "attn", "GPTNeoAttention");
+  hfm__begin(b, "attention", "GPTNeoSelfAttention");
+  hfm__buffer_add(b, "bias", HFM_BOOL, positions * positions); /* its causal mask */
+  (void)hfm__dropout(b, "attn_dropout", self->attention_dropout);
+  block->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_dropout);
+  block->k_proj = hfm__linear(b, "k_proj", size, size, 0);
+  block->v_proj = hfm__linear(b, "v_proj", size, size, 0);
+  block->q_proj = hfm__linear(b, "q_proj", size, size, 0);
+  block->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+  hfm__end(b);
+  block->ln_2 = hfm__layer_norm(b, "ln_2", size, self->layer_norm_epsilon);
+  hfm__begin(b, "mlp", "GPTNeoMLP");
+  block->c_fc = hfm__linear(b, "c_fc", size, self->intermediate_size, 1);
+  block->c_proj = hfm__linear(b, "c_proj", self->intermediate_size, size, 1);
+  block->act = hfm__activation(b, "act", self->activation_function);
+  block->mlp_dropout = hfm__dropout(b, "dropout", self->resid_dropout);
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__gpt_neo_init(hfm__builder *b, hfm__causal *base) {
+  hfm__gpt_neo *self = (hfm__gpt_neo *)base;
+  base->words = hfm__embedding(b, "wte", base->vocab_size, base->width, HFM__NO_PADDING);
+  self->wpe = hfm__embedding(b, "wpe", self->max_position_embeddings, base->width, HFM__NO_PADDING);
+  self->drop = hfm__dropout(b, "drop", self->embed_dropout);
+  self->h = HFM__NEW(b, hfm__gpt_neo_block, self->num_layers);
+  hfm__gpt_neo_layer_types(b, self);
+  hfm__begin_list(b, "h");
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, "GPTNeoBlock");
+    hfm__gpt_neo_block_init(b, self, &self->h[i]);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  self->ln_f = hfm__layer_norm(b, "ln_f", base->width, self->layer_norm_epsilon);
+}
+
+/* Always causal: its own mask says so, whatever is_causal is. */
+HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo *self, int64_t index, hfm__val x,
+                                             hfm__val mask) {
+  const hfm__gpt_neo_block *block = &self->h[index];
+  const hfm__val q = hfm__split_heads(b, hfm__call(b, block->q_proj, x), self->num_heads);
+  const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
+  const hfm__val v =
+      hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
+  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
+}
+
+HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__gpt_neo *self = (const hfm__gpt_neo *)base;
+  const hfm__val words = hfm__word_embeddings(b, base->words, base->vocab_size, base->width);
+  const hfm__val positions = hfm__position_ids(b, self->max_position_embeddings, 0);
+  const hfm__val mask = hfm__decoder_mask(b, positions);
+  hfm__val x = hfm__add_token_types(b, base, hfm__add(b, words, hfm__call(b, self->wpe, positions)));
+  if (hfm__given(b, HFM__IN_position_ids)) /* its mask ends where the positions do */
+    hfm__require(b, hfm__total_length(b), self->max_position_embeddings, HFM__IN_position_ids,
+                 "max_position_embeddings");
+  x = hfm__call(b, self->drop, x);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    const hfm__gpt_neo_block *block = &self->h[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__gpt_neo_attention(b, self, i, hfm__call(b, block->ln_1, x), mask), x);
+    y = hfm__call(b, block->act, hfm__call(b, block->c_fc, hfm__call(b, block->ln_2, x)));
+    x = hfm__add(b, hfm__call(b, block->mlp_dropout, hfm__call(b, block->c_proj, y)), x);
+  }
+  x = hfm__call(b, self->ln_f, x);
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
+                                                     "classifier", 0};
+
+static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+
+static const hfm__config_pair hfm__gpt_neo_aliases[] = {
+  {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__gpt_neo_defaults[] = {
+  {"activation_function", "\"gelu_new\""}, {"attention_dropout", "0.0"},
+  {"attention_types", "[[[\"global\", \"local\"], 12]]"}, {"bos_token_id", "50256"}, {"classifier_dropout", "0.1"},
+  {"embed_dropout", "0.0"}, {"eos_token_id", "50256"}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
+  {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_heads", "16"}, {"num_layers", "24"},
+  {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
+  {"window_size", "256"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
