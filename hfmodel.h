@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "0916557a94e8d4f9" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "59632e31d77d8dcf" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1059,6 +1059,16 @@ HFMODEL_API const char *hfm_error_item_name(int32_t item);
 #define HFM__NOINLINE static
 #endif
 
+/* Where the compiler is asked for small code (-Os), long formulas are called instead of repeated, and a loop is not
+   written out for every constant that it could know. Results are the same. */
+#ifdef __OPTIMIZE_SIZE__
+#define HFM__SMALL 1
+#define HFM__LONG_INLINE HFM__PRIVATE
+#else
+#define HFM__SMALL 0
+#define HFM__LONG_INLINE HFM__INLINE
+#endif
+
 #ifndef HFMODEL_ASSERT
 #define HFMODEL_ASSERT(condition) ((void)0) /* internal invariants only, never a judgement of input */
 #endif
@@ -1085,6 +1095,155 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
   return (uint64_t)hfm__le32(p) | (uint64_t)hfm__le32((const uint8_t *)p + 4) << 32;
 }
 /* ==== end src/base/platform.h ==== */
+/* ==== begin src/base/cuts.h ==== */
+/* ==== base/cuts (private): which families this build has, and what only some of them need ==========================
+   HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
+
+#if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
+    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
+    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
+    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
+    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
+#define HFM__ALL_FAMILIES
+#endif
+
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BERT)) && !defined(HFMODEL_NO_BERT)
+#define HFM__WITH_BERT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_ROBERTA)) && !defined(HFMODEL_NO_ROBERTA)
+#define HFM__WITH_ROBERTA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_DISTILBERT)) && !defined(HFMODEL_NO_DISTILBERT)
+#define HFM__WITH_DISTILBERT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
+#define HFM__WITH_GPT2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
+#define HFM__WITH_OPT
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
+#define HFM__WITH_GPT_NEOX
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
+#define HFM__WITH_GPT_NEO
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
+#define HFM__WITH_PHI
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
+#define HFM__WITH_FALCON
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
+#define HFM__WITH_BLOOM
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
+#define HFM__WITH_LLAMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
+#define HFM__WITH_OLMO2
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
+#define HFM__WITH_GEMMA
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GRANITE)) && !defined(HFMODEL_NO_GRANITE)
+#define HFM__WITH_GRANITE
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI3)) && !defined(HFMODEL_NO_PHI3)
+#define HFM__WITH_PHI3
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
+#define HFM__WITH_MIXTRAL
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
+#define HFM__WITH_T5
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
+#define HFM__WITH_VIT
+#endif
+
+/* Those with families/causal.c's heads, and those over families/decoder.c. */
+#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
+    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
+#define HFM__WITH_CAUSAL
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_LLAMA_KIN
+#endif
+
+/* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
+#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
+    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+#define HFM__FOR_STATES(row) row
+#define HFM__HAS_STATES 1
+#else
+#define HFM__FOR_STATES(row)
+#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#endif
+#if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
+#define HFM__WITH_DECODERS /* packed sequences, the last token's row */
+#define HFM__FOR_DECODERS(row) row
+#else
+#define HFM__FOR_DECODERS(row)
+#endif
+#if defined(HFM__WITH_ROBERTA)
+#define HFM__WITH_PADDED_POSITIONS
+#define HFM__FOR_PADDED_POSITIONS(row) row
+#else
+#define HFM__FOR_PADDED_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_MASK_POSITIONS
+#define HFM__FOR_MASK_POSITIONS(row) row
+#else
+#define HFM__FOR_MASK_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_ALIBI
+#define HFM__FOR_ALIBI(row) row
+#else
+#define HFM__FOR_ALIBI(row)
+#endif
+#if defined(HFM__WITH_T5)
+#define HFM__WITH_RELATIVE_BIAS
+#define HFM__FOR_RELATIVE_BIAS(row) row
+#else
+#define HFM__FOR_RELATIVE_BIAS(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_ROPE
+#define HFM__FOR_ROPE(row) row
+#else
+#define HFM__FOR_ROPE(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+#define HFM__WITH_RMS_NORM
+#define HFM__FOR_RMS_NORM(row) row
+#else
+#define HFM__FOR_RMS_NORM(row)
+#endif
+#if defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_EXPERTS
+#define HFM__FOR_EXPERTS(row) row
+#else
+#define HFM__FOR_EXPERTS(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT)
+#define HFM__WITH_MUL
+#define HFM__FOR_MUL(row) row
+#else
+#define HFM__FOR_MUL(row)
+#endif
+#if defined(HFM__WITH_VIT)
+#define HFM__WITH_IMAGES /* patches of images, tokens in front of them */
+#define HFM__FOR_IMAGES(row) row
+#else
+#define HFM__FOR_IMAGES(row)
+#endif
+/* ==== end src/base/cuts.h ==== */
 /* ==== begin src/base/alloc.h ==== */
 /* ==== base/alloc (private): checked sizes, the caller's allocator, arenas ======================================
    Nothing else in the library calls malloc: a failing allocator reaches every path. */
@@ -1441,13 +1600,19 @@ HFM__PRIVATE int hfm__ends_with(const char *s, const char *suffix) {
 /* ==== begin src/base/error.h ==== */
 /* ==== base/error (private): filling an hfm_error ============================================================== */
 
+typedef struct hfm__error_row {
+  int16_t number, result;
+} hfm__error_row;
+static const hfm__error_row hfm__error_rows[] = {
+#define HFM__ERROR_ROW(name, number, result) {number, result},
+    HFM_ERROR_ITEMS(HFM__ERROR_ROW)
+#undef HFM__ERROR_ROW
+};
+
 HFM__PRIVATE hfm_result hfm__item_result(int32_t item) {
-  switch (item) {
-#define HFM__ERROR_CASE(name, number, result) case number: return result;
-    HFM_ERROR_ITEMS(HFM__ERROR_CASE)
-#undef HFM__ERROR_CASE
-    default: return HFM_ERROR_ARGUMENT;
-  }
+  for (size_t i = 0; i < HFM__COUNT(hfm__error_rows); i++)
+    if (hfm__error_rows[i].number == item) return hfm__error_rows[i].result;
+  return HFM_ERROR_ARGUMENT;
 }
 
 HFM__PRIVATE void hfm__clear_error(hfm_error *error) {
@@ -8482,7 +8647,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
 /* ==== begin src/graph/op.h ==== */
 /* ==== graph/op (private): the op list ==========================================================================
    An op is one row: X(name, fewest inputs, most inputs, outputs). cpu/ (and later cuda/ and export/) each expand the
-   same list into their own table; nothing else switches on op kinds. Values are f32 unless said otherwise; `ids` are
+   same list into their own table; nothing else switches on op kinds. HFM__FOR_...: only in builds that need it
+   (base/cuts.h). Values are f32 unless said otherwise; `ids` are
    i64. "rows" of a tensor are all its dimensions but the last, flattened.
 
    Compute:
@@ -8535,29 +8701,29 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   X(linear, 2, 4, 1) \
   X(embedding, 2, 2, 1) \
   X(layer_norm, 1, 3, 1) \
-  X(rms_norm, 2, 2, 1) \
+  HFM__FOR_RMS_NORM(X(rms_norm, 2, 2, 1)) \
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
-  X(mul, 2, 2, 1) \
+  HFM__FOR_MUL(X(mul, 2, 2, 1)) \
   X(attention, 3, 5, 2) \
-  X(rotary, 2, 2, 1) \
-  X(conv2d, 2, 3, 1) \
-  X(rope_angles, 2, 2, 1) \
-  X(top_k, 1, 1, 2) \
-  X(experts, 3, 3, 1) \
-  X(weighted_sum, 2, 2, 1) \
-  X(rope_frequencies, 2, 3, 1) \
+  HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
+  HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
+  HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
+  HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
+  HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
+  HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
-  X(padded_positions, 1, 1, 1) \
-  X(kept_positions, 1, 1, 1) \
-  X(alibi, 1, 1, 1) \
-  X(relative_bias, 1, 1, 1) \
-  X(last_token, 1, 1, 1) \
-  X(segments, 1, 1, 1) \
-  X(gather_rows, 2, 2, 1) \
-  X(append, 2, 2, 1) \
+  HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
+  HFM__FOR_MASK_POSITIONS(X(kept_positions, 1, 1, 1)) \
+  HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
+  HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
+  HFM__FOR_STATES(X(append, 2, 2, 1)) \
   X(copy, 1, 1, 1) \
-  X(concat, 2, 2, 1)
+  HFM__FOR_IMAGES(X(concat, 2, 2, 1))
 
 #define HFM__VIEW_LIST(X) \
   X(reshape) \
@@ -8977,11 +9143,11 @@ typedef struct hfm__attention {
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
-  X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
+  HFM__FOR_MUL(X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n))) \
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
-  X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
+  HFM__FOR_RMS_NORM(X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n))) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))
+  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)))
 
 #define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
@@ -9001,6 +9167,20 @@ typedef struct hfm__kernels {
 #define HFM__UNROLL _Pragma("GCC unroll 16")
 #else
 #define HFM__UNROLL
+#endif
+
+/* Of the rows that are left, those of the next of `steps` steps, at most `most`: they are spread evenly over the steps.
+   Small code has tiles of all rows and of one. */
+HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most) {
+  return HFM__SMALL ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
+}
+
+/* f(dtype, p) for each dtype that weights have where they are used. */
+#if HFM__SMALL
+#define HFM__FOR_DTYPE(f, dtype, p) f(dtype, p)
+#else
+#define HFM__FOR_DTYPE(f, dtype, p) \
+  (void)((dtype) == HFM_F32 ? f(HFM_F32, p) : (dtype) == HFM_BF16 ? f(HFM_BF16, p) : f(HFM_F16, p))
 #endif
 
 #define HFM__JOIN_(a, b) a##b
@@ -9084,7 +9264,7 @@ HFM__INLINE float hfm__bf16_bits(uint16_t h) {
   memcpy(&f, &bits, sizeof f);
   return f;
 }
-HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
+HFM__LONG_INLINE void hfm__store_bf16(uint16_t *p, float x) {
   uint32_t bits;
   uint16_t h;
   memcpy(&bits, &x, sizeof bits);
@@ -9094,7 +9274,7 @@ HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
   memcpy(p, &h, sizeof h);
 }
 /* Exact: the exponent is moved by a multiplication, which also makes subnormals normal. */
-HFM__INLINE float hfm__half_bits(uint16_t h) {
+HFM__LONG_INLINE float hfm__half_bits(uint16_t h) {
   const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = (uint32_t)(h & 0x7fffu);
   const uint32_t bits = sign | (rest << 13);
   const uint32_t special = bits | 0x7f800000u; /* infinity and NaN keep their payload */
@@ -9119,7 +9299,7 @@ HFM__INLINE float hfm__v1_min(float a, float b) { return a < b ? a : b; }
 /* Halves go up, which exp and its relatives don't mind. */
 HFM__INLINE float hfm__v1_round(float x) { return floorf(x + 0.5f); }
 /* In two steps, because 2^n alone may be out of range. n in [-200, 200]; a NaN passes through x. */
-HFM__INLINE float hfm__v1_scale(float x, float n) {
+HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
   const int32_t whole = n > -200.0f ? (n < 200.0f ? (int32_t)n : 200) : -200;
   const int32_t half = whole / 2;
   const uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(whole - half + 127) << 23;
@@ -9163,7 +9343,7 @@ HFM__INLINE float hfm__v1_scale(float x, float n) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -9180,7 +9360,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -9193,7 +9373,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -9210,7 +9390,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -9225,26 +9405,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -9257,12 +9437,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -9297,7 +9477,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -9307,11 +9487,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -9353,7 +9537,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -9370,7 +9554,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -9421,7 +9605,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -9436,7 +9620,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -9463,7 +9647,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -9603,12 +9787,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -9639,12 +9831,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -9654,7 +9846,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -9769,12 +9961,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -9805,12 +10005,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -9820,7 +10020,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -9889,13 +10089,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -9907,7 +10107,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -9931,13 +10132,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -9949,24 +10150,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -10021,7 +10214,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -10032,9 +10225,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -10045,7 +10236,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -10058,7 +10249,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -10066,7 +10257,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -10080,7 +10271,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -10104,7 +10295,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -10116,7 +10308,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -10137,8 +10329,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -10159,7 +10351,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -10170,7 +10363,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -10232,7 +10425,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -10429,7 +10622,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -10446,7 +10639,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -10459,7 +10652,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -10476,7 +10669,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -10491,26 +10684,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -10523,12 +10716,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -10563,7 +10756,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -10573,11 +10766,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -10619,7 +10816,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -10636,7 +10833,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -10687,7 +10884,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -10702,7 +10899,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -10729,7 +10926,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -10869,12 +11066,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -10905,12 +11110,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -10920,7 +11125,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -11035,12 +11240,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -11071,12 +11284,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -11086,7 +11299,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -11155,13 +11368,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -11173,7 +11386,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -11197,13 +11411,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -11215,24 +11429,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -11287,7 +11493,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -11298,9 +11504,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -11311,7 +11515,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -11324,7 +11528,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -11332,7 +11536,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -11346,7 +11550,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -11370,7 +11574,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -11382,7 +11587,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -11403,8 +11608,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -11425,7 +11630,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -11436,7 +11642,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -11498,7 +11704,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -11696,7 +11902,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -11713,7 +11919,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -11726,7 +11932,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -11743,7 +11949,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -11758,26 +11964,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -11790,12 +11996,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -11830,7 +12036,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -11840,11 +12046,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -11886,7 +12096,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -11903,7 +12113,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -11954,7 +12164,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -11969,7 +12179,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -11996,7 +12206,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -12136,12 +12346,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -12172,12 +12390,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -12187,7 +12405,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -12302,12 +12520,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -12338,12 +12564,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -12353,7 +12579,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -12422,13 +12648,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -12440,7 +12666,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -12464,13 +12691,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -12482,24 +12709,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -12554,7 +12773,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -12565,9 +12784,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -12578,7 +12795,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -12591,7 +12808,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -12599,7 +12816,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -12613,7 +12830,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -12637,7 +12854,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -12649,7 +12867,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -12670,8 +12888,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -12692,7 +12910,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -12703,7 +12922,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -12765,7 +12984,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -12964,7 +13183,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -12981,7 +13200,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -12994,7 +13213,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -13011,7 +13230,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -13026,26 +13245,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -13058,12 +13277,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -13098,7 +13317,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -13108,11 +13327,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -13154,7 +13377,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -13171,7 +13394,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -13222,7 +13445,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -13237,7 +13460,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -13264,7 +13487,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -13404,12 +13627,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -13440,12 +13671,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -13455,7 +13686,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -13570,12 +13801,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -13606,12 +13845,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -13621,7 +13860,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -13690,13 +13929,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -13708,7 +13947,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -13732,13 +13972,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -13750,24 +13990,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -13822,7 +14054,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -13833,9 +14065,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -13846,7 +14076,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -13859,7 +14089,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -13867,7 +14097,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -13881,7 +14111,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -13905,7 +14135,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -13917,7 +14148,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -13938,8 +14169,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -13960,7 +14191,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -13971,7 +14203,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -14033,7 +14265,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -14143,13 +14375,13 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) _MM_TRANSPOSE4_PS((r)[0], (r)[1], (r)[2], (r)[3])
 #define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
 
-HFM__TARGET HFM__INLINE __m128 hfm__v4_load_n(const float *p, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return _mm_loadu_ps(t);
 }
-HFM__TARGET HFM__INLINE void hfm__v4_store_n(float *p, __m128 x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void hfm__v4_store_n(float *p, __m128 x, int64_t n) {
   float t[4];
   int64_t i;
   _mm_storeu_ps(t, x);
@@ -14160,7 +14392,7 @@ HFM__TARGET HFM__INLINE __m128 hfm__v4_load_bf16(const uint16_t *p) {
   return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), narrow));
 }
 /* Exact, as hfm__half_bits: a multiplication by 2^112 moves the exponent; infinity and NaN get theirs by hand. */
-HFM__TARGET HFM__INLINE __m128 hfm__v4_load_f16(const uint16_t *p) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_load_f16(const uint16_t *p) {
   const __m128i h = _mm_unpacklo_epi16(_mm_loadl_epi64((const __m128i *)(const void *)p), _mm_setzero_si128());
   const __m128i rest = _mm_and_si128(h, _mm_set1_epi32(0x7fff));
   const __m128i sign = _mm_slli_epi32(_mm_and_si128(h, _mm_set1_epi32(0x8000)), 16);
@@ -14168,25 +14400,25 @@ HFM__TARGET HFM__INLINE __m128 hfm__v4_load_f16(const uint16_t *p) {
   const __m128 value = _mm_mul_ps(_mm_castsi128_ps(_mm_slli_epi32(rest, 13)), _mm_set1_ps(5.192296858534828e33f));
   return _mm_or_ps(_mm_or_ps(value, _mm_castsi128_ps(sign)), _mm_castsi128_ps(special));
 }
-HFM__TARGET HFM__INLINE __m128 hfm__v4_scale(__m128 x, __m128 n) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_scale(__m128 x, __m128 n) {
   const __m128i bias = _mm_set1_epi32(127), whole = _mm_cvtps_epi32(n);
   const __m128i half = _mm_srai_epi32(whole, 1), rest = _mm_sub_epi32(whole, half);
   const __m128 first = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(half, bias), 23));
   const __m128 second = _mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(rest, bias), 23));
   return _mm_mul_ps(_mm_mul_ps(x, first), second);
 }
-HFM__TARGET HFM__INLINE __m128 hfm__v4_scale_down(__m128 x, __m128 n) {
+HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_scale_down(__m128 x, __m128 n) {
   const __m128i power = _mm_slli_epi32(_mm_add_epi32(_mm_cvtps_epi32(n), _mm_set1_epi32(127)), 23);
   return _mm_mul_ps(x, _mm_castsi128_ps(power));
 }
 HFM__TARGET HFM__INLINE __m128 hfm__v4_select(__m128 mask, __m128 x, __m128 y) {
   return _mm_or_ps(_mm_and_ps(mask, x), _mm_andnot_ps(mask, y));
 }
-HFM__TARGET HFM__INLINE float hfm__v4_sum(__m128 s) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v4_sum(__m128 s) {
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
@@ -14225,7 +14457,7 @@ HFM__TARGET HFM__INLINE float hfm__v4_hmax(__m128 s) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -14242,7 +14474,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -14255,7 +14487,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -14272,7 +14504,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -14287,26 +14519,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -14319,12 +14551,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -14359,7 +14591,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -14369,11 +14601,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -14415,7 +14651,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -14432,7 +14668,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -14483,7 +14719,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -14498,7 +14734,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -14525,7 +14761,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -14665,12 +14901,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -14701,12 +14945,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -14716,7 +14960,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -14831,12 +15075,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -14867,12 +15119,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -14882,7 +15134,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -14951,13 +15203,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -14969,7 +15221,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -14993,13 +15246,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -15011,24 +15264,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -15083,7 +15328,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -15094,9 +15339,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -15107,7 +15350,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -15120,7 +15363,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -15128,7 +15371,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -15142,7 +15385,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -15166,7 +15409,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -15178,7 +15422,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -15199,8 +15443,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -15221,7 +15465,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -15232,7 +15477,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -15294,7 +15539,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -15411,23 +15656,23 @@ HFM__TARGET HFM__INLINE __m256 hfm__v8_load_bf16(const uint16_t *p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
-HFM__TARGET HFM__INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
+HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
   const __m256i bias = _mm256_set1_epi32(127), whole = _mm256_cvtps_epi32(n);
   const __m256i half = _mm256_srai_epi32(whole, 1), rest = _mm256_sub_epi32(whole, half);
   const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
   const __m256 second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, first), second);
 }
-HFM__TARGET HFM__INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
+HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
   const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
 }
-HFM__TARGET HFM__INLINE float hfm__v8_sum(__m256 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v8_sum(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v8_hmax(__m256 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v8_hmax(__m256 v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
@@ -15485,7 +15730,7 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -15502,7 +15747,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -15515,7 +15760,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -15532,7 +15777,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -15547,26 +15792,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -15579,12 +15824,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -15619,7 +15864,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -15629,11 +15874,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -15675,7 +15924,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -15692,7 +15941,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -15743,7 +15992,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -15758,7 +16007,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -15785,7 +16034,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -15925,12 +16174,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -15961,12 +16218,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -15976,7 +16233,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -16091,12 +16348,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -16127,12 +16392,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -16142,7 +16407,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -16211,13 +16476,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -16229,7 +16494,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -16253,13 +16519,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -16271,24 +16537,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -16343,7 +16601,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -16354,9 +16612,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -16367,7 +16623,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -16380,7 +16636,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -16388,7 +16644,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -16402,7 +16658,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -16426,7 +16682,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -16438,7 +16695,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -16459,8 +16716,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -16481,7 +16738,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -16492,7 +16750,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -16554,7 +16812,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -16685,13 +16943,13 @@ HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
   const __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)p);
   return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, narrow), 16));
 }
-HFM__TARGET HFM__INLINE float hfm__v16_sum(__m512 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v16_sum(__m512 v) {
   const __m256 h = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v16_hmax(__m512 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v16_hmax(__m512 v) {
   const __m256 h = _mm256_max_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
@@ -16760,7 +17018,7 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -16777,7 +17035,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -16790,7 +17048,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -16807,7 +17065,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -16822,26 +17080,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -16854,12 +17112,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -16894,7 +17152,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -16904,11 +17162,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -16950,7 +17212,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -16967,7 +17229,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -17018,7 +17280,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -17033,7 +17295,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -17060,7 +17322,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -17200,12 +17462,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -17236,12 +17506,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -17251,7 +17521,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -17366,12 +17636,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -17402,12 +17680,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -17417,7 +17695,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -17486,13 +17764,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -17504,7 +17782,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -17528,13 +17807,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -17546,24 +17825,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -17618,7 +17889,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -17629,9 +17900,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -17642,7 +17911,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -17655,7 +17924,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -17663,7 +17932,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -17677,7 +17946,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -17701,7 +17970,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -17713,7 +17983,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -17734,8 +18004,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -17756,7 +18026,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -17767,7 +18038,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -17829,7 +18100,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -17940,13 +18211,13 @@ static const hfm__kernels HFM__FN(kernels) = {
 
 HFM__INLINE float32x4_t hfm__v4_max(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 HFM__INLINE float32x4_t hfm__v4_min(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
-HFM__INLINE float32x4_t hfm__v4_load_n(const float *p, int64_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return vld1q_f32(t);
 }
-HFM__INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
+HFM__LONG_INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
   float t[4];
   int64_t i;
   vst1q_f32(t, x);
@@ -17956,11 +18227,11 @@ HFM__INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
 HFM__INLINE float32x4_t hfm__v4_power(int32x4_t n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23));
 }
-HFM__INLINE float32x4_t hfm__v4_scale(float32x4_t x, float32x4_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_scale(float32x4_t x, float32x4_t n) {
   const int32x4_t whole = vcvtnq_s32_f32(n), half = vshrq_n_s32(whole, 1);
   return vmulq_f32(vmulq_f32(x, hfm__v4_power(half)), hfm__v4_power(vsubq_s32(whole, half)));
 }
-HFM__INLINE float32x4_t hfm__v4_scale_down(float32x4_t x, float32x4_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_scale_down(float32x4_t x, float32x4_t n) {
   return vmulq_f32(x, hfm__v4_power(vcvtnq_s32_f32(n)));
 }
 HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
@@ -18005,7 +18276,7 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -18022,7 +18293,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -18035,7 +18306,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -18052,7 +18323,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -18067,26 +18338,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -18099,12 +18370,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -18139,7 +18410,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -18149,11 +18420,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -18195,7 +18470,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -18212,7 +18487,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -18263,7 +18538,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -18278,7 +18553,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -18305,7 +18580,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -18445,12 +18720,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -18481,12 +18764,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -18496,7 +18779,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -18611,12 +18894,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -18647,12 +18938,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -18662,7 +18953,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -18731,13 +19022,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -18749,7 +19040,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -18773,13 +19065,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -18791,24 +19083,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -18863,7 +19147,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -18874,9 +19158,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -18887,7 +19169,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -18900,7 +19182,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -18908,7 +19190,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -18922,7 +19204,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -18946,7 +19228,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -18958,7 +19241,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -18979,8 +19262,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -19001,7 +19284,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -19012,7 +19296,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -19074,7 +19358,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -19186,20 +19470,20 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
 #define hfm__v_prefetch(p) (void)(p)
 
-HFM__INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return wasm_v128_load(t);
 }
-HFM__INLINE void hfm__v4_store_n(float *p, v128_t x, int64_t n) {
+HFM__LONG_INLINE void hfm__v4_store_n(float *p, v128_t x, int64_t n) {
   float t[4];
   int64_t i;
   wasm_v128_store(t, x);
   for (i = 0; i < n; i++) p[i] = t[i];
 }
 /* As hfm__half_bits. */
-HFM__INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
+HFM__LONG_INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
   const v128_t h = wasm_u32x4_load16x4(p), rest = wasm_v128_and(h, wasm_i32x4_const_splat(0x7fff));
   const v128_t sign = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_const_splat(0x8000)), 16);
   const v128_t special = wasm_v128_and(wasm_i32x4_gt(rest, wasm_i32x4_const_splat(0x7bff)),
@@ -19211,18 +19495,18 @@ HFM__INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
 HFM__INLINE v128_t hfm__v4_power(v128_t n) {
   return wasm_i32x4_shl(wasm_i32x4_add(n, wasm_i32x4_const_splat(127)), 23);
 }
-HFM__INLINE v128_t hfm__v4_scale(v128_t x, v128_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_scale(v128_t x, v128_t n) {
   const v128_t whole = wasm_i32x4_trunc_sat_f32x4(n), half = wasm_i32x4_shr(whole, 1);
   return wasm_f32x4_mul(wasm_f32x4_mul(x, hfm__v4_power(half)), hfm__v4_power(wasm_i32x4_sub(whole, half)));
 }
-HFM__INLINE v128_t hfm__v4_scale_down(v128_t x, v128_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_scale_down(v128_t x, v128_t n) {
   return wasm_f32x4_mul(x, hfm__v4_power(wasm_i32x4_trunc_sat_f32x4(n)));
 }
-HFM__INLINE float hfm__v4_sum(v128_t v) {
+HFM__LONG_INLINE float hfm__v4_sum(v128_t v) {
   const v128_t s = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   return wasm_f32x4_extract_lane(s, 0) + wasm_f32x4_extract_lane(s, 1);
 }
-HFM__INLINE float hfm__v4_hmax(v128_t v) {
+HFM__LONG_INLINE float hfm__v4_hmax(v128_t v) {
   const v128_t s = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   return HFM__MAX(wasm_f32x4_extract_lane(s, 0), wasm_f32x4_extract_lane(s, 1));
 }
@@ -19269,7 +19553,7 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -19286,7 +19570,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -19299,7 +19583,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -19316,7 +19600,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -19331,26 +19615,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -19363,12 +19647,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);
@@ -19403,7 +19687,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm_
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -19413,11 +19697,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -19459,7 +19747,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -19476,7 +19764,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -19527,7 +19815,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -19542,7 +19830,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -19569,7 +19857,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));
@@ -19709,12 +19997,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -19745,12 +20041,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -19760,7 +20056,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -19875,12 +20171,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -19911,12 +20215,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -19926,7 +20230,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
@@ -19995,13 +20299,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -20013,7 +20317,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -20037,13 +20342,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -20055,24 +20360,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -20127,7 +20424,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -20138,9 +20435,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
 /* ==== end src/cpu/kernel_gemm.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
@@ -20151,7 +20446,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -20164,7 +20459,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -20172,7 +20467,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -20186,7 +20481,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -20210,7 +20505,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -20222,7 +20518,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -20243,8 +20539,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -20265,7 +20561,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -20276,7 +20573,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -20338,7 +20635,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }
@@ -21195,6 +21492,7 @@ HFM__PRIVATE void hfm__layer_norm_run(const hfm__op_args *a, int64_t chunk, hfm_
                                 (float *)a->out[0].data + r * n, n);
 }
 
+#ifdef HFM__WITH_RMS_NORM
 HFM__PRIVATE void hfm__rms_norm_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const int64_t n = hfm__width(&a->in[0]);
   const float *weight = hfm__norm_parameter(a, 1, worker);
@@ -21202,6 +21500,7 @@ HFM__PRIVATE void hfm__rms_norm_run(const hfm__op_args *a, int64_t chunk, hfm__w
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++)
     a->cpu->kernels->rms_norm(hfm__row(&a->in[0], r), weight, a->attrs->epsilon, (float *)a->out[0].data + r * n, n);
 }
+#endif
 
 /* ---- Elementwise ---- */
 
@@ -21256,10 +21555,12 @@ HFM__PRIVATE void hfm__add_run(const hfm__op_args *a, int64_t chunk, hfm__worker
   hfm__binary_run(a, chunk, a->cpu->kernels->add);
 }
 
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE void hfm__mul_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   (void)worker;
   hfm__binary_run(a, chunk, a->cpu->kernels->mul);
 }
+#endif
 
 /* ---- Movement ---- */
 
@@ -21503,7 +21804,7 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   const float *keys, *values;
   int64_t j;
   hfm__pack job;
-  if (k->pages) {
+  if (HFM__HAS_STATES && k->pages) {
     hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
     return;
   }
@@ -21635,6 +21936,7 @@ HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__
   }
 }
 
+#ifdef HFM__WITH_ROPE
 /* ---- rotary: a chunk is some positions ---- */
 
 HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
@@ -21665,7 +21967,9 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     }
   }
 }
+#endif
 /* ==== end src/cpu/ops_attention.c ==== */
+#ifdef HFM__WITH_EXPERTS
 /* ==== begin src/cpu/ops_experts.c ==== */
 /* ==== cpu/ops_experts (private): mixture of experts ===============================================================
    Routing, the products with the chosen experts' weights, and the sum of what they say. A pair is a token and one of
@@ -21947,6 +22251,7 @@ HFM__PRIVATE void hfm__weighted_sum_run(const hfm__op_args *a, int64_t chunk, hf
   }
 }
 /* ==== end src/cpu/ops_experts.c ==== */
+#endif
 /* ==== begin src/cpu/ops_index.c ==== */
 /* ==== cpu/ops_index (private): positions, rotation angles, and the ops' table ==================================== */
 
@@ -22541,6 +22846,9 @@ typedef struct hfm__graph {
   hfm__graph_input inputs[HFM__IN_COUNT];
 } hfm__graph;
 
+/* 0 in a build whose families have none. */
+HFM__PRIVATE size_t hfm__state_count(const hfm__graph *g) { return HFM__HAS_STATES ? g->state_count : 0; }
+
 HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
   const hfm_allocator mem = g->arena.mem;
   hfm__free(&mem, g->dims, (uint64_t)g->dim_capacity * sizeof *g->dims);
@@ -23020,6 +23328,7 @@ HFM__PRIVATE hfm__mod hfm__conv1d(hfm__builder *b, const char *name, int64_t nf,
   return module;
 }
 
+#ifdef HFM__WITH_IMAGES
 /* Conv2d with a stride and no padding, as patch embeddings have it. */
 HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h,
                                   int64_t kernel_w) {
@@ -23039,6 +23348,7 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   }
   return module;
 }
+#endif
 
 /* padding_idx: the row that is initialised to zero, counted from the end if negative; or HFM__NO_PADDING. */
 HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
@@ -23065,6 +23375,7 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   return module;
 }
 
+#ifdef HFM__WITH_MUL
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
@@ -23076,6 +23387,7 @@ HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, c
   hfm__end(b);
   return module;
 }
+#endif
 
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
@@ -23092,6 +23404,7 @@ HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, i
   return module;
 }
 
+#ifdef HFM__WITH_RMS_NORM
 HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
                                     double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
@@ -23109,6 +23422,7 @@ HFM__PRIVATE hfm__mod hfm__rms_norm_from_one(hfm__builder *b, const char *name, 
   b->tree->modules[module.id].attrs.offset = 1;
   return module;
 }
+#endif
 
 HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char *p) {
   const hfm__mod module = hfm__module_add(b, name, "Dropout", HFM__MODULE_DROPOUT);
@@ -23472,6 +23786,7 @@ HFM__PRIVATE hfm__val hfm__expand_batch(hfm__builder *b, hfm__val x) {
   return hfm__view(b, HFM__VIEW_expand, NULL, 0, rank, shape, x);
 }
 
+#ifdef HFM__WITH_IMAGES
 HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32_t axis) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
@@ -23483,6 +23798,7 @@ HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32
   shape[axis] = hfm__dim_op(b, HFM__DIM_add, shape[axis], hfm__dim_of(b, y, axis));
   return hfm__emit(b, HFM__OP_concat, &attrs, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
+#endif
 
 /* ---- Parameters and constants as values ---- */
 
@@ -23549,6 +23865,7 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
+#if HFM__HAS_STATES
 /* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
 HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
                                       hfm__val x) {
@@ -23588,6 +23905,7 @@ HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const cha
   if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
   return value;
 }
+#endif
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
 HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
@@ -23639,6 +23957,7 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
   return hfm__emit(b, op, NULL, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
 
 /* x times a number. */
@@ -23651,6 +23970,7 @@ HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
   *constant = (float)factor;
   return hfm__mul(b, x, hfm__vector(b, constant, 1));
 }
+#endif
 
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
@@ -23716,10 +24036,14 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
   rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
-  return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
-                             : rows;
+#ifdef HFM__WITH_MUL
+  if (hfm__ok(b) && m->embed_scale != 0)
+    rows = hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale));
+#endif
+  return rows;
 }
 
+#ifdef HFM__WITH_IMAGES
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
 HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hfm__val x) {
   hfm__dim shape[4];
@@ -23738,6 +24062,7 @@ HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hf
   return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
                    hfm__no_value);
 }
+#endif
 
 HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   hfm__module m;
@@ -23749,14 +24074,18 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
       return hfm__call_linear(b, &m, x, 0, hfm__no_value);
     case HFM__MODULE_CONV1D:
       return hfm__call_linear(b, &m, x, 1, hfm__no_value);
+#ifdef HFM__WITH_IMAGES
     case HFM__MODULE_CONV2D:
       return hfm__call_conv2d(b, &m, x);
+#endif
     case HFM__MODULE_EMBEDDING:
       return hfm__call_embedding(b, &m, x);
     case HFM__MODULE_LAYER_NORM:
       return hfm__same_shape(b, HFM__OP_layer_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__stored(b, m.bias));
+#ifdef HFM__WITH_RMS_NORM
     case HFM__MODULE_RMS_NORM:
       return hfm__same_shape(b, HFM__OP_rms_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__no_value);
+#endif
     case HFM__MODULE_ACTIVATION:
       return hfm__activate(b, m.attrs.activation, x);
     default:
@@ -23764,6 +24093,7 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+#ifdef HFM__WITH_EXPERTS
 /* ---- Mixture of experts ---- */
 
 /* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
@@ -23810,6 +24140,7 @@ HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val we
   shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
   return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
 }
+#endif
 
 /* ---- Attention and indices ---- */
 
@@ -23880,6 +24211,7 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
+#ifdef HFM__WITH_PADDED_POSITIONS
 /* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -23894,7 +24226,9 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
   return out;
 }
+#endif
 
+#ifdef HFM__WITH_MASK_POSITIONS
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
    keeps; `pad` for the others. */
 HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
@@ -23909,7 +24243,9 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_RELATIVE_BIAS
 /* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
    `table` [buckets, heads]. */
 HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
@@ -23930,7 +24266,9 @@ HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_
   if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
   return out;
 }
+#endif
 
+#ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
                                  int32_t rounded_bf16) {
@@ -23945,7 +24283,9 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
   shape[3] = hfm__dim_of(b, positions, 1);
   return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_DECODERS
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -23959,6 +24299,7 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 /* ==== end src/graph/trace.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
 /* ==== graph/fuse (private): fewer passes over memory ==============================================================
@@ -24182,6 +24523,7 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
 }
 /* ==== end src/graph/plan.c ==== */
 
+#ifdef HFM__WITH_ROPE
 /* ==== begin src/nn/rope.c ==== */
 /* ==== nn/rope (private): rotary position embeddings ===============================================================
    Inverse frequencies as Transformers computes them (modeling_rope_utils.py), in float32 where torch uses float32. Only
@@ -24523,81 +24865,8 @@ HFM__PRIVATE hfm__val hfm__rotary(hfm__builder *b, hfm__val x, hfm__val angles) 
   return hfm__same_shape(b, HFM__OP_rotary, NULL, x, angles, hfm__no_value);
 }
 /* ==== end src/nn/rope.c ==== */
-
-/* ==== begin src/families/cuts.h ==== */
-/* ==== families/cuts (private): which families this build has ======================================================
-   HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
-
-#if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
-    !defined(HFMODEL_ONLY_GPT2) && !defined(HFMODEL_ONLY_OPT) && !defined(HFMODEL_ONLY_GPT_NEOX) && \
-    !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
-    !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
-    !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
-    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
-#define HFM__ALL_FAMILIES
 #endif
 
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BERT)) && !defined(HFMODEL_NO_BERT)
-#define HFM__WITH_BERT
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_ROBERTA)) && !defined(HFMODEL_NO_ROBERTA)
-#define HFM__WITH_ROBERTA
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_DISTILBERT)) && !defined(HFMODEL_NO_DISTILBERT)
-#define HFM__WITH_DISTILBERT
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT2)) && !defined(HFMODEL_NO_GPT2)
-#define HFM__WITH_GPT2
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OPT)) && !defined(HFMODEL_NO_OPT)
-#define HFM__WITH_OPT
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEOX)) && !defined(HFMODEL_NO_GPT_NEOX)
-#define HFM__WITH_GPT_NEOX
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GPT_NEO)) && !defined(HFMODEL_NO_GPT_NEO)
-#define HFM__WITH_GPT_NEO
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI)) && !defined(HFMODEL_NO_PHI)
-#define HFM__WITH_PHI
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_FALCON)) && !defined(HFMODEL_NO_FALCON)
-#define HFM__WITH_FALCON
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BLOOM)) && !defined(HFMODEL_NO_BLOOM)
-#define HFM__WITH_BLOOM
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_LLAMA)) && !defined(HFMODEL_NO_LLAMA)
-#define HFM__WITH_LLAMA
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_OLMO2)) && !defined(HFMODEL_NO_OLMO2)
-#define HFM__WITH_OLMO2
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GEMMA)) && !defined(HFMODEL_NO_GEMMA)
-#define HFM__WITH_GEMMA
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_GRANITE)) && !defined(HFMODEL_NO_GRANITE)
-#define HFM__WITH_GRANITE
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_PHI3)) && !defined(HFMODEL_NO_PHI3)
-#define HFM__WITH_PHI3
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_MIXTRAL)) && !defined(HFMODEL_NO_MIXTRAL)
-#define HFM__WITH_MIXTRAL
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
-#define HFM__WITH_T5
-#endif
-#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
-#define HFM__WITH_VIT
-#endif
-
-/* Those with families/causal.c's heads. */
-#if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
-    defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
-#define HFM__WITH_CAUSAL
-#endif
-/* ==== end src/families/cuts.h ==== */
 /* ==== begin src/families/family.h ==== */
 /* ==== families/family (private): what a family file exports =======================================================
    A family is the only place that knows its models. It lists its heads; a registry line (families/registry.c) then
@@ -24662,6 +24931,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
 }
 
+#ifdef HFM__WITH_DECODERS
 /* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
    and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
    which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
@@ -24677,6 +24947,7 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
       hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
 }
+#endif
 
 /* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
 HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
@@ -24709,6 +24980,7 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
   hfm__output(b, HFM__OUT_end_logits, hfm__select_last(b, logits, 1));
 }
 
+#ifdef HFM__WITH_DECODERS
 /* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
@@ -24721,6 +24993,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
   return hfm__last_token(
       b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
 }
+#endif
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
 HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
@@ -26678,8 +26951,7 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
 static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
 /* ==== end src/families/bloom.c ==== */
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
-    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#ifdef HFM__WITH_LLAMA_KIN
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
@@ -30074,7 +30346,7 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
-    } else if (v->kind == HFM__VALUE_STATE) {
+    } else if (HFM__HAS_STATES && v->kind == HFM__VALUE_STATE) {
       if (cache) hfm__cache_bind(cache, v->source, o);
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
@@ -30174,7 +30446,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (program->graph.inputs[i].value) program->asked.present |= 1u << i;
-  if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
+  if (result == HFM_OK && request->asked.use_cache && !hfm__state_count(&program->graph))
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK && request->asked.logits_to_keep && model->head->task != HFM_CAUSAL_LM)
@@ -31195,14 +31467,16 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
   hfm__extent needed, wanted;
-  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  hfm_result result;
+  if (!hfm__state_count(&program->graph)) return HFM_OK;
+  result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
   needed.rows = binding[HFM__SYM_BATCH];
   needed.total = binding[HFM__SYM_TOTAL];
   needed.length = binding[HFM__SYM_TARGET];
   needed.source = binding[HFM__SYM_LENGTH];
   wanted = needed;
   if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, &needed)) return result;
+  if (result != HFM_OK || hfm__cache_has_room(cache, &needed)) return result;
   result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
   return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
@@ -31403,7 +31677,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  if (program->graph.state_count)
+  if (hfm__state_count(&program->graph))
     hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
                      request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);
@@ -31591,27 +31865,32 @@ HFMODEL_API hfm_result hfm_forward(hfm_session *session, const hfm_inputs *input
 /* ==== begin src/run/session_cache.c ==== */
 /* ==== run/session_cache (private): past_key_values, as the caller handles them ==================================== */
 
-HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cache.length : 0; }
+/* Positions that a session keeps. */
+HFM__PRIVATE int64_t hfm__cache_held(const hfm_session *session) {
+  return HFM__HAS_STATES && session ? session->cache.length : 0;
+}
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return hfm__cache_held(session); }
 
 HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session) {
-  return session && session->cache.length ? session->cache.rows : 0;
+  return hfm__cache_held(session) ? session->cache.rows : 0;
 }
 
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
   int64_t shortest;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
-  if (length < 0 || length > session->cache.length)
+  if (length < 0 || length > hfm__cache_held(session))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cache.length);
-  shortest = hfm__cache_shortest(&session->cache);
-  if (length && length < shortest)
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, hfm__cache_held(session));
+  shortest = length ? hfm__cache_shortest(&session->cache) : 0;
+  if (length < shortest)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but layers with a sliding window have let go of what is needed to go on from "
                      "there; go back to %i at least, or to 0",
                      length, shortest);
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, length);
+  if (HFM__HAS_STATES) hfm__cache_cut(&session->cache, length);
   return HFM_OK;
 }
 
@@ -31630,7 +31909,7 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
-  if (!session->cache.length)
+  if (!hfm__cache_held(session))
     return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_reorder", 0,
                      "hfm_cache_reorder: the cache is empty; run a forward with use_cache first");
   if (count < 1 || count > INT32_MAX)
@@ -31691,7 +31970,7 @@ HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm_
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
   hfm__extent extent;
-  if (!session || !session->cache.length) return 0;
+  if (!hfm__cache_held(session)) return 0;
   extent = hfm__cache_extent(&session->cache);
   return hfm__cache_saved_bytes(&session->cache, &extent);
 }
@@ -31765,7 +32044,7 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
   cache = &session->cache;
-  if (!cache->length)
+  if (!hfm__cache_held(session))
     return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_save", 0,
                      "hfm_cache_save: the cache is empty; run a forward with use_cache first");
   if (size != hfm_cache_size(session))
@@ -31835,6 +32114,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
                      HFM__CACHE_WORDS * 8, size);
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
+  if (!HFM__HAS_STATES) return result; /* it says so */
   if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
   if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;
@@ -31872,6 +32152,7 @@ HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request reque
   hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
+  if (!HFM__HAS_STATES) return HFM_OK;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;
@@ -32239,15 +32520,14 @@ HFMODEL_API const char *hfm_result_name(hfm_result result) {
 }
 
 HFMODEL_API const char *hfm_error_item_name(int32_t item) {
-  switch (item) {
-#define HFM__ERROR_NAME(name, number, result) \
-  case number: \
-    return #name;
-    HFM_ERROR_ITEMS(HFM__ERROR_NAME)
+  static const char names[] =
+#define HFM__ERROR_NAME(name, number, result) #name "\0"
+      HFM_ERROR_ITEMS(HFM__ERROR_NAME);
 #undef HFM__ERROR_NAME
-    default:
-      return item == 0 ? "NONE" : "unknown item";
-  }
+  const char *name = names;
+  for (size_t i = 0; i < HFM__COUNT(hfm__error_rows); i++, name += strlen(name) + 1)
+    if (hfm__error_rows[i].number == item) return name;
+  return item == 0 ? "NONE" : "unknown item";
 }
 /* ==== end src/run/helpers.c ==== */
 /* ==== begin src/run/generation_config.c ==== */

@@ -14,6 +14,7 @@
 #define HFM__IMPLEMENTED
 
 #include "base/platform.h"
+#include "base/cuts.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "base/error.h"
@@ -58,7 +59,9 @@
 #include "cpu/ops_rows.c"
 #include "cpu/ops_cache.c"
 #include "cpu/ops_attention.c"
+#ifdef HFM__WITH_EXPERTS
 #include "cpu/ops_experts.c"
+#endif
 #include "cpu/ops_index.c"
 
 #include "graph/tree.h"
@@ -69,9 +72,10 @@
 #include "graph/fuse.c"
 #include "graph/plan.c"
 
+#ifdef HFM__WITH_ROPE
 #include "nn/rope.c"
+#endif
 
-#include "families/cuts.h"
 #include "families/family.h"
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
 #include "families/bert.c"
@@ -106,8 +110,7 @@
 #ifdef HFM__WITH_BLOOM
 #include "families/bloom.c"
 #endif
-#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
-    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#ifdef HFM__WITH_LLAMA_KIN
 #include "families/decoder.c"
 #endif
 #ifdef HFM__WITH_LLAMA

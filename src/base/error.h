@@ -1,12 +1,18 @@
 /* ==== base/error (private): filling an hfm_error ============================================================== */
 
+typedef struct hfm__error_row {
+  int16_t number, result;
+} hfm__error_row;
+static const hfm__error_row hfm__error_rows[] = {
+#define HFM__ERROR_ROW(name, number, result) {number, result},
+    HFM_ERROR_ITEMS(HFM__ERROR_ROW)
+#undef HFM__ERROR_ROW
+};
+
 HFM__PRIVATE hfm_result hfm__item_result(int32_t item) {
-  switch (item) {
-#define HFM__ERROR_CASE(name, number, result) case number: return result;
-    HFM_ERROR_ITEMS(HFM__ERROR_CASE)
-#undef HFM__ERROR_CASE
-    default: return HFM_ERROR_ARGUMENT;
-  }
+  for (size_t i = 0; i < HFM__COUNT(hfm__error_rows); i++)
+    if (hfm__error_rows[i].number == item) return hfm__error_rows[i].result;
+  return HFM_ERROR_ARGUMENT;
 }
 
 HFM__PRIVATE void hfm__clear_error(hfm_error *error) {

@@ -22,6 +22,16 @@
 #define HFM__NOINLINE static
 #endif
 
+/* Where the compiler is asked for small code (-Os), long formulas are called instead of repeated, and a loop is not
+   written out for every constant that it could know. Results are the same. */
+#ifdef __OPTIMIZE_SIZE__
+#define HFM__SMALL 1
+#define HFM__LONG_INLINE HFM__PRIVATE
+#else
+#define HFM__SMALL 0
+#define HFM__LONG_INLINE HFM__INLINE
+#endif
+
 #ifndef HFMODEL_ASSERT
 #define HFMODEL_ASSERT(condition) ((void)0) /* internal invariants only, never a judgement of input */
 #endif

@@ -5,7 +5,7 @@
    bits of a row depend only on where the tiles begin, never on its neighbours. */
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
-HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
@@ -18,7 +18,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, i
 }
 
 /* One score, or a vector of them: scaled, capped, biased. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf x, hfm__vf bias) {
   const float cap = a->softcap;
   if (!(cap > 0.0f)) return hfm__v_fma(x, hfm__v_set1(a->scale), bias);
   x = HFM__ROW_FN(tanh)(hfm__v_div(hfm__v_mul(x, hfm__v_set1(a->scale)), hfm__v_set1(cap)));
@@ -26,7 +26,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(score)(const hfm__attention *a, hfm__vf 
 }
 
 /* Scores of row r that are more than scaled products: nothing is left to be multiplied afterwards. */
-HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
@@ -40,7 +40,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(score_row)(const hfm__attention *a, int64_t
 
 /* Adds bias and mask, where there are any, and puts -FLT_MAX where row r sees nothing in [begin, end). `scale` is what
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
-HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
   const int whole = a->bias || a->softcap > 0.0f;
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
@@ -64,7 +64,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t
 }
 
 /* The maximum ignores NaN. A row in which it found nothing but masked keys is either masked, or NaN. */
-HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from, int64_t to) {
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float largest, float scale, int64_t from,
+                                                     int64_t to) {
   int64_t j;
   if (largest >= -1e38f * scale) return 0;
   for (j = from; j < to; j++) {
@@ -76,7 +77,7 @@ HFM__TARGET HFM__INLINE int HFM__FN(all_masked)(const float *x, float largest, f
 }
 
 /* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
   float largest, total, scale;
   int64_t from, to, j;
   HFM__FN(seen)(a, r, &from, &to);
@@ -97,8 +98,8 @@ HFM__TARGET HFM__INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, i
 
 /* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                 int64_t end) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                      int64_t end) {
   const float before = a->maximum[r];
   const int fresh = a->total[r] == 0.0f;
   float largest, factor, scale = 1.0f;
@@ -119,7 +120,8 @@ HFM__TARGET HFM__INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
-HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *sums, float factor, float share,
+                                                      int64_t n) {
   const hfm__vf f = hfm__v_set1(factor), s = hfm__v_set1(share);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) {
@@ -130,7 +132,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(gather_row)(float *out, const float *sums, 
 }
 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
-HFM__TARGET HFM__INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
@@ -192,7 +194,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
     }
   }
   for (s = 0; s < steps; s++) {
-    const int64_t rows = (a->rows - first + steps - s - 1) / (steps - s);
+    const int64_t rows = hfm__rows_of_step(a->rows - first, steps - s, HFM__MR);
     HFM__FN(attend_step)(a, first, rows);
     first += rows;
   }

@@ -74,13 +74,13 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 
 /* ---- Packing ---- */
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
   return hfm__v_load_f16((const uint16_t *)p + i);
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
@@ -92,7 +92,8 @@ HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0, int64_t k1) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const hfm__pack *p, int64_t k0,
+                                                          int64_t k1) {
   int64_t n, k, i;
   for (n = 0; n + HFM__W <= p->n; n += HFM__W) {
     float *to = HFM__FN(panel_column)(p, n);
@@ -116,13 +117,13 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, const 
 }
 
 /* Squares of one element would write each line of the panel again and again: then a few lines at a time. */
-HFM__TARGET HFM__INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, const hfm__pack *p) {
   const int64_t step = HFM__W > 1 ? HFM__MAX(p->k, 1) : 16;
   int64_t k;
   for (k = 0; k < p->k; k += step) HFM__FN(pack_rows_part)(dtype, p, k, HFM__MIN(k + step, p->k));
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
@@ -134,24 +135,16 @@ HFM__TARGET HFM__INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
-  if (p->dtype == HFM_F32) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F32, p);
-    else HFM__FN(pack_rows_as)(HFM_F32, p);
-  } else if (p->dtype == HFM_BF16) {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_BF16, p);
-    else HFM__FN(pack_rows_as)(HFM_BF16, p);
-  } else {
-    if (p->transposed) HFM__FN(pack_columns_as)(HFM_F16, p);
-    else HFM__FN(pack_rows_as)(HFM_F16, p);
-  }
+  if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
+  else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
 /* ---- One row ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch, const hfm__gemv *g,
-                                              int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
+                                                   const hfm__gemv *g, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -206,7 +199,7 @@ HFM__TARGET HFM__INLINE void HFM__FN(dots_as)(const int32_t dtype, const int row
   }
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
   int64_t row;
   if (g->apart > 0 && g->fetch)
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
@@ -217,7 +210,5 @@ HFM__TARGET HFM__INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__ge
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  if (g->dtype == HFM_F32) HFM__FN(gemv_as)(HFM_F32, g);
-  else if (g->dtype == HFM_BF16) HFM__FN(gemv_as)(HFM_BF16, g);
-  else HFM__FN(gemv_as)(HFM_F16, g);
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }

@@ -92,11 +92,11 @@ typedef struct hfm__attention {
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
-  X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
+  HFM__FOR_MUL(X(mul, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n))) \
   X(layer_norm, (const float *x, const float *weight, const float *bias, float epsilon, float *y, int64_t n)) \
-  X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n)) \
+  HFM__FOR_RMS_NORM(X(rms_norm, (const float *x, const float *weight, float epsilon, float *y, int64_t n))) \
   X(softmax, (const float *x, float *y, int64_t n)) \
-  X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half))
+  HFM__FOR_ROPE(X(rotary, (const float *x, const float *cosines, const float *sines, float *y, int64_t half)))
 
 #define HFM__KERNEL_LIST(X) HFM__TILE_KERNEL_LIST(X) HFM__ROW_KERNEL_LIST(X)
 
@@ -116,6 +116,20 @@ typedef struct hfm__kernels {
 #define HFM__UNROLL _Pragma("GCC unroll 16")
 #else
 #define HFM__UNROLL
+#endif
+
+/* Of the rows that are left, those of the next of `steps` steps, at most `most`: they are spread evenly over the steps.
+   Small code has tiles of all rows and of one. */
+HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most) {
+  return HFM__SMALL ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
+}
+
+/* f(dtype, p) for each dtype that weights have where they are used. */
+#if HFM__SMALL
+#define HFM__FOR_DTYPE(f, dtype, p) f(dtype, p)
+#else
+#define HFM__FOR_DTYPE(f, dtype, p) \
+  (void)((dtype) == HFM_F32 ? f(HFM_F32, p) : (dtype) == HFM_BF16 ? f(HFM_BF16, p) : f(HFM_F16, p))
 #endif
 
 #define HFM__JOIN_(a, b) a##b

@@ -7,7 +7,7 @@
 
 /* Within 1.5 units in the last place; 0 below the smallest normal float, infinity above the largest. ln 2 is in two
    parts, the first of few bits so that n times it is exact. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   const hfm__vf low = HFM__SET(-87.33654f);
   const hfm__vf t = hfm__v_min(HFM__SET(89.0f), hfm__v_max(low, x));
   const hfm__vf n = hfm__v_round(hfm__v_mul(t, HFM__SET(HFM__LOG2E)));
@@ -24,7 +24,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
 
 /* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
    cheaper. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
@@ -37,7 +37,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(4.0f), hfm__v_max(HFM__SET(-4.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.98571082e-06f), q = HFM__SET(3.74807675e-05f);
   p = hfm__v_fma(p, s, HFM__SET(0.000285894958f));
@@ -54,7 +54,7 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(erf)(hfm__vf x) {
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 9. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
   const hfm__vf z = hfm__v_min(HFM__SET(9.0f), hfm__v_max(HFM__SET(-9.0f), x)), s = hfm__v_mul(z, z);
   hfm__vf p = HFM__SET(1.32580396e-08f), q = HFM__SET(7.7348828e-07f);
   p = hfm__v_fma(p, s, HFM__SET(2.05320148e-05f));
@@ -69,26 +69,26 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(tanh)(hfm__vf x) {
 }
 
 /* 1 / (1 + exp(-x)) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(sigmoid)(hfm__vf x) {
   const hfm__vf one = HFM__SET(1.0f);
   return hfm__v_div(one, hfm__v_add(one, HFM__FN(exp)(hfm__v_sub(hfm__v_zero(), x))));
 }
 
 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu_tanh)(hfm__vf x) {
   const hfm__vf square = hfm__v_mul(x, x), half = hfm__v_mul(x, HFM__SET(0.5f));
   const hfm__vf inner = hfm__v_mul(x, hfm__v_fma(square, HFM__SET(0.035677408f), HFM__SET(0.7978845608f)));
   return hfm__v_fma(half, HFM__FN(tanh)(inner), half);
 }
 
 /* 0.5 x (1 + erf(x / sqrt(2))) */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(gelu)(hfm__vf x) {
   const hfm__vf half = hfm__v_mul(x, HFM__SET(0.5f));
   return hfm__v_fma(half, HFM__FN(erf)(hfm__v_mul(x, HFM__SET(0.70710678f))), half);
 }
 
 /* log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|; that is 2 artanh(s) with s = t / (2 + t), 1/3 at the most. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   const hfm__vf t = HFM__FN(exp)(hfm__v_min(x, hfm__v_sub(hfm__v_zero(), x)));
   const hfm__vf s = hfm__v_div(t, hfm__v_add(t, HFM__SET(2.0f))), square = hfm__v_mul(s, s);
   hfm__vf p = HFM__SET(0.15384616f);
@@ -101,12 +101,12 @@ HFM__TARGET HFM__INLINE hfm__vf HFM__FN(softplus)(hfm__vf x) {
   return hfm__v_fma(p, s, hfm__v_max(hfm__v_zero(), x));
 }
 
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(relu6)(hfm__vf x) {
   return hfm__v_min(HFM__SET(6.0f), hfm__v_max(hfm__v_zero(), x));
 }
 
-/* `activation` is a constant wherever this is inlined. */
-HFM__TARGET HFM__INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
+/* `activation` is a constant wherever this is inlined, but in small code. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(activate)(const int32_t activation, hfm__vf x) {
   hfm__vf y;
   switch (activation) {
     case HFM__ACT_gelu: return HFM__FN(gelu)(x);

@@ -2,7 +2,7 @@
 /* ==== cpu/kernel_rows (private): kernels on one row of n floats: norms, softmax, activations, sums ===============
    Every sum has one order, fixed by n alone: lanes W apart, then the lanes, then what is left over one by one. */
 
-HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(unary_as)(const int32_t activation, const float *x, float *y, int64_t n) {
   for (int64_t i = 0; i < n; i += HFM__W) { /* one copy of a long formula, also for what is left over */
     const int64_t rest = n - i;
     const hfm__vf v = HFM__FN(activate)(activation, rest < HFM__W ? hfm__v_load_n(x + i, rest) : hfm__v_load(x + i));
@@ -12,11 +12,15 @@ HFM__TARGET HFM__INLINE void HFM__FN(unary_as)(const int32_t activation, const f
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(unary)(int32_t activation, const float *x, float *y, int64_t n) {
+#if HFM__SMALL
+  HFM__FN(unary_as)(activation, x, y, n);
+#else
   switch (activation) {
 #define HFM__UNARY_CASE(name) case HFM__ACT_##name: HFM__FN(unary_as)(HFM__ACT_##name, x, y, n); break;
     HFM__KERNEL_ACTIVATION_LIST(HFM__UNARY_CASE)
 #undef HFM__UNARY_CASE
   }
+#endif
 }
 
 /* y = a + b, or a + b[0] */
@@ -58,7 +62,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, flo
   }
 }
 
-HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0;
   int64_t i = 0;
   float sum;
@@ -75,7 +79,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
 }
 
 /* Sum of (x - mean)^2 */
-HFM__TARGET HFM__INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_square_sum)(const float *x, float mean, int64_t n) {
   const hfm__vf m = hfm__v_set1(mean);
   hfm__vf s0 = hfm__v_zero(), s1 = s0, s2 = s0, s3 = s0, d;
   int64_t i = 0;
@@ -126,7 +130,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 }
 
 /* The largest of n > 0 floats. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
   hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
   int64_t i = 0;
@@ -141,7 +145,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -168,7 +172,7 @@ HFM__TARGET HFM__INLINE float HFM__FN(row_exp)(const float *x, float scale, floa
   return sum;
 }
 
-HFM__TARGET HFM__INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(row_scale)(float *x, float factor, int64_t n) {
   const hfm__vf f = hfm__v_set1(factor);
   int64_t i = 0;
   for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(x + i, hfm__v_mul(hfm__v_load(x + i), f));

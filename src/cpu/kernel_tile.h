@@ -54,12 +54,20 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, int64_t apart, float *c, int64_t ldc,
                                                          int32_t more, const hfm__ahead *ahead) {
+#if HFM__SMALL
+  if (rows == HFM__MR) {
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  } else {
+    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+  }
+#else
 #define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
   }
 #undef HFM__TILE_CASE
+#endif
 }
 
 #if HFM__TALL > HFM__MR
@@ -90,12 +98,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
    rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                   int64_t k0, int64_t k1, const void *next, int64_t next_bytes,
-                                                   int64_t gap) {
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
+                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t steps = (rows + most - 1) / most; /* rows are spread evenly over them */
+  const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -105,7 +113,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int
     ahead.gap = 64;
   }
   for (s = 0; s < steps; s++) {
-    const int64_t count = (rows - row + steps - s - 1) / (steps - s);
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * g->lda + k0;
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;

@@ -57,7 +57,7 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attentio
   const float *keys, *values;
   int64_t j;
   hfm__pack job;
-  if (k->pages) {
+  if (HFM__HAS_STATES && k->pages) {
     hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
     return;
   }
@@ -189,6 +189,7 @@ HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__
   }
 }
 
+#ifdef HFM__WITH_ROPE
 /* ---- rotary: a chunk is some positions ---- */
 
 HFM__PRIVATE int64_t hfm__rotary_positions(const hfm__op_args *a) {
@@ -219,3 +220,4 @@ HFM__PRIVATE void hfm__rotary_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     }
   }
 }
+#endif

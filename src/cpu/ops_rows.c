@@ -56,6 +56,7 @@ HFM__PRIVATE void hfm__layer_norm_run(const hfm__op_args *a, int64_t chunk, hfm_
                                 (float *)a->out[0].data + r * n, n);
 }
 
+#ifdef HFM__WITH_RMS_NORM
 HFM__PRIVATE void hfm__rms_norm_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const int64_t n = hfm__width(&a->in[0]);
   const float *weight = hfm__norm_parameter(a, 1, worker);
@@ -63,6 +64,7 @@ HFM__PRIVATE void hfm__rms_norm_run(const hfm__op_args *a, int64_t chunk, hfm__w
   for (hfm__row_range(a, chunk, &r, &end); r < end; r++)
     a->cpu->kernels->rms_norm(hfm__row(&a->in[0], r), weight, a->attrs->epsilon, (float *)a->out[0].data + r * n, n);
 }
+#endif
 
 /* ---- Elementwise ---- */
 
@@ -117,10 +119,12 @@ HFM__PRIVATE void hfm__add_run(const hfm__op_args *a, int64_t chunk, hfm__worker
   hfm__binary_run(a, chunk, a->cpu->kernels->add);
 }
 
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE void hfm__mul_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   (void)worker;
   hfm__binary_run(a, chunk, a->cpu->kernels->mul);
 }
+#endif
 
 /* ---- Movement ---- */
 

@@ -40,23 +40,23 @@ HFM__TARGET HFM__INLINE __m256 hfm__v8_load_bf16(const uint16_t *p) {
   const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
-HFM__TARGET HFM__INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
+HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
   const __m256i bias = _mm256_set1_epi32(127), whole = _mm256_cvtps_epi32(n);
   const __m256i half = _mm256_srai_epi32(whole, 1), rest = _mm256_sub_epi32(whole, half);
   const __m256 first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
   const __m256 second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, first), second);
 }
-HFM__TARGET HFM__INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
+HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale_down(__m256 x, __m256 n) {
   const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(power));
 }
-HFM__TARGET HFM__INLINE float hfm__v8_sum(__m256 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v8_sum(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v8_hmax(__m256 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v8_hmax(__m256 v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));

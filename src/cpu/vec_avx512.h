@@ -54,13 +54,13 @@ HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
   const __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)p);
   return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, narrow), 16));
 }
-HFM__TARGET HFM__INLINE float hfm__v16_sum(__m512 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v16_sum(__m512 v) {
   const __m256 h = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
-HFM__TARGET HFM__INLINE float hfm__v16_hmax(__m512 v) {
+HFM__TARGET HFM__LONG_INLINE float hfm__v16_hmax(__m512 v) {
   const __m256 h = _mm256_max_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));

@@ -34,13 +34,13 @@
 
 HFM__INLINE float32x4_t hfm__v4_max(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 HFM__INLINE float32x4_t hfm__v4_min(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
-HFM__INLINE float32x4_t hfm__v4_load_n(const float *p, int64_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return vld1q_f32(t);
 }
-HFM__INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
+HFM__LONG_INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
   float t[4];
   int64_t i;
   vst1q_f32(t, x);
@@ -50,11 +50,11 @@ HFM__INLINE void hfm__v4_store_n(float *p, float32x4_t x, int64_t n) {
 HFM__INLINE float32x4_t hfm__v4_power(int32x4_t n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23));
 }
-HFM__INLINE float32x4_t hfm__v4_scale(float32x4_t x, float32x4_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_scale(float32x4_t x, float32x4_t n) {
   const int32x4_t whole = vcvtnq_s32_f32(n), half = vshrq_n_s32(whole, 1);
   return vmulq_f32(vmulq_f32(x, hfm__v4_power(half)), hfm__v4_power(vsubq_s32(whole, half)));
 }
-HFM__INLINE float32x4_t hfm__v4_scale_down(float32x4_t x, float32x4_t n) {
+HFM__LONG_INLINE float32x4_t hfm__v4_scale_down(float32x4_t x, float32x4_t n) {
   return vmulq_f32(x, hfm__v4_power(vcvtnq_s32_f32(n)));
 }
 HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {

@@ -67,7 +67,7 @@ HFM__INLINE float hfm__bf16_bits(uint16_t h) {
   memcpy(&f, &bits, sizeof f);
   return f;
 }
-HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
+HFM__LONG_INLINE void hfm__store_bf16(uint16_t *p, float x) {
   uint32_t bits;
   uint16_t h;
   memcpy(&bits, &x, sizeof bits);
@@ -77,7 +77,7 @@ HFM__INLINE void hfm__store_bf16(uint16_t *p, float x) {
   memcpy(p, &h, sizeof h);
 }
 /* Exact: the exponent is moved by a multiplication, which also makes subnormals normal. */
-HFM__INLINE float hfm__half_bits(uint16_t h) {
+HFM__LONG_INLINE float hfm__half_bits(uint16_t h) {
   const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = (uint32_t)(h & 0x7fffu);
   const uint32_t bits = sign | (rest << 13);
   const uint32_t special = bits | 0x7f800000u; /* infinity and NaN keep their payload */
@@ -102,7 +102,7 @@ HFM__INLINE float hfm__v1_min(float a, float b) { return a < b ? a : b; }
 /* Halves go up, which exp and its relatives don't mind. */
 HFM__INLINE float hfm__v1_round(float x) { return floorf(x + 0.5f); }
 /* In two steps, because 2^n alone may be out of range. n in [-200, 200]; a NaN passes through x. */
-HFM__INLINE float hfm__v1_scale(float x, float n) {
+HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
   const int32_t whole = n > -200.0f ? (n < 200.0f ? (int32_t)n : 200) : -200;
   const int32_t half = whole / 2;
   const uint32_t first = (uint32_t)(half + 127) << 23, second = (uint32_t)(whole - half + 127) << 23;

@@ -35,20 +35,20 @@
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
 #define hfm__v_prefetch(p) (void)(p)
 
-HFM__INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
   int64_t i;
   for (i = 0; i < n; i++) t[i] = p[i];
   return wasm_v128_load(t);
 }
-HFM__INLINE void hfm__v4_store_n(float *p, v128_t x, int64_t n) {
+HFM__LONG_INLINE void hfm__v4_store_n(float *p, v128_t x, int64_t n) {
   float t[4];
   int64_t i;
   wasm_v128_store(t, x);
   for (i = 0; i < n; i++) p[i] = t[i];
 }
 /* As hfm__half_bits. */
-HFM__INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
+HFM__LONG_INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
   const v128_t h = wasm_u32x4_load16x4(p), rest = wasm_v128_and(h, wasm_i32x4_const_splat(0x7fff));
   const v128_t sign = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_const_splat(0x8000)), 16);
   const v128_t special = wasm_v128_and(wasm_i32x4_gt(rest, wasm_i32x4_const_splat(0x7bff)),
@@ -60,18 +60,18 @@ HFM__INLINE v128_t hfm__v4_load_f16(const uint16_t *p) {
 HFM__INLINE v128_t hfm__v4_power(v128_t n) {
   return wasm_i32x4_shl(wasm_i32x4_add(n, wasm_i32x4_const_splat(127)), 23);
 }
-HFM__INLINE v128_t hfm__v4_scale(v128_t x, v128_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_scale(v128_t x, v128_t n) {
   const v128_t whole = wasm_i32x4_trunc_sat_f32x4(n), half = wasm_i32x4_shr(whole, 1);
   return wasm_f32x4_mul(wasm_f32x4_mul(x, hfm__v4_power(half)), hfm__v4_power(wasm_i32x4_sub(whole, half)));
 }
-HFM__INLINE v128_t hfm__v4_scale_down(v128_t x, v128_t n) {
+HFM__LONG_INLINE v128_t hfm__v4_scale_down(v128_t x, v128_t n) {
   return wasm_f32x4_mul(x, hfm__v4_power(wasm_i32x4_trunc_sat_f32x4(n)));
 }
-HFM__INLINE float hfm__v4_sum(v128_t v) {
+HFM__LONG_INLINE float hfm__v4_sum(v128_t v) {
   const v128_t s = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   return wasm_f32x4_extract_lane(s, 0) + wasm_f32x4_extract_lane(s, 1);
 }
-HFM__INLINE float hfm__v4_hmax(v128_t v) {
+HFM__LONG_INLINE float hfm__v4_hmax(v128_t v) {
   const v128_t s = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   return HFM__MAX(wasm_f32x4_extract_lane(s, 0), wasm_f32x4_extract_lane(s, 1));
 }

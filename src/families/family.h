@@ -61,6 +61,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
   return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
 }
 
+#ifdef HFM__WITH_DECODERS
 /* What a decoder's attention may see besides being causal: attention_mask; or, where positions are given without a mask
    and the configuration says use_cache: false, only the own one of several sequences packed in a row. (With a cache,
    which use_cache: true makes for every call, Transformers does not look for packed sequences.) */
@@ -76,6 +77,7 @@ HFM__PRIVATE hfm__val hfm__decoder_mask(hfm__builder *b, hfm__val positions) {
       hfm__emit(b, HFM__OP_segments, NULL, HFM_I64, 2, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__expand_batch(b, segments);
 }
+#endif
 
 /* Decoders are causal unless the configuration says is_causal: false (or null, which Python takes for it). */
 HFM__PRIVATE int32_t hfm__is_causal(hfm__builder *b) {
@@ -108,6 +110,7 @@ HFM__PRIVATE void hfm__span_outputs(hfm__builder *b, hfm__val logits) {
   hfm__output(b, HFM__OUT_end_logits, hfm__select_last(b, logits, 1));
 }
 
+#ifdef HFM__WITH_DECODERS
 /* The row of x that a decoder's classifier reads: the rightmost token that is not padding. Without a padding id only a
    batch of one is possible, and its last token counts. */
 HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t vocab_size, int64_t pad) {
@@ -120,6 +123,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
   return hfm__last_token(
       b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
 }
+#endif
 
 /* Dropout before a decoder's token classifier: classifier_dropout, hidden_dropout or 0.1. */
 HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {

@@ -160,6 +160,9 @@ typedef struct hfm__graph {
   hfm__graph_input inputs[HFM__IN_COUNT];
 } hfm__graph;
 
+/* 0 in a build whose families have none. */
+HFM__PRIVATE size_t hfm__state_count(const hfm__graph *g) { return HFM__HAS_STATES ? g->state_count : 0; }
+
 HFM__PRIVATE void hfm__graph_free(hfm__graph *g) {
   const hfm_allocator mem = g->arena.mem;
   hfm__free(&mem, g->dims, (uint64_t)g->dim_capacity * sizeof *g->dims);

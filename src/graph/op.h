@@ -1,6 +1,7 @@
 /* ==== graph/op (private): the op list ==========================================================================
    An op is one row: X(name, fewest inputs, most inputs, outputs). cpu/ (and later cuda/ and export/) each expand the
-   same list into their own table; nothing else switches on op kinds. Values are f32 unless said otherwise; `ids` are
+   same list into their own table; nothing else switches on op kinds. HFM__FOR_...: only in builds that need it
+   (base/cuts.h). Values are f32 unless said otherwise; `ids` are
    i64. "rows" of a tensor are all its dimensions but the last, flattened.
 
    Compute:
@@ -53,29 +54,29 @@
   X(linear, 2, 4, 1) \
   X(embedding, 2, 2, 1) \
   X(layer_norm, 1, 3, 1) \
-  X(rms_norm, 2, 2, 1) \
+  HFM__FOR_RMS_NORM(X(rms_norm, 2, 2, 1)) \
   X(unary, 1, 1, 1) \
   X(add, 2, 2, 1) \
-  X(mul, 2, 2, 1) \
+  HFM__FOR_MUL(X(mul, 2, 2, 1)) \
   X(attention, 3, 5, 2) \
-  X(rotary, 2, 2, 1) \
-  X(conv2d, 2, 3, 1) \
-  X(rope_angles, 2, 2, 1) \
-  X(top_k, 1, 1, 2) \
-  X(experts, 3, 3, 1) \
-  X(weighted_sum, 2, 2, 1) \
-  X(rope_frequencies, 2, 3, 1) \
+  HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
+  HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
+  HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
+  HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
+  HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
+  HFM__FOR_ROPE(X(rope_frequencies, 2, 3, 1)) \
   X(iota, 0, 0, 1) \
-  X(padded_positions, 1, 1, 1) \
-  X(kept_positions, 1, 1, 1) \
-  X(alibi, 1, 1, 1) \
-  X(relative_bias, 1, 1, 1) \
-  X(last_token, 1, 1, 1) \
-  X(segments, 1, 1, 1) \
-  X(gather_rows, 2, 2, 1) \
-  X(append, 2, 2, 1) \
+  HFM__FOR_PADDED_POSITIONS(X(padded_positions, 1, 1, 1)) \
+  HFM__FOR_MASK_POSITIONS(X(kept_positions, 1, 1, 1)) \
+  HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
+  HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
+  HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
+  HFM__FOR_STATES(X(append, 2, 2, 1)) \
   X(copy, 1, 1, 1) \
-  X(concat, 2, 2, 1)
+  HFM__FOR_IMAGES(X(concat, 2, 2, 1))
 
 #define HFM__VIEW_LIST(X) \
   X(reshape) \

@@ -242,6 +242,7 @@ HFM__PRIVATE hfm__mod hfm__conv1d(hfm__builder *b, const char *name, int64_t nf,
   return module;
 }
 
+#ifdef HFM__WITH_IMAGES
 /* Conv2d with a stride and no padding, as patch embeddings have it. */
 HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in, int64_t out, int64_t kernel_h,
                                   int64_t kernel_w) {
@@ -261,6 +262,7 @@ HFM__PRIVATE hfm__mod hfm__conv2d(hfm__builder *b, const char *name, int64_t in,
   }
   return module;
 }
+#endif
 
 /* padding_idx: the row that is initialised to zero, counted from the end if negative; or HFM__NO_PADDING. */
 HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t count, int64_t size,
@@ -287,6 +289,7 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   return module;
 }
 
+#ifdef HFM__WITH_MUL
 /* An Embedding whose rows are multiplied by `scale`, rounded as its weight is. */
 HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, const char *torch_class, int64_t count,
                                             int64_t size, int64_t padding_idx, double scale) {
@@ -298,6 +301,7 @@ HFM__PRIVATE hfm__mod hfm__scaled_embedding(hfm__builder *b, const char *name, c
   hfm__end(b);
   return module;
 }
+#endif
 
 HFM__PRIVATE hfm__mod hfm__layer_norm(hfm__builder *b, const char *name, int64_t size, double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, "LayerNorm", HFM__MODULE_LAYER_NORM, 1, &size, HFM__INIT_ONES, size);
@@ -314,6 +318,7 @@ HFM__PRIVATE hfm__mod hfm__layer_norm_plain(hfm__builder *b, const char *name, i
   return module;
 }
 
+#ifdef HFM__WITH_RMS_NORM
 HFM__PRIVATE hfm__mod hfm__rms_norm(hfm__builder *b, const char *name, const char *torch_class, int64_t size,
                                     double epsilon) {
   const hfm__mod module = hfm__weighted(b, name, torch_class, HFM__MODULE_RMS_NORM, 1, &size, HFM__INIT_ONES, 0);
@@ -331,6 +336,7 @@ HFM__PRIVATE hfm__mod hfm__rms_norm_from_one(hfm__builder *b, const char *name, 
   b->tree->modules[module.id].attrs.offset = 1;
   return module;
 }
+#endif
 
 HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char *p) {
   const hfm__mod module = hfm__module_add(b, name, "Dropout", HFM__MODULE_DROPOUT);

@@ -322,6 +322,7 @@ HFM__PRIVATE hfm__val hfm__expand_batch(hfm__builder *b, hfm__val x) {
   return hfm__view(b, HFM__VIEW_expand, NULL, 0, rank, shape, x);
 }
 
+#ifdef HFM__WITH_IMAGES
 HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32_t axis) {
   hfm__dim shape[HFM_MAX_RANK];
   hfm__attrs attrs;
@@ -333,6 +334,7 @@ HFM__PRIVATE hfm__val hfm__concat(hfm__builder *b, hfm__val x, hfm__val y, int32
   shape[axis] = hfm__dim_op(b, HFM__DIM_add, shape[axis], hfm__dim_of(b, y, axis));
   return hfm__emit(b, HFM__OP_concat, &attrs, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
+#endif
 
 /* ---- Parameters and constants as values ---- */
 
@@ -399,6 +401,7 @@ HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t 
   return value;
 }
 
+#if HFM__HAS_STATES
 /* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
 HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
                                       hfm__val x) {
@@ -438,6 +441,7 @@ HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const cha
   if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
   return value;
 }
+#endif
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
 HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
@@ -489,6 +493,7 @@ HFM__PRIVATE hfm__val hfm__binary(hfm__builder *b, int32_t op, hfm__val x, hfm__
   return hfm__emit(b, op, NULL, HFM_F32, rank, shape, x, y, hfm__no_value, hfm__no_value);
 }
 HFM__PRIVATE hfm__val hfm__add(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_add, x, y); }
+#ifdef HFM__WITH_MUL
 HFM__PRIVATE hfm__val hfm__mul(hfm__builder *b, hfm__val x, hfm__val y) { return hfm__binary(b, HFM__OP_mul, x, y); }
 
 /* x times a number. */
@@ -501,6 +506,7 @@ HFM__PRIVATE hfm__val hfm__scaled(hfm__builder *b, hfm__val x, double factor) {
   *constant = (float)factor;
   return hfm__mul(b, x, hfm__vector(b, constant, 1));
 }
+#endif
 
 /* An op that keeps the shape of its first input. */
 HFM__PRIVATE hfm__val hfm__same_shape(hfm__builder *b, int32_t op, const hfm__attrs *attrs, hfm__val x, hfm__val in1,
@@ -566,10 +572,14 @@ HFM__PRIVATE hfm__val hfm__call_embedding(hfm__builder *b, const hfm__module *m,
   shape[rank] = hfm__fixed(b, b->tree->parameters[weight.id].shape[1]);
   rows = hfm__emit(b, HFM__OP_embedding, &attrs, HFM_F32, rank + 1, shape, ids, hfm__stored(b, weight), hfm__no_value,
                    hfm__no_value);
-  return m->embed_scale != 0 ? hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale))
-                             : rows;
+#ifdef HFM__WITH_MUL
+  if (hfm__ok(b) && m->embed_scale != 0)
+    rows = hfm__scaled(b, rows, hfm__rounded(b->tree->parameters[weight.id].dtype, m->embed_scale));
+#endif
+  return rows;
 }
 
+#ifdef HFM__WITH_IMAGES
 /* x [batch, channels, height, width] -> [batch, out height, out width, out channels]. */
 HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hfm__val x) {
   hfm__dim shape[4];
@@ -588,6 +598,7 @@ HFM__PRIVATE hfm__val hfm__call_conv2d(hfm__builder *b, const hfm__module *m, hf
   return hfm__emit(b, HFM__OP_conv2d, &attrs, HFM_F32, 4, shape, x, hfm__stored(b, weight), hfm__stored(b, bias),
                    hfm__no_value);
 }
+#endif
 
 HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   hfm__module m;
@@ -599,14 +610,18 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
       return hfm__call_linear(b, &m, x, 0, hfm__no_value);
     case HFM__MODULE_CONV1D:
       return hfm__call_linear(b, &m, x, 1, hfm__no_value);
+#ifdef HFM__WITH_IMAGES
     case HFM__MODULE_CONV2D:
       return hfm__call_conv2d(b, &m, x);
+#endif
     case HFM__MODULE_EMBEDDING:
       return hfm__call_embedding(b, &m, x);
     case HFM__MODULE_LAYER_NORM:
       return hfm__same_shape(b, HFM__OP_layer_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__stored(b, m.bias));
+#ifdef HFM__WITH_RMS_NORM
     case HFM__MODULE_RMS_NORM:
       return hfm__same_shape(b, HFM__OP_rms_norm, &m.attrs, x, hfm__stored(b, m.weight), hfm__no_value);
+#endif
     case HFM__MODULE_ACTIVATION:
       return hfm__activate(b, m.attrs.activation, x);
     default:
@@ -614,6 +629,7 @@ HFM__PRIVATE hfm__val hfm__call(hfm__builder *b, hfm__mod module, hfm__val x) {
   }
 }
 
+#ifdef HFM__WITH_EXPERTS
 /* ---- Mixture of experts ---- */
 
 /* The `count` most probable of the last dimension: their probabilities, normalized or not, and which they are. */
@@ -660,6 +676,7 @@ HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val we
   shape[rank - 2] = hfm__dim_of(b, x, rank - 1);
   return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
 }
+#endif
 
 /* ---- Attention and indices ---- */
 
@@ -730,6 +747,7 @@ HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start
   return out;
 }
 
+#ifdef HFM__WITH_PADDED_POSITIONS
 /* Positions counted over the ids that are not padding, as RoBERTa does, and over all that is cached. */
 HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -744,7 +762,9 @@ HFM__PRIVATE hfm__val hfm__padded_positions(hfm__builder *b, hfm__val ids, int64
   if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, out)->source].dims[0] = hfm__past_length(b);
   return out;
 }
+#endif
 
+#ifdef HFM__WITH_MASK_POSITIONS
 /* Positions [batch or 1, total length] of all tokens that attention reaches, counted over those that attention_mask
    keeps; `pad` for the others. */
 HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
@@ -759,7 +779,9 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
   return hfm__emit(b, HFM__OP_kept_positions, &attrs, HFM_I64, 2, shape, keep, hfm__no_value, hfm__no_value,
                    hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_RELATIVE_BIAS
 /* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
    `table` [buckets, heads]. */
 HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_t heads, int32_t causal,
@@ -780,7 +802,9 @@ HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_
   if (hfm__ok(b)) b->graph->nodes[b->graph->node_count - 1].dims[0] = past;
   return out;
 }
+#endif
 
+#ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
                                  int32_t rounded_bf16) {
@@ -795,7 +819,9 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
   shape[3] = hfm__dim_of(b, positions, 1);
   return hfm__emit(b, HFM__OP_alibi, &attrs, HFM_F32, 4, shape, positions, hfm__no_value, hfm__no_value, hfm__no_value);
 }
+#endif
 
+#ifdef HFM__WITH_DECODERS
 /* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
 HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
   hfm__dim shape[2];
@@ -809,3 +835,4 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
+#endif

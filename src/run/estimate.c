@@ -25,6 +25,7 @@ HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request reque
   hfm__extent extent;
   hfm__cache cache;
   hfm_result result;
+  if (!HFM__HAS_STATES) return HFM_OK;
   memset(&cache, 0, sizeof cache);
   cache.dtype = HFM_F32;
   cache.kernels = model->cpu.kernels;

@@ -106,13 +106,12 @@ HFMODEL_API const char *hfm_result_name(hfm_result result) {
 }
 
 HFMODEL_API const char *hfm_error_item_name(int32_t item) {
-  switch (item) {
-#define HFM__ERROR_NAME(name, number, result) \
-  case number: \
-    return #name;
-    HFM_ERROR_ITEMS(HFM__ERROR_NAME)
+  static const char names[] =
+#define HFM__ERROR_NAME(name, number, result) #name "\0"
+      HFM_ERROR_ITEMS(HFM__ERROR_NAME);
 #undef HFM__ERROR_NAME
-    default:
-      return item == 0 ? "NONE" : "unknown item";
-  }
+  const char *name = names;
+  for (size_t i = 0; i < HFM__COUNT(hfm__error_rows); i++, name += strlen(name) + 1)
+    if (hfm__error_rows[i].number == item) return name;
+  return item == 0 ? "NONE" : "unknown item";
 }

@@ -106,7 +106,7 @@ HFM__PRIVATE void hfm__program_bind(hfm__program *program, const hfm_model *mode
       }
     } else if (v->kind == HFM__VALUE_CONSTANT) {
       o->data = (void *)(uintptr_t)g->constants[v->source].data;
-    } else if (v->kind == HFM__VALUE_STATE) {
+    } else if (HFM__HAS_STATES && v->kind == HFM__VALUE_STATE) {
       if (cache) hfm__cache_bind(cache, v->source, o);
     } else if (arena && program->plan.offsets[i] != UINT64_MAX) {
       HFMODEL_ASSERT(hfm__bytes_of(o) <= program->plan.arena_bytes - program->plan.offsets[i]);
@@ -206,7 +206,7 @@ HFM__PRIVATE hfm_result hfm__program_create(hfm_model *model, const hfm__request
   result = hfm__trace(model, request, &program->graph, error);
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (program->graph.inputs[i].value) program->asked.present |= 1u << i;
-  if (result == HFM_OK && request->asked.use_cache && !program->graph.state_count)
+  if (result == HFM_OK && request->asked.use_cache && !hfm__state_count(&program->graph))
     result = hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
                        "use_cache: %s keeps no keys and values; only decoders do", model->architecture);
   if (result == HFM_OK && request->asked.logits_to_keep && model->head->task != HFM_CAUSAL_LM)

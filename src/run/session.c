@@ -197,14 +197,16 @@ HFM__PRIVATE hfm_result hfm__session_states(hfm_session *session, const hfm__pro
   const hfm_allocator *mem = &session->model->ctx.mem;
   hfm__cache *cache = &session->cache;
   hfm__extent needed, wanted;
-  hfm_result result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
+  hfm_result result;
+  if (!hfm__state_count(&program->graph)) return HFM_OK;
+  result = hfm__cache_describe(mem, cache, &program->graph, program->dims, error);
   needed.rows = binding[HFM__SYM_BATCH];
   needed.total = binding[HFM__SYM_TOTAL];
   needed.length = binding[HFM__SYM_TARGET];
   needed.source = binding[HFM__SYM_LENGTH];
   wanted = needed;
   if (cache->length) wanted.total = HFM__MAX(needed.total, 2 * cache->length);
-  if (result != HFM_OK || !program->graph.state_count || hfm__cache_has_room(cache, &needed)) return result;
+  if (result != HFM_OK || hfm__cache_has_room(cache, &needed)) return result;
   result = hfm__cache_room(mem, cache, &wanted, wanted.total > needed.total ? NULL : error);
   return result != HFM_OK && wanted.total > needed.total ? hfm__cache_room(mem, cache, &needed, error) : result;
 }
@@ -405,7 +407,7 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
-  if (program->graph.state_count)
+  if (hfm__state_count(&program->graph))
     hfm__cache_begin(&session->cache, request.binding[HFM__SYM_BATCH], request.binding[HFM__SYM_TOTAL],
                      request.binding[HFM__SYM_LENGTH]);
   hfm__program_bind(program, session->model, hfm__align64(session->arena), &session->cache);

@@ -1,26 +1,31 @@
 /* ==== run/session_cache (private): past_key_values, as the caller handles them ==================================== */
 
-HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return session ? session->cache.length : 0; }
+/* Positions that a session keeps. */
+HFM__PRIVATE int64_t hfm__cache_held(const hfm_session *session) {
+  return HFM__HAS_STATES && session ? session->cache.length : 0;
+}
+
+HFMODEL_API int64_t hfm_cache_length(const hfm_session *session) { return hfm__cache_held(session); }
 
 HFMODEL_API int64_t hfm_cache_batch(const hfm_session *session) {
-  return session && session->cache.length ? session->cache.rows : 0;
+  return hfm__cache_held(session) ? session->cache.rows : 0;
 }
 
 HFMODEL_API hfm_result hfm_cache_crop(hfm_session *session, int64_t length, hfm_error *error) {
   int64_t shortest;
   hfm__clear_error(error);
   if (!session) return hfm__fail_null(error, "session");
-  if (length < 0 || length > session->cache.length)
+  if (length < 0 || length > hfm__cache_held(session))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
-                     "length is %i, but must be from 0 to %i, which the cache holds", length, session->cache.length);
-  shortest = hfm__cache_shortest(&session->cache);
-  if (length && length < shortest)
+                     "length is %i, but must be from 0 to %i, which the cache holds", length, hfm__cache_held(session));
+  shortest = length ? hfm__cache_shortest(&session->cache) : 0;
+  if (length < shortest)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "length", 0,
                      "length is %i, but layers with a sliding window have let go of what is needed to go on from "
                      "there; go back to %i at least, or to 0",
                      length, shortest);
   hfm__session_stop(session);
-  hfm__cache_cut(&session->cache, length);
+  if (HFM__HAS_STATES) hfm__cache_cut(&session->cache, length);
   return HFM_OK;
 }
 
@@ -39,7 +44,7 @@ HFMODEL_API hfm_result hfm_cache_reorder(hfm_session *session, const int64_t *ro
   hfm_result result;
   hfm__clear_error(error);
   if (!session || !rows) return hfm__fail_null(error, session ? "rows" : "session");
-  if (!session->cache.length)
+  if (!hfm__cache_held(session))
     return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_reorder", 0,
                      "hfm_cache_reorder: the cache is empty; run a forward with use_cache first");
   if (count < 1 || count > INT32_MAX)
@@ -100,7 +105,7 @@ HFM__PRIVATE uint64_t hfm__cache_saved_bytes(const hfm__cache *cache, const hfm_
 
 HFMODEL_API uint64_t hfm_cache_size(const hfm_session *session) {
   hfm__extent extent;
-  if (!session || !session->cache.length) return 0;
+  if (!hfm__cache_held(session)) return 0;
   extent = hfm__cache_extent(&session->cache);
   return hfm__cache_saved_bytes(&session->cache, &extent);
 }
@@ -174,7 +179,7 @@ HFMODEL_API hfm_result hfm_cache_save(hfm_session *session, void *bytes, uint64_
   hfm__clear_error(error);
   if (!session || !bytes) return hfm__fail_null(error, session ? "bytes" : "session");
   cache = &session->cache;
-  if (!cache->length)
+  if (!hfm__cache_held(session))
     return hfm__fail(error, HFM_E_SESSION_ORDER, NULL, "hfm_cache_save", 0,
                      "hfm_cache_save: the cache is empty; run a forward with use_cache first");
   if (size != hfm_cache_size(session))
@@ -244,6 +249,7 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
                      HFM__CACHE_WORDS * 8, size);
   hfm__session_stop(session);
   result = hfm__session_know_states(session, error);
+  if (!HFM__HAS_STATES) return result; /* it says so */
   if (result == HFM_OK) result = hfm__cache_check(&session->cache, from, size, &extent, error);
   if (result == HFM_OK) result = hfm__cache_room(&session->model->ctx.mem, &session->cache, &extent, error);
   if (result != HFM_OK) return result;

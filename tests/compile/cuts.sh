@@ -16,6 +16,28 @@ while read -r cut; do
   rm -f "$work/$cut"
 done <"$work/code"
 
+# What only some families need (HFM__FOR_... in the lists of ops and kernels) is not in a build of one that needs none
+# of it, and neither is the key-value cache; a decoder's build has its own.
+sed -n 's/.*HFM__FOR_[A-Z_]*(X(\([a-z0-9_]*\),.*/hfm__\1_run/p' hfmodel.h | sort -u >"$work/some"
+echo hfm__cache_room >>"$work/some"
+printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/one.c"
+has_of() { # FAMILY: which of these a build of that family has
+  $CC -std=c99 -O1 -DHFMODEL_ONLY_"$1" -DHFMODEL_NO_SIMD -I. -c -o "$work/one.o" "$work/one.c" &&
+    nm "$work/one.o" | sed -n 's/.* \(hfm__[a-z0-9_]*\).*/\1/p' | sort -u | grep -xF -f "$work/some"
+}
+if have nm; then
+  has_of DISTILBERT >"$work/log" 2>&1
+  if [ -s "$work/some" ] && [ ! -s "$work/log" ]; then pass; else
+    fail "DistilBERT's build has what only others need" "$work/log"
+  fi
+  has_of LLAMA >"$work/log" 2>&1
+  if grep -qx hfm__rotary_run "$work/log" && grep -qx hfm__cache_room "$work/log"; then pass; else
+    fail "a decoder's build has its ops and its cache" "$work/log"
+  fi
+else
+  skip "nm is not here: what a build of one family has was not looked at"
+fi
+
 # All pairs, on and off, in ten builds: macro k is on in the rows of the k-th five-element subset of rows 1..9. Two
 # different such subsets share a row, and each has a row that the other lacks; in row 0 all is off (Kleitman, Spencer).
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/pairs.c"

@@ -1,4 +1,4 @@
-/* ==== families/cuts (private): which families this build has ======================================================
+/* ==== base/cuts (private): which families this build has, and what only some of them need ==========================
    HFMODEL_ONLY_X: just X (several may be given); HFMODEL_NO_X: all but X. */
 
 #if !defined(HFMODEL_ONLY_BERT) && !defined(HFMODEL_ONLY_ROBERTA) && !defined(HFMODEL_ONLY_DISTILBERT) && \
@@ -65,8 +65,83 @@
 #define HFM__WITH_VIT
 #endif
 
-/* Those with families/causal.c's heads. */
+/* Those with families/causal.c's heads, and those over families/decoder.c. */
 #if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
     defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
 #define HFM__WITH_CAUSAL
+#endif
+#if defined(HFM__WITH_LLAMA) || defined(HFM__WITH_OLMO2) || defined(HFM__WITH_GEMMA) || defined(HFM__WITH_GRANITE) || \
+    defined(HFM__WITH_PHI3) || defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_LLAMA_KIN
+#endif
+
+/* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
+#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
+    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+#define HFM__FOR_STATES(row) row
+#define HFM__HAS_STATES 1
+#else
+#define HFM__FOR_STATES(row)
+#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#endif
+#if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
+#define HFM__WITH_DECODERS /* packed sequences, the last token's row */
+#define HFM__FOR_DECODERS(row) row
+#else
+#define HFM__FOR_DECODERS(row)
+#endif
+#if defined(HFM__WITH_ROBERTA)
+#define HFM__WITH_PADDED_POSITIONS
+#define HFM__FOR_PADDED_POSITIONS(row) row
+#else
+#define HFM__FOR_PADDED_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_MASK_POSITIONS
+#define HFM__FOR_MASK_POSITIONS(row) row
+#else
+#define HFM__FOR_MASK_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_ALIBI
+#define HFM__FOR_ALIBI(row) row
+#else
+#define HFM__FOR_ALIBI(row)
+#endif
+#if defined(HFM__WITH_T5)
+#define HFM__WITH_RELATIVE_BIAS
+#define HFM__FOR_RELATIVE_BIAS(row) row
+#else
+#define HFM__FOR_RELATIVE_BIAS(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON)
+#define HFM__WITH_ROPE
+#define HFM__FOR_ROPE(row) row
+#else
+#define HFM__FOR_ROPE(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+#define HFM__WITH_RMS_NORM
+#define HFM__FOR_RMS_NORM(row) row
+#else
+#define HFM__FOR_RMS_NORM(row)
+#endif
+#if defined(HFM__WITH_MIXTRAL)
+#define HFM__WITH_EXPERTS
+#define HFM__FOR_EXPERTS(row) row
+#else
+#define HFM__FOR_EXPERTS(row)
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT)
+#define HFM__WITH_MUL
+#define HFM__FOR_MUL(row) row
+#else
+#define HFM__FOR_MUL(row)
+#endif
+#if defined(HFM__WITH_VIT)
+#define HFM__WITH_IMAGES /* patches of images, tokens in front of them */
+#define HFM__FOR_IMAGES(row) row
+#else
+#define HFM__FOR_IMAGES(row)
 #endif
