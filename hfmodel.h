@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "59632e31d77d8dcf" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "aec4acd5c2aa93e1" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -115,6 +115,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
+  HFMODEL_NO_GENERATION   no hfm_generate and no hfm_generation_...; so it is where no family is a decoder
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
@@ -1182,6 +1183,11 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_STATES(row)
 #define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#endif
+#define HFM__HAS_GENERATION HFM__HAS_STATES
+#ifdef HFMODEL_NO_GENERATION
+#undef HFM__HAS_GENERATION
+#define HFM__HAS_GENERATION 0
 #endif
 #if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
 #define HFM__WITH_DECODERS /* packed sequences, the last token's row */
@@ -31300,7 +31306,9 @@ struct hfm_session {
   hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
 
+#if HFM__HAS_GENERATION
 HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
+#endif
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -31327,7 +31335,9 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+#if HFM__HAS_GENERATION
   hfm_generation_free(session->generation);
+#endif
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -31400,8 +31410,10 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states +
-        hfm__generation_bytes(session->generation);
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
+#if HFM__HAS_GENERATION
+  sum += hfm__generation_bytes(session->generation);
+#endif
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
@@ -32530,6 +32542,7 @@ HFMODEL_API const char *hfm_error_item_name(int32_t item) {
   return item == 0 ? "NONE" : "unknown item";
 }
 /* ==== end src/run/helpers.c ==== */
+#if HFM__HAS_GENERATION
 /* ==== begin src/run/generation_config.c ==== */
 /* ==== run/generation_config (private): how to generate, resolved ==================================================
    The call's options, then generation_config.json (without one config.json, as Transformers' from_model_config reads
@@ -34272,6 +34285,7 @@ HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inpu
   return HFM_OK;
 }
 /* ==== end src/run/generate.c ==== */
+#endif
 
 #endif /* HFMODEL_IMPLEMENTATION */
 

@@ -156,11 +156,13 @@
 #include "run/check.c"
 #include "run/contents.c"
 #include "run/helpers.c"
+#if HFM__HAS_GENERATION
 #include "run/generation_config.c"
 #include "run/logits_process.c"
 #include "run/sampling.c"
 #include "run/beam_search.c"
 #include "run/steps.c"
 #include "run/generate.c"
+#endif
 
 #endif /* HFMODEL_IMPLEMENTATION */

@@ -85,6 +85,11 @@
 #define HFM__FOR_STATES(row)
 #define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
 #endif
+#define HFM__HAS_GENERATION HFM__HAS_STATES
+#ifdef HFMODEL_NO_GENERATION
+#undef HFM__HAS_GENERATION
+#define HFM__HAS_GENERATION 0
+#endif
 #if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
 #define HFM__WITH_DECODERS /* packed sequences, the last token's row */
 #define HFM__FOR_DECODERS(row) row

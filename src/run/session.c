@@ -30,7 +30,9 @@ struct hfm_session {
   hfm_generation *generation; /* hfm_generate's last one, whose outputs are views; or NULL */
 };
 
+#if HFM__HAS_GENERATION
 HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation); /* run/generate.c */
+#endif
 
 enum { HFM__SLICE_NS = 2000000 }; /* how often progress is called */
 
@@ -57,7 +59,9 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm_model *model;
   if (!session) return;
   model = session->model;
+#if HFM__HAS_GENERATION
   hfm_generation_free(session->generation);
+#endif
   hfm__session_stop(session);
   hfm__pool_free(session->pool);
   while (session->programs) {
@@ -130,8 +134,10 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
   uint64_t sum;
   if (!session) return 0;
   sum = sizeof *session + session->arena_bytes + session->scratch_bytes + session->worker_bytes +
-        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states +
-        hfm__generation_bytes(session->generation);
+        session->cache.bytes + (uint64_t)session->cache.state_count * sizeof *session->cache.states;
+#if HFM__HAS_GENERATION
+  sum += hfm__generation_bytes(session->generation);
+#endif
   for (const hfm__program *p = session->programs; p; p = p->next) sum += sizeof *p + hfm__arena_bytes(&p->graph.arena);
   return sum;
 }
