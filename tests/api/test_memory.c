@@ -641,7 +641,9 @@ static const char *const families[] = {
   FIXTURE("bert_sequence"), FIXTURE("roberta_sequence"), FIXTURE("xlm_roberta_base"), FIXTURE("camembert_token"),
   FIXTURE("distilbert_sequence"), FIXTURE("gpt2_sequence"), FIXTURE("llama_sequence"), FIXTURE("mistral_base"),
   FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("granite_base"), FIXTURE("phi3_sequence"),
-  FIXTURE("mixtral_causal"), FIXTURE("qwen3_moe_causal"), FIXTURE("vit_image"), FIXTURE("deit_image")};
+  FIXTURE("mixtral_causal"), FIXTURE("qwen3_moe_causal"), FIXTURE("smollm3_base"), FIXTURE("olmo2_causal"),
+  FIXTURE("gemma_causal"), FIXTURE("gemma2_token"), FIXTURE("gemma3_causal"), FIXTURE("vit_image"),
+  FIXTURE("deit_image")};
 static const char *const keys[] = {
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     "max_position_embeddings", "type_vocab_size", "num_labels", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",

@@ -459,6 +459,13 @@ static void test_every_allocation(void) {
   CHECK(memory.calls > 8);
 }
 
+/* A list as it is written, on one line. */
+static void without_space(const char *from, char *to) {
+  for (; *from; from++)
+    if (!strchr(" \n", *from)) *to++ = *from;
+  *to = 0;
+}
+
 /* Each model type's defaults and second names against those of Transformers' class. */
 static void test_class_defaults(void) {
   enum { MOST = 1 << 16 };
@@ -486,14 +493,12 @@ static void test_class_defaults(void) {
         CHECK(hfm__parse_double(pair->value, strlen(pair->value), &ours));
         if (!CHECK(ours == number)) printf("    %s is %s\n", key, pair->value);
       } else if (strcmp(pair->key, "sliding_window")) { /* which Qwen's classes drop, as use_sliding_window is false */
-        char found[64], *to = found;
+        char found[256], shorter[256], wanted[256];
         hfm__text t = hfm__text_to(found, sizeof found);
         hfm__json_write(doc, value.node, &t);
-        for (const char *from = found; *from; from++) /* lists are written line by line */
-          if (*from != '\n' && (*from != ' ' || from[-1] == ',')) *to++ = *from;
-          else if (from[-1] == ',') *to++ = ' ';
-        *to = 0;
-        CHECK_STR(pair->value, found);
+        without_space(found, shorter);
+        without_space(pair->value, wanted);
+        CHECK_STR(wanted, shorter);
       }
     }
     for (const hfm__config_pair *pair = arch->config->attribute_map; pair && pair->key; pair++, aliases++) {
