@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "80fbc578b2609971" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "59632e31d77d8dcf" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8927,6 +8927,7 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #define HFM__WITH_AVX512_BF16 0
 #endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(HFMODEL_NO_SIMD)
+#include <arm_neon.h>
 #define HFM__WITH_NEON 1
 #else
 #define HFM__WITH_NEON 0
@@ -18175,8 +18176,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__TARGET
 /* ==== begin src/cpu/vec_neon.h ==== */
 /* ==== cpu/vec_neon (private): the vocabulary of vec_scalar.h on AArch64 NEON ==================================== */
-
-#include <arm_neon.h>
 
 #define HFM__W 4
 #define HFM__NV 2

@@ -4,11 +4,11 @@
 #   tests/run.sh [PATTERN...]     only those whose path contains one of the patterns: tests/run.sh json '/test_*.c'
 #
 # CC, CFLAGS, LDLIBS and JOBS are taken from the environment. TEST_CFLAGS (default -O1 -g) and BUILD (default
-# build/test) let the sanitizer runs share this script. A program has TEST_TIMEOUT seconds (default 1500).
+# build/test) let the sanitizer runs share this script. A program has TEST_TIMEOUT seconds (default 3000).
 # The last line is "N passed, N failed, N skipped"; the exit code is 1 if anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-: "${CC:=cc}" "${CFLAGS:=}" "${TEST_CFLAGS:=-O1 -g}" "${LDLIBS:=-lm}" "${BUILD:=build/test}" "${TEST_TIMEOUT:=1500}"
+: "${CC:=cc}" "${CFLAGS:=}" "${TEST_CFLAGS:=-O1 -g}" "${LDLIBS:=-lm}" "${BUILD:=build/test}" "${TEST_TIMEOUT:=3000}"
 : "${JOBS:=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
 export CC
 mkdir -p "$BUILD"

@@ -25,6 +25,7 @@
 #define HFM__WITH_AVX512_BF16 0
 #endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(HFMODEL_NO_SIMD)
+#include <arm_neon.h>
 #define HFM__WITH_NEON 1
 #else
 #define HFM__WITH_NEON 0

@@ -1,7 +1,5 @@
 /* ==== cpu/vec_neon (private): the vocabulary of vec_scalar.h on AArch64 NEON ==================================== */
 
-#include <arm_neon.h>
-
 #define HFM__W 4
 #define HFM__NV 2
 #define HFM__MR 8

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Machines that are not here: Windows by two compilers, and whatever else clang can aim at. What could only be compiled,
-# and not run, is said to be so. (Machines under an emulator: emulated.sh.)
+# and not run, is said to be so. (Machines under an emulator: emulated_*.sh.)
 . "$(dirname "$0")/../check.sh"
 strict="-Wall -Wextra -Wconversion -Wshadow -pedantic -Werror"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"

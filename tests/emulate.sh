@@ -1,6 +1,5 @@
-#!/bin/sh
-# Other machines under an emulator, a big-endian one and 64-bit ARM with NEON: every family from random weights, then
-# the unit tests, the kernels and the parity with Transformers.
+# Sourced by scripts that try another machine under an emulator: every family from random weights, then the unit tests,
+# the kernels and the parity with Transformers.
 . "$(dirname "$0")/../check.sh"
 
 first_of() { # COMMAND...: the first that is there
@@ -27,6 +26,3 @@ emulate() { # WHAT MACHINE
     fi
   done
 }
-emulate "big endian" s390x
-emulate "ARM, NEON" aarch64
-report
