@@ -83,7 +83,8 @@ size_of() { # WHAT FLAGS...
     size $work/size.o | awk -v what="$what" 'NR == 2 { printf "  %-82s %7d\n", what, $1 + $2 }'
 }
 one="-DHFMODEL_ONLY_BERT -DHFMODEL_NO_AVX2 -DHFMODEL_NO_STDIO"
-lean="$one -DHFMODEL_NO_PICKLE -DHFMODEL_NO_GGUF -DHFMODEL_NO_STRICT -DHFMODEL_NO_GENERATION -fno-asynchronous-unwind-tables"
+lean="$one -DHFMODEL_NO_PICKLE -DHFMODEL_NO_GGUF -DHFMODEL_NO_STRICT -DHFMODEL_NO_GENERATION
+  -fno-asynchronous-unwind-tables"
 size_of "everything" $work/size.c
 size_of "without AVX-512" -DHFMODEL_NO_AVX512 $work/size.c
 size_of "HFMODEL_ONLY_BERT, all instruction sets" -DHFMODEL_ONLY_BERT $work/size.c
