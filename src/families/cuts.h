@@ -6,7 +6,8 @@
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
     !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
     !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
-    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_BART) && \
+    !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -60,6 +61,9 @@
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
 #define HFM__WITH_T5
+#endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BART)) && !defined(HFMODEL_NO_BART)
+#define HFM__WITH_BART
 #endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT

@@ -29,7 +29,7 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   (void)only_trainable; /* nothing is frozen by a load */
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
+    if (!p->tied_to && !p->is_buffer && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
       sum += hfm__parameter_elements(p);
   }
   return sum;
@@ -39,7 +39,8 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) sum += hfm__parameter_elements(p) * (hfm_dtype_bits(p->dtype) / 8);
+    if (!p->tied_to && (return_buffers || !p->is_buffer))
+      sum += hfm__parameter_elements(p) * (hfm_dtype_bits(p->dtype) / 8);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
     sum += model->tree.buffers[i].elements * (hfm_dtype_bits(model->tree.buffers[i].dtype) / 8);
