@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d768a08d877d619c" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "dce9f903c8050ae0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -24543,10 +24543,9 @@ HFM__PRIVATE hfm__val hfm__sentence_end(hfm__builder *b, hfm__val x, int64_t voc
   hfm__val ids;
   b->side = &hfm__encoder_side;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "eos_token_id", -INT32_MAX, INT32_MAX, &eos, b->error);
-  if (hfm__dim_less(b, target, hfm__length(b)) || hfm__dim_less(b, hfm__length(b), target))
-    if (hfm__ok(b))
-      b->result = hfm__fail(b->error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
-                            "decoder_input_ids must be as long as input_ids, whose ends say where to classify");
+  if ((hfm__dim_less(b, target, hfm__length(b)) || hfm__dim_less(b, hfm__length(b), target)) && hfm__ok(b))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
+                          "decoder_input_ids must be as long as input_ids, whose ends say where to classify");
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
   if (hfm__ok(b)) {
     b->graph->inputs[HFM__IN_input_ids].marker = eos;
@@ -25248,8 +25247,9 @@ static const hfm__config_pair hfm__bart_defaults[] = {
   {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"}, {"decoder_layers", "12"},
   {"decoder_start_token_id", "2"}, {"dropout", "0.1"}, {"encoder_attention_heads", "16"},
   {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"}, {"encoder_layers", "12"}, {"eos_token_id", "2"},
-  {"forced_eos_token_id", "2"}, {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
-  {"max_position_embeddings", "1024"}, {"num_labels", "3"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
+  {"forced_eos_token_id", "2"}, {"id2label", "{\"0\": \"LABEL_0\", \"1\": \"LABEL_1\", \"2\": \"LABEL_2\"}"},
+  {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
 
 static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};

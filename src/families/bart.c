@@ -289,8 +289,9 @@ static const hfm__config_pair hfm__bart_defaults[] = {
   {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"}, {"decoder_layers", "12"},
   {"decoder_start_token_id", "2"}, {"dropout", "0.1"}, {"encoder_attention_heads", "16"},
   {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"}, {"encoder_layers", "12"}, {"eos_token_id", "2"},
-  {"forced_eos_token_id", "2"}, {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
-  {"max_position_embeddings", "1024"}, {"num_labels", "3"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
+  {"forced_eos_token_id", "2"}, {"id2label", "{\"0\": \"LABEL_0\", \"1\": \"LABEL_1\", \"2\": \"LABEL_2\"}"},
+  {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
 
 static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};

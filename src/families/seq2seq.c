@@ -80,10 +80,9 @@ HFM__PRIVATE hfm__val hfm__sentence_end(hfm__builder *b, hfm__val x, int64_t voc
   hfm__val ids;
   b->side = &hfm__encoder_side;
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "eos_token_id", -INT32_MAX, INT32_MAX, &eos, b->error);
-  if (hfm__dim_less(b, target, hfm__length(b)) || hfm__dim_less(b, hfm__length(b), target))
-    if (hfm__ok(b))
-      b->result = hfm__fail(b->error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
-                            "decoder_input_ids must be as long as input_ids, whose ends say where to classify");
+  if ((hfm__dim_less(b, target, hfm__length(b)) || hfm__dim_less(b, hfm__length(b), target)) && hfm__ok(b))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
+                          "decoder_input_ids must be as long as input_ids, whose ends say where to classify");
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
   if (hfm__ok(b)) {
     b->graph->inputs[HFM__IN_input_ids].marker = eos;

@@ -210,7 +210,6 @@ def randomize(model, name):
                 fan_in = p.shape[0] if kind == "Conv1D" else p.shape[-1] if kind.endswith("Experts") else p[0].numel()
                 sharp = any(part in key for part in ("query", "key", "q_proj", "k_proj", "q_lin", "k_lin"))
                 p.copy_(noise * ((1.5 if sharp else 1.2) / fan_in ** 0.5))
-
     for key, buffer in model.named_buffers():
         if key == "final_logits_bias":
             buffer.copy_(torch.randn(buffer.shape, generator=g) * 0.3)
