@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "aec4acd5c2aa93e1" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c34f4f4e4f7fbfc0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -119,11 +119,12 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
-  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5,
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART,
   HFMODEL_ONLY_VIT        these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
   HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
+  HFMODEL_NO_BART,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
                           and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
                           mt5, VIT has deit)
@@ -1105,7 +1106,8 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
     !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
     !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
-    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_BART) && \
+    !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -1160,6 +1162,9 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
 #define HFM__WITH_T5
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BART)) && !defined(HFMODEL_NO_BART)
+#define HFM__WITH_BART
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
@@ -1177,7 +1182,7 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
    uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
-    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__FOR_STATES(row) row
 #define HFM__HAS_STATES 1
 #else
@@ -1194,6 +1199,18 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #define HFM__FOR_DECODERS(row) row
 #else
 #define HFM__FOR_DECODERS(row)
+#endif
+#if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
+#define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
+#define HFM__FOR_SEQ2SEQ(row) row
+#else
+#define HFM__FOR_SEQ2SEQ(row)
+#endif
+#if defined(HFM__WITH_DECODERS) || defined(HFM__WITH_SEQ2SEQ)
+#define HFM__WITH_ROWS
+#define HFM__FOR_ROWS(row) row
+#else
+#define HFM__FOR_ROWS(row)
 #endif
 #if defined(HFM__WITH_ROBERTA)
 #define HFM__WITH_PADDED_POSITIONS
@@ -1237,7 +1254,8 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_EXPERTS(row)
 #endif
-#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT)
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT) || \
+    defined(HFM__WITH_BART)
 #define HFM__WITH_MUL
 #define HFM__FOR_MUL(row) row
 #else
@@ -8693,6 +8711,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
                  of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
                  half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
+     last_of_id  ids [B, S] -> i64 [B]: the rightmost position whose id == pad; 0 if there is none
+     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad or, with `wraps`, the id at
+                 as many places as there are ids that are not attrs.pad
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
@@ -8725,8 +8746,10 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
   HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
+  HFM__FOR_SEQ2SEQ(X(last_of_id, 1, 1, 1)) \
+  HFM__FOR_SEQ2SEQ(X(shift_right, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(gather_rows, 2, 2, 1)) \
+  HFM__FOR_ROWS(X(gather_rows, 2, 2, 1)) \
   HFM__FOR_STATES(X(append, 2, 2, 1)) \
   X(copy, 1, 1, 1) \
   HFM__FOR_IMAGES(X(concat, 2, 2, 1))
@@ -8794,7 +8817,9 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position */
+  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position;
+                                        last_of_id, shift_right: an id */
+  int32_t wraps;                     /* shift_right */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */
@@ -22397,6 +22422,35 @@ HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm_
   }
 }
 
+HFM__PRIVATE void hfm__last_of_id_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *ids = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < ids->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
+    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] != a->attrs->pad; s--) {
+    }
+    ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
+  }
+}
+
+HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *ids = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < ids->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], count = 0;
+    for (s = 0; s < ids->shape[1]; s++) {
+      count += row[s * ids->stride[1]] != a->attrs->pad;
+      if (s) to[s] = row[(s - 1) * ids->stride[1]];
+    }
+    to[0] = a->attrs->wraps ? row[HFM__MAX(count - 1, 0) * ids->stride[1]] : a->attrs->pad;
+  }
+}
+
 /* Several sequences packed in one row: wherever positions don't go on by 1, another one begins. */
 HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0];
@@ -22498,6 +22552,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
 #define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
+#define hfm__last_of_id_chunks hfm__one_chunk
+#define hfm__shift_right_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
 #define hfm__rms_norm_scratch hfm__norm_scratch
@@ -22513,6 +22569,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__kept_positions_scratch hfm__no_scratch
 #define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
+#define hfm__last_of_id_scratch hfm__no_scratch
+#define hfm__shift_right_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
 #define hfm__append_scratch hfm__no_scratch
@@ -22540,6 +22598,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__padded_positions_chunks
 #undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
+#undef hfm__last_of_id_chunks
+#undef hfm__shift_right_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
 #undef hfm__rms_norm_scratch
@@ -22555,6 +22615,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__kept_positions_scratch
 #undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
+#undef hfm__last_of_id_scratch
+#undef hfm__shift_right_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
 #undef hfm__append_scratch
@@ -22623,6 +22685,8 @@ typedef struct hfm__parameter {
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
   int32_t is_embedding; /* belongs to an Embedding */
+  int32_t is_buffer;    /* in files and in state_dict, but no parameter */
+  int32_t optional;     /* no news where files lack it */
   int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
@@ -22811,6 +22875,8 @@ typedef struct hfm__graph_input {
   int32_t value;            /* 0: this graph does not take it */
   int64_t limit;            /* integers must be below this; 0: any */
   const char *limit_reason; /* "the vocabulary", for the message */
+  int64_t marker;           /* with marker_name: an id that each row has as often as the others, once at least */
+  const char *marker_name;  /* NULL: there is none */
 } hfm__graph_input;
 
 typedef struct hfm__graph_output {
@@ -23258,7 +23324,18 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   return handle;
 }
 
-/* A buffer of the current scope. */
+/* A buffer that files hold, [d0, d1] of the current scope; zeros where they don't. */
+HFM__PRIVATE hfm__par hfm__stored_buffer(hfm__builder *b, const char *name, int64_t d0, int64_t d1) {
+  int64_t shape[2];
+  hfm__par handle;
+  shape[0] = d0;
+  shape[1] = d1;
+  handle = hfm__parameter_of(b, b->scope, name, 2, shape, HFM__INIT_ZEROS);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].is_buffer = b->tree->parameters[handle.id].optional = 1;
+  return handle;
+}
+
+/* A buffer of the current scope that is computed. */
 HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype dtype, int64_t elements) {
   hfm__tree *tree = b->tree;
   void *grown;
@@ -24291,20 +24368,32 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
 }
 #endif
 
-#ifdef HFM__WITH_DECODERS
-/* Row of x [batch, length, size] at the rightmost id that is not `pad`: [batch, size]. */
-HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
+#ifdef HFM__WITH_ROWS
+/* Row of x [batch, length, size] at the position that `op` finds among the ids by `id`: [batch, size]. */
+HFM__PRIVATE hfm__val hfm__row_found(hfm__builder *b, int32_t op, hfm__val x, hfm__val ids, int64_t id) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val index;
   memset(&attrs, 0, sizeof attrs);
-  attrs.pad = (int32_t)pad;
+  attrs.pad = (int32_t)id;
   shape[0] = hfm__dim_of(b, x, 0);
   shape[1] = hfm__dim_of(b, x, 2);
-  index = hfm__emit(b, HFM__OP_last_token, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
+  index = hfm__emit(b, op, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
+#ifdef HFM__WITH_DECODERS
+/* At the rightmost id that is not `pad`. */
+HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
+  return hfm__row_found(b, HFM__OP_last_token, x, ids, pad);
+}
+#endif
+#ifdef HFM__WITH_SEQ2SEQ
+/* At the rightmost `id`. */
+HFM__PRIVATE hfm__val hfm__last_of_id(hfm__builder *b, hfm__val x, hfm__val ids, int64_t id) {
+  return hfm__row_found(b, HFM__OP_last_of_id, x, ids, id);
+}
+#endif
 #endif
 /* ==== end src/graph/trace.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
@@ -24919,11 +25008,16 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
-   the position table. */
+/* Positions counted on from `start` and the cached ones; what they reach must fit the table of `limit` (0: none). */
+HFM__PRIVATE hfm__val hfm__counted_positions(hfm__builder *b, int64_t limit, int64_t start) {
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
+  if (limit) hfm__require(b, hfm__total_length(b), limit - start, by, "max_position_embeddings");
+  return hfm__iota(b, hfm__length(b), hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
+}
+
+/* position_ids as given, below `limit`, or counted. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__length(b);
-  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -24933,8 +25027,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
     }
     return ids;
   }
-  if (limit) hfm__require(b, hfm__total_length(b), limit - start, by, "max_position_embeddings");
-  return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
+  return hfm__counted_positions(b, limit, start);
 }
 
 #ifdef HFM__WITH_DECODERS
@@ -28009,6 +28102,108 @@ static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases
 static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
 /* ==== end src/families/mixtral.c ==== */
 #endif
+#if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
+/* ==== begin src/families/seq2seq.c ==== */
+/* ==== families/seq2seq (private): what models with an encoder and a decoder share =================================
+   Each family's forward goes over the encoder's side, then the decoder's. */
+
+/* Where the call gives the decoder nothing, it gets what the encoder has got, shifted: see hfm__decoder_begin. */
+static const hfm__side hfm__shifted_side = {
+    HFM__IN_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds,  HFM__SYM_LENGTH,
+    HFM__SYM_TOTAL,    HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
+
+/* What comes first where ids are shifted right. */
+enum {
+  HFM__SHIFT_NONE,  /* they aren't: the decoder's ids must be given */
+  HFM__SHIFT_START, /* decoder_start_token_id */
+  HFM__SHIFT_WRAP   /* the last id that is not padding */
+};
+
+/* Must this call encode? Not where an earlier one has left the text in the cache. */
+HFM__PRIVATE int hfm__encodes(const hfm__builder *b) {
+  return !b->asked.use_cache || hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
+}
+
+HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
+  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+}
+
+/* The id that comes first, or for HFM__SHIFT_WRAP that of padding. */
+HFM__PRIVATE int64_t hfm__shift_id(hfm__builder *b, int32_t shift, int64_t vocab_size) {
+  int64_t id = 0;
+  if (hfm__ok(b) && hfm__is_null(b, "pad_token_id"))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, "pad_token_id", 0,
+                          "'pad_token_id' is needed to shift input_ids to the right, but is null or absent: give "
+                          "decoder_input_ids instead");
+  if (shift == HFM__SHIFT_WRAP) return hfm__padding_id(b);
+  if (hfm__ok(b))
+    b->result = hfm__config_need_int(b->config, "decoder_start_token_id", 0, vocab_size - 1, &id, b->error);
+  return id;
+}
+
+/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are input_ids
+   shifted right by one. */
+HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shift, hfm__mod words, int64_t vocab_size,
+                                         int64_t hidden_size) {
+  hfm__dim shape[2];
+  hfm__attrs attrs;
+  hfm__val ids;
+  b->side = &hfm__decoder_side;
+  if (shift == HFM__SHIFT_NONE || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
+      hfm__given(b, HFM__IN_decoder_inputs_embeds))
+    return hfm__word_embeddings(b, words, vocab_size, hidden_size);
+  b->side = &hfm__shifted_side;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)hfm__shift_id(b, shift, vocab_size);
+  attrs.wraps = shift == HFM__SHIFT_WRAP;
+  ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
+  shape[0] = hfm__dim_of(b, ids, 0);
+  shape[1] = hfm__dim_of(b, ids, 1);
+  return hfm__call(b, words,
+                   hfm__emit(b, HFM__OP_shift_right, &attrs, HFM_I64, 2, shape, ids, hfm__no_value, hfm__no_value,
+                             hfm__no_value));
+}
+
+/* ---- The head of a classifier of whole texts ---- */
+
+typedef struct hfm__sentence_head {
+  hfm__mod dense, dropout, out_proj;
+} hfm__sentence_head;
+
+HFM__PRIVATE void hfm__sentence_head_init(hfm__builder *b, hfm__sentence_head *head, int64_t size) {
+  hfm__begin(b, "classification_head", "*ClassificationHead");
+  head->dense = hfm__linear(b, "dense", size, size, 1);
+  head->dropout = hfm__dropout(b, "dropout", hfm__probability(b, "classifier_dropout"));
+  head->out_proj = hfm__linear(b, "out_proj", size, hfm__labels(b), 1);
+  hfm__end(b);
+}
+
+/* x [batch, length, size] of the decoder, where input_ids end: at the last eos_token_id, of which each row must have
+   as many as the others. */
+HFM__PRIVATE hfm__val hfm__sentence_end(hfm__builder *b, hfm__val x, int64_t vocab_size) {
+  const hfm__dim target = hfm__length(b);
+  int64_t eos = 0;
+  hfm__val ids;
+  b->side = &hfm__encoder_side;
+  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "eos_token_id", -INT32_MAX, INT32_MAX, &eos, b->error);
+  if ((hfm__dim_less(b, target, hfm__length(b)) || hfm__dim_less(b, hfm__length(b), target)) && hfm__ok(b))
+    b->result = hfm__fail(b->error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
+                          "decoder_input_ids must be as long as input_ids, whose ends say where to classify");
+  ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
+  if (hfm__ok(b)) {
+    b->graph->inputs[HFM__IN_input_ids].marker = eos;
+    b->graph->inputs[HFM__IN_input_ids].marker_name = "eos_token_id";
+  }
+  return hfm__last_of_id(b, x, ids, eos);
+}
+
+HFM__PRIVATE void hfm__sentence_outputs(hfm__builder *b, const hfm__sentence_head *head, hfm__val x) {
+  x = hfm__call(b, head->dense, hfm__call(b, head->dropout, x));
+  x = hfm__activate(b, HFM__ACT_tanh, x);
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, head->out_proj, hfm__call(b, head->dropout, x)));
+}
+/* ==== end src/families/seq2seq.c ==== */
+#endif
 #ifdef HFM__WITH_T5
 /* ==== begin src/families/t5.c ==== */
 /* ==== families/t5 (private): T5, with mT5 and FLAN ================================================================
@@ -28047,6 +28242,7 @@ typedef struct hfm__t5 {
   int32_t dense_act, gated, scales_outputs;
   const char *dropout_rate;
   hfm__mod shared, lm_head, dense, head_dropout, classifier;
+  hfm__sentence_head sentence;
   hfm__t5_stack encoder, decoder;
 } hfm__t5;
 
@@ -28217,13 +28413,13 @@ HFM__PRIVATE hfm__val hfm__t5_feed_forward(hfm__builder *b, const hfm__t5_block 
   return hfm__call(b, block->wo, hfm__call(b, block->ff_dropout, y));
 }
 
-/* One side over the text that it takes. `encoded` is what its cross attention looks at, if it has any: no value where
+/* One side over its words. `encoded` is what its cross attention looks at, if it has any: no value where
    that is in the cache. */
 HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self, const hfm__t5_stack *stack,
-                                            hfm__val encoded, hfm__val encoded_mask) {
+                                            hfm__val x, hfm__val encoded, hfm__val encoded_mask) {
   const int decodes = stack == &self->decoder;
   hfm__scores own, cross;
-  hfm__val x = hfm__word_embeddings(b, stack->embed_tokens, self->vocab_size, self->d_model), y;
+  hfm__val y;
   memset(&own, 0, sizeof own);
   own.scale = 1;
   own.causal = decodes;
@@ -28260,22 +28456,18 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
 }
 
 HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
-  return hfm__t5_stack_forward(b, self, &self->encoder, hfm__no_value, hfm__no_value);
+  const hfm__val x = hfm__word_embeddings(b, self->encoder.embed_tokens, self->vocab_size, self->d_model);
+  return hfm__t5_stack_forward(b, self, &self->encoder, x, hfm__no_value, hfm__no_value);
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
-HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, hfm__val *encoded) {
-  const int source = hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
-  hfm__val mask;
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shift, hfm__val *encoded) {
+  hfm__val x, mask;
   b->side = &hfm__encoder_side;
-  *encoded = source || !b->asked.use_cache ? hfm__t5_encode(b, self) : hfm__no_value;
+  *encoded = hfm__encodes(b) ? hfm__t5_encode(b, self) : hfm__no_value;
   mask = hfm__input_mask(b);
-  b->side = &hfm__decoder_side;
-  return hfm__t5_stack_forward(b, self, &self->decoder, *encoded, mask);
-}
-
-HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
-  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+  x = hfm__decoder_begin(b, shift, self->decoder.embed_tokens, self->vocab_size, self->d_model);
+  return hfm__t5_stack_forward(b, self, &self->decoder, x, *encoded, mask);
 }
 
 /* ---- Heads ---- */
@@ -28287,7 +28479,8 @@ HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
   hfm__val encoded;
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_model_forward(b, (const hfm__t5 *)model, &encoded));
+  hfm__output(b, HFM__OUT_last_hidden_state,
+              hfm__t5_model_forward(b, (const hfm__t5 *)model, HFM__SHIFT_NONE, &encoded));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28310,7 +28503,7 @@ HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, &encoded));
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, HFM__SHIFT_NONE, &encoded));
   if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
   hfm__encoder_output(b, encoded);
@@ -28343,7 +28536,25 @@ HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
   hfm__val encoded;
-  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, &encoded)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded)));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_sequence_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__t5_model_init(b, self, 1);
+  hfm__end(b);
+  hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  hfm__t5_spread(b, self, self->sentence.dense, 1 / sqrt((double)self->d_model));
+  hfm__t5_spread(b, self, self->sentence.out_proj, 1 / sqrt((double)self->d_model));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded, x = hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded);
+  hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28351,6 +28562,7 @@ static const hfm__head hfm__t5_heads[] = {
     {HFM_BASE, "Model", hfm__t5_base_init, hfm__t5_base_forward},
     {HFM_BASE, "EncoderModel", hfm__t5_encoder_init, hfm__t5_encoder_forward},
     {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__t5_generation_init, hfm__t5_generation_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__t5_sequence_init, hfm__t5_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__t5_token_init, hfm__t5_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__t5_question_init, hfm__t5_question_forward},
     {0, NULL, NULL, NULL}};
@@ -28384,6 +28596,307 @@ static const hfm__config_pair hfm__mt5_defaults[] = {
 static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
 static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
 /* ==== end src/families/t5.c ==== */
+#endif
+#ifdef HFM__WITH_BART
+/* ==== begin src/families/bart.c ==== */
+/* ==== families/bart (private): BART ===============================================================================
+   After models/bart/modeling_bart.py: encoder and decoder over one embedding, learned positions. */
+
+typedef struct hfm__bart_attention {
+  hfm__mod k_proj, v_proj, q_proj, out_proj;
+} hfm__bart_attention;
+
+typedef struct hfm__bart_layer {
+  hfm__bart_attention self_attn, encoder_attn; /* encoder_attn: in decoders */
+  hfm__mod self_attn_layer_norm, encoder_attn_layer_norm, activation_fn, fc1, fc2, final_layer_norm;
+} hfm__bart_layer;
+
+typedef struct hfm__bart_stack {
+  int64_t layer_count, heads, ffn_dim;
+  hfm__mod embed_tokens, embed_positions, layernorm_embedding;
+  hfm__bart_layer *layers;
+} hfm__bart_stack;
+
+typedef struct hfm__bart {
+  int64_t vocab_size, d_model, max_position_embeddings, pad_token_id;
+  int32_t activation_function, scale_embedding;
+  hfm__mod shared, lm_head, qa_outputs;
+  hfm__par final_logits_bias;
+  hfm__sentence_head sentence;
+  hfm__bart_stack encoder, decoder;
+} hfm__bart;
+
+enum { HFM__BART_FIRST_POSITION = 2 }; /* two rows come before that of position 0 */
+
+HFM__PRIVATE hfm__bart *hfm__bart_new(hfm__builder *b) {
+  hfm__bart *self = HFM__NEW(b, hfm__bart, 1);
+  if (!self) return NULL;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->d_model = hfm__size(b, "d_model");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->pad_token_id = hfm__padding_id(b);
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->scale_embedding = hfm__flag(b, "scale_embedding");
+  self->encoder.layer_count = hfm__layer_count(b, "encoder_layers");
+  self->encoder.heads = hfm__size(b, "encoder_attention_heads");
+  self->encoder.ffn_dim = hfm__size(b, "encoder_ffn_dim");
+  self->decoder.layer_count = hfm__layer_count(b, "decoder_layers");
+  self->decoder.heads = hfm__size(b, "decoder_attention_heads");
+  self->decoder.ffn_dim = hfm__size(b, "decoder_ffn_dim");
+  hfm__divides(b, "encoder_attention_heads", self->encoder.heads, "d_model", self->d_model);
+  hfm__divides(b, "decoder_attention_heads", self->decoder.heads, "d_model", self->d_model);
+  return self;
+}
+
+HFM__PRIVATE void hfm__bart_attention_init(hfm__builder *b, const char *name, hfm__bart_attention *attention,
+                                           int64_t size) {
+  hfm__begin(b, name, "*Attention");
+  attention->k_proj = hfm__linear(b, "k_proj", size, size, 1);
+  attention->v_proj = hfm__linear(b, "v_proj", size, size, 1);
+  attention->q_proj = hfm__linear(b, "q_proj", size, size, 1);
+  attention->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__mod hfm__bart_norm(hfm__builder *b, const hfm__bart *self, const char *name) {
+  return hfm__layer_norm(b, name, self->d_model, 1e-5);
+}
+
+HFM__PRIVATE void hfm__bart_layer_init(hfm__builder *b, const hfm__bart *self, hfm__bart_layer *layer, int decodes,
+                                       int64_t ffn_dim) {
+  hfm__bart_attention_init(b, "self_attn", &layer->self_attn, self->d_model);
+  if (decodes) {
+    layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+    layer->self_attn_layer_norm = hfm__bart_norm(b, self, "self_attn_layer_norm");
+    hfm__bart_attention_init(b, "encoder_attn", &layer->encoder_attn, self->d_model);
+    layer->encoder_attn_layer_norm = hfm__bart_norm(b, self, "encoder_attn_layer_norm");
+  } else {
+    layer->self_attn_layer_norm = hfm__bart_norm(b, self, "self_attn_layer_norm");
+    layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  }
+  layer->fc1 = hfm__linear(b, "fc1", self->d_model, ffn_dim, 1);
+  layer->fc2 = hfm__linear(b, "fc2", ffn_dim, self->d_model, 1);
+  layer->final_layer_norm = hfm__bart_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE hfm__mod hfm__bart_words(hfm__builder *b, const hfm__bart *self, const char *name) {
+  return hfm__as_class(b, hfm__embedding(b, name, self->vocab_size, self->d_model, self->pad_token_id),
+                       "*ScaledWordEmbedding");
+}
+
+HFM__PRIVATE hfm__mod hfm__bart_positions(hfm__builder *b, const hfm__bart *self) {
+  const int64_t rows = self->max_position_embeddings + HFM__BART_FIRST_POSITION;
+  const hfm__mod module =
+      hfm__as_class(b, hfm__embedding(b, "embed_positions", rows, self->d_model, HFM__NO_PADDING),
+                    "*LearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.first_row = HFM__BART_FIRST_POSITION;
+  return module;
+}
+
+HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, hfm__bart_stack *stack) {
+  const int decodes = stack == &self->decoder;
+  hfm__begin(b, decodes ? "decoder" : "encoder", decodes ? "*Decoder" : "*Encoder");
+  stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens");
+  hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->embed_positions = hfm__bart_positions(b, self);
+  stack->layers = HFM__NEW(b, hfm__bart_layer, stack->layer_count);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < stack->layer_count && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, decodes ? "*DecoderLayer" : "*EncoderLayer");
+    hfm__bart_layer_init(b, self, &stack->layers[i], decodes, stack->ffn_dim);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  stack->layernorm_embedding = hfm__bart_norm(b, self, "layernorm_embedding");
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bart_model_init(hfm__builder *b, hfm__bart *self) {
+  self->shared = hfm__bart_words(b, self, "shared");
+  hfm__bart_stack_init(b, self, &self->encoder);
+  hfm__bart_stack_init(b, self, &self->decoder);
+}
+
+/* ---- Forward ---- */
+
+HFM__PRIVATE hfm__val hfm__bart_heads_of(hfm__builder *b, const hfm__bart_stack *stack, hfm__mod projection,
+                                         hfm__val x) {
+  return x.id ? hfm__split_heads(b, hfm__call(b, projection, x), stack->heads) : x;
+}
+
+HFM__PRIVATE hfm__val hfm__bart_attend(hfm__builder *b, const hfm__bart_stack *stack,
+                                       const hfm__bart_attention *attention, hfm__val x, hfm__val k, hfm__val v,
+                                       const hfm__scores *rule) {
+  const hfm__val q = hfm__bart_heads_of(b, stack, attention->q_proj, x);
+  return hfm__call(b, attention->out_proj, hfm__attend_by(b, q, k, v, rule));
+}
+
+/* The keys and values of the decoder's own text, with the cached ones, or of the encoder's. */
+HFM__PRIVATE hfm__val hfm__bart_self(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack, int64_t i,
+                                     hfm__val x, const hfm__scores *rule) {
+  const hfm__bart_attention *attention = &stack->layers[i].self_attn;
+  hfm__val k = hfm__bart_heads_of(b, stack, attention->k_proj, x);
+  hfm__val v = hfm__bart_heads_of(b, stack, attention->v_proj, x);
+  if (stack == &self->decoder) k = hfm__cached(b, i, "decoder.key", k);
+  if (stack == &self->decoder) v = hfm__cached(b, i, "decoder.value", v);
+  return hfm__bart_attend(b, stack, attention, x, k, v, rule);
+}
+
+HFM__PRIVATE hfm__val hfm__bart_cross(hfm__builder *b, const hfm__bart *self, int64_t i, hfm__val x, hfm__val encoded,
+                                      const hfm__scores *rule) {
+  const hfm__bart_stack *stack = &self->decoder;
+  const hfm__bart_attention *attention = &stack->layers[i].encoder_attn;
+  const int64_t head = self->d_model / stack->heads;
+  hfm__val k = hfm__bart_heads_of(b, stack, attention->k_proj, encoded);
+  hfm__val v = hfm__bart_heads_of(b, stack, attention->v_proj, encoded);
+  k = hfm__cached_once(b, i, "encoder.key", k, stack->heads, head);
+  v = hfm__cached_once(b, i, "encoder.value", v, stack->heads, head);
+  return hfm__bart_attend(b, stack, attention, x, k, v, rule);
+}
+
+/* One side over its words. `encoded` is what its cross attention looks at, if it has any: no value where that is in the
+   cache. */
+HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack,
+                                              hfm__val x, hfm__val encoded, hfm__val encoded_mask) {
+  const int decodes = stack == &self->decoder;
+  hfm__scores own, cross;
+  if (self->scale_embedding && !hfm__given(b, b->side->embeds)) x = hfm__scaled(b, x, sqrt((double)self->d_model));
+  memset(&own, 0, sizeof own);
+  own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
+  own.causal = decodes;
+  own.keep = hfm__input_mask(b);
+  memset(&cross, 0, sizeof cross);
+  cross.scale = own.scale;
+  cross.keep = encoded_mask;
+  cross.recorded = HFM__OUT_cross_attentions;
+  x = hfm__add(b, x, hfm__call(b, stack->embed_positions, hfm__counted_positions(b, self->max_position_embeddings, 0)));
+  x = hfm__call(b, stack->layernorm_embedding, x);
+  for (int64_t i = 0; i < stack->layer_count && hfm__ok(b); i++) {
+    const hfm__bart_layer *layer = &stack->layers[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__bart_self(b, self, stack, i, x, &own), x);
+    x = hfm__call(b, layer->self_attn_layer_norm, x);
+    if (decodes) {
+      x = hfm__add(b, hfm__bart_cross(b, self, i, x, encoded, &cross), x);
+      x = hfm__call(b, layer->encoder_attn_layer_norm, x);
+    }
+    y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, x));
+    x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+    x = hfm__call(b, layer->final_layer_norm, x);
+  }
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+/* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
+HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *self, hfm__val *encoded) {
+  const hfm__bart_stack *encoder = &self->encoder, *decoder = &self->decoder;
+  hfm__val x, mask;
+  b->side = &hfm__encoder_side;
+  *encoded = hfm__no_value;
+  if (hfm__encodes(b)) {
+    x = hfm__word_embeddings(b, encoder->embed_tokens, self->vocab_size, self->d_model);
+    *encoded = hfm__bart_stack_forward(b, self, encoder, x, hfm__no_value, hfm__no_value);
+  }
+  mask = hfm__input_mask(b);
+  x = hfm__decoder_begin(b, HFM__SHIFT_START, decoder->embed_tokens, self->vocab_size, self->d_model);
+  return hfm__bart_stack_forward(b, self, decoder, x, *encoded, mask);
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__bart_base_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_new(b);
+  if (self) hfm__bart_model_init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__bart_base_forward(hfm__builder *b, const void *model) {
+  hfm__val encoded;
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__bart_model_forward(b, (const hfm__bart *)model, &encoded));
+  hfm__encoder_output(b, encoded);
+}
+
+/* The base model, below a head. */
+HFM__PRIVATE hfm__bart *hfm__bart_below(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__bart_model_init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__bart_generation_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_below(b);
+  if (!self) return NULL;
+  self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, self->vocab_size);
+  self->lm_head = hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  return self;
+}
+HFM__PRIVATE void hfm__bart_generation_forward(hfm__builder *b, const void *model) {
+  const hfm__bart *self = (const hfm__bart *)model;
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__bart_model_forward(b, self, &encoded));
+  x = hfm__add(b, hfm__call(b, self->lm_head, x), hfm__param(b, self->final_logits_bias));
+  hfm__output(b, HFM__OUT_logits, x);
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__bart_sequence_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_below(b);
+  if (self) hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  return self;
+}
+HFM__PRIVATE void hfm__bart_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__bart *self = (const hfm__bart *)model;
+  hfm__val encoded, x = hfm__bart_model_forward(b, self, &encoded);
+  hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__bart_question_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_below(b);
+  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->d_model, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__bart_question_forward(hfm__builder *b, const void *model) {
+  const hfm__bart *self = (const hfm__bart *)model;
+  hfm__val encoded, x = hfm__bart_model_forward(b, self, &encoded);
+  hfm__span_outputs(b, hfm__call(b, self->qa_outputs, x));
+  hfm__encoder_output(b, encoded);
+}
+
+static const hfm__head hfm__bart_model_heads[] = {
+    {HFM_BASE, "Model", hfm__bart_base_init, hfm__bart_base_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__bart_generation_init, hfm__bart_generation_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bart_sequence_init, hfm__bart_sequence_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bart_question_init, hfm__bart_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
+
+static const hfm__family hfm__bart_family = {"model", hfm__bart_model_heads, NULL, hfm__bart_ignored};
+
+/* ---- Configuration class ---- */
+
+static const hfm__config_pair hfm__bart_aliases[] = {{"hidden_size", "d_model"},
+                                                     {"num_attention_heads", "encoder_attention_heads"},
+                                                     {"num_hidden_layers", "encoder_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bart_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "0"}, {"classifier_dropout", "0.0"}, {"d_model", "1024"}, {"decoder_attention_heads", "16"},
+  {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"}, {"decoder_layers", "12"},
+  {"decoder_start_token_id", "2"}, {"dropout", "0.1"}, {"encoder_attention_heads", "16"},
+  {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"}, {"encoder_layers", "12"}, {"eos_token_id", "2"},
+  {"forced_eos_token_id", "2"}, {"id2label", "{\"0\": \"LABEL_0\", \"1\": \"LABEL_1\", \"2\": \"LABEL_2\"}"},
+  {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};
+/* ==== end src/families/bart.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
 /* ==== begin src/families/vit.c ==== */
@@ -28704,6 +29217,9 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_T5
     {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
     {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
+#endif
+#ifdef HFM__WITH_BART
+    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, NULL},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -29558,7 +30074,7 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
 }
 
 HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, const char *name) {
-  if (l->mismatched[parameter]) return HFM_OK;
+  if (l->mismatched[parameter] || l->model->tree.parameters[parameter].optional) return HFM_OK;
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 
@@ -30630,6 +31146,24 @@ HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *te
   return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %s, but needs %s", name, found, needed);
 }
 
+/* The marker must be in each row, and as often as in the first. */
+HFM__PRIVATE hfm_result hfm__check_marker(const char *name, const hfm__graph_input *declared, const hfm__operand *ids,
+                                          hfm_error *error) {
+  int64_t first = 0;
+  for (int64_t row = 0; row < ids->shape[0]; row++) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < ids->shape[1]; i++)
+      count += ((const int64_t *)ids->data)[row * ids->shape[1] + i] == declared->marker;
+    if (row == 0) first = count;
+    if (count == 0 || count != first)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                       "%s[%i] has %i of %s, which is %i, but each row needs at least one, and as many as the first, "
+                       "which has %i",
+                       name, row, count, declared->marker_name, declared->marker, first);
+  }
+  return HFM_OK;
+}
+
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
@@ -30658,6 +31192,7 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       }
       ((int64_t *)to->data)[i] = id;
     }
+    if (declared->marker_name) return hfm__check_marker(name, declared, to, error);
   }
   return HFM_OK;
 }
@@ -30733,7 +31268,7 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   (void)only_trainable; /* nothing is frozen by a load */
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
+    if (!p->tied_to && !p->is_buffer && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
       sum += hfm__parameter_elements(p);
   }
   return sum;
@@ -30752,7 +31287,8 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
+    if (!p->tied_to && (return_buffers || !p->is_buffer))
+      hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
     hfm__footprint_add(&sum, model->tree.buffers[i].elements, model->tree.buffers[i].dtype);

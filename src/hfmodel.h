@@ -131,8 +131,14 @@
 #ifdef HFM__WITH_MIXTRAL
 #include "families/mixtral.c"
 #endif
+#if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
+#include "families/seq2seq.c"
+#endif
 #ifdef HFM__WITH_T5
 #include "families/t5.c"
+#endif
+#ifdef HFM__WITH_BART
+#include "families/bart.c"
 #endif
 #ifdef HFM__WITH_VIT
 #include "families/vit.c"

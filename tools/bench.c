@@ -3,8 +3,8 @@
      cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread
      build/kernels [--quick] [--json] [--threads N] [--isa NAME] [--rounds N] [FILTER...]
 
-   Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured, too:
-   FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one second to
+   Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured,
+   too: FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one second to
    the next where others share the machine. A line gives the best rate with its share of the greater of the two peaks
    beside it, and the medians of rates and shares. Weights are cold: each call takes the next of many copies; "of read"
    is how fast they are read. FILTER: only cases whose name contains one. */
@@ -388,7 +388,8 @@ static void report(int rounds, int json) {
            bench.cpu.name, (int)bench.threads, rounds, bench.most[UNIT_FLOPS] * 1e-9, bench.most[UNIT_BYTES] * 1e-9);
   else
     printf("isa %s, threads %d, rounds %d: FMA peak %.1f to %.1f GF/s, of bf16 pairs %.1f to %.1f, "
-           "read %.1f to %.1f GB/s\n", bench.cpu.name, (int)bench.threads, rounds, bench.least[UNIT_FLOPS] * 1e-9, bench.most[UNIT_FLOPS] * 1e-9,
+           "read %.1f to %.1f GB/s\n",
+           bench.cpu.name, (int)bench.threads, rounds, bench.least[UNIT_FLOPS] * 1e-9, bench.most[UNIT_FLOPS] * 1e-9,
            bench.least[UNIT_PAIRS] * 1e-9, bench.most[UNIT_PAIRS] * 1e-9, bench.least[UNIT_BYTES] * 1e-9,
            bench.most[UNIT_BYTES] * 1e-9);
   for (i = 0; i < case_count; i++) {
@@ -401,8 +402,8 @@ static void report(int rounds, int json) {
       if (c->unit < PEAKS) printf(", \"best_share\": %.3f, \"median_share\": %.3f", c->best_share, middle);
       printf("}");
     } else if (c->unit < PEAKS) {
-      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%", c->name, best * 1e-9, units[c->unit], 100 * c->best_share,
-             median * 1e-9, 100 * middle);
+      printf("%-40s best %8.2f %-7s %5.1f %%   median %8.2f %5.1f %%", c->name, best * 1e-9, units[c->unit],
+             100 * c->best_share, median * 1e-9, 100 * middle);
       if (c->of_read[0] > 0)
         printf("   of read %5.1f %%, %5.1f %%", 100 * c->best_of_read, 100 * c->of_read[rounds / 2]);
       printf("\n");

@@ -6,7 +6,8 @@
     !defined(HFMODEL_ONLY_GPT_NEO) && !defined(HFMODEL_ONLY_PHI) && !defined(HFMODEL_ONLY_FALCON) && \
     !defined(HFMODEL_ONLY_BLOOM) && !defined(HFMODEL_ONLY_LLAMA) && !defined(HFMODEL_ONLY_GEMMA) && \
     !defined(HFMODEL_ONLY_OLMO2) && !defined(HFMODEL_ONLY_GRANITE) && !defined(HFMODEL_ONLY_PHI3) && \
-    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_VIT)
+    !defined(HFMODEL_ONLY_MIXTRAL) && !defined(HFMODEL_ONLY_T5) && !defined(HFMODEL_ONLY_BART) && \
+    !defined(HFMODEL_ONLY_VIT)
 #define HFM__ALL_FAMILIES
 #endif
 
@@ -61,6 +62,9 @@
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_T5)) && !defined(HFMODEL_NO_T5)
 #define HFM__WITH_T5
 #endif
+#if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_BART)) && !defined(HFMODEL_NO_BART)
+#define HFM__WITH_BART
+#endif
 #if (defined(HFM__ALL_FAMILIES) || defined(HFMODEL_ONLY_VIT)) && !defined(HFMODEL_NO_VIT)
 #define HFM__WITH_VIT
 #endif
@@ -78,7 +82,7 @@
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
    uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
-    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5)
+    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__FOR_STATES(row) row
 #define HFM__HAS_STATES 1
 #else
@@ -95,6 +99,18 @@
 #define HFM__FOR_DECODERS(row) row
 #else
 #define HFM__FOR_DECODERS(row)
+#endif
+#if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
+#define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
+#define HFM__FOR_SEQ2SEQ(row) row
+#else
+#define HFM__FOR_SEQ2SEQ(row)
+#endif
+#if defined(HFM__WITH_DECODERS) || defined(HFM__WITH_SEQ2SEQ)
+#define HFM__WITH_ROWS
+#define HFM__FOR_ROWS(row) row
+#else
+#define HFM__FOR_ROWS(row)
 #endif
 #if defined(HFM__WITH_ROBERTA)
 #define HFM__WITH_PADDED_POSITIONS
@@ -138,7 +154,8 @@
 #else
 #define HFM__FOR_EXPERTS(row)
 #endif
-#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT)
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT) || \
+    defined(HFM__WITH_BART)
 #define HFM__WITH_MUL
 #define HFM__FOR_MUL(row) row
 #else

@@ -136,6 +136,35 @@ HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm_
   }
 }
 
+HFM__PRIVATE void hfm__last_of_id_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *ids = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < ids->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
+    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] != a->attrs->pad; s--) {
+    }
+    ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
+  }
+}
+
+HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *ids = &a->in[0];
+  int64_t b, s;
+  (void)chunk;
+  (void)worker;
+  for (b = 0; b < ids->shape[0]; b++) {
+    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], count = 0;
+    for (s = 0; s < ids->shape[1]; s++) {
+      count += row[s * ids->stride[1]] != a->attrs->pad;
+      if (s) to[s] = row[(s - 1) * ids->stride[1]];
+    }
+    to[0] = a->attrs->wraps ? row[HFM__MAX(count - 1, 0) * ids->stride[1]] : a->attrs->pad;
+  }
+}
+
 /* Several sequences packed in one row: wherever positions don't go on by 1, another one begins. */
 HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0];
@@ -237,6 +266,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
 #define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
+#define hfm__last_of_id_chunks hfm__one_chunk
+#define hfm__shift_right_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
 #define hfm__rms_norm_scratch hfm__norm_scratch
@@ -252,6 +283,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__kept_positions_scratch hfm__no_scratch
 #define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
+#define hfm__last_of_id_scratch hfm__no_scratch
+#define hfm__shift_right_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
 #define hfm__append_scratch hfm__no_scratch
@@ -279,6 +312,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__padded_positions_chunks
 #undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
+#undef hfm__last_of_id_chunks
+#undef hfm__shift_right_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
 #undef hfm__rms_norm_scratch
@@ -294,6 +329,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__kept_positions_scratch
 #undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
+#undef hfm__last_of_id_scratch
+#undef hfm__shift_right_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
 #undef hfm__append_scratch

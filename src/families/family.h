@@ -43,11 +43,16 @@ HFM__PRIVATE hfm__val hfm__word_embeddings(hfm__builder *b, hfm__mod words, int6
   return hfm__call(b, words, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"));
 }
 
-/* position_ids as given, below `limit`, or counted on from `start` and the cached ones; what they reach must then fit
-   the position table. */
+/* Positions counted on from `start` and the cached ones; what they reach must fit the table of `limit` (0: none). */
+HFM__PRIVATE hfm__val hfm__counted_positions(hfm__builder *b, int64_t limit, int64_t start) {
+  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
+  if (limit) hfm__require(b, hfm__total_length(b), limit - start, by, "max_position_embeddings");
+  return hfm__iota(b, hfm__length(b), hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
+}
+
+/* position_ids as given, below `limit`, or counted. */
 HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t start) {
   const hfm__dim none = {0}, length = hfm__length(b);
-  const int32_t by = hfm__given(b, b->side->embeds) ? b->side->embeds : b->side->ids;
   if (hfm__given(b, HFM__IN_position_ids)) {
     const hfm__val ids =
         hfm__input(b, HFM__IN_position_ids, HFM_I64, 2, hfm__symbol(b, HFM__SYM_POSITION_ROWS), length, none, none);
@@ -57,8 +62,7 @@ HFM__PRIVATE hfm__val hfm__position_ids(hfm__builder *b, int64_t limit, int64_t 
     }
     return ids;
   }
-  if (limit) hfm__require(b, hfm__total_length(b), limit - start, by, "max_position_embeddings");
-  return hfm__iota(b, length, hfm__dim_op(b, HFM__DIM_add, hfm__past_length(b), hfm__fixed(b, start)));
+  return hfm__counted_positions(b, limit, start);
 }
 
 #ifdef HFM__WITH_DECODERS

@@ -73,6 +73,9 @@ static const hfm__arch hfm__archs[] = {
     {"t5", "T5", &hfm__t5_config_class, &hfm__t5_family, &hfm__t5_itself},
     {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
+#ifdef HFM__WITH_BART
+    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, NULL},
+#endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
     {"deit", "DeiT", &hfm__vit_config_class, &hfm__deit_family, &hfm__deit_traits},

@@ -34,6 +34,7 @@ typedef struct hfm__t5 {
   int32_t dense_act, gated, scales_outputs;
   const char *dropout_rate;
   hfm__mod shared, lm_head, dense, head_dropout, classifier;
+  hfm__sentence_head sentence;
   hfm__t5_stack encoder, decoder;
 } hfm__t5;
 
@@ -204,13 +205,13 @@ HFM__PRIVATE hfm__val hfm__t5_feed_forward(hfm__builder *b, const hfm__t5_block 
   return hfm__call(b, block->wo, hfm__call(b, block->ff_dropout, y));
 }
 
-/* One side over the text that it takes. `encoded` is what its cross attention looks at, if it has any: no value where
+/* One side over its words. `encoded` is what its cross attention looks at, if it has any: no value where
    that is in the cache. */
 HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self, const hfm__t5_stack *stack,
-                                            hfm__val encoded, hfm__val encoded_mask) {
+                                            hfm__val x, hfm__val encoded, hfm__val encoded_mask) {
   const int decodes = stack == &self->decoder;
   hfm__scores own, cross;
-  hfm__val x = hfm__word_embeddings(b, stack->embed_tokens, self->vocab_size, self->d_model), y;
+  hfm__val y;
   memset(&own, 0, sizeof own);
   own.scale = 1;
   own.causal = decodes;
@@ -247,22 +248,18 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
 }
 
 HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
-  return hfm__t5_stack_forward(b, self, &self->encoder, hfm__no_value, hfm__no_value);
+  const hfm__val x = hfm__word_embeddings(b, self->encoder.embed_tokens, self->vocab_size, self->d_model);
+  return hfm__t5_stack_forward(b, self, &self->encoder, x, hfm__no_value, hfm__no_value);
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
-HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, hfm__val *encoded) {
-  const int source = hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
-  hfm__val mask;
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shift, hfm__val *encoded) {
+  hfm__val x, mask;
   b->side = &hfm__encoder_side;
-  *encoded = source || !b->asked.use_cache ? hfm__t5_encode(b, self) : hfm__no_value;
+  *encoded = hfm__encodes(b) ? hfm__t5_encode(b, self) : hfm__no_value;
   mask = hfm__input_mask(b);
-  b->side = &hfm__decoder_side;
-  return hfm__t5_stack_forward(b, self, &self->decoder, *encoded, mask);
-}
-
-HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
-  if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
+  x = hfm__decoder_begin(b, shift, self->decoder.embed_tokens, self->vocab_size, self->d_model);
+  return hfm__t5_stack_forward(b, self, &self->decoder, x, *encoded, mask);
 }
 
 /* ---- Heads ---- */
@@ -274,7 +271,8 @@ HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
   hfm__val encoded;
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__t5_model_forward(b, (const hfm__t5 *)model, &encoded));
+  hfm__output(b, HFM__OUT_last_hidden_state,
+              hfm__t5_model_forward(b, (const hfm__t5 *)model, HFM__SHIFT_NONE, &encoded));
   hfm__encoder_output(b, encoded);
 }
 
@@ -297,7 +295,7 @@ HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, &encoded));
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, HFM__SHIFT_NONE, &encoded));
   if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
   hfm__encoder_output(b, encoded);
@@ -330,7 +328,25 @@ HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
   hfm__val encoded;
-  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, &encoded)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded)));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__t5_sequence_init(hfm__builder *b) {
+  hfm__t5 *self = hfm__t5_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__t5_model_init(b, self, 1);
+  hfm__end(b);
+  hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  hfm__t5_spread(b, self, self->sentence.dense, 1 / sqrt((double)self->d_model));
+  hfm__t5_spread(b, self, self->sentence.out_proj, 1 / sqrt((double)self->d_model));
+  return self;
+}
+HFM__PRIVATE void hfm__t5_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__t5 *self = (const hfm__t5 *)model;
+  hfm__val encoded, x = hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded);
+  hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
   hfm__encoder_output(b, encoded);
 }
 
@@ -338,6 +354,7 @@ static const hfm__head hfm__t5_heads[] = {
     {HFM_BASE, "Model", hfm__t5_base_init, hfm__t5_base_forward},
     {HFM_BASE, "EncoderModel", hfm__t5_encoder_init, hfm__t5_encoder_forward},
     {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__t5_generation_init, hfm__t5_generation_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__t5_sequence_init, hfm__t5_sequence_forward},
     {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__t5_token_init, hfm__t5_token_forward},
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__t5_question_init, hfm__t5_question_forward},
     {0, NULL, NULL, NULL}};

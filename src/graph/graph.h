@@ -119,6 +119,8 @@ typedef struct hfm__graph_input {
   int32_t value;            /* 0: this graph does not take it */
   int64_t limit;            /* integers must be below this; 0: any */
   const char *limit_reason; /* "the vocabulary", for the message */
+  int64_t marker;           /* with marker_name: an id that each row has as often as the others, once at least */
+  const char *marker_name;  /* NULL: there is none */
 } hfm__graph_input;
 
 typedef struct hfm__graph_output {

@@ -166,7 +166,18 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   return handle;
 }
 
-/* A buffer of the current scope. */
+/* A buffer that files hold, [d0, d1] of the current scope; zeros where they don't. */
+HFM__PRIVATE hfm__par hfm__stored_buffer(hfm__builder *b, const char *name, int64_t d0, int64_t d1) {
+  int64_t shape[2];
+  hfm__par handle;
+  shape[0] = d0;
+  shape[1] = d1;
+  handle = hfm__parameter_of(b, b->scope, name, 2, shape, HFM__INIT_ZEROS);
+  if (hfm__ok(b)) b->tree->parameters[handle.id].is_buffer = b->tree->parameters[handle.id].optional = 1;
+  return handle;
+}
+
+/* A buffer of the current scope that is computed. */
 HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype dtype, int64_t elements) {
   hfm__tree *tree = b->tree;
   void *grown;

@@ -133,6 +133,24 @@ HFM__PRIVATE hfm_result hfm__input_bad_dtype(int32_t input, const hfm_tensor *te
   return hfm__fail(error, HFM_E_INPUT_DTYPE, NULL, name, 0, "%s has dtype %s, but needs %s", name, found, needed);
 }
 
+/* The marker must be in each row, and as often as in the first. */
+HFM__PRIVATE hfm_result hfm__check_marker(const char *name, const hfm__graph_input *declared, const hfm__operand *ids,
+                                          hfm_error *error) {
+  int64_t first = 0;
+  for (int64_t row = 0; row < ids->shape[0]; row++) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < ids->shape[1]; i++)
+      count += ((const int64_t *)ids->data)[row * ids->shape[1] + i] == declared->marker;
+    if (row == 0) first = count;
+    if (count == 0 || count != first)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                       "%s[%i] has %i of %s, which is %i, but each row needs at least one, and as many as the first, "
+                       "which has %i",
+                       name, row, count, declared->marker_name, declared->marker, first);
+  }
+  return HFM_OK;
+}
+
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
@@ -161,6 +179,7 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       }
       ((int64_t *)to->data)[i] = id;
     }
+    if (declared->marker_name) return hfm__check_marker(name, declared, to, error);
   }
   return HFM_OK;
 }

@@ -29,7 +29,7 @@ HFMODEL_API int64_t hfm_num_parameters(const hfm_model *model, int32_t only_trai
   (void)only_trainable; /* nothing is frozen by a load */
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
+    if (!p->tied_to && !p->is_buffer && !(exclude_embeddings && hfm__counts_as_embedding(&model->tree, (int32_t)i)))
       sum += hfm__parameter_elements(p);
   }
   return sum;
@@ -48,7 +48,8 @@ HFMODEL_API int64_t hfm_memory_footprint(const hfm_model *model, int32_t return_
   int64_t sum = 0;
   for (size_t i = 1; model && i < model->tree.parameter_count; i++) {
     const hfm__parameter *p = &model->tree.parameters[i];
-    if (!p->tied_to) hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
+    if (!p->tied_to && (return_buffers || !p->is_buffer))
+      hfm__footprint_add(&sum, hfm__parameter_elements(p), p->dtype);
   }
   for (size_t i = 0; model && return_buffers && i < model->tree.buffer_count; i++)
     hfm__footprint_add(&sum, model->tree.buffers[i].elements, model->tree.buffers[i].dtype);

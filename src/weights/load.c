@@ -372,7 +372,7 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
 }
 
 HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, const char *name) {
-  if (l->mismatched[parameter]) return HFM_OK;
+  if (l->mismatched[parameter] || l->model->tree.parameters[parameter].optional) return HFM_OK;
   return hfm__report_add(l->model, name, HFM_KEY_MISSING, NULL, NULL, l->error);
 }
 

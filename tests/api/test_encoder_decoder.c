@@ -14,7 +14,10 @@ static const struct {
   hfm_task task;
 } subjects[] = {{FIXTURE("t5_generation"), HFM_SEQ2SEQ_LM},
                 {FIXTURE("t5_base"), HFM_BASE},
-                {FIXTURE("mt5_bf16"), HFM_SEQ2SEQ_LM}};
+                {FIXTURE("mt5_bf16"), HFM_SEQ2SEQ_LM},
+                {FIXTURE("bart_generation"), HFM_SEQ2SEQ_LM},
+                {FIXTURE("bart_base"), HFM_BASE},
+                {FIXTURE("bart_bf16"), HFM_SEQ2SEQ_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t source[BATCH * SOURCE], source_mask[BATCH * SOURCE], target[BATCH * TARGET];

@@ -12,6 +12,9 @@
   "\"vocab_size\":31,\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3," \
   "\"intermediate_size\":20,\"max_position_embeddings\":24,\"pad_token_id\":0"
 
+#define BART_SIZES \
+  "\"vocab_size\":31,\"d_model\":12,\"encoder_layers\":1,\"decoder_layers\":2,\"encoder_attention_heads\":3," \
+  "\"decoder_attention_heads\":3,\"encoder_ffn_dim\":20,\"decoder_ffn_dim\":20,\"max_position_embeddings\":24"
 #define T5_SIZES \
   "\"vocab_size\":31,\"d_model\":12,\"d_kv\":4,\"d_ff\":20,\"num_layers\":2,\"num_heads\":3"
 
@@ -48,6 +51,7 @@ static const struct {
                 "\"num_experts_per_tok\":2,\"moe_intermediate_size\":7,\"mlp_only_layers\":[1]}"},
   {"t5", "{\"model_type\":\"t5\"," T5_SIZES "}"},
   {"mt5", "{\"model_type\":\"mt5\"," T5_SIZES "}"},
+  {"bart", "{\"model_type\":\"bart\"," BART_SIZES ",\"pad_token_id\":1,\"eos_token_id\":2}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
   {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"

@@ -32,7 +32,7 @@ static const char *const fuzz_config_keys[] = {
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "ministral", "qwen2",
   "qwen3", "vit", "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi",
-  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5",
+  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5", "bart",
   "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
   "quick_gelu", "swish", "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional", "su",
   "float32", "float16", "bfloat16", "float64", "auto", "full_attention", "sliding_attention", "absolute",

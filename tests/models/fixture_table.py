@@ -92,6 +92,10 @@ QWEN3_MOE_SMALL = dict(QWEN3_MOE, vocab_size=61, hidden_size=20, num_hidden_laye
 T5 = dict(vocab_size=83, d_model=30, d_kv=6, d_ff=44, num_layers=2, num_heads=5, relative_attention_num_buckets=10,
           relative_attention_max_distance=27, decoder_start_token_id=0)
 T5_SMALL = dict(T5, vocab_size=61, d_model=21, d_kv=7, d_ff=28, num_heads=3, num_layers=1, num_decoder_layers=2)
+BART = dict(vocab_size=83, d_model=30, encoder_layers=2, decoder_layers=1, encoder_ffn_dim=44, decoder_ffn_dim=38,
+            encoder_attention_heads=5, decoder_attention_heads=3, max_position_embeddings=96)
+BART_SMALL = dict(BART, vocab_size=61, d_model=21, encoder_layers=1, encoder_ffn_dim=26, decoder_ffn_dim=28,
+                  encoder_attention_heads=3, decoder_attention_heads=7)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -316,6 +320,18 @@ model("t5_question", "T5ForQuestionAnswering", T5_SMALL)
 model("mt5_base", "MT5Model", dict(T5_SMALL, relative_attention_num_buckets=9))
 model("mt5_generation", "MT5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
 model("mt5_bf16", "MT5ForConditionalGeneration", T5_SMALL, dtype="bfloat16")
+
+model("t5_sequence", "T5ForSequenceClassification", dict(T5_SMALL, **LABELS3, classifier_dropout=0.25))
+
+model("bart_base", "BartModel", BART)
+model("bart_generation", "BartForConditionalGeneration", dict(BART_SMALL, scale_embedding=True))
+model("bart_untied", "BartForConditionalGeneration", dict(BART_SMALL, tie_word_embeddings=False,
+                                                          activation_function="gelu_new"))
+model("bart_old_names", "BartForConditionalGeneration", BART_SMALL, edit="bart_old_names")
+model("bart_bf16", "BartForConditionalGeneration", dict(BART_SMALL, decoder_layers=2, scale_embedding=True),
+      dtype="bfloat16")
+model("bart_sequence", "BartForSequenceClassification", dict(BART_SMALL, **LABELS5, classifier_dropout=0.25))
+model("bart_question", "BartForQuestionAnswering", BART_SMALL)
 
 model("vit_base", "ViTModel", VIT)
 model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
@@ -931,6 +947,19 @@ case("t5_generation_as_token", "t5_generation", "token-classification", "right7"
 cases("mt5_base", "base", "seq7x5")
 cases("mt5_generation", "seq2seq-lm", "seq7x5", "seq_left9x4")
 cases("mt5_bf16", "seq2seq-lm", "seq7x5")
+
+cases("t5_sequence", "sequence-classification", "eos7", "seq_eos")
+
+cases("bart_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds", "right7")
+cases("bart_generation", "seq2seq-lm", "seq7x5", "seq2x1", "right7")
+cases("bart_untied", "seq2seq-lm", "seq7x5")
+cases("bart_old_names", "seq2seq-lm", "seq7x5")
+cases("bart_bf16", "seq2seq-lm", "seq7x5", "left7")
+cases("bart_sequence", "sequence-classification", "eos7", "seq_eos")
+cases("bart_question", "question-answering", "seq7x5")
+case("bart_base_as_generation", "bart_base", "seq2seq-lm", "seq7x5", full=True)
+case("bart_generation_as_base", "bart_generation", "base", "seq7x5", full=True)
+case("bart_generation_as_sequence", "bart_generation", "sequence-classification", "eos7", full=True)
 
 cases("vit_base", "base", "image3", "image1")
 cases("vit_image", "image-classification", "image3", "image1")

@@ -164,6 +164,19 @@ def inputs_seq_embeds(c, g):
             torch.randn(2, 4, c.hidden_size, generator=g), "attention_mask": torch.ones_like(out["input_ids"])}
 
 
+def inputs_eos7(c, g):  # as many ends in each row
+    out = ids(c, g, 3, 7, [7, 5, 4])
+    tokens = out["input_ids"]
+    tokens[tokens == c.eos_token_id] += 1
+    for row, places in enumerate([(2, 6), (1, 4), (0, 3)]):
+        tokens[row, places] = c.eos_token_id
+    return out
+
+
+def inputs_seq_eos(c, g):  # the decoder's text is another one; the source's ends count
+    return dict(inputs_eos7(c, g), decoder_input_ids=ids(c, g, 3, 7)["input_ids"])
+
+
 def image(c, g, batch):
     size = c.image_size if isinstance(c.image_size, (list, tuple)) else [c.image_size, c.image_size]
     return {"pixel_values": torch.randn(batch, c.num_channels, *size, generator=g)}
@@ -197,6 +210,9 @@ def randomize(model, name):
                 fan_in = p.shape[0] if kind == "Conv1D" else p.shape[-1] if kind.endswith("Experts") else p[0].numel()
                 sharp = any(part in key for part in ("query", "key", "q_proj", "k_proj", "q_lin", "k_lin"))
                 p.copy_(noise * ((1.5 if sharp else 1.2) / fan_in ** 0.5))
+    for key, buffer in model.named_buffers():
+        if key == "final_logits_bias":
+            buffer.copy_(torch.randn(buffer.shape, generator=g) * 0.3)
 
 
 # ---- Edits: finished files made to look like old or foreign ones ------------------------------------------------
@@ -252,6 +268,13 @@ def edit_t5_untied_head(tensors):  # as T5 1.1 and FLAN have it
     tensors["lm_head.weight"] = torch.randn(61, 21, generator=seeded("t5 head")) * 0.3
 
 
+def edit_bart_old_names(tensors):  # as the hub's first files have it
+    del tensors["final_logits_bias"]
+    for side in ("encoder", "decoder"):
+        tensors[f"model.{side}.version"] = torch.tensor([2.0])
+        tensors[f"model.{side}.embed_tokens.weight"] = tensors["model.shared.weight"].clone()
+
+
 def edit_llama_inv_freq(tensors):
     if "model.norm.weight" in tensors:  # one shard of several
         for layer in range(2):
@@ -302,7 +325,8 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "image-classification": "AutoModelForImageClassification"}
 MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "opt", "gpt_neox", "gpt_neo", "phi",
                "falcon", "bloom", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma",
-               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "mt5", "vit", "deit"]
+               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "mt5", "bart", "vit",
+               "deit"]
 DECODERS = ("gpt2", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom", "llama", "mistral", "ministral", "qwen2",
             "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 

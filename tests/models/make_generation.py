@@ -4,8 +4,8 @@
     python make_generation.py              all cases
     python make_generation.py gpt2 beams   only those whose name has one of these; cases.txt is still complete
 
-Needs the versions that make_fixtures.py pins. A case that float64 would decide otherwise stops it: what is expected must
-not hang on the last bits of a logit.
+Needs the versions that make_fixtures.py pins. A case that float64 would decide otherwise stops it: what is expected
+must not hang on the last bits of a logit.
 """
 
 import json
@@ -26,8 +26,8 @@ CASES = []
 
 
 def case(name, model, prompts, files=None, callbacks=None, **options):
-    """`prompts`: lengths of a left-padded batch. `files`: generation_config.json, or keys of config.json, for this case.
-    An option of ("at", row, step) is the token that greedy search gives there."""
+    """`prompts`: lengths of a left-padded batch. `files`: generation_config.json, or keys of config.json, for this
+    case. An option of ("at", row, step) is the token that greedy search gives there."""
     CASES.append((name, model, prompts, files or {}, callbacks or [], options))
 
 
@@ -76,7 +76,8 @@ for name, options in {
 }.items():
     case(f"option_{name}", "llama_causal", BATCH, **options)
 
-case("forced_bos", "gpt2_causal", (1, 1), forced_bos_token_id=17, begin_suppress_tokens=[("at", 0, 0)], max_new_tokens=12)
+case("forced_bos", "gpt2_causal", (1, 1), forced_bos_token_id=17, begin_suppress_tokens=[("at", 0, 0)],
+     max_new_tokens=12)
 case("forced_bos_long", "gpt2_causal", (3, 2), forced_bos_token_id=17, max_new_tokens=6)
 case("inferred_mask", "qwen2_causal", BATCH, callbacks=["no_mask"], max_new_tokens=10)
 case("not_inferred_mask", "qwen2_causal", BATCH, callbacks=["no_mask"], eos_token_id=0, max_new_tokens=10)
@@ -111,7 +112,8 @@ for i, (name, options) in enumerate(BEAM_OPTIONS.items()):
     options = dict({"num_beams": 4 if "num_return_sequences" in options else 3 + i % 4, "max_new_tokens": 16,
                     "eos_token_id": [("at", 0, 6), ("at", 1, 3)]}, **options)
     case(f"beams_{name}", model, BATCH, **options)
-case("beams_one_prompt", "mistral_causal", (9,), num_beams=6, num_return_sequences=6, max_new_tokens=24, output_scores=True)
+case("beams_one_prompt", "mistral_causal", (9,), num_beams=6, num_return_sequences=6, max_new_tokens=24,
+     output_scores=True)
 case("beams_eos_three", "gpt2_causal", BATCH, num_beams=5, max_new_tokens=20, early_stopping=True,
      eos_token_id=[("at", 0, 6), ("at", 1, 3), ("at", 2, 1)])
 case("beams_forced_bos", "gpt2_causal", (1, 1), num_beams=3, forced_bos_token_id=17, max_new_tokens=8)
@@ -134,7 +136,8 @@ case("stopping", "llama_causal", BATCH, callbacks=["stopping"], max_new_tokens=2
 case("stopping_eos_none", "llama_causal", BATCH, callbacks=["stopping"], eos_token_id=None, max_new_tokens=24)
 case("stopping_beams", "llama_causal", BATCH, callbacks=["stopping"], num_beams=3, max_new_tokens=24)
 
-FILE = {"eos_token_id": [("at", 0, 5), ("at", 1, 2)], "pad_token_id": 7, "max_new_tokens": 11, "repetition_penalty": 1.2}
+FILE = {"eos_token_id": [("at", 0, 5), ("at", 1, 2)], "pad_token_id": 7, "max_new_tokens": 11,
+        "repetition_penalty": 1.2}
 case("file_all", "llama_causal", BATCH, files={"generation": FILE})
 case("file_overruled", "llama_causal", BATCH, files={"generation": FILE}, eos_token_id=("at", 2, 3), pad_token_id=8,
      repetition_penalty=1.0)
@@ -272,8 +275,8 @@ def write_case(name, model, lengths, files, callbacks, options):
 
 HEADER = """\
 # What test_generate.c generates and compares; written by make_generation.py.
-# A line is a case: its name, then key=value pairs. NAME.safetensors has input_ids (attention_mask, position_ids) and what
-# Transformers' generate gave: sequences; sequences_scores and beam_indices of beams; scores where they were asked for.
+# A line is a case: its name, then key=value pairs. NAME.safetensors has input_ids (attention_mask, position_ids) and
+# what Transformers' generate gave: sequences; sequences_scores and beam_indices of beams; scores where asked for.
 #   dir=D                   model directory, beside this one
 #   config=F                this instead of its config.json; generation_config=F: instead of its generation_config.json
 #                           (none: there is no such file)

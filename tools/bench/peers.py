@@ -368,7 +368,8 @@ def processor():
             fields = dict(line.split(":", 1) for line in f if ":" in line)
         fields = {key.strip(): value.strip() for key, value in fields.items()}
         number = fields["cpu family"], fields["model"]
-        return "%s (family %s, model %s)" % ((fields["model name"],) + number), "%s-%s-%s" % ((fields["vendor_id"],) + number)
+        return ("%s (family %s, model %s)" % ((fields["model name"],) + number),
+                "%s-%s-%s" % ((fields["vendor_id"],) + number))
     except (OSError, KeyError):
         return platform.processor(), platform.machine()
 

@@ -1,0 +1,297 @@
+/* ==== families/bart (private): BART ===============================================================================
+   After models/bart/modeling_bart.py: encoder and decoder over one embedding, learned positions. */
+
+typedef struct hfm__bart_attention {
+  hfm__mod k_proj, v_proj, q_proj, out_proj;
+} hfm__bart_attention;
+
+typedef struct hfm__bart_layer {
+  hfm__bart_attention self_attn, encoder_attn; /* encoder_attn: in decoders */
+  hfm__mod self_attn_layer_norm, encoder_attn_layer_norm, activation_fn, fc1, fc2, final_layer_norm;
+} hfm__bart_layer;
+
+typedef struct hfm__bart_stack {
+  int64_t layer_count, heads, ffn_dim;
+  hfm__mod embed_tokens, embed_positions, layernorm_embedding;
+  hfm__bart_layer *layers;
+} hfm__bart_stack;
+
+typedef struct hfm__bart {
+  int64_t vocab_size, d_model, max_position_embeddings, pad_token_id;
+  int32_t activation_function, scale_embedding;
+  hfm__mod shared, lm_head, qa_outputs;
+  hfm__par final_logits_bias;
+  hfm__sentence_head sentence;
+  hfm__bart_stack encoder, decoder;
+} hfm__bart;
+
+enum { HFM__BART_FIRST_POSITION = 2 }; /* two rows come before that of position 0 */
+
+HFM__PRIVATE hfm__bart *hfm__bart_new(hfm__builder *b) {
+  hfm__bart *self = HFM__NEW(b, hfm__bart, 1);
+  if (!self) return NULL;
+  self->vocab_size = hfm__size(b, "vocab_size");
+  self->d_model = hfm__size(b, "d_model");
+  self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
+  self->pad_token_id = hfm__padding_id(b);
+  self->activation_function = hfm__activation_key(b, "activation_function");
+  self->scale_embedding = hfm__flag(b, "scale_embedding");
+  self->encoder.layer_count = hfm__layer_count(b, "encoder_layers");
+  self->encoder.heads = hfm__size(b, "encoder_attention_heads");
+  self->encoder.ffn_dim = hfm__size(b, "encoder_ffn_dim");
+  self->decoder.layer_count = hfm__layer_count(b, "decoder_layers");
+  self->decoder.heads = hfm__size(b, "decoder_attention_heads");
+  self->decoder.ffn_dim = hfm__size(b, "decoder_ffn_dim");
+  hfm__divides(b, "encoder_attention_heads", self->encoder.heads, "d_model", self->d_model);
+  hfm__divides(b, "decoder_attention_heads", self->decoder.heads, "d_model", self->d_model);
+  return self;
+}
+
+HFM__PRIVATE void hfm__bart_attention_init(hfm__builder *b, const char *name, hfm__bart_attention *attention,
+                                           int64_t size) {
+  hfm__begin(b, name, "*Attention");
+  attention->k_proj = hfm__linear(b, "k_proj", size, size, 1);
+  attention->v_proj = hfm__linear(b, "v_proj", size, size, 1);
+  attention->q_proj = hfm__linear(b, "q_proj", size, size, 1);
+  attention->out_proj = hfm__linear(b, "out_proj", size, size, 1);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__mod hfm__bart_norm(hfm__builder *b, const hfm__bart *self, const char *name) {
+  return hfm__layer_norm(b, name, self->d_model, 1e-5);
+}
+
+HFM__PRIVATE void hfm__bart_layer_init(hfm__builder *b, const hfm__bart *self, hfm__bart_layer *layer, int decodes,
+                                       int64_t ffn_dim) {
+  hfm__bart_attention_init(b, "self_attn", &layer->self_attn, self->d_model);
+  if (decodes) {
+    layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+    layer->self_attn_layer_norm = hfm__bart_norm(b, self, "self_attn_layer_norm");
+    hfm__bart_attention_init(b, "encoder_attn", &layer->encoder_attn, self->d_model);
+    layer->encoder_attn_layer_norm = hfm__bart_norm(b, self, "encoder_attn_layer_norm");
+  } else {
+    layer->self_attn_layer_norm = hfm__bart_norm(b, self, "self_attn_layer_norm");
+    layer->activation_fn = hfm__activation(b, "activation_fn", self->activation_function);
+  }
+  layer->fc1 = hfm__linear(b, "fc1", self->d_model, ffn_dim, 1);
+  layer->fc2 = hfm__linear(b, "fc2", ffn_dim, self->d_model, 1);
+  layer->final_layer_norm = hfm__bart_norm(b, self, "final_layer_norm");
+}
+
+HFM__PRIVATE hfm__mod hfm__bart_words(hfm__builder *b, const hfm__bart *self, const char *name) {
+  return hfm__as_class(b, hfm__embedding(b, name, self->vocab_size, self->d_model, self->pad_token_id),
+                       "*ScaledWordEmbedding");
+}
+
+HFM__PRIVATE hfm__mod hfm__bart_positions(hfm__builder *b, const hfm__bart *self) {
+  const int64_t rows = self->max_position_embeddings + HFM__BART_FIRST_POSITION;
+  const hfm__mod module =
+      hfm__as_class(b, hfm__embedding(b, "embed_positions", rows, self->d_model, HFM__NO_PADDING),
+                    "*LearnedPositionalEmbedding");
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.first_row = HFM__BART_FIRST_POSITION;
+  return module;
+}
+
+HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, hfm__bart_stack *stack) {
+  const int decodes = stack == &self->decoder;
+  hfm__begin(b, decodes ? "decoder" : "encoder", decodes ? "*Decoder" : "*Encoder");
+  stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens");
+  hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->embed_positions = hfm__bart_positions(b, self);
+  stack->layers = HFM__NEW(b, hfm__bart_layer, stack->layer_count);
+  hfm__begin_list(b, "layers");
+  for (int64_t i = 0; i < stack->layer_count && hfm__ok(b); i++) {
+    hfm__begin_item(b, i, decodes ? "*DecoderLayer" : "*EncoderLayer");
+    hfm__bart_layer_init(b, self, &stack->layers[i], decodes, stack->ffn_dim);
+    hfm__end(b);
+  }
+  hfm__end(b);
+  stack->layernorm_embedding = hfm__bart_norm(b, self, "layernorm_embedding");
+  hfm__end(b);
+}
+
+HFM__PRIVATE void hfm__bart_model_init(hfm__builder *b, hfm__bart *self) {
+  self->shared = hfm__bart_words(b, self, "shared");
+  hfm__bart_stack_init(b, self, &self->encoder);
+  hfm__bart_stack_init(b, self, &self->decoder);
+}
+
+/* ---- Forward ---- */
+
+HFM__PRIVATE hfm__val hfm__bart_heads_of(hfm__builder *b, const hfm__bart_stack *stack, hfm__mod projection,
+                                         hfm__val x) {
+  return x.id ? hfm__split_heads(b, hfm__call(b, projection, x), stack->heads) : x;
+}
+
+HFM__PRIVATE hfm__val hfm__bart_attend(hfm__builder *b, const hfm__bart_stack *stack,
+                                       const hfm__bart_attention *attention, hfm__val x, hfm__val k, hfm__val v,
+                                       const hfm__scores *rule) {
+  const hfm__val q = hfm__bart_heads_of(b, stack, attention->q_proj, x);
+  return hfm__call(b, attention->out_proj, hfm__attend_by(b, q, k, v, rule));
+}
+
+/* The keys and values of the decoder's own text, with the cached ones, or of the encoder's. */
+HFM__PRIVATE hfm__val hfm__bart_self(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack, int64_t i,
+                                     hfm__val x, const hfm__scores *rule) {
+  const hfm__bart_attention *attention = &stack->layers[i].self_attn;
+  hfm__val k = hfm__bart_heads_of(b, stack, attention->k_proj, x);
+  hfm__val v = hfm__bart_heads_of(b, stack, attention->v_proj, x);
+  if (stack == &self->decoder) k = hfm__cached(b, i, "decoder.key", k);
+  if (stack == &self->decoder) v = hfm__cached(b, i, "decoder.value", v);
+  return hfm__bart_attend(b, stack, attention, x, k, v, rule);
+}
+
+HFM__PRIVATE hfm__val hfm__bart_cross(hfm__builder *b, const hfm__bart *self, int64_t i, hfm__val x, hfm__val encoded,
+                                      const hfm__scores *rule) {
+  const hfm__bart_stack *stack = &self->decoder;
+  const hfm__bart_attention *attention = &stack->layers[i].encoder_attn;
+  const int64_t head = self->d_model / stack->heads;
+  hfm__val k = hfm__bart_heads_of(b, stack, attention->k_proj, encoded);
+  hfm__val v = hfm__bart_heads_of(b, stack, attention->v_proj, encoded);
+  k = hfm__cached_once(b, i, "encoder.key", k, stack->heads, head);
+  v = hfm__cached_once(b, i, "encoder.value", v, stack->heads, head);
+  return hfm__bart_attend(b, stack, attention, x, k, v, rule);
+}
+
+/* One side over its words. `encoded` is what its cross attention looks at, if it has any: no value where that is in the
+   cache. */
+HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack,
+                                              hfm__val x, hfm__val encoded, hfm__val encoded_mask) {
+  const int decodes = stack == &self->decoder;
+  hfm__scores own, cross;
+  if (self->scale_embedding && !hfm__given(b, b->side->embeds)) x = hfm__scaled(b, x, sqrt((double)self->d_model));
+  memset(&own, 0, sizeof own);
+  own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
+  own.causal = decodes;
+  own.keep = hfm__input_mask(b);
+  memset(&cross, 0, sizeof cross);
+  cross.scale = own.scale;
+  cross.keep = encoded_mask;
+  cross.recorded = HFM__OUT_cross_attentions;
+  x = hfm__add(b, x, hfm__call(b, stack->embed_positions, hfm__counted_positions(b, self->max_position_embeddings, 0)));
+  x = hfm__call(b, stack->layernorm_embedding, x);
+  for (int64_t i = 0; i < stack->layer_count && hfm__ok(b); i++) {
+    const hfm__bart_layer *layer = &stack->layers[i];
+    hfm__val y;
+    hfm__hidden_state(b, x);
+    x = hfm__add(b, hfm__bart_self(b, self, stack, i, x, &own), x);
+    x = hfm__call(b, layer->self_attn_layer_norm, x);
+    if (decodes) {
+      x = hfm__add(b, hfm__bart_cross(b, self, i, x, encoded, &cross), x);
+      x = hfm__call(b, layer->encoder_attn_layer_norm, x);
+    }
+    y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, x));
+    x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
+    x = hfm__call(b, layer->final_layer_norm, x);
+  }
+  hfm__hidden_state(b, x);
+  return x;
+}
+
+/* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
+HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *self, hfm__val *encoded) {
+  const hfm__bart_stack *encoder = &self->encoder, *decoder = &self->decoder;
+  hfm__val x, mask;
+  b->side = &hfm__encoder_side;
+  *encoded = hfm__no_value;
+  if (hfm__encodes(b)) {
+    x = hfm__word_embeddings(b, encoder->embed_tokens, self->vocab_size, self->d_model);
+    *encoded = hfm__bart_stack_forward(b, self, encoder, x, hfm__no_value, hfm__no_value);
+  }
+  mask = hfm__input_mask(b);
+  x = hfm__decoder_begin(b, HFM__SHIFT_START, decoder->embed_tokens, self->vocab_size, self->d_model);
+  return hfm__bart_stack_forward(b, self, decoder, x, *encoded, mask);
+}
+
+/* ---- Heads ---- */
+
+HFM__PRIVATE void *hfm__bart_base_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_new(b);
+  if (self) hfm__bart_model_init(b, self);
+  return self;
+}
+HFM__PRIVATE void hfm__bart_base_forward(hfm__builder *b, const void *model) {
+  hfm__val encoded;
+  hfm__output(b, HFM__OUT_last_hidden_state, hfm__bart_model_forward(b, (const hfm__bart *)model, &encoded));
+  hfm__encoder_output(b, encoded);
+}
+
+/* The base model, below a head. */
+HFM__PRIVATE hfm__bart *hfm__bart_below(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_new(b);
+  if (!self) return NULL;
+  hfm__begin(b, b->base, "*Model");
+  hfm__bart_model_init(b, self);
+  hfm__end(b);
+  return self;
+}
+
+HFM__PRIVATE void *hfm__bart_generation_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_below(b);
+  if (!self) return NULL;
+  self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, self->vocab_size);
+  self->lm_head = hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  return self;
+}
+HFM__PRIVATE void hfm__bart_generation_forward(hfm__builder *b, const void *model) {
+  const hfm__bart *self = (const hfm__bart *)model;
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__bart_model_forward(b, self, &encoded));
+  x = hfm__add(b, hfm__call(b, self->lm_head, x), hfm__param(b, self->final_logits_bias));
+  hfm__output(b, HFM__OUT_logits, x);
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__bart_sequence_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_below(b);
+  if (self) hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  return self;
+}
+HFM__PRIVATE void hfm__bart_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__bart *self = (const hfm__bart *)model;
+  hfm__val encoded, x = hfm__bart_model_forward(b, self, &encoded);
+  hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
+  hfm__encoder_output(b, encoded);
+}
+
+HFM__PRIVATE void *hfm__bart_question_init(hfm__builder *b) {
+  hfm__bart *self = hfm__bart_below(b);
+  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->d_model, 2, 1);
+  return self;
+}
+HFM__PRIVATE void hfm__bart_question_forward(hfm__builder *b, const void *model) {
+  const hfm__bart *self = (const hfm__bart *)model;
+  hfm__val encoded, x = hfm__bart_model_forward(b, self, &encoded);
+  hfm__span_outputs(b, hfm__call(b, self->qa_outputs, x));
+  hfm__encoder_output(b, encoded);
+}
+
+static const hfm__head hfm__bart_model_heads[] = {
+    {HFM_BASE, "Model", hfm__bart_base_init, hfm__bart_base_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__bart_generation_init, hfm__bart_generation_forward},
+    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__bart_sequence_init, hfm__bart_sequence_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bart_question_init, hfm__bart_question_forward},
+    {0, NULL, NULL, NULL}};
+
+static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
+
+static const hfm__family hfm__bart_family = {"model", hfm__bart_model_heads, NULL, hfm__bart_ignored};
+
+/* ---- Configuration class ---- */
+
+static const hfm__config_pair hfm__bart_aliases[] = {{"hidden_size", "d_model"},
+                                                     {"num_attention_heads", "encoder_attention_heads"},
+                                                     {"num_hidden_layers", "encoder_layers"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__bart_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "0"}, {"classifier_dropout", "0.0"}, {"d_model", "1024"}, {"decoder_attention_heads", "16"},
+  {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"}, {"decoder_layers", "12"},
+  {"decoder_start_token_id", "2"}, {"dropout", "0.1"}, {"encoder_attention_heads", "16"},
+  {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"}, {"encoder_layers", "12"}, {"eos_token_id", "2"},
+  {"forced_eos_token_id", "2"}, {"id2label", "{\"0\": \"LABEL_0\", \"1\": \"LABEL_1\", \"2\": \"LABEL_2\"}"},
+  {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};
