@@ -4,10 +4,10 @@
      build/kernels [--quick] [--json] [--threads N] [--isa NAME] [--rounds N] [FILTER...]
 
    Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured,
-   too: FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one second to
-   the next where others share the machine. A line gives the best rate with its share of the greater of the two peaks
-   beside it, and the medians of rates and shares. Weights are cold: each call takes the next of many copies; "of read"
-   is how fast they are read. FILTER: only cases whose name contains one. */
+   too: FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one
+   second to the next where others share the machine. A line gives the best rate with its share of the greater of the
+   two peaks beside it, and the medians of rates and shares. Weights are cold: each call takes the next of many
+   copies; "of read" is how fast they are read. FILTER: only cases whose name contains one. */
 #define _GNU_SOURCE
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
