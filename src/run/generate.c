@@ -52,6 +52,11 @@ HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const
                                                hfm_error *error) {
   const hfm_tensor *ids = &inputs->input_ids;
   const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
+  if (session->model->head->task == HFM_SEQ2SEQ_LM)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
+                     "%s: hfm_generate does not take models with an encoder yet; give hfm_forward decoder_input_ids, "
+                     "with use_cache, and choose the next token from its logits",
+                     session->model->architecture);
   if (session->model->head->task != HFM_CAUSAL_LM)
     return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
                      "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);

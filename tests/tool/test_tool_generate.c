@@ -158,6 +158,7 @@ static void test_usage(void) {
   check_error("generate " LLAMA " --ids 1 --do-sample --temperature 0", 1, "temperature is 0.0");
   check_error("generate " LLAMA " --ids 1 --num-return-sequences 2", 1, "greedy search has one result");
   check_error("generate " MODELS "bert_base --ids 1", 1, "does not generate");
+  check_error("generate " MODELS "t5_generation --ids 1", 1, "hfm_generate does not take models with an encoder yet");
 }
 
 int main(void) {
