@@ -22,7 +22,7 @@ sed -n 's/.*HFM__FOR_[A-Z_]*(X(\([a-z0-9_]*\),.*/hfm__\1_run/p' hfmodel.h | sort
 echo hfm__cache_room >>"$work/some"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/one.c"
 has_of() { # FAMILY: which of these a build of that family has
-  $CC -std=c99 -O1 -DHFMODEL_ONLY_"$1" -DHFMODEL_NO_SIMD -I. -c -o "$work/one.o" "$work/one.c" &&
+  $CC -std=c99 -Os -DHFMODEL_ONLY_"$1" -DHFMODEL_NO_SIMD -I. -c -o "$work/one.o" "$work/one.c" &&
     nm "$work/one.o" | sed -n 's/.* \(hfm__[a-z0-9_]*\).*/\1/p' | sort -u | grep -xF -f "$work/some"
 }
 if have nm; then
