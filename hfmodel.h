@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "644eb0491b0a7a93" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "e5049d2f09dd19dc" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -28252,7 +28252,7 @@ enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files h
    it stands in files that it has written, too, and counts for more there. */
 HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
   const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
-  self->gated = strncmp(name, "gated-", 6) == 0;
+  self->gated = strlen(name) > 6 && memcmp(name, "gated-", 6) == 0;
   if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
   if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
   if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);

@@ -44,7 +44,7 @@ enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files h
    it stands in files that it has written, too, and counts for more there. */
 HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
   const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
-  self->gated = strncmp(name, "gated-", 6) == 0;
+  self->gated = strlen(name) > 6 && memcmp(name, "gated-", 6) == 0;
   if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
   if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
   if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
