@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "cases.h"
+
 static const char *root = "tests/models";
 
 /* ---- cases.txt ---- */
@@ -125,19 +127,13 @@ static int32_t is_done(void *ctx, int64_t row, const int64_t *ids, int64_t lengt
 static int64_t allowed_list[61];
 
 static int read_case(char *line, generation_case *c) {
-  char *word;
+  char *word, *value;
   memset(c, 0, sizeof *c);
-  line[strcspn(line, "\r\n")] = 0;
-  if (!line[0] || line[0] == '#') return 0;
+  if (!case_line(line)) return 0;
   strcpy(c->text, line);
-  for (word = strtok(c->text, " "); word; word = strtok(NULL, " ")) {
-    char *value = strchr(word, '=');
-    if (!value) {
-      c->name = word;
-      continue;
-    }
-    *value++ = 0;
-    if (!strcmp(word, "dir")) c->dir = value;
+  for (word = case_word(c->text, &value); word; word = case_word(NULL, &value)) {
+    if (!value) c->name = word;
+    else if (!strcmp(word, "dir")) c->dir = value;
     else if (!strcmp(word, "config")) c->config = value;
     else if (!strcmp(word, "generation_config")) c->generation_config = value;
     else if (!strcmp(word, "prefix")) {
@@ -352,21 +348,8 @@ static void check_case(void) {
   hfm_tensors_free(&expected);
 }
 
+static const char *read_current(char *line) { return read_case(line, &current) ? current.name : NULL; }
+
 int main(int argc, char **argv) {
-  static char line[4096];
-  char path[512];
-  int cases = 0;
-  FILE *f;
-  if (argc > 1) root = argv[1];
-  snprintf(path, sizeof path, "%s/generation/cases.txt", root);
-  f = fopen(path, "rb");
-  CHECK(f != NULL);
-  while (f && fgets(line, sizeof line, f)) {
-    if (!read_case(line, &current) || (argc > 2 && !strstr(current.name, argv[2]))) continue;
-    cases++;
-    check_run(current.name, check_case);
-  }
-  if (f) fclose(f);
-  CHECK(cases > 0);
-  return check_report("test_generate");
+  return run_cases(argc, argv, &root, "generation/cases.txt", read_current, check_case, "test_generate");
 }

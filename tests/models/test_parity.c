@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include "cases.h"
+
 static const char *root = "tests/models";
 static int quiet; /* while a difference is what is hoped for */
 
@@ -25,20 +27,14 @@ typedef struct parity_case {
 } parity_case;
 
 static int read_case(char *line, parity_case *c) {
-  char *word;
+  char *word, *value;
   memset(c, 0, sizeof *c);
-  line[strcspn(line, "\r\n")] = 0;
-  if (!line[0] || line[0] == '#') return 0;
+  if (!case_line(line)) return 0;
   strcpy(c->text, line);
   c->task = "base";
-  for (word = strtok(c->text, " "); word; word = strtok(NULL, " ")) {
-    char *value = strchr(word, '=');
-    if (!value) {
-      c->name = word;
-      continue;
-    }
-    *value++ = 0;
-    if (!strcmp(word, "dir")) c->dir = value;
+  for (word = case_word(c->text, &value); word; word = case_word(NULL, &value)) {
+    if (!value) c->name = word;
+    else if (!strcmp(word, "dir")) c->dir = value;
     else if (!strcmp(word, "task")) c->task = value;
     else if (!strcmp(word, "config")) c->config = value;
     else if (!strcmp(word, "dtype")) c->dtype = value;
@@ -380,21 +376,8 @@ static void check_case(void) {
   hfm_model_free(model);
 }
 
+static const char *read_current(char *line) { return read_case(line, &current) ? current.name : NULL; }
+
 int main(int argc, char **argv) {
-  static char line[4096];
-  char path[512];
-  int cases = 0;
-  FILE *f;
-  if (argc > 1) root = argv[1];
-  snprintf(path, sizeof path, "%s/cases.txt", root);
-  f = fopen(path, "rb");
-  CHECK(f != NULL);
-  while (f && fgets(line, sizeof line, f)) {
-    if (!read_case(line, &current) || (argc > 2 && !strstr(current.name, argv[2]))) continue;
-    cases++;
-    check_run(current.name, check_case);
-  }
-  if (f) fclose(f);
-  CHECK(cases > 0);
-  return check_report("test_parity");
+  return run_cases(argc, argv, &root, "cases.txt", read_current, check_case, "test_parity");
 }
