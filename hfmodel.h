@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "e5049d2f09dd19dc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "193699e3b4304b0a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1169,7 +1169,7 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #define HFM__WITH_VIT
 #endif
 
-/* Those with families/causal.c's heads, and those over families/decoder.c. */
+/* Decoders before Llama, and those after it, over families/decoder.c. Both have the heads of families/causal.c. */
 #if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
     defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
 #define HFM__WITH_CAUSAL
@@ -25828,9 +25828,9 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
 static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
 /* ==== end src/families/distilbert.c ==== */
 #endif
-#ifdef HFM__WITH_CAUSAL
+#ifdef HFM__WITH_DECODERS
 /* ==== begin src/families/causal.c ==== */
-/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+/* ==== families/causal (private): the heads over decoders ==========================================================
    From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
    says what its heads are called. */
 
@@ -25842,7 +25842,8 @@ typedef struct hfm__causal {
   int64_t vocab_size, pad_token_id;
   int64_t width; /* of input embeddings and of last_hidden_state */
   int32_t is_causal;
-  hfm__mod words; /* what lm_head is tied to */
+  const char *model_class; /* of the base model in a head's: "*Model" */
+  hfm__mod words;          /* what lm_head is tied to */
   hfm__mod head, head_dropout;
 } hfm__causal;
 
@@ -25851,7 +25852,9 @@ typedef struct hfm__causal_class {
   hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
   void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
   hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
-  const char *token_head; /* what ForTokenClassification calls its classifier */
+  hfm__val (*logits)(hfm__builder *b, const hfm__causal *self, hfm__val x); /* what becomes of lm_head's; or NULL */
+  const char *token_head;    /* what ForTokenClassification calls its classifier */
+  const char *question_base; /* what ForQuestionAnswering calls the base model; NULL: as all do */
   int32_t lm_head_bias;
 } hfm__causal_class;
 
@@ -25862,6 +25865,7 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->width = hfm__size(b, width);
   self->pad_token_id = hfm__padding_id(b);
   self->is_causal = hfm__is_causal(b);
+  self->model_class = "*Model";
 }
 
 /* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
@@ -25887,7 +25891,7 @@ HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
 HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
   hfm__causal *self = hfm__causal_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   self->family->init(b, self);
   hfm__end(b);
   return self;
@@ -25912,8 +25916,8 @@ HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
   const hfm__causal *self = (const hfm__causal *)model;
-  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self)), logits = hfm__call(b, self->head, x);
+  hfm__output(b, HFM__OUT_logits, self->family->logits ? self->family->logits(b, self, logits) : logits);
 }
 
 HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
@@ -25946,7 +25950,10 @@ HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) 
 }
 
 HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
-  hfm__causal *self = hfm__causal_with_base(b);
+  const char *base = ((const hfm__causal_class *)b->traits)->question_base;
+  hfm__causal *self;
+  if (base) b->base = base;
+  self = hfm__causal_with_base(b);
   if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
   return self;
 }
@@ -26091,8 +26098,8 @@ static const hfm__head hfm__gpt2_heads[] = {HFM__CAUSAL_BASE_HEAD,  HFM__CAUSAL_
                                             HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
                                             HFM__CAUSAL_QUESTION_HEAD, {0, NULL, NULL, NULL}};
 
-static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward, "classifier",
-                                                  0};
+static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2_init, hfm__gpt2_forward,
+                                                  NULL, "classifier", NULL, 0};
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
@@ -26258,7 +26265,8 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
                                            {0, NULL, NULL, NULL}};
 
-static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
+                                                 NULL, NULL, NULL, 0};
 
 static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
 
@@ -26390,7 +26398,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *
 }
 
 static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
-                                                      hfm__gpt_neox_forward, "classifier", 0};
+                                                      hfm__gpt_neox_forward, NULL, "classifier", NULL, 0};
 
 static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
                                                      {NULL, NULL, 0, NULL}};
@@ -26565,7 +26573,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *b
 }
 
 static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
-                                                     "classifier", 0};
+                                                     NULL, "classifier", NULL, 0};
 
 static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
 
@@ -26712,7 +26720,8 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
                                                 HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
                                                 {0, NULL, NULL, NULL}};
 
-static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
+                                                 NULL, "score", NULL, 1};
 
 static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
 
@@ -26907,7 +26916,7 @@ HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *ba
 }
 
 static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
-                                                    "classifier", 0};
+                                                    NULL, "classifier", NULL, 0};
 
 static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
 
@@ -27033,7 +27042,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 }
 
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
-                                                   "classifier", 0};
+                                                   NULL, "classifier", NULL, 0};
 
 static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
 
@@ -27054,8 +27063,8 @@ static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hf
 /* ==== begin src/families/decoder.c ==== */
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
-   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
-   and what its configuration says. */
+   around the layers are here, the heads in families/causal.c. A family's file has what sets it apart: its layer, and
+   what its configuration says. */
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
@@ -27070,19 +27079,18 @@ typedef struct hfm__decoder_call {
   hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
-/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
-typedef struct hfm__decoder_class {
-  struct hfm__decoder *(*configure)(hfm__builder *b);
-  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
-  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
-                            const hfm__decoder_call *call);
-} hfm__decoder_class;
+/* A family's own layer. */
+typedef struct hfm__decoder_layer_class {
+  void (*init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                      const hfm__decoder_call *call);
+} hfm__decoder_layer_class;
 
 /* How the traits of every decoder begin. */
 typedef struct hfm__decoder_traits {
-  const hfm__decoder_class *decoder;
-  const char *question_base; /* what ForQuestionAnswering calls the base model */
-  double rope_theta;         /* where the configuration has none */
+  hfm__causal_class causal; /* its configure adds to what hfm__decoder_make has made */
+  const hfm__decoder_layer_class *layer;
+  double rope_theta; /* where the configuration has none */
 } hfm__decoder_traits;
 
 typedef struct hfm__decoder_attention {
@@ -27111,14 +27119,14 @@ typedef struct hfm__decoder_layer {
 } hfm__decoder_layer;
 
 typedef struct hfm__decoder {
+  hfm__causal base; /* its width is hidden_size */
   const hfm__decoder_traits *traits;
-  int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
-  int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, causal;
+  int64_t intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+  int64_t head_dim, max_position_embeddings;
+  int32_t hidden_act;
   double rms_norm_eps;
-  /* What a family may set: Llama has none of these, but for the first three. */
+  /* What a family may set: Llama has none of these, but for the first two. */
   double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
-  const char *model_class;                       /* "*Model" */
   hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
   int32_t qkv_bias, o_bias, mlp_bias;
   int32_t qk_norm;       /* HFM__QK_NORM_... */
@@ -27127,7 +27135,7 @@ typedef struct hfm__decoder {
   double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
   double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
   double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
-  hfm__mod embed_tokens, norm, head, head_dropout;
+  hfm__mod norm;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
@@ -27137,27 +27145,23 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
   if (!self) return NULL;
   self->traits = (const hfm__decoder_traits *)b->traits;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->hidden_size = hfm__size(b, "hidden_size");
+  hfm__causal_configure(b, &self->base, "hidden_size");
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
-    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
   if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
                           "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
                           self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
-  self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->model_class = "*Model";
   self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
   self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
   self->rope_sources[HFM__ROPE_FULL].partial = 1;
@@ -27197,15 +27201,15 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
   const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
   hfm__begin(b, "self_attn", "*Attention");
   if (self->fused) {
-    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
-    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->base.width, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->base.width, queries + 2 * keys, self->qkv_bias);
     hfm__end(b);
     return;
   }
-  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
-  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
-  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
-  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  attention->q_proj = hfm__linear(b, "q_proj", self->base.width, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->base.width, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->base.width, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->base.width, self->o_bias);
   if (self->qk_norm) {
     const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
     attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
@@ -27259,7 +27263,7 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
   scores.scale = self->scaling;
   scores.softcap = self->attn_logit_softcapping;
   scores.keep = call->mask;
-  scores.causal = self->causal;
+  scores.causal = self->base.is_causal;
   scores.window = attention->window;
   return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
@@ -27269,15 +27273,15 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
   if (self->fused) {
-    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
-    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->base.width, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->base.width, self->mlp_bias);
     mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
     hfm__end(b);
     return;
   }
-  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->base.width, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->base.width, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->base.width, self->mlp_bias);
   mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
   hfm__end(b);
 }
@@ -27308,8 +27312,8 @@ HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->base.width);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->base.width);
 }
 
 HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -27341,26 +27345,28 @@ HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
   hfm__end(b);
 }
 
-HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
-  self->embed_tokens =
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__causal *base) {
+  hfm__decoder *self = (hfm__decoder *)base;
+  base->words =
       self->embed_scale != 0
-          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
-                                  self->pad_token_id, self->embed_scale)
-          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", base->vocab_size, base->width,
+                                  base->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   hfm__begin_list(b, "layers");
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__begin_item(b, i, "*DecoderLayer");
-    self->traits->decoder->layer_init(b, self, i);
+    self->traits->layer->init(b, self, i);
     hfm__end(b);
   }
   hfm__end(b);
-  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->base.width);
   hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
-HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__decoder *self = (const hfm__decoder *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
   memset(&call, 0, sizeof call);
@@ -27370,102 +27376,28 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
-    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
+    x = self->traits->layer->forward(b, self, i, x, &call);
   }
   y = hfm__call(b, self->norm, x);
   hfm__last_hidden_state(b, x, y, 1);
   return y;
 }
 
-HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
-  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
-}
-
-HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, self->model_class);
-  hfm__decoder_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
-
-/* ---- Heads ---- */
-
-HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_new(b);
-  if (self) hfm__decoder_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
-}
-
-HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
+/* What becomes of the logits. */
+HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *base, hfm__val x) {
+  const hfm__decoder *self = (const hfm__decoder *)base;
   const double cap = self->final_logit_softcapping;
-  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
-  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
-  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
-  hfm__output(b, HFM__OUT_logits, logits);
+  if (self->logits_scale != 0) x = hfm__scaled(b, x, self->logits_scale);
+  if (cap != 0) x = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, x, 1 / cap)), cap);
+  return x;
 }
 
-HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val last =
-      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
+/* hfm__decoder_traits of a family with hfm__X_configure and hfm__X_layer. */
+#define HFM__DECODER(x, question_base, rope_theta) \
+  {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
+    question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
-                           !hfm__config_find(b->config, "token_classification_bias").node ||
-                               hfm__flag(b, "token_classification_bias"));
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
-}
-
-HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
-  hfm__decoder *self;
-  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
-  self = hfm__decoder_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
-}
-
-static const hfm__head hfm__decoder_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
-    {0, NULL, NULL, NULL}};
-
-static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", hfm__causal_heads, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -27494,7 +27426,7 @@ typedef struct hfm__llama_traits {
   int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
 } hfm__llama_traits;
 
-HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
   const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
@@ -27503,7 +27435,7 @@ HFM__PRIVATE hfm__decoder *hfm__llama_configure(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->qk_norm = traits->qk_norm;
-  return self;
+  return &self->base;
 }
 
 /* Has layer i rotary embeddings? */
@@ -27542,27 +27474,26 @@ HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int
   if (!hfm__llama_has_rope(b, index)) self->layers[index].self_attn.rope = HFM__ROPE_NONE;
 }
 
-static const hfm__decoder_class hfm__llama_class = {hfm__llama_configure, hfm__llama_layer_init,
-                                                    hfm__decoder_layer_forward};
+static const hfm__decoder_layer_class hfm__llama_layer = {hfm__llama_layer_init, hfm__decoder_layer_forward};
 
 /* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    {&hfm__llama_class, "model", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "model", 10000.0), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
 static const hfm__llama_traits hfm__ministral_traits = {
-    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    {&hfm__llama_class, "transformer", 10000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
     HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
-    {&hfm__llama_class, "transformer", 2000000.0}, HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__DECODER(llama, "transformer", 2000000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
 /* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
@@ -27617,21 +27548,21 @@ static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_d
    After models/olmo2/modeling_olmo2.py: Llama whose layers norm what attention and MLP give, not what they get, and
    queries and keys over their whole width. */
 
-HFM__PRIVATE hfm__decoder *hfm__olmo2_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__olmo2_configure(hfm__builder *b) {
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->qkv_bias = self->o_bias = bias;
   self->qk_norm = HFM__QK_NORM_WIDTH;
-  return self;
+  return &self->base;
 }
 
 HFM__PRIVATE void hfm__olmo2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
-  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->base.width);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->base.width);
 }
 
 HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -27643,15 +27574,13 @@ HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decod
   return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
 }
 
-static const hfm__decoder_class hfm__olmo2_class = {hfm__olmo2_configure, hfm__olmo2_layer_init,
-                                                    hfm__olmo2_layer_forward};
-static const hfm__decoder_traits hfm__olmo2_traits = {&hfm__olmo2_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__olmo2_layer = {hfm__olmo2_layer_init, hfm__olmo2_layer_forward};
+static const hfm__decoder_traits hfm__olmo2_traits = HFM__DECODER(olmo2, NULL, 10000.0);
 
 static const hfm__head hfm__olmo2_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
@@ -27680,7 +27609,7 @@ HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activati
   if (!self) return NULL;
   self->qkv_bias = self->o_bias = bias;
   self->norm_from_one = 1;
-  self->embed_scale = sqrt((double)self->hidden_size);
+  self->embed_scale = sqrt((double)self->base.width);
   return self;
 }
 
@@ -27692,17 +27621,16 @@ HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
 
 /* ---- Gemma ---- */
 
-HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gemma_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
   if (!self) return NULL;
   if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
   hfm__gemma_refuse_bidirectional(b);
-  return self;
+  return &self->base;
 }
 
-static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
-                                                    hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__gemma_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__gemma_itself = HFM__DECODER(gemma, NULL, 10000.0);
 
 /* ---- Gemma 2 ---- */
 
@@ -27717,26 +27645,26 @@ HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
 HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
   if (!self) return NULL;
-  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
   self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
   return self;
 }
 
-HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gemma2_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
   hfm__gemma_refuse_bidirectional(b);
-  return self;
+  return &self->base;
 }
 
 /* With norms before and after attention and MLP. */
 HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_layer_init(b, self, index);
-  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
-  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->base.width);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->base.width);
 }
 
 HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -27756,14 +27684,13 @@ HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__deco
   return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
 }
 
-static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
-                                                     hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__gemma2_layer = {hfm__gemma2_layer_init, hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = HFM__DECODER(gemma2, NULL, 10000.0);
 
 /* ---- Gemma 3 ---- */
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
-HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gemma3_configure(hfm__builder *b) {
   static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
   static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
@@ -27771,9 +27698,9 @@ HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
   self->qk_norm = HFM__QK_NORM_HEADS;
   self->rope_sources[HFM__ROPE_FULL] = full;
   self->rope_sources[HFM__ROPE_SLIDING] = sliding;
-  self->model_class = "*TextModel";
-  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
-  return self;
+  self->base.model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->base.is_causal = 0;
+  return &self->base;
 }
 
 /* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
@@ -27792,27 +27719,25 @@ HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, in
   attention->rope = HFM__ROPE_SLIDING;
 }
 
-static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
-                                                     hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+static const hfm__decoder_layer_class hfm__gemma3_layer = {hfm__gemma3_layer_init, hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = HFM__DECODER(gemma3, NULL, 0);
 
 /* ---- Heads ---- */
 
 static const hfm__head hfm__gemma_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    HFM__CAUSAL_SEQUENCE_HEAD,
+    HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
-    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
+    {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__causal_sequence_init,
+     hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
@@ -27855,7 +27780,7 @@ static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_def
    After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
    block adds, and the logits. */
 
-HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__granite_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
@@ -27864,16 +27789,15 @@ HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
   self->scaling = hfm__real(b, "attention_multiplier");
   self->residual_scale = hfm__real(b, "residual_multiplier");
   self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
-  return self;
+  return &self->base;
 }
 
-static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
-                                                      hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__granite_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = HFM__DECODER(granite, NULL, 10000.0);
 
 static const hfm__head hfm__granite_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
@@ -27896,7 +27820,7 @@ static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_d
 /* ==== families/phi3 (private): Phi-3 and Phi-4-mini ===============================================================
    After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
 
-HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__phi3_configure(hfm__builder *b) {
   const char *type = hfm__rope_type(b);
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
@@ -27906,7 +27830,7 @@ HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
     self->rope_sources[HFM__ROPE_FULL].type = "longrope";
   else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
     hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
-  return self;
+  return &self->base;
 }
 
 HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -27918,16 +27842,14 @@ HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int6
     self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
-static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
-                                                   hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__phi3_traits = {&hfm__phi3_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__phi3_layer = {hfm__phi3_layer_init, hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__phi3_traits = HFM__DECODER(phi3, NULL, 10000.0);
 
 static const hfm__head hfm__phi3_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    HFM__CAUSAL_SEQUENCE_HEAD,
+    HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
@@ -27973,14 +27895,15 @@ HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
     b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
 }
 
-HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
-  if (!self || !traits->qwen) return self;
+  if (!self) return NULL;
+  if (!traits->qwen) return &self->base;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
   hfm__qwen3_moe_mark(b, self);
-  return self;
+  return &self->base;
 }
 
 HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
@@ -27994,7 +27917,7 @@ HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *
                                            int64_t experts) {
   int64_t shape[2];
   shape[0] = experts;
-  shape[1] = self->hidden_size;
+  shape[1] = self->base.width;
   mlp->router = hfm__weighted(b, "gate", "*TopKRouter", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, 0);
   hfm__describe(b, mlp->router, "");
 }
@@ -28003,8 +27926,8 @@ HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder 
                                             int64_t experts) {
   const int64_t size = hfm__size(b, ((const hfm__mixtral_traits *)b->traits)->intermediate_key);
   hfm__begin(b, "experts", "*Experts");
-  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->hidden_size, 2);
-  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->hidden_size, size, 1);
+  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->base.width, 2);
+  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->base.width, size, 1);
   mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
   hfm__end(b);
 }
@@ -28032,8 +27955,8 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
     layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
   if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->base.width);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->base.width);
 }
 
 HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
@@ -28053,11 +27976,10 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
   return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
 }
 
-static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
-                                                      hfm__mixtral_layer_forward};
-static const hfm__mixtral_traits hfm__mixtral_itself = {{&hfm__mixtral_class, "model", 1000000.0},
+static const hfm__decoder_layer_class hfm__mixtral_layer = {hfm__mixtral_layer_init, hfm__mixtral_layer_forward};
+static const hfm__mixtral_traits hfm__mixtral_itself = {HFM__DECODER(mixtral, "model", 1000000.0),
                                                         "intermediate_size", 1, 0};
-static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, "transformer", 10000.0},
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {HFM__DECODER(mixtral, "transformer", 10000.0),
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
@@ -28072,8 +27994,8 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
     {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
-static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
+static const hfm__family hfm__mixtral_family = {"model", hfm__causal_heads, hfm__mixtral_renames, NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", hfm__causal_heads, hfm__qwen3_moe_renames, NULL};
 
 /* ---- Configuration classes ---- */
 

@@ -86,7 +86,7 @@
 #ifdef HFM__WITH_DISTILBERT
 #include "families/distilbert.c"
 #endif
-#ifdef HFM__WITH_CAUSAL
+#ifdef HFM__WITH_DECODERS
 #include "families/causal.c"
 #endif
 #ifdef HFM__WITH_GPT2

@@ -69,7 +69,7 @@
 #define HFM__WITH_VIT
 #endif
 
-/* Those with families/causal.c's heads, and those over families/decoder.c. */
+/* Decoders before Llama, and those after it, over families/decoder.c. Both have the heads of families/causal.c. */
 #if defined(HFM__WITH_GPT2) || defined(HFM__WITH_OPT) || defined(HFM__WITH_GPT_NEOX) || defined(HFM__WITH_GPT_NEO) || \
     defined(HFM__WITH_PHI) || defined(HFM__WITH_FALCON) || defined(HFM__WITH_BLOOM)
 #define HFM__WITH_CAUSAL

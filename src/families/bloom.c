@@ -107,7 +107,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 }
 
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
-                                                   "classifier", 0};
+                                                   NULL, "classifier", NULL, 0};
 
 static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
 

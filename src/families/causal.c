@@ -1,4 +1,4 @@
-/* ==== families/causal (private): the heads over decoders that are not after Llama ================================
+/* ==== families/causal (private): the heads over decoders ==========================================================
    From GPT-2 on, models have the same heads over a base model of their own. A family writes the base model; its class
    says what its heads are called. */
 
@@ -10,7 +10,8 @@ typedef struct hfm__causal {
   int64_t vocab_size, pad_token_id;
   int64_t width; /* of input embeddings and of last_hidden_state */
   int32_t is_causal;
-  hfm__mod words; /* what lm_head is tied to */
+  const char *model_class; /* of the base model in a head's: "*Model" */
+  hfm__mod words;          /* what lm_head is tied to */
   hfm__mod head, head_dropout;
 } hfm__causal;
 
@@ -19,7 +20,9 @@ typedef struct hfm__causal_class {
   hfm__causal *(*configure)(hfm__builder *b);                     /* what the configuration says; NULL after an error */
   void (*init)(hfm__builder *b, hfm__causal *self);               /* registers the base model's modules */
   hfm__val (*forward)(hfm__builder *b, const hfm__causal *self);  /* to last_hidden_state */
-  const char *token_head; /* what ForTokenClassification calls its classifier */
+  hfm__val (*logits)(hfm__builder *b, const hfm__causal *self, hfm__val x); /* what becomes of lm_head's; or NULL */
+  const char *token_head;    /* what ForTokenClassification calls its classifier */
+  const char *question_base; /* what ForQuestionAnswering calls the base model; NULL: as all do */
   int32_t lm_head_bias;
 } hfm__causal_class;
 
@@ -30,6 +33,7 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->width = hfm__size(b, width);
   self->pad_token_id = hfm__padding_id(b);
   self->is_causal = hfm__is_causal(b);
+  self->model_class = "*Model";
 }
 
 /* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
@@ -55,7 +59,7 @@ HFM__PRIVATE hfm__causal *hfm__causal_new(hfm__builder *b) {
 HFM__PRIVATE hfm__causal *hfm__causal_with_base(hfm__builder *b) {
   hfm__causal *self = hfm__causal_new(b);
   if (!self) return NULL;
-  hfm__begin(b, b->base, "*Model");
+  hfm__begin(b, b->base, self->model_class);
   self->family->init(b, self);
   hfm__end(b);
   return self;
@@ -80,8 +84,8 @@ HFM__PRIVATE void *hfm__causal_lm_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__causal_lm_forward(hfm__builder *b, const void *model) {
   const hfm__causal *self = (const hfm__causal *)model;
-  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
+  const hfm__val x = hfm__kept_positions(b, self->family->forward(b, self)), logits = hfm__call(b, self->head, x);
+  hfm__output(b, HFM__OUT_logits, self->family->logits ? self->family->logits(b, self, logits) : logits);
 }
 
 HFM__PRIVATE void *hfm__causal_sequence_init(hfm__builder *b) {
@@ -114,7 +118,10 @@ HFM__PRIVATE void hfm__causal_token_forward(hfm__builder *b, const void *model) 
 }
 
 HFM__PRIVATE void *hfm__causal_question_init(hfm__builder *b) {
-  hfm__causal *self = hfm__causal_with_base(b);
+  const char *base = ((const hfm__causal_class *)b->traits)->question_base;
+  hfm__causal *self;
+  if (base) b->base = base;
+  self = hfm__causal_with_base(b);
   if (self) self->head = hfm__linear(b, "qa_outputs", self->width, 2, 1);
   return self;
 }

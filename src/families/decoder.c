@@ -1,7 +1,7 @@
 /* ==== families/decoder (private): what the decoders after Llama share =============================================
    Most decoder-only models derive from modeling_llama.py, by name or by copy: its attention, its gated MLP, the model
-   around the layers, and the heads of modeling_layers.py are here. A family's file has what sets it apart: its layer,
-   and what its configuration says. */
+   around the layers are here, the heads in families/causal.c. A family's file has what sets it apart: its layer, and
+   what its configuration says. */
 
 enum { HFM__QK_NORM_NONE, HFM__QK_NORM_HEADS, HFM__QK_NORM_WIDTH }; /* of each head by itself, or over all of them */
 
@@ -16,19 +16,18 @@ typedef struct hfm__decoder_call {
   hfm__val angles[HFM__ROPE_KINDS], mask;
 } hfm__decoder_call;
 
-/* A family's own part. `configure` returns what hfm__decoder_make has made, with what its configuration adds. */
-typedef struct hfm__decoder_class {
-  struct hfm__decoder *(*configure)(hfm__builder *b);
-  void (*layer_init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
-  hfm__val (*layer_forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
-                            const hfm__decoder_call *call);
-} hfm__decoder_class;
+/* A family's own layer. */
+typedef struct hfm__decoder_layer_class {
+  void (*init)(hfm__builder *b, struct hfm__decoder *self, int64_t index);
+  hfm__val (*forward)(hfm__builder *b, const struct hfm__decoder *self, int64_t index, hfm__val x,
+                      const hfm__decoder_call *call);
+} hfm__decoder_layer_class;
 
 /* How the traits of every decoder begin. */
 typedef struct hfm__decoder_traits {
-  const hfm__decoder_class *decoder;
-  const char *question_base; /* what ForQuestionAnswering calls the base model */
-  double rope_theta;         /* where the configuration has none */
+  hfm__causal_class causal; /* its configure adds to what hfm__decoder_make has made */
+  const hfm__decoder_layer_class *layer;
+  double rope_theta; /* where the configuration has none */
 } hfm__decoder_traits;
 
 typedef struct hfm__decoder_attention {
@@ -57,14 +56,14 @@ typedef struct hfm__decoder_layer {
 } hfm__decoder_layer;
 
 typedef struct hfm__decoder {
+  hfm__causal base; /* its width is hidden_size */
   const hfm__decoder_traits *traits;
-  int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
-  int64_t head_dim, max_position_embeddings, pad_token_id;
-  int32_t hidden_act, causal;
+  int64_t intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+  int64_t head_dim, max_position_embeddings;
+  int32_t hidden_act;
   double rms_norm_eps;
-  /* What a family may set: Llama has none of these, but for the first three. */
+  /* What a family may set: Llama has none of these, but for the first two. */
   double scaling;                                /* of the attention's scores: 1 / sqrt(head_dim) */
-  const char *model_class;                       /* "*Model" */
   hfm__rope_source rope_sources[HFM__ROPE_NONE]; /* the model's; or, if they have a layer_type, those of each type */
   int32_t qkv_bias, o_bias, mlp_bias;
   int32_t qk_norm;       /* HFM__QK_NORM_... */
@@ -73,7 +72,7 @@ typedef struct hfm__decoder {
   double embed_scale;    /* what embeddings are multiplied by; 0: nothing */
   double input_scale, residual_scale, logits_scale; /* the same for what goes into the layers, is added, or comes out */
   double attn_logit_softcapping, final_logit_softcapping; /* 0: none */
-  hfm__mod embed_tokens, norm, head, head_dropout;
+  hfm__mod norm;
   hfm__decoder_layer *layers;
   hfm__rope rotary_emb[HFM__ROPE_NONE];
 } hfm__decoder;
@@ -83,27 +82,23 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   hfm__decoder *self = HFM__NEW(b, hfm__decoder, 1);
   if (!self) return NULL;
   self->traits = (const hfm__decoder_traits *)b->traits;
-  self->vocab_size = hfm__size(b, "vocab_size");
-  self->hidden_size = hfm__size(b, "hidden_size");
+  hfm__causal_configure(b, &self->base, "hidden_size");
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
-  self->pad_token_id = hfm__padding_id(b);
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
   if (hfm__is_null(b, "head_dim"))
-    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->hidden_size / self->num_attention_heads, 1));
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
+  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
   if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
                           "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
                           self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
-  self->causal = hfm__is_causal(b);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->model_class = "*Model";
   self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
   self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
   self->rope_sources[HFM__ROPE_FULL].partial = 1;
@@ -143,15 +138,15 @@ HFM__PRIVATE void hfm__decoder_attention_init(hfm__builder *b, const hfm__decode
   const int64_t queries = self->num_attention_heads * self->head_dim, keys = self->num_key_value_heads * self->head_dim;
   hfm__begin(b, "self_attn", "*Attention");
   if (self->fused) {
-    attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
-    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->hidden_size, queries + 2 * keys, self->qkv_bias);
+    attention->o_proj = hfm__linear(b, "o_proj", queries, self->base.width, self->o_bias);
+    attention->qkv_proj = hfm__linear(b, "qkv_proj", self->base.width, queries + 2 * keys, self->qkv_bias);
     hfm__end(b);
     return;
   }
-  attention->q_proj = hfm__linear(b, "q_proj", self->hidden_size, queries, self->qkv_bias);
-  attention->k_proj = hfm__linear(b, "k_proj", self->hidden_size, keys, self->qkv_bias);
-  attention->v_proj = hfm__linear(b, "v_proj", self->hidden_size, keys, self->qkv_bias);
-  attention->o_proj = hfm__linear(b, "o_proj", queries, self->hidden_size, self->o_bias);
+  attention->q_proj = hfm__linear(b, "q_proj", self->base.width, queries, self->qkv_bias);
+  attention->k_proj = hfm__linear(b, "k_proj", self->base.width, keys, self->qkv_bias);
+  attention->v_proj = hfm__linear(b, "v_proj", self->base.width, keys, self->qkv_bias);
+  attention->o_proj = hfm__linear(b, "o_proj", queries, self->base.width, self->o_bias);
   if (self->qk_norm) {
     const int whole = self->qk_norm == HFM__QK_NORM_WIDTH;
     attention->q_norm = hfm__decoder_norm(b, self, "q_norm", whole ? queries : self->head_dim);
@@ -205,7 +200,7 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
   scores.scale = self->scaling;
   scores.softcap = self->attn_logit_softcapping;
   scores.keep = call->mask;
-  scores.causal = self->causal;
+  scores.causal = self->base.is_causal;
   scores.window = attention->window;
   return hfm__call(b, attention->o_proj, hfm__attend_by(b, q, k, v, &scores));
 }
@@ -215,15 +210,15 @@ HFM__PRIVATE hfm__val hfm__decoder_attention_forward(hfm__builder *b, const hfm_
 HFM__PRIVATE void hfm__decoder_mlp_init(hfm__builder *b, const hfm__decoder *self, hfm__decoder_mlp *mlp) {
   hfm__begin(b, "mlp", "*MLP");
   if (self->fused) {
-    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->hidden_size, 2 * self->intermediate_size, self->mlp_bias);
-    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+    mlp->gate_up_proj = hfm__linear(b, "gate_up_proj", self->base.width, 2 * self->intermediate_size, self->mlp_bias);
+    mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->base.width, self->mlp_bias);
     mlp->act_fn = hfm__activation(b, "activation_fn", self->hidden_act);
     hfm__end(b);
     return;
   }
-  mlp->gate_proj = hfm__linear(b, "gate_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  mlp->up_proj = hfm__linear(b, "up_proj", self->hidden_size, self->intermediate_size, self->mlp_bias);
-  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->hidden_size, self->mlp_bias);
+  mlp->gate_proj = hfm__linear(b, "gate_proj", self->base.width, self->intermediate_size, self->mlp_bias);
+  mlp->up_proj = hfm__linear(b, "up_proj", self->base.width, self->intermediate_size, self->mlp_bias);
+  mlp->down_proj = hfm__linear(b, "down_proj", self->intermediate_size, self->base.width, self->mlp_bias);
   mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
   hfm__end(b);
 }
@@ -254,8 +249,8 @@ HFM__PRIVATE void hfm__decoder_layer_init(hfm__builder *b, hfm__decoder *self, i
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->base.width);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->base.width);
 }
 
 HFM__PRIVATE hfm__val hfm__decoder_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -287,26 +282,28 @@ HFM__PRIVATE void hfm__decoder_ropes_init(hfm__builder *b, hfm__decoder *self) {
   hfm__end(b);
 }
 
-HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__decoder *self) {
-  self->embed_tokens =
+HFM__PRIVATE void hfm__decoder_model_init(hfm__builder *b, hfm__causal *base) {
+  hfm__decoder *self = (hfm__decoder *)base;
+  base->words =
       self->embed_scale != 0
-          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", self->vocab_size, self->hidden_size,
-                                  self->pad_token_id, self->embed_scale)
-          : hfm__embedding(b, "embed_tokens", self->vocab_size, self->hidden_size, self->pad_token_id);
+          ? hfm__scaled_embedding(b, "embed_tokens", "*TextScaledWordEmbedding", base->vocab_size, base->width,
+                                  base->pad_token_id, self->embed_scale)
+          : hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   hfm__begin_list(b, "layers");
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__begin_item(b, i, "*DecoderLayer");
-    self->traits->decoder->layer_init(b, self, i);
+    self->traits->layer->init(b, self, i);
     hfm__end(b);
   }
   hfm__end(b);
-  self->norm = hfm__decoder_norm(b, self, "norm", self->hidden_size);
+  self->norm = hfm__decoder_norm(b, self, "norm", self->base.width);
   hfm__decoder_ropes_init(b, self);
 }
 
 /* RoPE has no table to run out of: lengths beyond max_position_embeddings are allowed, as in Transformers. */
-HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__decoder *self) {
-  hfm__val x = hfm__word_embeddings(b, self->embed_tokens, self->vocab_size, self->hidden_size), y;
+HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__causal *base) {
+  const hfm__decoder *self = (const hfm__decoder *)base;
+  hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), y;
   const hfm__val positions = hfm__position_ids(b, 0, 0);
   hfm__decoder_call call;
   memset(&call, 0, sizeof call);
@@ -316,99 +313,25 @@ HFM__PRIVATE hfm__val hfm__decoder_model_forward(hfm__builder *b, const hfm__dec
   if (self->input_scale != 0) x = hfm__scaled(b, x, self->input_scale);
   for (int64_t i = 0; i < self->num_hidden_layers && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
-    x = self->traits->decoder->layer_forward(b, self, i, x, &call);
+    x = self->traits->layer->forward(b, self, i, x, &call);
   }
   y = hfm__call(b, self->norm, x);
   hfm__last_hidden_state(b, x, y, 1);
   return y;
 }
 
-HFM__PRIVATE hfm__decoder *hfm__decoder_new(hfm__builder *b) {
-  return ((const hfm__decoder_traits *)b->traits)->decoder->configure(b);
-}
-
-HFM__PRIVATE hfm__decoder *hfm__decoder_with_base(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_new(b);
-  if (!self) return NULL;
-  hfm__begin(b, b->base, self->model_class);
-  hfm__decoder_model_init(b, self);
-  hfm__end(b);
-  return self;
-}
-
-/* ---- Heads ---- */
-
-HFM__PRIVATE void *hfm__decoder_base_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_new(b);
-  if (self) hfm__decoder_model_init(b, self);
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_base_forward(hfm__builder *b, const void *model) {
-  hfm__output(b, HFM__OUT_last_hidden_state, hfm__decoder_model_forward(b, (const hfm__decoder *)model));
-}
-
-HFM__PRIVATE void *hfm__decoder_causal_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_with_base(b);
-  if (!self) return NULL;
-  self->head = hfm__linear(b, "lm_head", self->hidden_size, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->head), hfm__weight_of(b, self->embed_tokens));
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_causal_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
+/* What becomes of the logits. */
+HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *base, hfm__val x) {
+  const hfm__decoder *self = (const hfm__decoder *)base;
   const double cap = self->final_logit_softcapping;
-  hfm__val logits = hfm__call(b, self->head, hfm__kept_positions(b, hfm__decoder_model_forward(b, self)));
-  if (self->logits_scale != 0) logits = hfm__scaled(b, logits, self->logits_scale);
-  if (cap != 0) logits = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, logits, 1 / cap)), cap);
-  hfm__output(b, HFM__OUT_logits, logits);
+  if (self->logits_scale != 0) x = hfm__scaled(b, x, self->logits_scale);
+  if (cap != 0) x = hfm__scaled(b, hfm__activate(b, HFM__ACT_tanh, hfm__scaled(b, x, 1 / cap)), cap);
+  return x;
 }
 
-HFM__PRIVATE void *hfm__decoder_sequence_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_with_base(b);
-  if (self) self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b), 0);
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val last =
-      hfm__last_real_token(b, hfm__decoder_model_forward(b, self), self->vocab_size, self->pad_token_id);
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, last));
-}
+/* hfm__decoder_traits of a family with hfm__X_configure and hfm__X_layer. */
+#define HFM__DECODER(x, question_base, rope_theta) \
+  {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
+    question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-HFM__PRIVATE void *hfm__decoder_token_init(hfm__builder *b) {
-  hfm__decoder *self = hfm__decoder_with_base(b);
-  if (!self) return NULL;
-  self->head_dropout = hfm__dropout(b, "dropout", hfm__decoder_classifier_dropout(b));
-  self->head = hfm__linear(b, "score", self->hidden_size, hfm__labels(b),
-                           !hfm__config_find(b->config, "token_classification_bias").node ||
-                               hfm__flag(b, "token_classification_bias"));
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_token_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
-  const hfm__val x = hfm__call(b, self->head_dropout, hfm__decoder_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head, x));
-}
-
-HFM__PRIVATE void *hfm__decoder_question_init(hfm__builder *b) {
-  hfm__decoder *self;
-  b->base = ((const hfm__decoder_traits *)b->traits)->question_base;
-  self = hfm__decoder_with_base(b);
-  if (self) self->head = hfm__linear(b, "qa_outputs", self->hidden_size, 2, 1);
-  return self;
-}
-HFM__PRIVATE void hfm__decoder_question_forward(hfm__builder *b, const void *model) {
-  const hfm__decoder *self = (const hfm__decoder *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head, hfm__decoder_model_forward(b, self)));
-}
-
-static const hfm__head hfm__decoder_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__decoder_question_init, hfm__decoder_question_forward},
-    {0, NULL, NULL, NULL}};
-
-static const hfm__family hfm__decoder_family = {"model", hfm__decoder_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", hfm__causal_heads, NULL, NULL};

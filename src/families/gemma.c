@@ -10,7 +10,7 @@ HFM__PRIVATE hfm__decoder *hfm__gemma_make(hfm__builder *b, const char *activati
   if (!self) return NULL;
   self->qkv_bias = self->o_bias = bias;
   self->norm_from_one = 1;
-  self->embed_scale = sqrt((double)self->hidden_size);
+  self->embed_scale = sqrt((double)self->base.width);
   return self;
 }
 
@@ -22,17 +22,16 @@ HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
 
 /* ---- Gemma ---- */
 
-HFM__PRIVATE hfm__decoder *hfm__gemma_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gemma_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
   if (!self) return NULL;
   if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
   hfm__gemma_refuse_bidirectional(b);
-  return self;
+  return &self->base;
 }
 
-static const hfm__decoder_class hfm__gemma_class = {hfm__gemma_configure, hfm__decoder_layer_init,
-                                                    hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__gemma_itself = {&hfm__gemma_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__gemma_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__gemma_itself = HFM__DECODER(gemma, NULL, 10000.0);
 
 /* ---- Gemma 2 ---- */
 
@@ -47,26 +46,26 @@ HFM__PRIVATE double hfm__softcapping(hfm__builder *b, const char *key) {
 HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma_make(b, "hidden_activation");
   if (!self) return NULL;
-  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->hidden_size);
+  hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
   self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
   return self;
 }
 
-HFM__PRIVATE hfm__decoder *hfm__gemma2_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gemma2_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->attn_logit_softcapping = hfm__softcapping(b, "attn_logit_softcapping");
   hfm__gemma_refuse_bidirectional(b);
-  return self;
+  return &self->base;
 }
 
 /* With norms before and after attention and MLP. */
 HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_layer_init(b, self, index);
-  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->hidden_size);
-  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+  layer->pre_feedforward_layernorm = hfm__decoder_norm(b, self, "pre_feedforward_layernorm", self->base.width);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->base.width);
 }
 
 HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -86,14 +85,13 @@ HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__deco
   return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
 }
 
-static const hfm__decoder_class hfm__gemma2_class = {hfm__gemma2_configure, hfm__gemma2_layer_init,
-                                                     hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma2_traits = {&hfm__gemma2_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__gemma2_layer = {hfm__gemma2_layer_init, hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma2_traits = HFM__DECODER(gemma2, NULL, 10000.0);
 
 /* ---- Gemma 3 ---- */
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
-HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__gemma3_configure(hfm__builder *b) {
   static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
   static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
@@ -101,9 +99,9 @@ HFM__PRIVATE hfm__decoder *hfm__gemma3_configure(hfm__builder *b) {
   self->qk_norm = HFM__QK_NORM_HEADS;
   self->rope_sources[HFM__ROPE_FULL] = full;
   self->rope_sources[HFM__ROPE_SLIDING] = sliding;
-  self->model_class = "*TextModel";
-  if (hfm__flag(b, "use_bidirectional_attention")) self->causal = 0;
-  return self;
+  self->base.model_class = "*TextModel";
+  if (hfm__flag(b, "use_bidirectional_attention")) self->base.is_causal = 0;
+  return &self->base;
 }
 
 /* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
@@ -122,27 +120,25 @@ HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, in
   attention->rope = HFM__ROPE_SLIDING;
 }
 
-static const hfm__decoder_class hfm__gemma3_class = {hfm__gemma3_configure, hfm__gemma3_layer_init,
-                                                     hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma3_traits = {&hfm__gemma3_class, NULL, 0};
+static const hfm__decoder_layer_class hfm__gemma3_layer = {hfm__gemma3_layer_init, hfm__gemma2_layer_forward};
+static const hfm__decoder_traits hfm__gemma3_traits = HFM__DECODER(gemma3, NULL, 0);
 
 /* ---- Heads ---- */
 
 static const hfm__head hfm__gemma_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    HFM__CAUSAL_SEQUENCE_HEAD,
+    HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
-    {HFM_BASE, "TextModel", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
+    {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    {HFM_SEQUENCE_CLASSIFICATION, "TextForSequenceClassification", hfm__causal_sequence_init,
+     hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};

@@ -113,7 +113,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_forward(hfm__builder *b, const hfm__causal *
 }
 
 static const hfm__causal_class hfm__gpt_neox_class = {hfm__gpt_neox_configure, hfm__gpt_neox_init,
-                                                      hfm__gpt_neox_forward, "classifier", 0};
+                                                      hfm__gpt_neox_forward, NULL, "classifier", NULL, 0};
 
 static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_head.weight", 0, "ForCausalLM"},
                                                      {NULL, NULL, 0, NULL}};

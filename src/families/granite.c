@@ -2,7 +2,7 @@
    After models/granite/modeling_granite.py: Llama with multipliers of the embeddings, the attention's scores, what each
    block adds, and the logits. */
 
-HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__granite_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
@@ -11,16 +11,15 @@ HFM__PRIVATE hfm__decoder *hfm__granite_configure(hfm__builder *b) {
   self->scaling = hfm__real(b, "attention_multiplier");
   self->residual_scale = hfm__real(b, "residual_multiplier");
   self->logits_scale = 1.0 / hfm__positive(b, "logits_scaling");
-  return self;
+  return &self->base;
 }
 
-static const hfm__decoder_class hfm__granite_class = {hfm__granite_configure, hfm__decoder_layer_init,
-                                                      hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__granite_traits = {&hfm__granite_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__granite_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__granite_traits = HFM__DECODER(granite, NULL, 10000.0);
 
 static const hfm__head hfm__granite_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};

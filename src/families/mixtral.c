@@ -24,14 +24,15 @@ HFM__PRIVATE void hfm__qwen3_moe_mark(hfm__builder *b, hfm__decoder *self) {
     b->result = hfm__config_wrong(b->config, "mlp_only_layers", "a list of numbers of layers", b->error);
 }
 
-HFM__PRIVATE hfm__decoder *hfm__mixtral_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__mixtral_configure(hfm__builder *b) {
   const hfm__mixtral_traits *traits = (const hfm__mixtral_traits *)b->traits;
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
-  if (!self || !traits->qwen) return self;
+  if (!self) return NULL;
+  if (!traits->qwen) return &self->base;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
   hfm__qwen3_moe_mark(b, self);
-  return self;
+  return &self->base;
 }
 
 HFM__PRIVATE int hfm__mixtral_is_sparse(hfm__builder *b, const hfm__decoder *self, int64_t i) {
@@ -45,7 +46,7 @@ HFM__PRIVATE void hfm__mixtral_router_init(hfm__builder *b, const hfm__decoder *
                                            int64_t experts) {
   int64_t shape[2];
   shape[0] = experts;
-  shape[1] = self->hidden_size;
+  shape[1] = self->base.width;
   mlp->router = hfm__weighted(b, "gate", "*TopKRouter", HFM__MODULE_LINEAR, 2, shape, HFM__INIT_NORMAL, 0);
   hfm__describe(b, mlp->router, "");
 }
@@ -54,8 +55,8 @@ HFM__PRIVATE void hfm__mixtral_experts_init(hfm__builder *b, const hfm__decoder 
                                             int64_t experts) {
   const int64_t size = hfm__size(b, ((const hfm__mixtral_traits *)b->traits)->intermediate_key);
   hfm__begin(b, "experts", "*Experts");
-  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->hidden_size, 2);
-  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->hidden_size, size, 1);
+  mlp->experts_gate_up = hfm__stack(b, "gate_up_proj", experts, 2 * size, self->base.width, 2);
+  mlp->experts_down = hfm__stack(b, "down_proj", experts, self->base.width, size, 1);
   mlp->act_fn = hfm__activation(b, "act_fn", self->hidden_act);
   hfm__end(b);
 }
@@ -83,8 +84,8 @@ HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, i
     layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
   if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->hidden_size);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
+  layer->input_layernorm = hfm__decoder_norm(b, self, "input_layernorm", self->base.width);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->base.width);
 }
 
 HFM__PRIVATE hfm__val hfm__mixtral_mlp_forward(hfm__builder *b, const hfm__decoder_mlp *mlp, hfm__val x) {
@@ -104,11 +105,10 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
   return hfm__add(b, hfm__mixtral_mlp_forward(b, &layer->mlp, y), x);
 }
 
-static const hfm__decoder_class hfm__mixtral_class = {hfm__mixtral_configure, hfm__mixtral_layer_init,
-                                                      hfm__mixtral_layer_forward};
-static const hfm__mixtral_traits hfm__mixtral_itself = {{&hfm__mixtral_class, "model", 1000000.0},
+static const hfm__decoder_layer_class hfm__mixtral_layer = {hfm__mixtral_layer_init, hfm__mixtral_layer_forward};
+static const hfm__mixtral_traits hfm__mixtral_itself = {HFM__DECODER(mixtral, "model", 1000000.0),
                                                         "intermediate_size", 1, 0};
-static const hfm__mixtral_traits hfm__qwen3_moe_traits = {{&hfm__mixtral_class, "transformer", 10000.0},
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {HFM__DECODER(mixtral, "transformer", 10000.0),
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
@@ -123,8 +123,8 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
     {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__mixtral_family = {"model", hfm__decoder_heads, hfm__mixtral_renames, NULL};
-static const hfm__family hfm__qwen3_moe_family = {"model", hfm__decoder_heads, hfm__qwen3_moe_renames, NULL};
+static const hfm__family hfm__mixtral_family = {"model", hfm__causal_heads, hfm__mixtral_renames, NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", hfm__causal_heads, hfm__qwen3_moe_renames, NULL};
 
 /* ---- Configuration classes ---- */
 

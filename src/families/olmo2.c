@@ -2,21 +2,21 @@
    After models/olmo2/modeling_olmo2.py: Llama whose layers norm what attention and MLP give, not what they get, and
    queries and keys over their whole width. */
 
-HFM__PRIVATE hfm__decoder *hfm__olmo2_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__olmo2_configure(hfm__builder *b) {
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->qkv_bias = self->o_bias = bias;
   self->qk_norm = HFM__QK_NORM_WIDTH;
-  return self;
+  return &self->base;
 }
 
 HFM__PRIVATE void hfm__olmo2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
   hfm__decoder_mlp_init(b, self, &layer->mlp);
-  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->hidden_size);
-  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->hidden_size);
+  layer->post_attention_layernorm = hfm__decoder_norm(b, self, "post_attention_layernorm", self->base.width);
+  layer->post_feedforward_layernorm = hfm__decoder_norm(b, self, "post_feedforward_layernorm", self->base.width);
 }
 
 HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decoder *self, int64_t index, hfm__val x,
@@ -28,15 +28,13 @@ HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decod
   return hfm__add(b, hfm__call(b, layer->post_feedforward_layernorm, y), x);
 }
 
-static const hfm__decoder_class hfm__olmo2_class = {hfm__olmo2_configure, hfm__olmo2_layer_init,
-                                                    hfm__olmo2_layer_forward};
-static const hfm__decoder_traits hfm__olmo2_traits = {&hfm__olmo2_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__olmo2_layer = {hfm__olmo2_layer_init, hfm__olmo2_layer_forward};
+static const hfm__decoder_traits hfm__olmo2_traits = HFM__DECODER(olmo2, NULL, 10000.0);
 
 static const hfm__head hfm__olmo2_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};

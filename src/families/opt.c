@@ -138,7 +138,8 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
                                            HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_QUESTION_HEAD,
                                            {0, NULL, NULL, NULL}};
 
-static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward, NULL, 0};
+static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
+                                                 NULL, NULL, NULL, 0};
 
 static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
 

@@ -125,7 +125,8 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
                                                 HFM__CAUSAL_SEQUENCE_HEAD, HFM__CAUSAL_TOKEN_HEAD,
                                                 {0, NULL, NULL, NULL}};
 
-static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward, "score", 1};
+static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
+                                                 NULL, "score", NULL, 1};
 
 static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
 

@@ -1,7 +1,7 @@
 /* ==== families/phi3 (private): Phi-3 and Phi-4-mini ===============================================================
    After models/phi3/modeling_phi3.py: Llama with fused projections; a part of each head may be rotated. */
 
-HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
+HFM__PRIVATE hfm__causal *hfm__phi3_configure(hfm__builder *b) {
   const char *type = hfm__rope_type(b);
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
@@ -11,7 +11,7 @@ HFM__PRIVATE hfm__decoder *hfm__phi3_configure(hfm__builder *b) {
     self->rope_sources[HFM__ROPE_FULL].type = "longrope";
   else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
     hfm__refuse(b, "rope_type", type, "this model type has default and longrope");
-  return self;
+  return &self->base;
 }
 
 HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
@@ -23,16 +23,14 @@ HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int6
     self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
-static const hfm__decoder_class hfm__phi3_class = {hfm__phi3_configure, hfm__phi3_layer_init,
-                                                   hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__phi3_traits = {&hfm__phi3_class, NULL, 10000.0};
+static const hfm__decoder_layer_class hfm__phi3_layer = {hfm__phi3_layer_init, hfm__decoder_layer_forward};
+static const hfm__decoder_traits hfm__phi3_traits = HFM__DECODER(phi3, NULL, 10000.0);
 
 static const hfm__head hfm__phi3_heads[] = {
-    {HFM_BASE, "Model", hfm__decoder_base_init, hfm__decoder_base_forward},
-    {HFM_CAUSAL_LM, "ForCausalLM", hfm__decoder_causal_init, hfm__decoder_causal_forward},
-    {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__decoder_sequence_init,
-     hfm__decoder_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__decoder_token_init, hfm__decoder_token_forward},
+    HFM__CAUSAL_BASE_HEAD,
+    HFM__CAUSAL_LM_HEAD("ForCausalLM"),
+    HFM__CAUSAL_SEQUENCE_HEAD,
+    HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
