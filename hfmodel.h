@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "193699e3b4304b0a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "28c2cb3068675ab2" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8710,10 +8710,9 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
                  of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
                  half of all are for keys that follow
-     last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
-     last_of_id  ids [B, S] -> i64 [B]: the rightmost position whose id == pad; 0 if there is none
-     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad or, with `wraps`, the id at
-                 as many places as there are ids that are not attrs.pad
+     last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad, or with `equal` == pad; 0 if there is
+                 none
+     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
@@ -8745,8 +8744,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   HFM__FOR_MASK_POSITIONS(X(kept_positions, 1, 1, 1)) \
   HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
   HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
-  HFM__FOR_SEQ2SEQ(X(last_of_id, 1, 1, 1)) \
+  HFM__FOR_ROWS(X(last_token, 1, 1, 1)) \
   HFM__FOR_SEQ2SEQ(X(shift_right, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
   HFM__FOR_ROWS(X(gather_rows, 2, 2, 1)) \
@@ -8818,8 +8816,8 @@ typedef struct hfm__attrs {
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position;
-                                        last_of_id, shift_right: an id */
-  int32_t wraps;                     /* shift_right */
+                                        with `equal`, and of shift_right: an id */
+  int32_t equal;                     /* last_token */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */
@@ -22396,13 +22394,15 @@ HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, h
   const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
   const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
   const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
-  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  const int64_t start = chunk % blocks * step;
+  const int64_t least = HFM__MAX(1 - a->dims[0] - end, -most), farthest = HFM__MIN(keys - 1 - a->dims[0] - start, most);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most, as far as these queries see */
   int64_t i, j;
-  for (i = -most; i <= most; i++) {
+  for (i = least; i <= farthest; i++) {
     const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
     hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
   }
-  for (i = chunk % blocks * step; i < end; i++) {
+  for (i = start; i < end; i++) {
     float *row = (float *)out->data + (head * queries + i) * keys;
     const int64_t query = a->dims[0] + i;
     for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
@@ -22416,20 +22416,7 @@ HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm_
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] == a->attrs->pad; s--) {
-    }
-    ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
-  }
-}
-
-HFM__PRIVATE void hfm__last_of_id_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *ids = &a->in[0];
-  int64_t b, s;
-  (void)chunk;
-  (void)worker;
-  for (b = 0; b < ids->shape[0]; b++) {
-    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] != a->attrs->pad; s--) {
+    for (s = ids->shape[1] - 1; s >= 0 && (row[s * ids->stride[1]] == a->attrs->pad) != a->attrs->equal; s--) {
     }
     ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
   }
@@ -22442,12 +22429,9 @@ HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], count = 0;
-    for (s = 0; s < ids->shape[1]; s++) {
-      count += row[s * ids->stride[1]] != a->attrs->pad;
-      if (s) to[s] = row[(s - 1) * ids->stride[1]];
-    }
-    to[0] = a->attrs->wraps ? row[HFM__MAX(count - 1, 0) * ids->stride[1]] : a->attrs->pad;
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1];
+    to[0] = a->attrs->pad;
+    for (s = 1; s < ids->shape[1]; s++) to[s] = row[(s - 1) * ids->stride[1]];
   }
 }
 
@@ -22552,7 +22536,6 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
 #define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
-#define hfm__last_of_id_chunks hfm__one_chunk
 #define hfm__shift_right_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -22569,7 +22552,6 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__kept_positions_scratch hfm__no_scratch
 #define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
-#define hfm__last_of_id_scratch hfm__no_scratch
 #define hfm__shift_right_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -22598,7 +22580,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__padded_positions_chunks
 #undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
-#undef hfm__last_of_id_chunks
 #undef hfm__shift_right_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -22615,7 +22596,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__kept_positions_scratch
 #undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
-#undef hfm__last_of_id_scratch
 #undef hfm__shift_right_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch
@@ -24369,31 +24349,21 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
 #endif
 
 #ifdef HFM__WITH_ROWS
-/* Row of x [batch, length, size] at the position that `op` finds among the ids by `id`: [batch, size]. */
-HFM__PRIVATE hfm__val hfm__row_found(hfm__builder *b, int32_t op, hfm__val x, hfm__val ids, int64_t id) {
+/* Row of x [batch, length, size] at the rightmost id that is not `id`, or with `equal` at the rightmost that is:
+   [batch, size]. */
+HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t id, int32_t equal) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val index;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)id;
+  attrs.equal = equal;
   shape[0] = hfm__dim_of(b, x, 0);
   shape[1] = hfm__dim_of(b, x, 2);
-  index = hfm__emit(b, op, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
+  index = hfm__emit(b, HFM__OP_last_token, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
-#ifdef HFM__WITH_DECODERS
-/* At the rightmost id that is not `pad`. */
-HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
-  return hfm__row_found(b, HFM__OP_last_token, x, ids, pad);
-}
-#endif
-#ifdef HFM__WITH_SEQ2SEQ
-/* At the rightmost `id`. */
-HFM__PRIVATE hfm__val hfm__last_of_id(hfm__builder *b, hfm__val x, hfm__val ids, int64_t id) {
-  return hfm__row_found(b, HFM__OP_last_of_id, x, ids, id);
-}
-#endif
 #endif
 /* ==== end src/graph/trace.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
@@ -25088,9 +25058,9 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
                  "1: config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
-    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad);
+    return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad, 0);
   return hfm__last_token(
-      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1);
+      b, x, hfm__expand_batch(b, hfm__iota(b, hfm__length(b), hfm__fixed(b, 0))), -1, 0);
 }
 #endif
 
@@ -28034,13 +28004,6 @@ static const hfm__side hfm__shifted_side = {
     HFM__IN_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds,  HFM__SYM_LENGTH,
     HFM__SYM_TOTAL,    HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
 
-/* What comes first where ids are shifted right. */
-enum {
-  HFM__SHIFT_NONE,  /* they aren't: the decoder's ids must be given */
-  HFM__SHIFT_START, /* decoder_start_token_id */
-  HFM__SHIFT_WRAP   /* the last id that is not padding */
-};
-
 /* Must this call encode? Not where an earlier one has left the text in the cache. */
 HFM__PRIVATE int hfm__encodes(const hfm__builder *b) {
   return !b->asked.use_cache || hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
@@ -28050,34 +28013,32 @@ HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
   if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
 }
 
-/* The id that comes first, or for HFM__SHIFT_WRAP that of padding. */
-HFM__PRIVATE int64_t hfm__shift_id(hfm__builder *b, int32_t shift, int64_t vocab_size) {
+/* The id that comes first where ids are shifted right. */
+HFM__PRIVATE int64_t hfm__decoder_start(hfm__builder *b, int64_t vocab_size) {
   int64_t id = 0;
   if (hfm__ok(b) && hfm__is_null(b, "pad_token_id"))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, "pad_token_id", 0,
                           "'pad_token_id' is needed to shift input_ids to the right, but is null or absent: give "
                           "decoder_input_ids instead");
-  if (shift == HFM__SHIFT_WRAP) return hfm__padding_id(b);
   if (hfm__ok(b))
     b->result = hfm__config_need_int(b->config, "decoder_start_token_id", 0, vocab_size - 1, &id, b->error);
   return id;
 }
 
-/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are input_ids
-   shifted right by one. */
-HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shift, hfm__mod words, int64_t vocab_size,
+/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are with
+   `shifts` input_ids shifted right by one, or an error. */
+HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shifts, hfm__mod words, int64_t vocab_size,
                                          int64_t hidden_size) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val ids;
   b->side = &hfm__decoder_side;
-  if (shift == HFM__SHIFT_NONE || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
+  if (!shifts || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
       hfm__given(b, HFM__IN_decoder_inputs_embeds))
     return hfm__word_embeddings(b, words, vocab_size, hidden_size);
   b->side = &hfm__shifted_side;
   memset(&attrs, 0, sizeof attrs);
-  attrs.pad = (int32_t)hfm__shift_id(b, shift, vocab_size);
-  attrs.wraps = shift == HFM__SHIFT_WRAP;
+  attrs.pad = (int32_t)hfm__decoder_start(b, vocab_size);
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
@@ -28116,7 +28077,7 @@ HFM__PRIVATE hfm__val hfm__sentence_end(hfm__builder *b, hfm__val x, int64_t voc
     b->graph->inputs[HFM__IN_input_ids].marker = eos;
     b->graph->inputs[HFM__IN_input_ids].marker_name = "eos_token_id";
   }
-  return hfm__last_of_id(b, x, ids, eos);
+  return hfm__last_token(b, x, ids, eos, 1);
 }
 
 HFM__PRIVATE void hfm__sentence_outputs(hfm__builder *b, const hfm__sentence_head *head, hfm__val x) {
@@ -28383,12 +28344,12 @@ HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
-HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shift, hfm__val *encoded) {
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shifts, hfm__val *encoded) {
   hfm__val x, mask;
   b->side = &hfm__encoder_side;
   *encoded = hfm__encodes(b) ? hfm__t5_encode(b, self) : hfm__no_value;
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, shift, self->decoder.embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, shifts, self->decoder.embed_tokens, self->vocab_size, self->d_model);
   return hfm__t5_stack_forward(b, self, &self->decoder, x, *encoded, mask);
 }
 
@@ -28402,7 +28363,7 @@ HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
   hfm__val encoded;
   hfm__output(b, HFM__OUT_last_hidden_state,
-              hfm__t5_model_forward(b, (const hfm__t5 *)model, HFM__SHIFT_NONE, &encoded));
+              hfm__t5_model_forward(b, (const hfm__t5 *)model, 0, &encoded));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28425,7 +28386,7 @@ HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, HFM__SHIFT_NONE, &encoded));
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, 0, &encoded));
   if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
   hfm__encoder_output(b, encoded);
@@ -28458,7 +28419,7 @@ HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
   hfm__val encoded;
-  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, 1, &encoded)));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28475,7 +28436,7 @@ HFM__PRIVATE void *hfm__t5_sequence_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded);
+  hfm__val encoded, x = hfm__t5_model_forward(b, self, 1, &encoded);
   hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
   hfm__encoder_output(b, encoded);
 }
@@ -28722,7 +28683,7 @@ HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *
     *encoded = hfm__bart_stack_forward(b, self, encoder, x, hfm__no_value, hfm__no_value);
   }
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, HFM__SHIFT_START, decoder->embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, 1, decoder->embed_tokens, self->vocab_size, self->d_model);
   return hfm__bart_stack_forward(b, self, decoder, x, *encoded, mask);
 }
 

@@ -110,13 +110,15 @@ HFM__PRIVATE void hfm__relative_bias_run(const hfm__op_args *a, int64_t chunk, h
   const int64_t step = hfm__relative_bias_step(a), queries = out->shape[2], keys = out->shape[3];
   const int64_t blocks = (queries + step - 1) / step, head = chunk / blocks, most = a->attrs->window;
   const int64_t end = HFM__MIN((chunk % blocks + 1) * step, queries);
-  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most */
+  const int64_t start = chunk % blocks * step;
+  const int64_t least = HFM__MAX(1 - a->dims[0] - end, -most), farthest = HFM__MIN(keys - 1 - a->dims[0] - start, most);
+  float *by_distance = (float *)(void *)worker->scratch + most; /* from -most to most, as far as these queries see */
   int64_t i, j;
-  for (i = -most; i <= most; i++) {
+  for (i = least; i <= farthest; i++) {
     const int64_t bucket = hfm__relative_bucket(i, table->shape[0], a->attrs->causal, most);
     hfm__widened(a->cpu, table, bucket * table->shape[1] + head, 1, by_distance + i);
   }
-  for (i = chunk % blocks * step; i < end; i++) {
+  for (i = start; i < end; i++) {
     float *row = (float *)out->data + (head * queries + i) * keys;
     const int64_t query = a->dims[0] + i;
     for (j = 0; j < keys; j++) row[j] = by_distance[HFM__MIN(HFM__MAX(j - query, -most), most)];
@@ -130,20 +132,7 @@ HFM__PRIVATE void hfm__last_token_run(const hfm__op_args *a, int64_t chunk, hfm_
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] == a->attrs->pad; s--) {
-    }
-    ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
-  }
-}
-
-HFM__PRIVATE void hfm__last_of_id_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *ids = &a->in[0];
-  int64_t b, s;
-  (void)chunk;
-  (void)worker;
-  for (b = 0; b < ids->shape[0]; b++) {
-    const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    for (s = ids->shape[1] - 1; s >= 0 && row[s * ids->stride[1]] != a->attrs->pad; s--) {
+    for (s = ids->shape[1] - 1; s >= 0 && (row[s * ids->stride[1]] == a->attrs->pad) != a->attrs->equal; s--) {
     }
     ((int64_t *)a->out[0].data)[b] = HFM__MAX(s, 0);
   }
@@ -156,12 +145,9 @@ HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], count = 0;
-    for (s = 0; s < ids->shape[1]; s++) {
-      count += row[s * ids->stride[1]] != a->attrs->pad;
-      if (s) to[s] = row[(s - 1) * ids->stride[1]];
-    }
-    to[0] = a->attrs->wraps ? row[HFM__MAX(count - 1, 0) * ids->stride[1]] : a->attrs->pad;
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1];
+    to[0] = a->attrs->pad;
+    for (s = 1; s < ids->shape[1]; s++) to[s] = row[(s - 1) * ids->stride[1]];
   }
 }
 
@@ -266,7 +252,6 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
 #define hfm__kept_positions_chunks hfm__one_chunk
 #define hfm__last_token_chunks hfm__one_chunk
-#define hfm__last_of_id_chunks hfm__one_chunk
 #define hfm__shift_right_chunks hfm__one_chunk
 #define hfm__segments_chunks hfm__one_chunk
 #define hfm__layer_norm_scratch hfm__norm_scratch
@@ -283,7 +268,6 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__kept_positions_scratch hfm__no_scratch
 #define hfm__alibi_scratch hfm__no_scratch
 #define hfm__last_token_scratch hfm__no_scratch
-#define hfm__last_of_id_scratch hfm__no_scratch
 #define hfm__shift_right_scratch hfm__no_scratch
 #define hfm__segments_scratch hfm__no_scratch
 #define hfm__gather_rows_scratch hfm__no_scratch
@@ -312,7 +296,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__padded_positions_chunks
 #undef hfm__kept_positions_chunks
 #undef hfm__last_token_chunks
-#undef hfm__last_of_id_chunks
 #undef hfm__shift_right_chunks
 #undef hfm__segments_chunks
 #undef hfm__layer_norm_scratch
@@ -329,7 +312,6 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__kept_positions_scratch
 #undef hfm__alibi_scratch
 #undef hfm__last_token_scratch
-#undef hfm__last_of_id_scratch
 #undef hfm__shift_right_scratch
 #undef hfm__segments_scratch
 #undef hfm__gather_rows_scratch

@@ -199,7 +199,7 @@ HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *
     *encoded = hfm__bart_stack_forward(b, self, encoder, x, hfm__no_value, hfm__no_value);
   }
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, HFM__SHIFT_START, decoder->embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, 1, decoder->embed_tokens, self->vocab_size, self->d_model);
   return hfm__bart_stack_forward(b, self, decoder, x, *encoded, mask);
 }
 

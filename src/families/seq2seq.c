@@ -6,13 +6,6 @@ static const hfm__side hfm__shifted_side = {
     HFM__IN_input_ids, HFM__IN_decoder_attention_mask, HFM__IN_decoder_inputs_embeds,  HFM__SYM_LENGTH,
     HFM__SYM_TOTAL,    HFM__OUT_decoder_hidden_states, HFM__OUT_decoder_attentions};
 
-/* What comes first where ids are shifted right. */
-enum {
-  HFM__SHIFT_NONE,  /* they aren't: the decoder's ids must be given */
-  HFM__SHIFT_START, /* decoder_start_token_id */
-  HFM__SHIFT_WRAP   /* the last id that is not padding */
-};
-
 /* Must this call encode? Not where an earlier one has left the text in the cache. */
 HFM__PRIVATE int hfm__encodes(const hfm__builder *b) {
   return !b->asked.use_cache || hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_inputs_embeds);
@@ -22,34 +15,32 @@ HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
   if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
 }
 
-/* The id that comes first, or for HFM__SHIFT_WRAP that of padding. */
-HFM__PRIVATE int64_t hfm__shift_id(hfm__builder *b, int32_t shift, int64_t vocab_size) {
+/* The id that comes first where ids are shifted right. */
+HFM__PRIVATE int64_t hfm__decoder_start(hfm__builder *b, int64_t vocab_size) {
   int64_t id = 0;
   if (hfm__ok(b) && hfm__is_null(b, "pad_token_id"))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, "pad_token_id", 0,
                           "'pad_token_id' is needed to shift input_ids to the right, but is null or absent: give "
                           "decoder_input_ids instead");
-  if (shift == HFM__SHIFT_WRAP) return hfm__padding_id(b);
   if (hfm__ok(b))
     b->result = hfm__config_need_int(b->config, "decoder_start_token_id", 0, vocab_size - 1, &id, b->error);
   return id;
 }
 
-/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are input_ids
-   shifted right by one. */
-HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shift, hfm__mod words, int64_t vocab_size,
+/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are with
+   `shifts` input_ids shifted right by one, or an error. */
+HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shifts, hfm__mod words, int64_t vocab_size,
                                          int64_t hidden_size) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val ids;
   b->side = &hfm__decoder_side;
-  if (shift == HFM__SHIFT_NONE || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
+  if (!shifts || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
       hfm__given(b, HFM__IN_decoder_inputs_embeds))
     return hfm__word_embeddings(b, words, vocab_size, hidden_size);
   b->side = &hfm__shifted_side;
   memset(&attrs, 0, sizeof attrs);
-  attrs.pad = (int32_t)hfm__shift_id(b, shift, vocab_size);
-  attrs.wraps = shift == HFM__SHIFT_WRAP;
+  attrs.pad = (int32_t)hfm__decoder_start(b, vocab_size);
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
@@ -88,7 +79,7 @@ HFM__PRIVATE hfm__val hfm__sentence_end(hfm__builder *b, hfm__val x, int64_t voc
     b->graph->inputs[HFM__IN_input_ids].marker = eos;
     b->graph->inputs[HFM__IN_input_ids].marker_name = "eos_token_id";
   }
-  return hfm__last_of_id(b, x, ids, eos);
+  return hfm__last_token(b, x, ids, eos, 1);
 }
 
 HFM__PRIVATE void hfm__sentence_outputs(hfm__builder *b, const hfm__sentence_head *head, hfm__val x) {

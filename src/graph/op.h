@@ -39,10 +39,9 @@
      relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
                  of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
                  half of all are for keys that follow
-     last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad; 0 if there is none
-     last_of_id  ids [B, S] -> i64 [B]: the rightmost position whose id == pad; 0 if there is none
-     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad or, with `wraps`, the id at
-                 as many places as there are ids that are not attrs.pad
+     last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad, or with `equal` == pad; 0 if there is
+                 none
+     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
@@ -74,8 +73,7 @@
   HFM__FOR_MASK_POSITIONS(X(kept_positions, 1, 1, 1)) \
   HFM__FOR_ALIBI(X(alibi, 1, 1, 1)) \
   HFM__FOR_RELATIVE_BIAS(X(relative_bias, 1, 1, 1)) \
-  HFM__FOR_DECODERS(X(last_token, 1, 1, 1)) \
-  HFM__FOR_SEQ2SEQ(X(last_of_id, 1, 1, 1)) \
+  HFM__FOR_ROWS(X(last_token, 1, 1, 1)) \
   HFM__FOR_SEQ2SEQ(X(shift_right, 1, 1, 1)) \
   HFM__FOR_DECODERS(X(segments, 1, 1, 1)) \
   HFM__FOR_ROWS(X(gather_rows, 2, 2, 1)) \
@@ -147,8 +145,8 @@ typedef struct hfm__attrs {
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
   int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position;
-                                        last_of_id, shift_right: an id */
-  int32_t wraps;                     /* shift_right */
+                                        with `equal`, and of shift_right: an id */
+  int32_t equal;                     /* last_token */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */

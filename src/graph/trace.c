@@ -822,29 +822,19 @@ HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t he
 #endif
 
 #ifdef HFM__WITH_ROWS
-/* Row of x [batch, length, size] at the position that `op` finds among the ids by `id`: [batch, size]. */
-HFM__PRIVATE hfm__val hfm__row_found(hfm__builder *b, int32_t op, hfm__val x, hfm__val ids, int64_t id) {
+/* Row of x [batch, length, size] at the rightmost id that is not `id`, or with `equal` at the rightmost that is:
+   [batch, size]. */
+HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t id, int32_t equal) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val index;
   memset(&attrs, 0, sizeof attrs);
   attrs.pad = (int32_t)id;
+  attrs.equal = equal;
   shape[0] = hfm__dim_of(b, x, 0);
   shape[1] = hfm__dim_of(b, x, 2);
-  index = hfm__emit(b, op, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
+  index = hfm__emit(b, HFM__OP_last_token, &attrs, HFM_I64, 1, shape, ids, hfm__no_value, hfm__no_value, hfm__no_value);
   return hfm__emit(b, HFM__OP_gather_rows, NULL, HFM_F32, 2, shape, hfm__contiguous(b, x), index, hfm__no_value,
                    hfm__no_value);
 }
-#ifdef HFM__WITH_DECODERS
-/* At the rightmost id that is not `pad`. */
-HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids, int64_t pad) {
-  return hfm__row_found(b, HFM__OP_last_token, x, ids, pad);
-}
-#endif
-#ifdef HFM__WITH_SEQ2SEQ
-/* At the rightmost `id`. */
-HFM__PRIVATE hfm__val hfm__last_of_id(hfm__builder *b, hfm__val x, hfm__val ids, int64_t id) {
-  return hfm__row_found(b, HFM__OP_last_of_id, x, ids, id);
-}
-#endif
 #endif
