@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "28c2cb3068675ab2" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "7992732c918913b0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -16937,7 +16937,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sub(a, b) _mm512_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
-#define hfm__v_sqrt(a) _mm512_sqrt_ps(a)
+#define hfm__v_sqrt(a) _mm512_maskz_sqrt_ps(0xffff, a)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)

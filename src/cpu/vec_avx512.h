@@ -19,7 +19,7 @@
 #define hfm__v_sub(a, b) _mm512_sub_ps(a, b)
 #define hfm__v_mul(a, b) _mm512_mul_ps(a, b)
 #define hfm__v_div(a, b) _mm512_div_ps(a, b)
-#define hfm__v_sqrt(a) _mm512_sqrt_ps(a)
+#define hfm__v_sqrt(a) _mm512_maskz_sqrt_ps(0xffff, a)
 #define hfm__v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)

@@ -231,8 +231,8 @@ static void test_together(void) {
     options.temperature = 1.7;
     options.top_k = 20;
     for (int i = 0; i < 5; i++) *limit_of(&options, i) = limits[i];
-    for (int i = 0; i < VOCAB; i++)
-      if (!hfm__is_forbidden(want[i])) want[i] /= 1.7f;
+    for (int i = 0; i < VOCAB; i++) /* 1.7f would have the bits of a double where FLT_EVAL_METHOD is not 0 */
+      if (!hfm__is_forbidden(want[i])) want[i] /= (float)options.temperature;
     rank(want, r);
     ref_top_k(r, 20, 1, kept);
     for (int i = 0; i <= 5; i++) {
