@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "fd68ada735967e29" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "931604368d747e54" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -23971,105 +23971,6 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
   return hfm__value_add(b, HFM__VALUE_CONSTANT, (int32_t)g->constant_count - 1, HFM_F32, 1, &shape);
 }
 
-/* ---- State ---- */
-
-/* Declares what outlives a call. `name` must live as long as the graph. */
-HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
-  hfm__graph *g = b->graph;
-  hfm__val value;
-  void *grown;
-  if (!hfm__ok(b)) return hfm__no_value;
-  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
-  if (!grown) {
-    hfm__builder_memory(b);
-    return hfm__no_value;
-  }
-  g->states = (hfm__state *)grown;
-  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
-  if (!hfm__ok(b)) return value;
-  g->values[value.id].contiguous = 0; /* it lies in pages */
-  memset(&g->states[g->state_count], 0, sizeof *g->states);
-  g->states[g->state_count].name = name;
-  g->states[g->state_count++].value = value.id;
-  return value;
-}
-
-#if HFM__HAS_STATES
-/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
-HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
-                                      hfm__val x) {
-  hfm__val state, out;
-  char text[64];
-  hfm__text t = hfm__text_to(text, sizeof text);
-  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
-  if (!x.id || !hfm__ok(b)) return state;
-  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
-  if (!hfm__ok(b)) return out;
-  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
-  return out;
-}
-
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[4];
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
-  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  return hfm__state_with(b, layer, name, shape, x);
-}
-
-/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
-   nothing (no value) what an earlier one has left under that name. */
-HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
-                                       int64_t head) {
-  hfm__dim shape[4];
-  hfm__val value;
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
-  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
-  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
-  shape[2] = hfm__fixed(b, heads);
-  shape[3] = hfm__fixed(b, head);
-  value = hfm__state_with(b, layer, name, shape, x);
-  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
-  return value;
-}
-#endif
-
-/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
-HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
-  int64_t others[HFM__MAX_WINDOWS - 1];
-  int32_t count = 0;
-  for (size_t i = 0; i < g->state_count && window; i++) {
-    int32_t j = 0;
-    while (j < count && others[j] != g->states[i].window) j++;
-    if (g->states[i].window == window) return window;
-    if (!g->states[i].window || j < count) continue;
-    if (count == HFM__MAX_WINDOWS - 1) return 0;
-    others[count++] = g->states[i].window;
-  }
-  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
-}
-
-/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
-   far back it must reach, and in which layout. */
-HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
-  const hfm__value *v = hfm__value_of(b, x);
-  hfm__state *state;
-  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
-  state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
-  state->values = values;
-  state->window = window;
-  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
-  if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
-                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
-    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
-    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
-  }
-}
-
 /* ---- Arithmetic ---- */
 
 /* Broadcast shape of two values whose dimensions are equal or 1. */
@@ -24270,8 +24171,112 @@ HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val we
   return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
 }
 #endif
+/* ==== end src/graph/trace.c ==== */
+/* ==== begin src/graph/attend.c ==== */
+/* ==== graph/attend (private): what a forward does along the positions of a text ===================================
+   States, which outlive a call; attention, which reads them; positions, what attention scores have of them, and rows at
+   one of them. */
 
-/* ---- Attention and indices ---- */
+/* ---- State ---- */
+
+/* Declares what outlives a call. `name` must live as long as the graph. */
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
+  hfm__graph *g = b->graph;
+  hfm__val value;
+  void *grown;
+  if (!hfm__ok(b)) return hfm__no_value;
+  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
+  if (!grown) {
+    hfm__builder_memory(b);
+    return hfm__no_value;
+  }
+  g->states = (hfm__state *)grown;
+  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
+  if (!hfm__ok(b)) return value;
+  g->values[value.id].contiguous = 0; /* it lies in pages */
+  memset(&g->states[g->state_count], 0, sizeof *g->states);
+  g->states[g->state_count].name = name;
+  g->states[g->state_count++].value = value.id;
+  return value;
+}
+
+#if HFM__HAS_STATES
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
+  hfm__val state, out;
+  char text[64];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
+}
+#endif
+
+/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
+HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
+  int64_t others[HFM__MAX_WINDOWS - 1];
+  int32_t count = 0;
+  for (size_t i = 0; i < g->state_count && window; i++) {
+    int32_t j = 0;
+    while (j < count && others[j] != g->states[i].window) j++;
+    if (g->states[i].window == window) return window;
+    if (!g->states[i].window || j < count) continue;
+    if (count == HFM__MAX_WINDOWS - 1) return 0;
+    others[count++] = g->states[i].window;
+  }
+  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
+}
+
+/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
+   far back it must reach, and in which layout. */
+HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
+  const hfm__value *v = hfm__value_of(b, x);
+  hfm__state *state;
+  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  state = &b->graph->states[b->graph->values[v->base].source];
+  window = hfm__state_window(b->graph, window);
+  state->values = values;
+  state->window = window;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
+  if (window) {
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
+                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
+    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
+    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
+  }
+}
+
+/* ---- Attention ---- */
 
 /* HFM_ATTN_...: asking for attentions runs eager attention. */
 HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
@@ -24328,6 +24333,8 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   rule.window = window;
   return hfm__attend_by(b, q, k, v, &rule);
 }
+
+/* ---- Positions ---- */
 
 /* Positions start, start + 1, ... as [1, length]. */
 HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start) {
@@ -24449,7 +24456,7 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
                    hfm__no_value);
 }
 #endif
-/* ==== end src/graph/trace.c ==== */
+/* ==== end src/graph/attend.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
 /* ==== graph/fuse (private): fewer passes over memory ==============================================================
    A product takes over the activation that alone reads its result, and then the residual that is added to it. Families
