@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "cc140b03a8838629" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2be1e1d6443a0818" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -156,10 +156,12 @@ MEMORY AND OWNERSHIP
 GENERATION
 
   hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
-  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
-  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
-  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
-  left, with an attention_mask.
+  the ids of the prompts and of what comes after them; or of one for seq2seq-lm, which reads input_ids (padded on the
+  right, with an attention_mask): out.sequences are decoder_start_token_id and what comes after it. The token of a
+  language to translate to is config.forced_bos_token_id.
+  hfm_generation_config has Transformers' options by their names. 0 is "not said": generation_config.json counts then,
+  or without one config.json, or Transformers' default. -1 is None for integers and lists, and False for switches;
+  HFM_ZERO is a number that is 0. Prompts of a batch are padded on the left, with an attention_mask.
 
   config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
   callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,
@@ -920,6 +922,8 @@ typedef struct hfm_generation_config {
   double max_time;               /* seconds from the beginning; the token under way is finished; default: no limit */
   hfm_token_ids eos_token_id;    /* any of them ends a sequence; default: none */
   hfm_token_ids pad_token_id;    /* one: what fills rows that ended; default: the first eos_token_id */
+  hfm_token_ids decoder_start_token_id; /* what texts begin with where the model has an encoder: one, or one for each
+                                    prompt; default: bos_token_id */
   /* which way */
   int32_t do_sample;             /* 1: draws; default: the most likely token */
   int32_t early_stopping;        /* HFM_EARLY_STOPPING_...; beams only; default false */
@@ -968,17 +972,21 @@ typedef struct hfm_generated {
                                   beams; zeros where a sequence had ended */
   hfm_tensor beam_indices;     /* I64 [rows, steps]: beams, when they are done: the row of scores that each token came
                                   from, -1 after the end */
-  int64_t prompt_length;       /* tokens of a prompt, padding included */
+  int64_t prompt_length;       /* tokens of a prompt, padding included; the decoder's, where there is an encoder */
   int64_t steps;               /* tokens that the longest sequence got */
   double prompt_seconds, decode_seconds; /* spent up to the first token, and after it */
 } hfm_generated;
 
-/* Generates from inputs->input_ids [prompts, length] (with attention_mask: prompts of different length are padded on
-   the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if given. `config` may be
-   NULL. The model is one for causal-lm.
-   inputs->use_cache = 0 empties the session's cache first. With 1 the ids are the whole text, of which the session's
-   cache has the first hfm_cache_length() positions already: a chat goes on without computing its beginning again.
-   Afterwards the cache holds all but the last token; after beams it is empty.
+/* Generates. `config` may be NULL.
+   A model for causal-lm goes on from inputs->input_ids [prompts, length] (with attention_mask: prompts of different
+   length are padded on the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if
+   given. One for seq2seq-lm reads input_ids, padded on the right, of which attention_mask says which count (without one
+   all do, as in Transformers); its texts begin with decoder_start_token_id, or with decoder_input_ids [prompts, length]
+   (and their decoder_attention_mask), before which it comes unless one of them begins with it.
+   inputs->use_cache = 0 empties the session's cache first. With 1 the ids (decoder_input_ids, without input_ids: what
+   was encoded is in the cache) are the whole text, of which the session's cache has the first hfm_cache_length()
+   positions already: a chat goes on without computing its beginning again. Afterwards the cache holds all but the last
+   token; after beams it is empty.
    Memory for max_length is planned before the first token; no token allocates. *outputs live in the session until its
    next hfm_generate. On failure *outputs is zero and the session can be used again. */
 HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
@@ -22667,9 +22675,15 @@ typedef struct hfm__parameter {
   int32_t is_embedding; /* belongs to an Embedding */
   int32_t is_buffer;    /* in files and in state_dict, but no parameter */
   int32_t optional;     /* no news where files lack it */
+  int32_t keep_in_fp32; /* where the model is loaded as float16: Transformers' _keep_in_fp32_modules */
   int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
+
+/* What Transformers would hold it in, where the model is loaded as `dtype`. */
+HFM__PRIVATE hfm_dtype hfm__parameter_dtype(const hfm__parameter *p, hfm_dtype dtype) {
+  return p->keep_in_fp32 && dtype == HFM_F16 ? HFM_F32 : dtype;
+}
 
 /* A tensor that is computed, not learned: counted in the memory footprint, and ignored where old files hold it. */
 typedef struct hfm__buffer {
@@ -23302,6 +23316,11 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   const hfm__par handle = hfm__parameter3(b, name, count, rows, columns, HFM__INIT_NORMAL);
   if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
   return handle;
+}
+
+/* Transformers' _keep_in_fp32_modules. */
+HFM__PRIVATE void hfm__keep_in_fp32(hfm__builder *b, hfm__par parameter) {
+  if (hfm__ok(b)) b->tree->parameters[parameter.id].keep_in_fp32 = 1;
 }
 
 /* A buffer that files hold, [d0, d1] of the current scope; zeros where they don't. */
@@ -28218,6 +28237,7 @@ HFM__PRIVATE void hfm__t5_ff_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_
   block->wi = hfm__t5_linear(b, self, self->gated ? "wi_0" : "wi", self->d_model, self->d_ff, self->d_model);
   if (self->gated) block->wi_gate = hfm__t5_linear(b, self, "wi_1", self->d_model, self->d_ff, self->d_model);
   block->wo = hfm__t5_linear(b, self, "wo", self->d_ff, self->d_model, self->d_ff);
+  hfm__keep_in_fp32(b, hfm__weight_of(b, block->wo));
   block->ff_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
   block->act = hfm__activation(b, "act", self->dense_act);
   hfm__end(b);
@@ -29607,7 +29627,7 @@ typedef struct hfm__loader {
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
-  hfm_dtype dtype;          /* what Transformers would hold every parameter in */
+  hfm_dtype dtype;          /* what Transformers would hold nearly every parameter in */
 } hfm__loader;
 
 HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
@@ -29748,11 +29768,17 @@ HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_optio
   return HFM_F32;
 }
 
+/* What a parameter is stored in: Transformers' dtype of it, if that is one that kernels read. */
+HFM__PRIVATE hfm_dtype hfm__target_storage(const hfm__loader *l, const hfm__parameter *p) {
+  const hfm_dtype dtype = hfm__parameter_dtype(p, l->dtype);
+  return hfm__is_native(dtype) ? dtype : HFM_F32;
+}
+
 /* How a tensor is stored for a target that was not asked for by the caller: 16-bit floats stay as they are where the
    target holds their values too, since nothing is computed in less than float32. */
-HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, hfm_dtype found) {
-  const hfm_dtype target = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  const int asked = l->options && l->options->dtype;
+HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, const hfm__parameter *p, hfm_dtype found) {
+  const hfm_dtype target = hfm__target_storage(l, p);
+  const int asked = l->options && l->options->dtype && l->options->dtype != HFM_F16; /* nobody asks for F32 by F16 */
   return !asked && target == HFM_F32 && hfm__is_native(found) ? found : target;
 }
 
@@ -29879,7 +29905,7 @@ HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_t
 }
 
 HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
-  p->dtype = l->dtype;
+  p->dtype = hfm__parameter_dtype(p, l->dtype);
   weight->dtype = dtype;
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
 }
@@ -29888,7 +29914,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
                                               const hfm__file_tensor *tensor, const char *name) {
   hfm_result result = hfm__check_convertible(l, tensor, name);
   if (result != HFM_OK) return result;
-  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, p, tensor->dtype));
   weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
   if (weight->data) {
     weight->storage = &hfm__storage_mapped;
@@ -29911,7 +29937,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
     if (tensors[i]->dtype != found) found = HFM_F32;
   }
   if (result != HFM_OK) return result;
-  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, p, found));
   for (int64_t i = 0; i < count; i++) {
     weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
     in_place &= weight->pieces[i] != NULL;
@@ -29943,7 +29969,7 @@ HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
+  hfm__weight_type(l, weight, p, hfm__target_storage(l, p));
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
@@ -32630,7 +32656,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm__budget_end(&model->budget);
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
-    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    for (size_t i = 1; i < model->tree.parameter_count; i++)
+      model->tree.parameters[i].dtype = hfm__parameter_dtype(&model->tree.parameters[i], dtype);
     hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
@@ -33170,7 +33197,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   out->min_length = HFM__MAX(least, 0);
   if (r->result == HFM_OK && prompt_length >= most)
     r->result = hfm__fail(r->error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
-                          "input_ids has length %i, but max_length is %i: nothing would be generated. Set "
+                          "the prompt has length %i, but max_length is %i: nothing would be generated. Set "
                           "max_new_tokens, or a larger max_length",
                           prompt_length, most);
 }
@@ -33228,17 +33255,48 @@ HFM__PRIVATE hfm_result hfm__generation_vocabulary(const hfm__generation_options
   return result;
 }
 
-/* Everything that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
-HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
-                                                int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
-                                                hfm__generation_options *out, hfm_error *error) {
-  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+HFM__PRIVATE hfm__generation_reader hfm__generation_reads(const hfm_config *config, hfm__arena *arena,
+                                                          hfm_error *error) {
   hfm__generation_reader r;
-  memset(out, 0, sizeof *out);
   r.config = config;
   r.arena = arena;
   r.error = error;
   r.result = HFM_OK;
+  return r;
+}
+
+/* What the texts of a model with an encoder begin with: one id, or one for each prompt. */
+HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, const hfm_generation_config *said,
+                                                      int64_t prompts, int64_t vocab_size, hfm__arena *arena,
+                                                      hfm_token_ids *out, hfm_error *error) {
+  static const char key[] = "decoder_start_token_id";
+  hfm__generation_reader r = hfm__generation_reads(config, arena, error);
+  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id, HFM__MOST_IDS);
+  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_IDS);
+  if (r.result != HFM_OK) return r.result;
+  if (!out->count)
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "what do texts begin with? Neither decoder_start_token_id nor bos_token_id is given: set "
+                     "decoder_start_token_id");
+  if (out->count > 1 && out->count != prompts)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                     "decoder_start_token_id has %i ids, but must be one, or one for each of %i prompts", out->count,
+                     prompts);
+  for (int64_t i = 0; i < out->count; i++)
+    if (out->data[i] < 0 || out->data[i] >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, key, 0,
+                       "decoder_start_token_id is %i, but must be from 0 to %i (vocab_size is %i)", out->data[i],
+                       vocab_size - 1, vocab_size);
+  return HFM_OK;
+}
+
+/* Everything else that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
+HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
+                                                int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
+                                                hfm__generation_options *out, hfm_error *error) {
+  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+  hfm__generation_reader r = hfm__generation_reads(config, arena, error);
+  memset(out, 0, sizeof *out);
   hfm__generation_lengths(&r, said, prompt_length, out);
   out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
@@ -33878,6 +33936,239 @@ HFM__PRIVATE int hfm__beams_advance(hfm__beams *b, int64_t length) {
   return improvable && goes_on && !(all_finished && o->early_stopping == HFM_EARLY_STOPPING_TRUE);
 }
 /* ==== end src/run/beam_search.c ==== */
+/* ==== begin src/run/prompt.c ==== */
+/* ==== run/prompt (private): what generation begins from ============================================================
+   The caller's prompts, checked and copied: the tokens that texts go on from, which of them count, where they stand;
+   and what the encoder reads, where there is one. Masks and positions are as Transformers' generate makes them. */
+
+typedef struct hfm__prompt {
+  const hfm__side *side;  /* that the tokens go into: the decoder's, where there is an encoder */
+  int64_t count, length;  /* prompts; tokens of each, padding included */
+  int64_t *ids;           /* [count, length] */
+  uint8_t *mask;          /* [count, length]: which of them count */
+  int64_t *positions;     /* [count, length]; NULL: the model counts by itself */
+  int32_t is_masked;      /* 1: the model is given the mask */
+  int32_t started;        /* tokens that stand before the caller's: decoder_start_token_id, or none */
+  int64_t source_length;  /* of the encoded texts; 0: the model has no encoder */
+  int64_t *source_ids;    /* [count, source_length]; NULL: they are encoded already, in the session's cache */
+  uint8_t *source_mask;   /* [count, source_length]; NULL: all of it counts */
+} hfm__prompt;
+
+HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return p->side == &hfm__decoder_side; }
+
+/* ---- What the caller gives ---- */
+
+/* The arguments that generation knows; the rest has no meaning for the tokens to come. */
+HFM__PRIVATE hfm_result hfm__prompt_known(const hfm_model *model, const hfm__prompt *p, const hfm_inputs *inputs,
+                                          hfm_error *error) {
+  const uint32_t ids = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+  const uint32_t known = hfm__prompt_encodes(p) ? ids | 1u << p->side->ids | 1u << p->side->mask
+                                                : ids | 1u << HFM__IN_position_ids;
+  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
+    if (hfm__input_tensor(inputs, i)->data && !(known >> i & 1))
+      return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[i].name, 0,
+                       "%s: generation takes %s, but not %s", model->architecture,
+                       hfm__prompt_encodes(p)
+                           ? "input_ids, attention_mask, decoder_input_ids and decoder_attention_mask"
+                           : "input_ids, attention_mask and position_ids",
+                       hfm__input_rows[i].name);
+  return HFM_OK;
+}
+
+/* Ids of texts, [prompts, length]. */
+HFM__PRIVATE hfm_result hfm__prompt_ids(const hfm_inputs *inputs, int32_t input, int64_t vocab_size,
+                                        hfm_error *error) {
+  const hfm_tensor *ids = hfm__input_tensor(inputs, input);
+  const char *name = hfm__input_rows[input].name;
+  if (!ids->data) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, name, 0, "generation needs %s", name);
+  if (ids->rank != 2)
+    return hfm__fail(error, HFM_E_INPUT_RANK, NULL, name, 0, "%s has %d dimensions, but needs 2: [prompts, length]",
+                     name, (int)ids->rank);
+  if (ids->shape[0] < 1 || ids->shape[1] < 1 || ids->shape[0] > INT32_MAX || ids->shape[1] >= INT32_MAX)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0,
+                     "%s has shape %t: a prompt has at least one token (the model's bos_token_id, if nothing else)",
+                     name, ids->shape, 2);
+  if (!hfm__is_integer(ids->dtype))
+    return hfm__input_bad_dtype(input, ids, "an integer type (int64, int32, ...)", error);
+  for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
+    const int64_t id = hfm__integer_at(ids, i);
+    if (id < 0 || id >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                       "%s[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", name, i / ids->shape[1],
+                       i % ids->shape[1], id, vocab_size - 1, vocab_size);
+  }
+  return HFM_OK;
+}
+
+/* An optional input of the shape [rows, length] that `like` has. */
+HFM__PRIVATE hfm_result hfm__prompt_like(const hfm_inputs *inputs, int32_t input, int64_t rows, int64_t length,
+                                         const char *like, hfm_error *error) {
+  const hfm_tensor *t = hfm__input_tensor(inputs, input);
+  const char *name = hfm__input_rows[input].name;
+  const int64_t needed[2] = {rows, length};
+  const int is_positions = input == HFM__IN_position_ids;
+  const int one_row = is_positions && t->rank == 2 && t->shape[0] == 1;
+  if (!t->data) return HFM_OK;
+  if (t->rank != 2 || (t->shape[0] != rows && !one_row) || t->shape[1] != length)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t, that of %s", name,
+                     t->shape, (int)t->rank, needed, 2, like);
+  if (!hfm__is_integer(t->dtype) && (is_positions || !hfm__is_float(t->dtype)))
+    return hfm__input_bad_dtype(input, t, "an integer type (int64, int32, ...)", error);
+  return HFM_OK;
+}
+
+HFM__PRIVATE hfm_result hfm__prompt_padding_only(const char *name, int64_t prompt, hfm_error *error) {
+  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                   "prompt %i is padding only: at least one token must count", prompt);
+}
+
+/* ---- What the encoder reads ---- */
+
+/* input_ids and their attention_mask; or what the cache has of an earlier call, and its attention_mask. */
+HFM__PRIVATE hfm_result hfm__prompt_source(const hfm_session *session, const hfm_inputs *inputs, hfm__prompt *p,
+                                           hfm__arena *arena, hfm_error *error) {
+  const hfm_tensor *ids = &inputs->input_ids, *mask = &inputs->attention_mask;
+  uint64_t elements;
+  hfm_result result;
+  p->source_length = ids->data ? ids->shape[1] : session->cache.source;
+  result = hfm__prompt_like(inputs, HFM__IN_attention_mask, p->count, p->source_length,
+                            ids->data ? "input_ids" : "the encoded texts in the cache", error);
+  if (result != HFM_OK) return result;
+  elements = (uint64_t)(p->count * p->source_length);
+  if (ids->data) p->source_ids = (int64_t *)hfm__arena_alloc(arena, elements * sizeof *p->source_ids);
+  if (mask->data) p->source_mask = (uint8_t *)hfm__arena_alloc(arena, elements);
+  if ((ids->data && !p->source_ids) || (mask->data && !p->source_mask))
+    return hfm__fail_memory(error, "a generation", 0);
+  for (uint64_t i = 0; i < elements; i++) {
+    if (p->source_ids) p->source_ids[i] = hfm__integer_at(ids, (int64_t)i);
+    if (p->source_mask) p->source_mask[i] = (uint8_t)hfm__is_nonzero(mask, (int64_t)i);
+  }
+  for (int64_t row = 0; row < p->count && p->source_mask; row++)
+    if (!memchr(p->source_mask + row * p->source_length, 1, (size_t)p->source_length))
+      return hfm__prompt_padding_only("attention_mask", row, error);
+  return HFM_OK;
+}
+
+/* ---- What the texts go on from ---- */
+
+/* The caller's ids, behind decoder_start_token_id where the model has an encoder and no prompt begins with it:
+   _prepare_decoder_input_ids_for_generation. */
+HFM__PRIVATE hfm_result hfm__prompt_tokens(const hfm_inputs *inputs, hfm_token_ids start, hfm__prompt *p,
+                                           hfm__arena *arena, hfm_error *error) {
+  const hfm_tensor *ids = hfm__input_tensor(inputs, p->side->ids);
+  const int64_t given = ids->data ? ids->shape[1] : 0;
+  p->started = start.count > 0;
+  for (int64_t row = 0; row < p->count && given && p->started; row++)
+    if (hfm__integer_at(ids, row * given) == start.data[start.count > 1 ? row : 0]) p->started = 0;
+  p->length = p->started + given;
+  p->ids = (int64_t *)hfm__arena_alloc(arena, (uint64_t)(p->count * p->length) * sizeof *p->ids);
+  if (!p->ids) return hfm__fail_memory(error, "a generation", 0);
+  for (int64_t row = 0; row < p->count; row++) {
+    int64_t *to = p->ids + row * p->length;
+    if (p->started) *to++ = start.data[start.count > 1 ? row : 0];
+    for (int64_t i = 0; i < given; i++) to[i] = hfm__integer_at(ids, row * given + i);
+  }
+  return HFM_OK;
+}
+
+/* Which tokens count: _prepare_attention_mask_for_generation. Of a decoder with an encoder all do, unless the caller
+   says otherwise. */
+HFM__PRIVATE hfm_result hfm__prompt_mask(const hfm_model *model, const hfm_inputs *inputs,
+                                         const hfm__generation_options *options, hfm__prompt *p, hfm_error *error) {
+  const hfm_tensor *given = hfm__input_tensor(inputs, p->side->mask);
+  const int64_t length = p->length - p->started;
+  const int infer = !given->data && !hfm__prompt_encodes(p) && options->pad >= 0 &&
+                    !hfm__ids_have(options->eos, options->pad);
+  const char *names[2];
+  int right = 0;
+  hfm_result result;
+  names[0] = hfm__input_rows[p->side->ids].name;
+  names[1] = hfm__input_rows[p->side->mask].name;
+  result = hfm__prompt_like(inputs, p->side->mask, p->count, length, names[0], error);
+  if (result != HFM_OK) return result;
+  p->is_masked = given->data || !hfm__prompt_encodes(p);
+  for (int64_t row = 0; row < p->count; row++) {
+    uint8_t *mask = p->mask + row * p->length;
+    if (p->started) *mask++ = 1;
+    for (int64_t i = 0; i < length; i++)
+      mask[i] = given->data ? (uint8_t)hfm__is_nonzero(given, row * length + i)
+                            : (uint8_t)(!infer || p->ids[row * p->length + p->started + i] != options->pad);
+    if (!memchr(p->mask + row * p->length, 1, (size_t)p->length))
+      return hfm__prompt_padding_only(names[given->data != NULL], row, error);
+    right |= !p->mask[(row + 1) * p->length - 1];
+  }
+  if (right && !hfm__prompt_encodes(p))
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "A decoder-only architecture is being used, but right-padding was detected! For correct generation "
+             "results, pad prompts on the left.");
+  return HFM_OK;
+}
+
+/* cumsum(mask) - 1, padding 0; or as the caller says. */
+HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__prompt *p, hfm_error *error) {
+  const hfm_tensor *given = &inputs->position_ids;
+  const hfm_result result =
+      hfm__prompt_like(inputs, HFM__IN_position_ids, p->count, p->length, "input_ids", error);
+  if (result != HFM_OK) return result;
+  for (int64_t row = 0; row < p->count; row++) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < p->length; i++) {
+      const int64_t at = row * p->length + i;
+      if (given->data) p->positions[at] = hfm__integer_at(given, given->shape[0] == 1 ? i : at);
+      else p->positions[at] = p->mask[at] ? kept++ : 0;
+      if (p->positions[at] < 0)
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
+                         "position_ids[%i][%i] is %i, but must not be negative", row, i, p->positions[at]);
+    }
+  }
+  return HFM_OK;
+}
+
+/* ---- In two steps: how to generate depends on how long the prompts are, and what counts on how to generate ---- */
+
+HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_inputs *inputs,
+                                          const hfm_generation_config *said, int64_t vocab_size, hfm__arena *arena,
+                                          hfm__prompt *p, hfm_error *error) {
+  const hfm_model *model = session->model;
+  const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
+  const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
+  hfm_token_ids start = hfm__no_ids();
+  hfm_result result;
+  p->side = model->head->task == HFM_SEQ2SEQ_LM ? &hfm__decoder_side : &hfm__only_side;
+  if (model->head->task != HFM_SEQ2SEQ_LM && model->head->task != HFM_CAUSAL_LM)
+    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
+                     "%s does not generate: load the model with task HFM_CAUSAL_LM, or HFM_SEQ2SEQ_LM where it has an "
+                     "encoder",
+                     model->architecture);
+  result = hfm__prompt_known(model, p, inputs, error);
+  if (result == HFM_OK && (ids->data || !is_cached))
+    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, vocab_size, error);
+  if (result == HFM_OK && decoder_ids->data)
+    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, vocab_size, error);
+  if (result != HFM_OK) return result;
+  p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
+  if (decoder_ids->data && decoder_ids->shape[0] != p->count)
+    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
+                     "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
+  if (hfm__prompt_encodes(p)) {
+    result = hfm__generation_decoder_start(model->config, said, p->count, vocab_size, arena, &start, error);
+    if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
+  }
+  return result == HFM_OK ? hfm__prompt_tokens(inputs, start, p, arena, error) : result;
+}
+
+HFM__PRIVATE hfm_result hfm__prompt_finish(const hfm_model *model, const hfm_inputs *inputs,
+                                           const hfm__generation_options *options, hfm__arena *arena, hfm__prompt *p,
+                                           hfm_error *error) {
+  const uint64_t tokens = (uint64_t)(p->count * p->length);
+  hfm_result result;
+  p->mask = (uint8_t *)hfm__arena_alloc(arena, tokens);
+  if (!hfm__prompt_encodes(p)) p->positions = (int64_t *)hfm__arena_alloc(arena, tokens * sizeof *p->positions);
+  if (!p->mask || (!hfm__prompt_encodes(p) && !p->positions)) return hfm__fail_memory(error, "a generation", 0);
+  result = hfm__prompt_mask(model, inputs, options, p, error);
+  return result == HFM_OK && p->positions ? hfm__prompt_positions(inputs, p, error) : result;
+}
+/* ==== end src/run/prompt.c ==== */
 /* ==== begin src/run/steps.c ==== */
 /* ==== run/steps (private): tokens in, the next token's logits out ===================================================
    All that generation knows of a model. The tokens of all sequences go in, a few at a time; their keys and values stay
@@ -33886,15 +34177,15 @@ HFM__PRIVATE int hfm__beams_advance(hfm__beams *b, int64_t length) {
 
 typedef struct hfm__steps {
   hfm_session *session;
-  uint64_t calls;      /* the session's, after the last of ours */
-  int64_t prompts, rows, expand; /* prompts become `expand` sequences each; rows: how many the cache has now */
-  int64_t prompt_length, fed;    /* tokens of a prompt; positions in the cache */
-  int64_t most_fed;              /* tokens of one step after the prompt */
+  const hfm__prompt *prompt;
+  uint64_t calls;         /* the session's, after the last of ours */
+  int64_t rows, expand;   /* prompts become `expand` sequences each; rows: how many the cache has now */
+  int64_t fed, total;     /* positions in the cache; with those of the step in progress */
+  int64_t most_fed;       /* tokens of one step after the prompt */
   int64_t vocab_size;
-  int64_t *ids, *positions;   /* of a step */
+  int64_t *ids, *positions; /* of a step */
   uint8_t *mask;
-  int64_t *prompt_positions;  /* [prompts, prompt_length] */
-  uint8_t *prompt_mask;
+  uint8_t *source_mask;   /* [rows, source_length]; NULL: all that the encoder reads counts */
   int64_t *order;
   hfm_inputs inputs;
   int32_t is_begun; /* a step is in progress */
@@ -33903,40 +34194,62 @@ typedef struct hfm__steps {
 } hfm__steps;
 
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
-  const uint64_t rows = (uint64_t)(d->prompts * d->expand), prompt = (uint64_t)(d->prompts * d->prompt_length);
-  const uint64_t step = HFM__MAX(prompt, rows * (uint64_t)d->most_fed);
+  const hfm__prompt *p = d->prompt;
+  const uint64_t rows = (uint64_t)(p->count * d->expand);
+  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * (uint64_t)d->most_fed);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
   d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
-  d->prompt_mask = (uint8_t *)hfm__arena_alloc(arena, prompt);
-  d->prompt_positions = (int64_t *)hfm__arena_alloc(arena, prompt * sizeof *d->prompt_positions);
   d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
   d->order = (int64_t *)hfm__arena_alloc(arena, rows * sizeof *d->order);
-  if (d->ids && d->positions && d->prompt_mask && d->mask && d->prompt_positions && d->order) return HFM_OK;
-  return hfm__fail_memory(error, "a generation", 0);
+  if (!d->ids || !d->positions || !d->mask || !d->order) return hfm__fail_memory(error, "a generation", 0);
+  if (!p->source_mask) return HFM_OK;
+  d->source_mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)p->source_length);
+  if (!d->source_mask) return hfm__fail_memory(error, "a generation", 0);
+  memcpy(d->source_mask, p->source_mask, (size_t)(p->count * p->source_length));
+  return HFM_OK;
+}
+
+/* ---- A step's inputs ---- */
+
+HFM__PRIVATE void hfm__steps_give(hfm__steps *d, int32_t input, const void *data, hfm_dtype dtype, int64_t length) {
+  hfm_tensor *t = (hfm_tensor *)(uintptr_t)hfm__input_tensor(&d->inputs, input);
+  *t = hfm_tensor_i64(NULL, d->rows, length);
+  t->data = data;
+  t->dtype = dtype;
+}
+
+/* All inputs of a step of `count` tokens; the first one encodes. */
+HFM__PRIVATE void hfm__steps_inputs(hfm__steps *d, int64_t count, int is_first) {
+  const hfm__prompt *p = d->prompt;
+  hfm__steps_give(d, HFM__IN_input_ids, is_first ? p->source_ids : NULL, HFM_I64, p->source_length);
+  hfm__steps_give(d, HFM__IN_attention_mask, d->source_mask, HFM_BOOL, p->source_length);
+  hfm__steps_give(d, p->side->ids, d->ids, HFM_I64, count);
+  hfm__steps_give(d, p->side->mask, p->is_masked ? d->mask : NULL, HFM_BOOL, d->total);
+  hfm__steps_give(d, HFM__IN_position_ids, p->positions ? d->positions : NULL, HFM_I64, count);
 }
 
 /* Begins to feed `count` tokens of each row, behind what the cache has. ids[row * stride] is a row's first. */
 HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int64_t stride, int64_t count,
-                                           hfm_error *error) {
-  const int64_t total = d->fed + count, known = HFM__MIN(total, d->prompt_length), expand = d->rows / d->prompts;
+                                         hfm_error *error) {
+  const hfm__prompt *p = d->prompt;
+  const int64_t total = d->fed + count, known = HFM__MIN(total, p->length), expand = d->rows / p->count;
   hfm_result result;
   for (int64_t r = 0; r < d->rows; r++) {
-    const int64_t *positions = d->prompt_positions + r / expand * d->prompt_length;
+    const int64_t prompt = r / expand * p->length;
     uint8_t *mask = d->mask + r * total;
-    memcpy(mask, d->prompt_mask + r / expand * d->prompt_length, (size_t)known);
+    memcpy(mask, p->mask + prompt, (size_t)known);
     memset(mask + known, 1, (size_t)(total - known));
     for (int64_t i = 0; i < count; i++) {
-      const int64_t beyond = d->fed + i - (d->prompt_length - 1); /* the prompt's last position */
+      const int64_t beyond = d->fed + i - (p->length - 1); /* the prompt's last position */
       const int64_t id = ids[r * stride + i];
       d->ids[r * count + i] = id >= 0 && id < d->vocab_size ? id : 0; /* a pad_token_id that is no token */
-      d->positions[r * count + i] = beyond <= 0 ? positions[d->fed + i] : positions[d->prompt_length - 1] + beyond;
+      if (!p->positions) continue;
+      d->positions[r * count + i] =
+          beyond <= 0 ? p->positions[prompt + d->fed + i] : p->positions[prompt + p->length - 1] + beyond;
     }
   }
-  d->inputs.input_ids = hfm_tensor_i64(d->ids, d->rows, count);
-  d->inputs.position_ids = hfm_tensor_i64(d->positions, d->rows, count);
-  d->inputs.attention_mask = hfm_tensor_i64(NULL, d->rows, total);
-  d->inputs.attention_mask.data = d->mask;
-  d->inputs.attention_mask.dtype = HFM_BOOL;
+  d->total = total;
+  hfm__steps_inputs(d, count, d->fed == 0);
   result = hfm_session_begin(d->session, &d->inputs, error);
   d->calls = d->session->calls;
   d->is_begun = result == HFM_OK;
@@ -33960,7 +34273,7 @@ HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t
   if (result != HFM_OK) d->is_begun = 0;
   if (result != HFM_OK || !*done) return result;
   d->is_begun = 0;
-  d->fed = d->inputs.attention_mask.shape[1];
+  d->fed = d->total;
   d->logits = (const float *)outputs.logits.data;
   d->kept = outputs.logits.shape[1];
   HFMODEL_ASSERT(outputs.logits.shape[2] == d->vocab_size);
@@ -33970,13 +34283,13 @@ HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t
 /* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
    expanded the sequences of a prompt share them. */
 HFM__PRIVATE const float *hfm__steps_logits(const hfm__steps *d, int64_t sequence, int64_t back) {
-  const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
+  const int64_t row = d->rows == d->prompt->count ? sequence / d->expand : sequence;
   return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
 }
 
 /* The cache's rows become those of the sequences `from`, all of them; NULL: as they are, one for each. */
 HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, hfm_error *error) {
-  const int64_t rows = d->prompts * d->expand;
+  const int64_t rows = d->prompt->count * d->expand, source = d->prompt->source_length;
   hfm_result result;
   int is_same = d->rows == rows;
   for (int64_t i = 0; i < rows; i++) {
@@ -33987,8 +34300,11 @@ HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, h
   if (is_same) return HFM_OK;
   result = hfm_cache_reorder(d->session, d->order, rows, error);
   d->calls = d->session->calls;
-  if (result == HFM_OK) d->rows = rows;
-  return result;
+  if (result != HFM_OK) return result;
+  for (int64_t i = rows - 1; i > 0 && d->rows < rows && d->source_mask; i--) /* each from one that is still as it was */
+    memcpy(d->source_mask + i * source, d->source_mask + i / d->expand * source, (size_t)source);
+  d->rows = rows;
+  return HFM_OK;
 }
 
 /* The cache keeps its first `length` positions. */
@@ -34003,8 +34319,9 @@ HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error
 HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
   const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
-  for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
-    const int64_t last = d->prompt_positions[(p + 1) * d->prompt_length - 1] + most_length - 1 - d->prompt_length;
+  const hfm__prompt *p = d->prompt;
+  for (int64_t row = 0; row < p->count && declared->limit; row++) {
+    const int64_t last = p->positions[(row + 1) * p->length - 1] + most_length - 1 - p->length;
     if (last >= declared->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
                        "a text of max_length %i can't be generated: its last position would be %i, but must be from 0 "
@@ -34014,23 +34331,32 @@ HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__pro
   return HFM_OK;
 }
 
-/* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
+/* Plans the prompt (0) or every later step (1). */
+HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int64_t most_length, hfm_error *error) {
+  const hfm__prompt *p = d->prompt;
+  const int64_t length = is_later ? d->most_fed : p->length - d->fed;
+  const int64_t batch = is_later ? p->count * d->expand : p->count;
+  hfm__request request = hfm__usual_request(d->session->model);
+  hfm__program *program = NULL;
+  hfm_result result;
+  hfm__steps_inputs(d, 1, !is_later);
+  result = hfm__question_from(&d->inputs, &request.asked, error);
+  request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
+  request.binding[HFM__SYM_TARGET] = length;
+  request.binding[HFM__SYM_LENGTH] = hfm__prompt_encodes(p) ? p->source_length : length;
+  if (result == HFM_OK && !is_later) result = hfm__continue_cache(d->session, &request, error);
+  request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
+  if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
+  return result == HFM_OK ? hfm__steps_positions(d, program, most_length, error) : result;
+}
+
+/* Plans all of it, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
-  const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
-  const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
+  static const int32_t is_later[] = {0, 1, 0}; /* again: what came after it may have widened the session's bounds */
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
-  for (int32_t i = 0; i < 2 && result == HFM_OK; i++) {
-    hfm__request request = hfm__usual_request(d->session->model);
-    hfm__program *program = NULL;
-    result = hfm__question_from(&d->inputs, &request.asked, error);
-    request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
-    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
-    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
-    request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
-    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
-    if (result == HFM_OK) result = hfm__steps_positions(d, program, most_length, error);
-  }
+  for (size_t i = 0; i < HFM__COUNT(is_later) && result == HFM_OK; i++)
+    result = hfm__steps_plan_one(d, is_later[i], most_length, error);
   d->calls = d->session->calls;
   return result;
 }
@@ -34052,8 +34378,9 @@ struct hfm_generation {
   hfm__processors processors;
   hfm__sampler sampler;
   hfm__beams beams;
-  int64_t prompts, rows, group; /* rows: sequences under way, `group` of which are chosen for together */
-  int64_t prompt_length, length, vocab_size;
+  hfm__prompt prompt;
+  int64_t rows, group;    /* sequences under way; `group` of them are chosen for together */
+  int64_t length, vocab_size;
   int64_t *ids;           /* [rows, max_length]; with beams they are in `beams` */
   int64_t *tokens;        /* of this step, one for each row */
   uint8_t *ended;         /* of each row */
@@ -34085,132 +34412,26 @@ HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation) {
 
 /* ---- Beginning ---- */
 
-/* The arguments that generation knows; the rest has no meaning for the tokens to come. */
-HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const hfm_inputs *inputs,
-                                               hfm_error *error) {
-  const hfm_tensor *ids = &inputs->input_ids;
-  const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
-  if (session->model->head->task == HFM_SEQ2SEQ_LM)
-    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
-                     "%s: hfm_generate does not take models with an encoder yet; give hfm_forward decoder_input_ids, "
-                     "with use_cache, and choose the next token from its logits",
-                     session->model->architecture);
-  if (session->model->head->task != HFM_CAUSAL_LM)
-    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
-                     "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);
-  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
-    if (hfm__input_tensor(inputs, i)->data && i != HFM__IN_input_ids && i != HFM__IN_attention_mask &&
-        i != HFM__IN_position_ids)
-      return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[i].name, 0,
-                       "generation takes input_ids, attention_mask and position_ids, but not %s",
-                       hfm__input_rows[i].name);
-  if (!ids->data) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0, "generation needs input_ids");
-  if (ids->rank != 2)
-    return hfm__fail(error, HFM_E_INPUT_RANK, NULL, "input_ids", 0,
-                     "input_ids has %d dimensions, but needs 2: [prompts, length]", (int)ids->rank);
-  if (ids->shape[0] < 1 || ids->shape[1] < 1 || ids->shape[0] > INT32_MAX || ids->shape[1] > INT32_MAX)
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "input_ids", 0,
-                     "input_ids has shape %t: a prompt has at least one token (the model's bos_token_id, if nothing "
-                     "else)",
-                     ids->shape, 2);
-  if (!hfm__is_integer(ids->dtype))
-    return hfm__input_bad_dtype(HFM__IN_input_ids, ids, "an integer type (int64, int32, ...)", error);
-  for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
-    const int64_t id = hfm__integer_at(ids, i);
-    if (id < 0 || id >= vocab_size)
-      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "input_ids", 0,
-                       "input_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i / ids->shape[1],
-                       i % ids->shape[1], id, vocab_size - 1, vocab_size);
-  }
-  return HFM_OK;
-}
-
-/* An optional input of the ids' shape. */
-HFM__PRIVATE hfm_result hfm__generation_like_ids(const hfm_tensor *t, const hfm_tensor *ids, int32_t input,
-                                                 hfm_error *error) {
-  const char *name = hfm__input_rows[input].name;
-  const int any_dtype = input == HFM__IN_attention_mask && hfm__is_float(t->dtype);
-  const int one_row = input == HFM__IN_position_ids && t->rank == 2 && t->shape[0] == 1;
-  if (t->rank != 2 || (t->shape[0] != ids->shape[0] && !one_row) || t->shape[1] != ids->shape[1])
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t, that of input_ids", name,
-                     t->shape, (int)t->rank, ids->shape, 2);
-  if (!hfm__is_integer(t->dtype) && !any_dtype)
-    return hfm__input_bad_dtype(input, t, "an integer type (int64, int32, ...)", error);
-  return HFM_OK;
-}
-
-/* Which tokens of the prompts count: _prepare_attention_mask_for_generation. */
-HFM__PRIVATE hfm_result hfm__generation_mask(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
-  const hfm_tensor *ids = &inputs->input_ids, *given = &inputs->attention_mask;
-  const int infer = !given->data && g->options.pad >= 0 && !hfm__ids_have(g->options.eos, g->options.pad);
-  const int64_t length = g->prompt_length;
-  uint8_t *mask = g->steps.prompt_mask;
-  int right = 0;
-  if (given->data) {
-    const hfm_result result = hfm__generation_like_ids(given, ids, HFM__IN_attention_mask, error);
-    if (result != HFM_OK) return result;
-  }
-  for (int64_t p = 0; p < g->prompts; p++) {
-    int64_t kept = 0;
-    for (int64_t i = p * length; i < (p + 1) * length; i++) {
-      mask[i] = given->data ? (uint8_t)hfm__is_nonzero(given, i)
-                            : (uint8_t)(!infer || hfm__integer_at(ids, i) != g->options.pad);
-      kept += mask[i];
-    }
-    if (!kept)
-      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, given->data ? "attention_mask" : "input_ids", 0,
-                       "prompt %i is padding only: at least one token must count", p);
-    right |= !mask[(p + 1) * length - 1];
-  }
-  if (right)
-    hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
-             "A decoder-only architecture is being used, but right-padding was detected! For correct generation "
-             "results, pad prompts on the left.");
-  return HFM_OK;
-}
-
-/* cumsum(mask) - 1, padding 0; or as the caller says. */
-HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
-  const hfm_tensor *given = &inputs->position_ids;
-  const int64_t length = g->prompt_length;
-  if (given->data) {
-    const hfm_result result = hfm__generation_like_ids(given, &inputs->input_ids, HFM__IN_position_ids, error);
-    if (result != HFM_OK) return result;
-  }
-  for (int64_t p = 0; p < g->prompts; p++) {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < length; i++) {
-      int64_t *position = &g->steps.prompt_positions[p * length + i];
-      if (given->data) *position = hfm__integer_at(given, given->shape[0] == 1 ? i : p * length + i);
-      else *position = g->steps.prompt_mask[p * length + i] ? kept++ : 0;
-      if (*position < 0)
-        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
-                         "position_ids[%i][%i] is %i, but must not be negative", p, i, *position);
-    }
-  }
-  return HFM_OK;
-}
-
 /* Where the cache ends: all of it belongs to these prompts, or none. */
 HFM__PRIVATE hfm_result hfm__generation_cache(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   hfm_session *session = g->session;
   if (!inputs->use_cache) return hfm_cache_crop(session, 0, error);
-  if (session->cache.length && session->cache.rows != g->prompts)
+  if (session->cache.length && session->cache.rows != g->prompt.count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "there are %i prompts, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, "
                      "...)",
-                     g->prompts, session->cache.rows);
-  if (session->cache.length >= g->prompt_length)
+                     g->prompt.count, session->cache.rows);
+  if (session->cache.length >= g->prompt.length)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
-                     "input_ids has length %i, but the cache has %i positions already: at least one token must be new "
+                     "%s has length %i, but the cache has %i positions already: at least one token must be new "
                      "(hfm_cache_crop goes back)",
-                     g->prompt_length, session->cache.length);
+                     hfm__input_rows[g->prompt.side->ids].name, g->prompt.length, session->cache.length);
   return HFM_OK;
 }
 
 HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error) {
   const uint64_t rows = (uint64_t)g->rows, length = (uint64_t)g->options.max_length, vocab = (uint64_t)g->vocab_size;
-  const uint64_t group = (uint64_t)g->group, steps = length - (uint64_t)g->prompt_length;
+  const uint64_t group = (uint64_t)g->group, steps = length - (uint64_t)g->prompt.length;
   hfm__arena *arena = &g->arena;
   uint64_t all = 0;
   int ok;
@@ -34247,34 +34468,34 @@ HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error
 HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   const hfm__generation_options *o = &g->options;
   g->group = o->num_beams;
-  g->rows = g->prompts * HFM__MAX(o->num_beams, o->num_return_sequences);
+  g->rows = g->prompt.count * HFM__MAX(o->num_beams, o->num_return_sequences);
   g->processors.options = o;
   g->processors.said = &g->said;
   g->processors.vocab_size = g->vocab_size;
-  g->processors.prompt_length = g->prompt_length;
+  g->processors.prompt_length = g->prompt.length;
   g->sampler.options = o;
   g->sampler.vocab_size = g->vocab_size;
   g->sampler.min_tokens_to_keep = o->num_beams == 1 ? 1 : o->eos.count ? o->eos.count + 1 : 2;
   g->beams.options = o;
-  g->beams.prompts = g->prompts;
+  g->beams.prompts = g->prompt.count;
   g->beams.beams = o->num_beams;
-  g->beams.prompt_length = g->prompt_length;
+  g->beams.prompt_length = g->prompt.length;
   g->beams.vocab_size = g->vocab_size;
   g->beams.candidate_count = HFM__MAX(2, 1 + o->eos.count) * o->num_beams;
   g->steps.session = g->session;
-  g->steps.prompts = g->steps.rows = g->prompts;
-  g->steps.expand = g->rows / g->prompts;
-  g->steps.prompt_length = g->prompt_length;
+  g->steps.prompt = &g->prompt;
+  g->steps.rows = g->prompt.count;
+  g->steps.expand = g->rows / g->prompt.count;
   g->steps.vocab_size = g->vocab_size;
   g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
   g->steps.inputs.use_cache = 1;
-  g->steps.inputs.logits_to_keep = (int32_t)g->steps.most_fed;
+  g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
 
 /* What is kept of one prompt's texts and scores until the end, but for output_scores. */
 HFM__PRIVATE uint64_t hfm__generation_kept(const hfm_generation *g) {
   enum { OF_TEXT = 2, OF_BEAM = 10 }; /* arrays of ids: as they are and as they are given; 4 sets and their indices */
-  const uint64_t texts = (uint64_t)(g->rows / g->prompts) * (uint64_t)g->options.max_length;
+  const uint64_t texts = (uint64_t)(g->rows / g->prompt.count) * (uint64_t)g->options.max_length;
   const uint64_t scores = (uint64_t)(g->group * g->vocab_size);
   if (g->group == 1) return texts * (OF_TEXT * sizeof(int64_t) + 1) + scores * sizeof(float);
   return texts * (OF_BEAM * sizeof(int64_t) + 1) + scores * (sizeof(float) + sizeof(double)) +
@@ -34290,7 +34511,7 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
                      "most %d ids in all, and %d scores of a prompt's beams",
-                     g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompts, (int)MOST_IDS,
+                     g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
   if (o->sized_by_files && hfm__generation_kept(g) > limit)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
@@ -34298,9 +34519,9 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
                      "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
                      "max_new_tokens and num_beams in the call",
                      o->max_length, o->num_beams, o->num_return_sequences, hfm__generation_kept(g), limit);
-  if (o->prompt_lookup_num_tokens && g->prompts > 1)
+  if (o->prompt_lookup_num_tokens && g->prompt.count > 1)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
-                     "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompts);
+                     "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompt.count);
   if (o->num_beams > 1 && g->said.streamer.put)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "streamer", 0,
                      "streamer can't be used with beams, which may still change what they said: num_beams must be 1");
@@ -34314,37 +34535,34 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
   return HFM_OK;
 }
 
-HFM__PRIVATE void hfm__generation_start(hfm_generation *g, const hfm_inputs *inputs) {
-  const int64_t expand = g->rows / g->prompts, most = g->options.max_length;
-  for (int64_t p = 0; p < g->prompts; p++)
-    for (int64_t i = 0; i < g->prompt_length; i++)
-      g->sorted[p * g->prompt_length + i] = hfm__integer_at(&inputs->input_ids, p * g->prompt_length + i);
+HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
+  const int64_t expand = g->rows / g->prompt.count, most = g->options.max_length, length = g->prompt.length;
   for (int64_t r = 0; r < g->rows && g->ids; r++)
-    memcpy(g->ids + r * most, g->sorted + r / expand * g->prompt_length, (size_t)g->prompt_length * sizeof *g->ids);
+    memcpy(g->ids + r * most, g->prompt.ids + r / expand * length, (size_t)length * sizeof *g->ids);
   for (int64_t r = 0; r < g->rows; r++) g->random[r] = hfm__random_stream(g->said.seed, r);
-  g->length = g->prompt_length;
+  g->length = g->prompt.length;
   g->begun = hfm__clock_ns();
 }
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
-  hfm_result result = hfm__generation_refuse(g->session->model->config, error);
-  g->prompts = inputs->input_ids.shape[0];
-  g->prompt_length = inputs->input_ids.shape[1];
-  g->vocab_size = hfm_config_get_int(g->session->model->config, "vocab_size", 0);
+  const hfm_model *model = g->session->model;
+  hfm_result result = hfm__generation_refuse(model->config, error);
+  g->vocab_size = hfm_config_get_int(model->config, "vocab_size", 0);
   if (result == HFM_OK)
-    result = hfm__generation_resolve(g->session->model->config, &g->said, g->prompt_length, g->vocab_size, &g->arena,
-                                     &g->options, error);
+    result = hfm__prompt_begin(g->session, inputs, &g->said, g->vocab_size, &g->arena, &g->prompt, error);
+  if (result == HFM_OK)
+    result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
+                                     error);
   if (result != HFM_OK) return result;
   hfm__generation_parts(g);
   result = hfm__generation_fits(g, error);
+  if (result == HFM_OK) result = hfm__prompt_finish(model, inputs, &g->options, &g->arena, &g->prompt, error);
   if (result == HFM_OK) result = hfm__generation_cache(g, inputs, error);
   if (result == HFM_OK) result = hfm__steps_room(&g->steps, &g->arena, g->options.max_length, error);
-  if (result == HFM_OK) result = hfm__generation_mask(g, inputs, error);
-  if (result == HFM_OK) result = hfm__generation_positions(g, inputs, error);
   if (result == HFM_OK) result = hfm__generation_room(g, error);
   if (result != HFM_OK) return result;
-  hfm__generation_start(g, inputs);
-  if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
+  hfm__generation_start(g);
+  if (g->group > 1) result = hfm__beams_init(&g->beams, g->prompt.ids, &g->arena, error);
   g->steps.fed = g->session->cache.length;
   if (result == HFM_OK) result = hfm__steps_plan(&g->steps, g->options.max_length, error);
   return result;
@@ -34360,8 +34578,6 @@ HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inpu
   if (generation) *generation = NULL;
   if (!session || !inputs || !generation)
     return hfm__fail_null(error, !session ? "session" : !inputs ? "inputs" : "generation");
-  result = hfm__generation_inputs(session, inputs, error);
-  if (result != HFM_OK) return result;
   memset(&arena, 0, sizeof arena);
   arena.mem = session->model->ctx.mem;
   g = (hfm_generation *)hfm__arena_alloc(&arena, sizeof *g);
@@ -34407,8 +34623,8 @@ HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error
   if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
-  if (d->rows == g->prompts) stride *= d->expand;
-  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt_length ? hfm__generation_guess(g) : 0;
+  if (d->rows == g->prompt.count) stride *= d->expand;
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
   return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 
@@ -34433,8 +34649,8 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
   const size_t row_bytes = (size_t)g->vocab_size * sizeof(float);
   hfm_result result;
   for (int64_t k = 0; k < g->group; k++) {
-    const int64_t row = group * g->group + k, length = g->prompt_length;
-    const uint8_t *mask = g->steps.prompt_mask + row / (g->rows / g->prompts) * length;
+    const int64_t row = group * g->group + k, length = g->prompt.length;
+    const uint8_t *mask = g->prompt.mask + row / (g->rows / g->prompt.count) * length;
     hfm__sequence *s = &g->sequences[k];
     s->ids = ids + row * g->options.max_length;
     s->length = g->length;
@@ -34457,7 +34673,7 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
     if (g->options.renormalize_logits) hfm__log_softmax(scores, g->vocab_size);
   }
   if (result == HFM_OK && g->all_scores)
-    memcpy(g->all_scores + ((g->length - g->prompt_length) * g->rows + group * g->group) * g->vocab_size, g->scores,
+    memcpy(g->all_scores + ((g->length - g->prompt.length) * g->rows + group * g->group) * g->vocab_size, g->scores,
            row_bytes * (size_t)g->group);
   return result;
 }
@@ -34534,7 +34750,7 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
     if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
     if (done) g->phase = HFM__GENERATION_CHOOSE;
   } else if (g->phase == HFM__GENERATION_CHOOSE) {
-    const int is_first = g->length == g->prompt_length;
+    const int is_first = g->length == g->prompt.length;
     result = g->group > 1 ? hfm__generation_choose_beams(g, g->at, error) : hfm__generation_choose_one(g, g->at, error);
     if (result != HFM_OK || ++g->at * g->group < g->rows) return result;
     hfm__generation_turn(g);
@@ -34554,7 +34770,7 @@ HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline
     result = hfm__generation_step(g, deadline, error);
     if (deadline && hfm__clock_ns() >= deadline) break;
   }
-  hfm__generation_clock(g, g->length > g->prompt_length);
+  hfm__generation_clock(g, g->length > g->prompt.length);
   return result;
 }
 
@@ -34587,7 +34803,7 @@ HFM__PRIVATE void hfm__generation_best(hfm_generation *g, hfm_generated *outputs
   const int is_done = g->phase == HFM__GENERATION_DONE;
   const hfm__hypotheses *from = is_done ? &b->best[b->now] : &b->running[b->now];
   const int64_t most = g->options.max_length, returned = g->options.num_return_sequences;
-  const int64_t rows = g->prompts * returned, room = most - g->prompt_length;
+  const int64_t rows = g->prompt.count * returned, room = most - g->prompt.length;
   int64_t steps = 0;
   for (int64_t r = 0; r < rows; r++) {
     const int64_t *indices = from->beam_indices + (r / returned * b->beams + r % returned) * room;
@@ -34596,21 +34812,21 @@ HFM__PRIVATE void hfm__generation_best(hfm_generation *g, hfm_generated *outputs
     steps = HFM__MAX(steps, count);
   }
   for (int64_t r = 0; r < rows; r++) {
-    const int64_t text = r / returned * b->beams + r % returned, length = g->prompt_length + steps;
+    const int64_t text = r / returned * b->beams + r % returned, length = g->prompt.length + steps;
     memcpy(g->sorted + r * length, from->ids + text * most, (size_t)length * sizeof *g->sorted);
     memcpy(g->sorted_indices + r * steps, from->beam_indices + text * room, (size_t)steps * sizeof *g->sorted);
     g->sorted_scores[r] = from->scores[text];
   }
   outputs->steps = steps;
-  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, rows, g->prompt_length + steps, 0);
+  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, rows, g->prompt.length + steps, 0);
   if (!is_done) return;
   hfm__generation_tensor(&outputs->beam_indices, g->sorted_indices, HFM_I64, 2, rows, steps, 0);
   hfm__generation_tensor(&outputs->sequences_scores, g->sorted_scores, HFM_F32, 1, rows, 0, 0);
 }
 
 HFM__PRIVATE void hfm__generation_collect(hfm_generation *g, hfm_generated *outputs) {
-  const int64_t steps = g->length - g->prompt_length;
-  outputs->prompt_length = g->prompt_length;
+  const int64_t steps = g->length - g->prompt.length;
+  outputs->prompt_length = g->prompt.length;
   outputs->prompt_seconds = g->seconds[0];
   outputs->decode_seconds = g->seconds[1];
   if (g->all_scores && steps)

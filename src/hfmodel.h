@@ -166,6 +166,7 @@
 #include "run/logits_process.c"
 #include "run/sampling.c"
 #include "run/beam_search.c"
+#include "run/prompt.c"
 #include "run/steps.c"
 #include "run/generate.c"
 #endif

@@ -150,10 +150,12 @@ MEMORY AND OWNERSHIP
 GENERATION
 
   hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
-  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
-  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
-  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
-  left, with an attention_mask.
+  the ids of the prompts and of what comes after them; or of one for seq2seq-lm, which reads input_ids (padded on the
+  right, with an attention_mask): out.sequences are decoder_start_token_id and what comes after it. The token of a
+  language to translate to is config.forced_bos_token_id.
+  hfm_generation_config has Transformers' options by their names. 0 is "not said": generation_config.json counts then,
+  or without one config.json, or Transformers' default. -1 is None for integers and lists, and False for switches;
+  HFM_ZERO is a number that is 0. Prompts of a batch are padded on the left, with an attention_mask.
 
   config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
   callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,

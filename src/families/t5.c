@@ -127,6 +127,7 @@ HFM__PRIVATE void hfm__t5_ff_init(hfm__builder *b, const hfm__t5 *self, hfm__t5_
   block->wi = hfm__t5_linear(b, self, self->gated ? "wi_0" : "wi", self->d_model, self->d_ff, self->d_model);
   if (self->gated) block->wi_gate = hfm__t5_linear(b, self, "wi_1", self->d_model, self->d_ff, self->d_model);
   block->wo = hfm__t5_linear(b, self, "wo", self->d_ff, self->d_model, self->d_ff);
+  hfm__keep_in_fp32(b, hfm__weight_of(b, block->wo));
   block->ff_dropout = hfm__dropout(b, "dropout", self->dropout_rate);
   block->act = hfm__activation(b, "act", self->dense_act);
   hfm__end(b);

@@ -301,7 +301,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   out->min_length = HFM__MAX(least, 0);
   if (r->result == HFM_OK && prompt_length >= most)
     r->result = hfm__fail(r->error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
-                          "input_ids has length %i, but max_length is %i: nothing would be generated. Set "
+                          "the prompt has length %i, but max_length is %i: nothing would be generated. Set "
                           "max_new_tokens, or a larger max_length",
                           prompt_length, most);
 }
@@ -359,17 +359,48 @@ HFM__PRIVATE hfm_result hfm__generation_vocabulary(const hfm__generation_options
   return result;
 }
 
-/* Everything that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
-HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
-                                                int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
-                                                hfm__generation_options *out, hfm_error *error) {
-  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+HFM__PRIVATE hfm__generation_reader hfm__generation_reads(const hfm_config *config, hfm__arena *arena,
+                                                          hfm_error *error) {
   hfm__generation_reader r;
-  memset(out, 0, sizeof *out);
   r.config = config;
   r.arena = arena;
   r.error = error;
   r.result = HFM_OK;
+  return r;
+}
+
+/* What the texts of a model with an encoder begin with: one id, or one for each prompt. */
+HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, const hfm_generation_config *said,
+                                                      int64_t prompts, int64_t vocab_size, hfm__arena *arena,
+                                                      hfm_token_ids *out, hfm_error *error) {
+  static const char key[] = "decoder_start_token_id";
+  hfm__generation_reader r = hfm__generation_reads(config, arena, error);
+  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id, HFM__MOST_IDS);
+  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_IDS);
+  if (r.result != HFM_OK) return r.result;
+  if (!out->count)
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+                     "what do texts begin with? Neither decoder_start_token_id nor bos_token_id is given: set "
+                     "decoder_start_token_id");
+  if (out->count > 1 && out->count != prompts)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
+                     "decoder_start_token_id has %i ids, but must be one, or one for each of %i prompts", out->count,
+                     prompts);
+  for (int64_t i = 0; i < out->count; i++)
+    if (out->data[i] < 0 || out->data[i] >= vocab_size)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, key, 0,
+                       "decoder_start_token_id is %i, but must be from 0 to %i (vocab_size is %i)", out->data[i],
+                       vocab_size - 1, vocab_size);
+  return HFM_OK;
+}
+
+/* Everything else that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
+HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
+                                                int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
+                                                hfm__generation_options *out, hfm_error *error) {
+  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+  hfm__generation_reader r = hfm__generation_reads(config, arena, error);
+  memset(out, 0, sizeof *out);
   hfm__generation_lengths(&r, said, prompt_length, out);
   out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);

@@ -318,6 +318,7 @@ model("t5_encoder", "T5EncoderModel", dict(T5_SMALL, num_layers=2, feed_forward_
 model("t5_token", "T5ForTokenClassification", dict(T5_SMALL, **LABELS5, classifier_dropout=0.25))
 model("t5_question", "T5ForQuestionAnswering", T5_SMALL)
 model("mt5_base", "MT5Model", dict(T5_SMALL, relative_attention_num_buckets=9))
+model("t5_two_layers", "T5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
 model("mt5_generation", "MT5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
 model("mt5_bf16", "MT5ForConditionalGeneration", T5_SMALL, dtype="bfloat16")
 
@@ -945,6 +946,9 @@ case("t5_base_as_generation", "t5_base", "seq2seq-lm", "seq7x5", full=True)
 case("t5_generation_as_base", "t5_generation", "base", "seq7x5", full=True)
 case("t5_generation_as_token", "t5_generation", "token-classification", "right7", full=True)
 cases("mt5_base", "base", "seq7x5")
+cases("t5_two_layers", "seq2seq-lm", "seq7x5")
+case("t5_as_float16", "t5_two_layers", "seq2seq-lm", "seq7x5", dtype="float16")  # but for wo
+case("t5_as_bfloat16", "t5_two_layers", "seq2seq-lm", "seq7x5", dtype="bfloat16")
 cases("mt5_generation", "seq2seq-lm", "seq7x5", "seq_left9x4")
 cases("mt5_bf16", "seq2seq-lm", "seq7x5")
 
