@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2be1e1d6443a0818" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2455217edc17f764" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -34947,7 +34947,8 @@ HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *o
   if (result != HFM_OK) return result;
   result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
   if (result == HFM_OK)
-    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config, error);
+    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config,
+                                error);
   if (result == HFM_OK)
     result = generates ? hfm__check_generation(model->config, path, text, size, error)
                        : hfm__check_model_config(model, &services, error);

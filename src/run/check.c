@@ -75,7 +75,8 @@ HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *o
   if (result != HFM_OK) return result;
   result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
   if (result == HFM_OK)
-    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config, error);
+    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config,
+                                error);
   if (result == HFM_OK)
     result = generates ? hfm__check_generation(model->config, path, text, size, error)
                        : hfm__check_model_config(model, &services, error);
