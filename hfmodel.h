@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2455217edc17f764" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f9d8e6cfa002f42c" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -488,7 +488,8 @@ typedef struct hfm_limits {
   uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
-                                   counting weights that can't be used where they lie (default 64 MiB) */
+                                   counting weights that can't be used where they lie; and what hfm_generate keeps of a
+                                   prompt, where the files say how much that is (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */

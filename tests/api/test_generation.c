@@ -317,7 +317,7 @@ static void test_bad_callbacks(void) {
   teardown();
 }
 
-/* After the NaN the same generation goes on as if there had been none. */
+/* X3: after the NaN the same generation goes on as if there had been none. */
 static void test_nan_and_on(void) {
   const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
   hfm_generation_config config = plain();
@@ -737,6 +737,7 @@ static void test_files(void) {
 static void test_files_that_ask_for_much(void) {
   static char text[1 << 22];
   static const char head[] = "{\"suppress_tokens\": [3";
+  size_t size = sizeof head - 1;
   check_file("{\"max_length\": 100000000}", HFM_E_CONFIG_LIMIT, "ask for texts of max_length 100000000");
   check_file("{\"max_new_tokens\": 2147483647}", HFM_E_CONFIG_LIMIT, "max_length 2147483647");
   check_file("{\"max_length\": 16000000, \"num_beams\": 8}", HFM_E_CONFIG_LIMIT, "num_beams 8");
@@ -746,11 +747,11 @@ static void test_files_that_ask_for_much(void) {
   check_file("{\"prompt_lookup_num_tokens\": 2147483647, \"eos_token_id\": [0, 1, 2]}", 0, "");
   check_file("{\"max_length\": 100000, \"max_new_tokens\": 3}", 0, "");
   memcpy(text, head, sizeof head - 1);
-  for (size_t i = sizeof head - 1; i + 3 < sizeof text; i += 2) memcpy(text + i, ",4", 2);
-  memcpy(text + sizeof text - 3, "] }", 3);
-  check_text(text, sizeof text, HFM_E_CONFIG_LIMIT, "ids, but may have at most 1048576", 1 << 20);
+  for (; size + 4 < sizeof text; size += 2) memcpy(text + size, ",4", 2);
+  memcpy(text + size, "]}", 2);
+  check_text(text, size + 2, HFM_E_CONFIG_LIMIT, "ids, but may have at most 1048576", 1 << 20);
   memcpy(text + 2, "eos_token_id\":    ", 18);
-  check_text(text, sizeof text, HFM_E_CONFIG_LIMIT, "ids, but may have at most 4096", 1 << 20);
+  check_text(text, size + 2, HFM_E_CONFIG_LIMIT, "ids, but may have at most 4096", 1 << 20);
   { /* the call may */
     const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
     hfm_generation_config config = plain();

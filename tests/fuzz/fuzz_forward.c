@@ -5,7 +5,7 @@
 #include "fuzz_model.h"
 #include "fuzz_tiny.h"
 
-enum { FUZZ_INPUTS = 7, FUZZ_INPUT_BYTES = 4096, FUZZ_CALLS = 6 };
+enum { FUZZ_INPUTS = 9, FUZZ_INPUT_BYTES = 4096, FUZZ_CALLS = 6 };
 
 typedef struct fuzz_calls {
   fuzz_bytes bytes;
@@ -70,6 +70,7 @@ static hfm_inputs fuzz_inputs(fuzz_calls *c) {
   const int64_t batch = 1 + wants % 3, length = 1 + (int64_t)fuzz_take(&c->bytes, 1) % 9;
   const int64_t cached = hfm_cache_length(c->session);
   const hfm_config *config = hfm_model_config(c->tiny->model);
+  const int encodes = hfm_config_get_bool(config, "is_encoder_decoder", 0);
   const int64_t shape[3] = {batch, length, 4}, masked[2] = {batch, length + (wants & 16 ? cached : 0)};
   const int64_t image[4] = {batch, hfm_config_get_int(config, "num_channels", 3), 4, 4};
   hfm_inputs inputs;
@@ -79,8 +80,10 @@ static hfm_inputs fuzz_inputs(fuzz_calls *c) {
   else if (!(present & 2)) inputs.input_ids = fuzz_tensor(c, HFM_I64, 2, shape);
   if (present & 4) inputs.attention_mask = fuzz_tensor(c, HFM_U8, 2, masked);
   if (present & 8) inputs.token_type_ids = fuzz_tensor(c, HFM_BOOL, 2, shape);
-  if (present & 16) inputs.position_ids = fuzz_tensor(c, HFM_I32, 2, shape);
+  if (present & 16 && encodes) inputs.decoder_attention_mask = fuzz_tensor(c, HFM_I32, 2, masked);
+  else if (present & 16) inputs.position_ids = fuzz_tensor(c, HFM_I32, 2, shape);
   if (present & 2) inputs.inputs_embeds = fuzz_tensor(c, HFM_F32, 3, shape);
+  if (encodes ? present >> 5 != 7 : present >> 5 == 6) inputs.decoder_input_ids = fuzz_tensor(c, HFM_I64, 2, shape);
   if (present >> 5 == 7) inputs.labels = fuzz_tensor(c, HFM_I64, 2, shape);
   inputs.output_hidden_states = wants >> 5 & 1;
   inputs.output_attentions = wants >> 6 & 1;
@@ -123,6 +126,7 @@ static uint64_t fuzz_sound_call(fuzz_calls *c, hfm_session *session) {
   memset(&inputs, 0, sizeof inputs);
   if (hfm_config_has(config, "num_channels")) inputs.pixel_values = hfm_tensor_f32(pixels, 4, image);
   else inputs.input_ids = hfm_tensor_i64(ids, 2, 3);
+  if (hfm_config_get_bool(config, "is_encoder_decoder", 0)) inputs.decoder_input_ids = hfm_tensor_i64(ids, 2, 2);
   FUZZ_REQUIRE(hfm_forward(session, &inputs, &outputs, &error) == HFM_OK, error.message);
   for (size_t i = 0; i < outputs.items_count; i++) {
     const hfm_tensor *tensor = &outputs.items[i].tensor;

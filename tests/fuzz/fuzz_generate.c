@@ -13,6 +13,7 @@ typedef struct fuzz_generation {
   hfm_session *session;
   hfm_generation_config config;
   hfm_inputs inputs;
+  int encodes; /* the texts are the decoder's */
   int64_t ids[FUZZ_PROMPTS * FUZZ_PROMPT], positions[FUZZ_PROMPTS * FUZZ_PROMPT];
   uint8_t mask[FUZZ_PROMPTS * FUZZ_PROMPT];
   int64_t lists[12][4]; /* ids that the options point to */
@@ -164,7 +165,8 @@ static void fuzz_prompts(fuzz_generation *g) {
     in->attention_mask.data = g->mask;
     in->attention_mask.dtype = HFM_U8;
   }
-  if (present & 2) in->position_ids = hfm_tensor_i64(g->positions, present & 16 ? 1 : count, length);
+  if (g->encodes && present & 2) in->decoder_input_ids = hfm_tensor_i64(g->ids, count, present & 16 ? 1 : length);
+  else if (present & 2) in->position_ids = hfm_tensor_i64(g->positions, present & 16 ? 1 : count, length);
   in->use_cache = (int32_t)more;
 }
 
@@ -172,14 +174,17 @@ static void fuzz_prompts(fuzz_generation *g) {
 
 /* Prompts, then tokens; what fills a text that has ended is one and the same id. */
 static uint64_t fuzz_read_texts_of(const fuzz_generation *g, const hfm_generated *out, int64_t vocab_size) {
-  const hfm_tensor *t = &out->sequences, *ids = &g->inputs.input_ids;
+  const hfm_tensor *t = &out->sequences, *ids = &g->inputs.input_ids, *given = &g->inputs.decoder_input_ids;
   const int64_t rows = t->shape[0], length = t->shape[1], begin = out->prompt_length;
   const int64_t *text = (const int64_t *)t->data, *padding = NULL;
   FUZZ_REQUIRE(t->rank == 2 && t->dtype == HFM_I64 && text && rows > 0 && rows % ids->shape[0] == 0, "texts");
-  FUZZ_REQUIRE(begin == ids->shape[1] && length == begin + out->steps && out->steps >= 0, "lengths");
+  FUZZ_REQUIRE(length == begin + out->steps && out->steps >= 0, "lengths");
+  if (!g->encodes) given = ids;
+  FUZZ_REQUIRE(begin == given->shape[1] || (g->encodes && begin == given->shape[1] + 1), "a beginning");
   for (int64_t r = 0; r < rows; r++) {
-    FUZZ_REQUIRE(memcmp(text + r * length, g->ids + r / (rows / ids->shape[0]) * begin,
-                        (size_t)begin * sizeof *text) == 0, "a text that does not begin with its prompt");
+    const int64_t from = given->data ? begin - given->shape[1] : begin; /* a decoder_start_token_id stands before it */
+    FUZZ_REQUIRE(memcmp(text + r * length + from, g->ids + r / (rows / ids->shape[0]) * (begin - from),
+                        (size_t)(begin - from) * sizeof *text) == 0, "a text that does not begin with its prompt");
     for (int64_t i = begin; i < length; i++) {
       const int64_t *id = &text[r * length + i];
       if (*id >= 0 && *id < vocab_size) continue;
@@ -263,7 +268,7 @@ static size_t fuzz_tiny_files(size_t which, hfm_memory_file *files) {
 }
 
 FUZZ_TARGET(generate) {
-  static const size_t decoders[] = {1, 2, 8, 9, 2, 8, 9, 0}; /* of fuzz_tiny_configs; the last does not generate */
+  static const size_t decoders[] = {1, 2, 8, 9, 10, 11, 2, 0}; /* of fuzz_tiny_configs; the last does not generate */
   fuzz_generation g;
   fuzz_memory memory;
   hfm_memory_file files[3];
@@ -290,6 +295,7 @@ FUZZ_TARGET(generate) {
   fuzz_verdict(result, &error, model);
   session_options.threads = 1;
   if (model) {
+    g.encodes = hfm_config_get_bool(hfm_model_config(model), "is_encoder_decoder", 0);
     result = hfm_session_create(model, &session_options, &g.session, &error);
     fuzz_verdict(result, &error, g.session);
   }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# build/hfm judges every file of make_files.py: 0 for good ones; 1 and one line that names the file for bad ones; without
-# a signal, a hang, or more memory than 64 MiB beyond the file (and what the program itself takes).
+# build/hfm judges every file of make_files.py: 0 for good ones; 1 and one line that names the file for bad ones;
+# without a signal, a hang, or more memory than 64 MiB beyond the file (and what the program itself takes).
 . "$(dirname "$0")/../check.sh"
 : "${PYTHON:=python3}"
 limit=

@@ -86,7 +86,8 @@ static void test_configurations(void) {
       {"generation_config.json", "{\"eos_token_id\": [1, \"2\"]}", HFM_E_CONFIG_TYPE},
       {"generation_config.json", "{\"num_return_sequences\": 2}", HFM_E_ARGUMENT_VALUE}, /* greedy search has one */
       {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [2]}", HFM_E_ARGUMENT_VALUE},
-      {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [3], \"max_length\": 1}", HFM_E_NONE},
+      {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [3], \"max_length\": 1}",
+       HFM_E_NONE},
 #endif
   };
 #undef BERT
