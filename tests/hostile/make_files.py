@@ -229,7 +229,7 @@ def configs():
             ("C4", "activation", "bad", bert, {"hidden_act": "gelo"}),
             ("C4", "rope", "bad", llama, {"rope_scaling": {"rope_type": "spiral", "factor": 2.0}}),
             ("C5", "code", "good",
-             bert, {"auto_map": {"AutoModel": "evil/repo--modeling.Evil"}, "_attn_implementation_internal": "evil/kernels"}),
+             bert, {"auto_map": {"AutoModel": "evil/repo--x.Evil"}, "_attn_implementation_internal": "evil/kernels"}),
             ("C6", "eos-of-2-to-the-40", "good", llama, {"eos_token_id": 1 << 40}),
             ("2.5", "no-limit", "good",
              llama, {"task_specific_params": None, "max_length": 10**30, "time_step_limit": [0.0, float("inf")]}),
