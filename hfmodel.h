@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "931604368d747e54" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "23227c2b43f8bb66" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -488,7 +488,8 @@ typedef struct hfm_limits {
   uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
-                                   counting weights that can't be used where they lie (default 64 MiB) */
+                                   counting weights that can't be used where they lie; and what hfm_generate keeps of a
+                                   prompt, where the files say how much that is (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */
@@ -32955,102 +32956,6 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   return result;
 }
 /* ==== end src/run/estimate.c ==== */
-/* ==== begin src/run/check.c ==== */
-/* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
-
-/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
-   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
-HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
-  const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
-  hfm__json_reader reader;
-  int32_t kind;
-  char *text;
-  size_t size;
-  hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
-                                     &text, &size, error);
-  if (result != HFM_OK) return result;
-  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
-  kind = hfm__json_next(&reader);
-  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
-    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
-  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
-    result = reader.result;
-  hfm__json_end(&reader);
-  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
-  return result;
-}
-
-/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
-   Which weights there are says nothing here. */
-HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
-  hfm_options services;
-  hfm_model *model;
-  char *text;
-  size_t size;
-  hfm_result result;
-  memset(&services, 0, sizeof services);
-  if (options) {
-    services.allocator = options->allocator;
-    services.io = options->io;
-    services.limits = options->limits;
-  }
-  result = hfm__model_new(&services, &model, error);
-  if (result != HFM_OK) return result;
-  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
-  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
-  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
-  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
-  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
-    result = hfm__model_describe(model, &services, 0, error);
-  result = hfm__budget_verdict(&model->ctx, result, path, error);
-  hfm__budget_end(&model->budget);
-  hfm_model_free(model);
-  return result;
-}
-
-/* An index, and every shard that it names. */
-HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *path, const char *extension,
-                                         const hfm_options *options, hfm_error *error) {
-  const size_t before = (size_t)(hfm__file_part(path) - path); /* the directory, its separator included */
-  hfm__checkpoint checkpoint;
-  char *dir = hfm__join_path(&ctx->mem, path, "");
-  hfm_result result;
-  if (!dir) return hfm__fail_memory(error, "a directory name", 0);
-  dir[before] = 0;
-  result = hfm__checkpoint_open_index(ctx, dir, path, extension, options, &checkpoint, error);
-  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-  hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
-  return result;
-}
-
-HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
-                                           hfm_error *error) {
-  const char *name = hfm__file_part(path);
-  hfm__checkpoint checkpoint;
-  hfm_result result;
-  if (hfm__ends_with(name, ".json")) {
-    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
-    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
-    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
-    return hfm__check_json(ctx, path, error);
-  }
-  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
-  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-  return result;
-}
-
-HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
-  hfm__context ctx;
-  hfm__budget budget;
-  hfm_result result;
-  hfm__clear_error(error);
-  if (!path) return hfm__fail_null(error, "path");
-  result = hfm__context_init(options, &ctx, error);
-  if (result != HFM_OK) return result;
-  hfm__budget_begin(&budget, &ctx, 0);
-  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
-}
-/* ==== end src/run/check.c ==== */
 /* ==== begin src/run/contents.c ==== */
 /* ==== run/contents (private): what one weights file holds, without a model ======================================== */
 
@@ -33281,6 +33186,7 @@ typedef struct hfm__generation_options {
   hfm_token_ids eos, forced_bos, forced_eos, suppress, begin_suppress;
   const hfm_token_ids *bad_words;
   int64_t bad_word_count, pad; /* -1: none */
+  int32_t sized_by_files; /* how much memory it takes, the call leaves to them */
 } hfm__generation_options;
 
 /* Reads one option after the other; after a failure it only gives fallbacks. */
@@ -33291,7 +33197,11 @@ typedef struct hfm__generation_reader {
   hfm_result result;
 } hfm__generation_reader;
 
-enum { HFM__GENERATION_PATH = 96, HFM__MOST_IDS = 1 << 20, HFM__NO_INT = -1 };
+enum { HFM__GENERATION_PATH = 96, HFM__NO_INT = -1 };
+enum {
+  HFM__MOST_IDS = 1 << 20, /* of a list */
+  HFM__MOST_ENDS = 4096    /* of the lists that others are compared with, id by id */
+};
 
 /* ---- Where the files have a value ---- */
 
@@ -33442,15 +33352,16 @@ HFM__PRIVATE hfm_token_ids hfm__no_ids(void) {
 }
 
 /* A copy of ids that the call gives. */
-HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said,
+                                                int64_t most) {
   hfm_token_ids copy = hfm__no_ids();
   int64_t *ids;
-  if (said.count < 0 || said.count > HFM__MOST_IDS || (said.count && !said.data)) {
+  if (said.count < 0 || said.count > most || (said.count && !said.data)) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
-                          said.count > HFM__MOST_IDS ? "%s has %i ids, but may have at most %i"
+                          said.count > most ? "%s has %i ids, but may have at most %i"
                           : said.count < 0 ? "%s has a count of %i: it is -1 for none, or from 1 to %i"
                                            : "%s has no data, but a count of %i; at most %i are read",
-                          key, said.count, (int64_t)HFM__MOST_IDS);
+                          key, said.count, most);
     return copy;
   }
   ids = hfm__id_room(r, said.count);
@@ -33462,12 +33373,18 @@ HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const
 }
 
 /* A list of integers, or one integer, from a file. */
-HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value) {
+HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value,
+                                                int64_t most) {
   const int is_list = hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY;
   hfm_token_ids list = hfm__no_ids();
   const uint32_t first = is_list ? hfm__json_first(value.doc, value.node) : value.node;
   int64_t *ids;
   for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
+  if (list.count > most) {
+    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+                          "%q has %i ids, but may have at most %i", path, list.count, most);
+    return hfm__no_ids();
+  }
   ids = hfm__id_room(r, list.count);
   list.data = ids;
   for (uint32_t node = first; ids && node; node = is_list ? hfm__json_following(value.doc, node) : 0)
@@ -33479,19 +33396,20 @@ HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const
   return list;
 }
 
-HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said,
+                                               int64_t most) {
   char path[HFM__GENERATION_PATH];
   hfm__config_value value;
   if (r->result != HFM_OK || (said.count == HFM__NO_INT)) return hfm__no_ids();
-  if (said.count || said.data) return hfm__generation_copy(r, key, said);
+  if (said.count || said.data) return hfm__generation_copy(r, key, said, most);
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return hfm__no_ids();
-  return hfm__generation_read(r, path, value);
+  return hfm__generation_read(r, path, value, most);
 }
 
 /* An option that is one id; -1: none. */
 HFM__PRIVATE int64_t hfm__generation_id(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
-  const hfm_token_ids ids = hfm__generation_ids(r, key, said);
+  const hfm_token_ids ids = hfm__generation_ids(r, key, said, HFM__MOST_IDS);
   if (r->result == HFM_OK && ids.count > 1)
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s has %i ids, but must be one", key,
                           ids.count);
@@ -33513,6 +33431,9 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     if (hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY) node = hfm__json_first(value.doc, value.node);
     for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
     if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
+    if (count > HFM__MOST_IDS)
+      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+                            "%q has %i lists, but may have at most %i", path, count, (int64_t)HFM__MOST_IDS);
   } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "bad_words_count is %i, but must be from 1 to %i, with bad_words_ids, or -1 for none", count,
@@ -33525,8 +33446,8 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     return;
   }
   for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
-    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node))
-                         : hfm__generation_copy(r, key, said->bad_words_ids[i]);
+    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
+                         : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
     if (r->result == HFM_OK && !words[i].count)
       r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
     if (from_file) node = hfm__json_following(value.doc, node);
@@ -33546,6 +33467,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
   int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
   int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  out->sized_by_files = max_new > 0 ? !said->max_new_tokens : most > 0 && !said->max_length;
   if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
   else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
   if (min_new >= 0) least = prompt_length + min_new;
@@ -33627,8 +33549,8 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
                                                       hfm_token_ids *out, hfm_error *error) {
   static const char key[] = "decoder_start_token_id";
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
-  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id);
-  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids());
+  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id, HFM__MOST_IDS);
+  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_IDS);
   if (r.result != HFM_OK) return r.result;
   if (!out->count)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
@@ -33653,7 +33575,6 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
   memset(out, 0, sizeof *out);
-  r.result = hfm__generation_refuse(config, error);
   hfm__generation_lengths(&r, said, prompt_length, out);
   out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
@@ -33661,9 +33582,12 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
   out->num_return_sequences =
       HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
+  out->sized_by_files |= (out->num_beams > 1 && !said->num_beams) ||
+                         (out->num_return_sequences > 1 && !said->num_return_sequences);
   out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
   out->prompt_lookup_num_tokens = HFM__MAX(
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
+  out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
   if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
@@ -33680,14 +33604,15 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
   out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
   out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
-  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id);
+  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id, HFM__MOST_ENDS);
   out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
-  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id);
+  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id, HFM__MOST_ENDS);
+  /* how old files of BART say it */
   if (!said->forced_bos_token_id.count && hfm__generation_switch(&r, "force_bos_token_to_be_generated", 0))
-    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids()); /* how old files of BART say it */
-  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id);
-  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens);
-  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens);
+    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_ENDS);
+  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id, HFM__MOST_ENDS);
+  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens, HFM__MOST_IDS);
+  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens, HFM__MOST_IDS);
   hfm__generation_bad_words(&r, said, out);
   if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
   if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);
@@ -34875,16 +34800,33 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
 
+/* What is kept of one prompt's texts and scores until the end, but for output_scores. */
+HFM__PRIVATE uint64_t hfm__generation_kept(const hfm_generation *g) {
+  enum { OF_TEXT = 2, OF_BEAM = 10 }; /* arrays of ids: as they are and as they are given; 4 sets and their indices */
+  const uint64_t texts = (uint64_t)(g->rows / g->prompt.count) * (uint64_t)g->options.max_length;
+  const uint64_t scores = (uint64_t)(g->group * g->vocab_size);
+  if (g->group == 1) return texts * (OF_TEXT * sizeof(int64_t) + 1) + scores * sizeof(float);
+  return texts * (OF_BEAM * sizeof(int64_t) + 1) + scores * (sizeof(float) + sizeof(double)) +
+         (uint64_t)g->beams.candidate_count * (sizeof(hfm__candidate) + sizeof(int64_t) + sizeof(float));
+}
+
 /* What can't be for these prompts and this vocabulary. */
 HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
   enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
+  const uint64_t limit = g->session->model->ctx.limits.max_structure_bytes;
   if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
                      "most %d ids in all, and %d scores of a prompt's beams",
                      g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
+  if (o->sized_by_files && hfm__generation_kept(g) > limit)
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
+                     "the model's files ask for texts of max_length %i (num_beams %i, num_return_sequences %i), which "
+                     "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
+                     "max_new_tokens and num_beams in the call",
+                     o->max_length, o->num_beams, o->num_return_sequences, hfm__generation_kept(g), limit);
   if (o->prompt_lookup_num_tokens && g->prompt.count > 1)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
                      "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompt.count);
@@ -34912,8 +34854,8 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
-  hfm_result result;
-  result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  hfm_result result = hfm__generation_refuse(model->config, error);
+  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
   g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
@@ -35234,6 +35176,140 @@ HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inpu
 }
 /* ==== end src/run/generate.c ==== */
 #endif
+/* ==== begin src/run/check.c ==== */
+/* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
+
+/* A configuration (tokenizer_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
+  const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
+  hfm__json_reader reader;
+  int32_t kind;
+  char *text;
+  size_t size;
+  hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
+                                     &text, &size, error);
+  if (result != HFM_OK) return result;
+  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
+  kind = hfm__json_next(&reader);
+  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
+    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
+  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
+    result = reader.result;
+  hfm__json_end(&reader);
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}
+
+/* A generation_config.json's options have their types and lie in their ranges, also together, whatever the model's
+   vocabulary is. That other libraries know more options says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *path, const char *text, size_t size,
+                                              hfm_error *error) {
+  hfm_result result = hfm__json_parse(&config->generation, &config->ctx.mem, path, text, size, HFM__JSON_NONFINITE,
+                                      error);
+  if (result == HFM_OK) result = hfm__json_need_object(&config->generation, path, error);
+#if HFM__HAS_GENERATION
+  if (result == HFM_OK) {
+    hfm_generation_config nothing;
+    hfm__generation_options options;
+    hfm__arena arena;
+    hfm_error reason;
+    memset(&nothing, 0, sizeof nothing);
+    memset(&arena, 0, sizeof arena);
+    hfm__clear_error(&reason);
+    arena.mem = config->ctx.mem;
+    result = hfm__generation_resolve(config, &nothing, 0, INT64_MAX, &arena, &options, &reason);
+    hfm__arena_free(&arena);
+    if (result != HFM_OK && !reason.file[0]) /* as if the call had said it */
+      return hfm__fail(error, reason.item, path, reason.what, 0, "%s", reason.message);
+    if (error) *error = reason;
+  }
+#endif
+  return result;
+}
+
+/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
+   Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, services, 0, error);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  const int generates = hfm__equal(hfm__file_part(path), "generation_config.json");
+  hfm_options services;
+  hfm_model *model;
+  char *text;
+  size_t size;
+  hfm_result result;
+  memset(&services, 0, sizeof services);
+  if (options) {
+    services.allocator = options->allocator;
+    services.io = options->io;
+    services.limits = options->limits;
+  }
+  result = hfm__model_new(&services, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK)
+    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config,
+                                error);
+  if (result == HFM_OK)
+    result = generates ? hfm__check_generation(model->config, path, text, size, error)
+                       : hfm__check_model_config(model, &services, error);
+  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  hfm_model_free(model);
+  return result;
+}
+
+/* An index, and every shard that it names. */
+HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *path, const char *extension,
+                                         const hfm_options *options, hfm_error *error) {
+  const size_t before = (size_t)(hfm__file_part(path) - path); /* the directory, its separator included */
+  hfm__checkpoint checkpoint;
+  char *dir = hfm__join_path(&ctx->mem, path, "");
+  hfm_result result;
+  if (!dir) return hfm__fail_memory(error, "a directory name", 0);
+  dir[before] = 0;
+  result = hfm__checkpoint_open_index(ctx, dir, path, extension, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
+                                           hfm_error *error) {
+  const char *name = hfm__file_part(path);
+  hfm__checkpoint checkpoint;
+  hfm_result result;
+  if (hfm__ends_with(name, ".json")) {
+    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
+    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    if (hfm__equal(name, "config.json") || hfm__equal(name, "generation_config.json"))
+      return hfm__check_config(path, options, error);
+    return hfm__check_json(ctx, path, error);
+  }
+  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
+  hfm__context ctx;
+  hfm__budget budget;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!path) return hfm__fail_null(error, "path");
+  result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  hfm__budget_begin(&budget, &ctx, 0);
+  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
+}
+/* ==== end src/run/check.c ==== */
 
 #endif /* HFMODEL_IMPLEMENTATION */
 

@@ -47,6 +47,17 @@ static const char *const fuzz_config_texts[] = {
   "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000", "Infinity"};
 static const fuzz_words fuzz_config_words = FUZZ_WORDS(fuzz_config_keys, fuzz_config_texts);
 
+static const char *const fuzz_generation_keys[] = {
+  "max_new_tokens", "max_length", "min_new_tokens", "min_length", "max_time", "eos_token_id", "pad_token_id",
+  "bos_token_id", "do_sample", "early_stopping", "num_beams", "num_return_sequences", "length_penalty",
+  "prompt_lookup_num_tokens", "max_matching_ngram_size", "repetition_penalty", "no_repeat_ngram_size",
+  "bad_words_ids", "forced_bos_token_id", "forced_eos_token_id", "force_bos_token_to_be_generated",
+  "suppress_tokens", "begin_suppress_tokens", "remove_invalid_values", "renormalize_logits", "temperature", "top_k",
+  "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "guidance_scale", "num_beam_groups", "penalty_alpha",
+  "stop_strings", "transformers_version", "decoder_start_token_id", "use_cache", "0"};
+static const char *const fuzz_generation_texts[] = {"never", "5.23.0", "static", "true", "1", "", "\\u0000"};
+static const fuzz_words fuzz_generation_words = FUZZ_WORDS(fuzz_generation_keys, fuzz_generation_texts);
+
 static const char *const fuzz_header_keys[] = {"dtype", "shape", "data_offsets", "__metadata__", "a", "b", "\\u0061",
                                                "pooler.dense.bias", "format", "\\u0000", "\xc3\xa9", "a.b", ""};
 static const char *const fuzz_header_texts[] = {

@@ -103,6 +103,8 @@ static void test_names_and_labels(void) {
       {DIR("qwen2_base"), "layer_types", "5", HFM_E_NONE, NULL}, /* without windows nobody asks */
       {DIR("mistral_base"), "layer_types", "[]", HFM_E_CONFIG_TYPE, "'layer_types.0' must be full_attention or"},
       {DIR("bert_base"), "quantization_config", "{\"quant_method\": \"awq\"}", HFM_E_CONFIG_VALUE, "'awq'"},
+      {DIR("llama_base"), "quantization_config", "{\"load_in_4bit\": true, \"quant_method\": \"bitsandbytes\"}",
+       HFM_E_CONFIG_VALUE, "'bitsandbytes'"}, /* B1 */
       {DIR("bert_base"), "quantization_config", "true", HFM_E_CONFIG_VALUE, "quantised"},
   };
   check_cases(cases, HFM__COUNT(cases));
