@@ -88,7 +88,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */

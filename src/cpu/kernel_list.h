@@ -53,12 +53,23 @@ typedef struct hfm__pack {
   int32_t transposed;
   int64_t ld, n, k;
   float *panel;
+  int64_t apart; /* floats from strip to strip; in a panel of these rows alone k * STRIP */
 } hfm__pack;
 
-/* A block of query rows of one head against one tile of keys. The tile's scores become weights exp(score - maximum);
-   out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
+/* Where one head of the keys or values of a tile lies: in pages of HFM__PAGE positions. A page of keys is strips [head]
+   [STRIP] of positions; one of values is strips [HFM__PAGE][STRIP] of the head. The i-th page of the tile begins at
+   element page[i] * apart, or i * apart without `page`. */
+typedef struct hfm__pages_of_head {
+  const void *data;
+  const int32_t *page;
+  int64_t apart;
+} hfm__pages_of_head;
+
+/* A block of query rows of one head against one tile of keys, which begins a page. The tile's scores become weights
+   exp(score - maximum); out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
+  int32_t heads;          /* 1: the rows are heads that share their keys, all of query row0 */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
   int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
@@ -70,8 +81,9 @@ typedef struct hfm__attention {
   int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
-  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
+  hfm__pages_of_head k, v;
+  int32_t dtype;          /* of k and v */
+  float *wide;            /* scratch for 16-bit ones: NR * max(head, HFM__PAGE) */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */

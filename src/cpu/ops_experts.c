@@ -182,6 +182,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
   job.transposed = 0;
   job.ld = job.k = p->depth;
+  job.apart = p->depth * kernels->strip;
   for (i = first; i < last; i += nr) {
     job.weight = piece + i * size;
     job.n = HFM__MIN(nr, last - i);

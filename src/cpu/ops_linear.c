@@ -139,6 +139,7 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   job.n = HFM__MIN(nr, p->n - n0);
   job.k = p->k;
   job.panel = to;
+  job.apart = p->k * a->cpu->kernels->strip;
   a->cpu->kernels->pack(&job);
 }
 
