@@ -140,6 +140,12 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
@@ -165,8 +171,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -191,7 +198,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (const char *)panel;
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }

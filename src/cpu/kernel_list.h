@@ -2,6 +2,7 @@
    One list gives the table's fields, each tier's table, and what tests and benchmarks walk over. Kernels know plain
    memory only: no operands, no weights, no threads. */
 
+enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
@@ -33,16 +34,18 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
-   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+/* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
+   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  const float *x;
+  int64_t m;          /* rows of x: 1 to FEW_ROWS */
+  const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;
-  float *out;         /* as the weight's rows */
+  int32_t fetch;      /* only with one row of x */
+  float *out;         /* [m][ldo], as the weight's rows */
+  int64_t ldo;
 } hfm__gemv;
 
 /* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if

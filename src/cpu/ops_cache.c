@@ -1,6 +1,6 @@
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
    A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
-   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   of positions, values as strips [HFM__PAGE][strip] of the head. So attention reads a page as it lies. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
