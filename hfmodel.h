@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "64fa8da2fdc4ffcf" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "3620543525d4f266" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -58,13 +58,8 @@ WHAT IT LOADS
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
           mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
-<<<<<<< HEAD
           qwen3_moe, t5, mt5, bart, mbart, marian, pegasus, m2m_100, vit, deit, with the heads that Transformers has for
           them. hfm_registry() lists every pair of model type and task.
-=======
-          qwen3_moe, t5, mt5, bart, vit, deit, with the heads that Transformers has for them. hfm_registry() lists
-          every pair of model type and task.
->>>>>>> audit
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -9128,6 +9123,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    One list gives the table's fields, each tier's table, and what tests and benchmarks walk over. Kernels know plain
    memory only: no operands, no weights, no threads. */
 
+enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
@@ -9159,16 +9155,18 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
-   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+/* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
+   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  const float *x;
+  int64_t m;          /* rows of x: 1 to FEW_ROWS */
+  const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;
-  float *out;         /* as the weight's rows */
+  int32_t fetch;      /* only with one row of x */
+  float *out;         /* [m][ldo], as the weight's rows */
+  int64_t ldo;
 } hfm__gemv;
 
 /* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
@@ -9179,12 +9177,23 @@ typedef struct hfm__pack {
   int32_t transposed;
   int64_t ld, n, k;
   float *panel;
+  int64_t apart; /* floats from strip to strip; in a panel of these rows alone k * STRIP */
 } hfm__pack;
 
-/* A block of query rows of one head against one tile of keys. The tile's scores become weights exp(score - maximum);
-   out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
+/* Where one head of the keys or values of a tile lies: in pages of HFM__PAGE positions. A page of keys is strips [head]
+   [STRIP] of positions; one of values is strips [HFM__PAGE][STRIP] of the head. The i-th page of the tile begins at
+   element page[i] * apart, or i * apart without `page`. */
+typedef struct hfm__pages_of_head {
+  const void *data;
+  const int32_t *page;
+  int64_t apart;
+} hfm__pages_of_head;
+
+/* A block of query rows of one head against one tile of keys, which begins a page. The tile's scores become weights
+   exp(score - maximum); out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
+  int32_t heads;          /* 1: the rows are heads that share their keys, all of query row0 */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
   int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
@@ -9196,8 +9205,9 @@ typedef struct hfm__attention {
   int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
-  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
+  hfm__pages_of_head k, v;
+  int32_t dtype;          /* of k and v */
+  float *wide;            /* scratch for 16-bit ones: NR * max(head, HFM__PAGE) */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
@@ -10178,7 +10188,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -10229,7 +10239,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -10238,7 +10248,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -10289,14 +10299,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -10312,7 +10384,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -10437,14 +10509,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -10463,13 +10570,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -10478,11 +10585,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -11457,7 +11561,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -11508,7 +11612,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -11517,7 +11621,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -11568,14 +11672,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -11591,7 +11757,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -11716,14 +11882,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11742,13 +11943,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -11757,11 +11958,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -12737,7 +12935,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -12788,7 +12986,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -12797,7 +12995,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -12848,14 +13046,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12871,7 +13131,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -12996,14 +13256,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -13022,13 +13317,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -13037,11 +13332,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -14018,7 +14310,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -14069,7 +14361,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -14078,7 +14370,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -14129,14 +14421,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14152,7 +14506,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -14277,14 +14631,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -14303,13 +14692,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -14318,11 +14707,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -15292,7 +15678,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -15343,7 +15729,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -15352,7 +15738,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -15403,14 +15789,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15426,7 +15874,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -15551,14 +15999,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -15577,13 +16060,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -15592,11 +16075,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -16565,7 +17045,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -16616,7 +17096,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -16625,7 +17105,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -16676,14 +17156,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -16699,7 +17241,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -16824,14 +17366,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -16850,13 +17427,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -16865,11 +17442,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -17853,7 +18427,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -17904,7 +18478,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -17913,7 +18487,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -17964,14 +18538,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -17987,7 +18623,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -18112,14 +18748,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -18138,13 +18809,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -18153,11 +18824,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -19111,7 +19779,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -19162,7 +19830,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -19171,7 +19839,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -19222,14 +19890,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -19245,7 +19975,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -19370,14 +20100,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19396,13 +20161,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -19411,11 +20176,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -20388,7 +21150,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -20439,7 +21201,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -20448,7 +21210,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -20499,14 +21261,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -20522,7 +21346,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -20647,14 +21471,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -20673,13 +21532,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -20688,11 +21547,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -21018,6 +21874,7 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
     job.n = n;
     job.k = k;
     job.panel = (float *)(void *)panels->data + n0 * k;
+    job.apart = k * strip;
     cpu->kernels->pack(&job);
   } else {
     const uint16_t *from = (const uint16_t *)weight + n0 * column;
@@ -21116,7 +21973,7 @@ typedef struct hfm__product {
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
-  int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
+  int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
 /* Rows of an operand: all dimensions but the last, flattened. */
@@ -21160,11 +22017,15 @@ HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64
 }
 
 /* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
-   for what is small, so that several threads have something to share. */
+   for what is small, so that several threads have something to share: an even number. */
 HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
   const int64_t us = 1 + (int64_t)(flops / 80000) + bytes / 20000;
-  return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  const int64_t pieces = HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  return pieces > 1 ? pieces + pieces % 2 : pieces;
 }
+
+/* Are so many rows multiplied as one is? */
+HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
@@ -21173,11 +22034,11 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
-  p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
-  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? p->n / 4 : p->panels));
+  p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
+  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->few_rows ? p->n / 4 : p->panels));
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
-  else if (!p->one_row && pieces > p->panels)
+  else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
   if (p->m == 0 || p->n == 0) p->groups = 0;
 }
@@ -21241,6 +22102,7 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   job.n = HFM__MIN(nr, p->n - n0);
   job.k = p->k;
   job.panel = to;
+  job.apart = p->k * a->cpu->kernels->strip;
   a->cpu->kernels->pack(&job);
 }
 
@@ -21346,46 +22208,53 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
 
-/* activation(out + bias) + residual for outputs first .. first + n - 1 of one row. */
-HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int64_t n) {
-  float *out = (float *)a->out[0].data + first, bias[HFM__MAX_NR];
-  int64_t i;
-  for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
-    const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
-    hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
-    a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+/* activation(out + bias) + residual for outputs first .. first + n - 1 of each row. */
+HFM__PRIVATE void hfm__finish_few_rows(const hfm__op_args *a, const hfm__product *p, int64_t first, int64_t n) {
+  float bias[HFM__MAX_NR];
+  int64_t r, i;
+  for (r = 0; r < p->m; r++) {
+    float *out = (float *)a->out[0].data + r * p->n + first;
+    for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
+      const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
+      hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
+      a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+    }
+    if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
+    if (a->in[3].data)
+      a->cpu->kernels->add(out, (const float *)a->in[3].data + hfm__row_offset(&a->in[3], r) + first, 0, out, n);
   }
-  if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
-  if (a->in[3].data) a->cpu->kernels->add(out, (const float *)a->in[3].data + first, 0, out, n);
 }
 
-/* M = 1: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow each
-   other continue the same four streams; the last one takes the up to three rows that are over, too. */
-HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
+/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow
+   each other continue the same four streams; the last one takes the up to three rows that are over, too. */
+HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p, const float *const *rows,
+                                    int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
   g.k = p->k;
   g.apart = quarter;
-  g.x = x;
+  g.m = p->m;
+  for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
   g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
+  g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
   if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
-  for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
+  for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
   g.apart = 0;
   g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
   g.out = (float *)a->out[0].data + 4 * quarter;
   a->cpu->kernels->gemv(&g);
-  hfm__finish_one_row(a, 4 * quarter, g.rows);
+  hfm__finish_few_rows(a, p, 4 * quarter, g.rows);
 }
 
 /* ---- linear ---- */
@@ -21398,7 +22267,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
   p.n = a->out[0].shape[a->out[0].rank - 1];
   p.dtype = a->in[1].dtype;
   p.transposed = a->attrs->transposed;
-  p.in_pairs = (p.m > 1 || a->cpu->batch_invariant) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
+  p.in_pairs = !hfm__few_rows(a->cpu, p.m) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
   if (p.in_pairs) {
     p.dtype = HFM_F32;
     p.k /= 2;
@@ -21410,7 +22279,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
 HFM__PRIVATE int64_t hfm__linear_chunks(const hfm__op_args *a) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -21434,9 +22303,15 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  if (p.one_row) hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
-  else hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                        chunk, worker);
+  if (p.few_rows) {
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
+    hfm__run_few_rows(a, &p, rows, chunk);
+  } else {
+    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
+                     chunk, worker);
+  }
 }
 
 HFM__PRIVATE uint64_t hfm__linear_scratch(const hfm__op_args *a) {
@@ -21461,7 +22336,7 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
 
 HFM__PRIVATE int64_t hfm__conv2d_chunks(const hfm__op_args *a) {
   const hfm__product p = hfm__conv2d_product(a);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -21494,10 +22369,13 @@ HFM__PRIVATE void hfm__conv2d_gather(const hfm__op_args *a, int64_t first, int64
 
 HFM__PRIVATE void hfm__conv2d_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__product p = hfm__conv2d_product(a);
-  if (p.one_row) {
-    float *row = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
-    hfm__conv2d_gather(a, 0, 1, row);
-    hfm__run_one_row(a, &p, row, chunk);
+  if (p.few_rows) {
+    float *gathered = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = gathered + r * p.k;
+    hfm__conv2d_gather(a, 0, p.m, gathered);
+    hfm__run_few_rows(a, &p, rows, chunk);
   } else {
     hfm__run_product(a, &p, hfm__conv2d_gather, 0, chunk, worker);
   }
@@ -21730,7 +22608,7 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
 /* ==== begin src/cpu/ops_cache.c ==== */
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
    A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
-   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   of positions, values as strips [HFM__PAGE][strip] of the head. So attention reads a page as it lies. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
@@ -21746,20 +22624,20 @@ HFM__PRIVATE int64_t hfm__page_element(const hfm__kernels *kernels, int32_t valu
                 : slot / strip * strip * head + d * strip + slot % strip;
 }
 
-/* One head of one position, to (or, with `back`, from) its place in a page. */
-HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
-                                 hfm_dtype dtype, float *x, int back) {
-  int64_t d;
-  for (d = 0; d < head; d++) {
-    const int64_t at = hfm__page_element(kernels, values, head, slot, d);
+/* One head of one position into its place in a page. */
+HFM__PRIVATE void hfm__page_put(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
+                                hfm_dtype dtype, const float *x) {
+  const int64_t strip = kernels->strip, run = values ? strip : head, apart = values ? 1 : strip;
+  int64_t first, i;
+  for (first = 0; first < head; first += run) {
+    const int64_t at = hfm__page_element(kernels, values, head, slot, first), n = HFM__MIN(run, head - first);
     if (dtype == HFM_F32) {
-      float *place = (float *)page + at;
-      if (back) x[d] = *place;
-      else *place = x[d];
+      float *to = (float *)page + at;
+      for (i = 0; i < n; i++) to[i * apart] = x[first + i];
     } else {
-      uint16_t *place = (uint16_t *)page + at;
-      if (back) x[d] = dtype == HFM_F16 ? hfm__f16_to_f32(*place) : hfm__bf16_to_f32(*place);
-      else *place = dtype == HFM_F16 ? hfm__f32_to_f16(x[d]) : hfm__f32_to_bf16(x[d]);
+      uint16_t *to = (uint16_t *)page + at;
+      for (i = 0; i < n; i++)
+        to[i * apart] = dtype == HFM_F16 ? hfm__f32_to_f16(x[first + i]) : hfm__f32_to_bf16(x[first + i]);
     }
   }
 }
@@ -21790,56 +22668,58 @@ HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__wor
   (void)worker;
   for (r = chunk * step; r < end; r++) {
     const int64_t b = r / length, s = r % length, at = state->shape[1] - length + s;
-    float *from = (float *)x->data + b * x->stride[0] + s * x->stride[1];
+    const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1];
     for (h = 0; h < x->shape[2]; h++)
-      hfm__page_move(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
-                     state->dtype, from + h * x->stride[2], 0);
+      hfm__page_put(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
+                    state->dtype, from + h * x->stride[2]);
   }
 }
 
 /* ---- What attention reads ---- */
 
-/* Copies `n` elements as f32. */
-HFM__PRIVATE void hfm__page_copy(const hfm__cpu *cpu, hfm_dtype dtype, const uint8_t *from, float *to, int64_t n) {
-  if (dtype == HFM_F32) memcpy(to, from, (size_t)n * sizeof(float));
-  else cpu->kernels->widen(dtype, from, to, n);
+/* One head of row b, from the page on that begins with position `first + i`. */
+HFM__PRIVATE hfm__pages_of_head hfm__pages_in_place(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
+  hfm__pages_of_head pages;
+  pages.data = (const uint8_t *)state->data + head * state->stride[2] * (hfm_dtype_bits(state->dtype) / 8);
+  pages.page = state->pages + b * state->stride[0] + i / HFM__PAGE;
+  pages.apart = state->stride[1];
+  return pages;
 }
 
-/* The panels of `tile` keys and values from the i-th position of the states on, which begins a page. */
-HFM__PRIVATE void hfm__unpage(const hfm__cpu *cpu, const hfm__operand *k, const hfm__operand *v, int64_t batch,
-                              int64_t head, int64_t i, int64_t tile, float *k_panels, float *v_panels) {
-  const int64_t size = k->shape[3], strip = cpu->kernels->strip, bytes = hfm_dtype_bits(k->dtype) / 8;
-  int64_t done, s;
-  for (done = 0; done < tile; done += HFM__PAGE) {
-    const int64_t n = HFM__MIN((int64_t)HFM__PAGE, tile - done);
-    const uint8_t *keys = hfm__page_of(k, batch, i + done, head), *values = hfm__page_of(v, batch, i + done, head);
-    hfm__page_copy(cpu, k->dtype, keys, k_panels + done * size, (n + strip - 1) / strip * strip * size);
-    for (s = 0; s < size; s += strip)
-      hfm__page_copy(cpu, v->dtype, values + s * HFM__PAGE * bytes, v_panels + s * tile + done * strip, n * strip);
-  }
+/* `count` 16-bit pages as f32, one behind the other. */
+HFM__PRIVATE void hfm__pages_widen(const hfm__cpu *cpu, hfm_dtype dtype, const hfm__pages_of_head *pages,
+                                   int64_t count, int64_t elements, float *to) {
+  int64_t i;
+  for (i = 0; i < count; i++)
+    cpu->kernels->widen(dtype, (const uint16_t *)pages->data + pages->page[i] * pages->apart, to + i * elements,
+                        elements);
 }
 /* ==== end src/cpu/ops_cache.c ==== */
 /* ==== begin src/cpu/ops_attention.c ==== */
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
-   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
-   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
-   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
+   A chunk is a block of query rows of one head; or, where there is one query only, of the heads that share their keys.
+   Keys and values of that head are packed, as pages, into the worker's scratch and stay there for its next chunks of
+   the same head (or of another query head that shares it); those that come in pages from a cache are read where they
+   lie. sdpa and eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow
+   with the length. Keys and values from a cache may begin with a later position than 0; tiles are those of all
+   positions all the same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
-  int64_t tile, blocks;
-  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+  int64_t tile, together, blocks; /* heads whose rows are cut into `blocks` chunks together */
+  int64_t k_page, v_page;         /* floats of a packed page */
+  int32_t dtype;                  /* of keys and values where the kernel takes them in place; 0: they are packed */
+  uint64_t k_bytes, v_bytes, wide_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
 
 HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   const hfm__operand *q = &a->in[0], *k = &a->in[1];
   const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
   hfm__attention_plan p;
-  int64_t rows, padded, held;
+  int64_t rows, padded, pages, held;
   p.batch = q->shape[0];
   p.queries = q->shape[1];
   p.heads = q->shape[2];
@@ -21849,61 +22729,83 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.keys = p.first + held;
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
   p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
-  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
-  p.blocks = (p.queries + rows - 1) / rows;
+  p.together = p.queries == 1 ? p.groups : 1;
+  if (p.together > 1) {
+    p.blocks = (p.together + mr - 1) / mr;
+  } else {
+    rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+    rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
+    p.blocks = (p.queries + rows - 1) / rows;
+  }
+  p.dtype = 0;
+  if (HFM__HAS_STATES && k->pages && (k->dtype == HFM_F32 || p.queries <= mr)) p.dtype = k->dtype;
   padded = (p.tile + nr - 1) / nr * nr;
-  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  pages = (p.tile + HFM__PAGE - 1) / HFM__PAGE;
+  p.k_page = HFM__PAGE * p.head;
+  p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
+  p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
-  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
   return p;
 }
 
 HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return p.batch * p.heads * p.blocks;
+  return p.batch * (p.heads / p.together) * p.blocks;
 }
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
-         p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.wide_bytes + p.mask_bytes +
+         p.score_bytes + p.state_bytes;
 }
 
-HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2];
-  const int64_t nr = a->cpu->kernels->nr;
-  const float *keys, *values;
-  int64_t j;
+/* Keys or values of one head as pages of f32, from those of `tile` positions that begin a page. */
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand *x, int values, int64_t batch,
+                                      int64_t head, int64_t key0, int64_t tile, int64_t page, float *to) {
+  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3];
+  const float *from = (const float *)x->data + batch * x->stride[0] + key0 * x->stride[1] + head * x->stride[2];
+  int64_t i, j;
   hfm__pack job;
-  if (HFM__HAS_STATES && k->pages) {
-    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
-    return;
-  }
-  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
   job.dtype = HFM_F32;
-  for (j = 0; j < tile; j += nr) {
-    job.weight = keys + j * k->stride[1];
-    job.transposed = 0;
-    job.ld = k->stride[1];
-    job.n = HFM__MIN(nr, tile - j);
-    job.k = p->head;
-    job.panel = k_panels + j * p->head;
-    a->cpu->kernels->pack(&job);
+  job.transposed = values;
+  job.ld = x->stride[1];
+  job.apart = (values ? HFM__PAGE : size) * a->cpu->kernels->strip;
+  for (i = 0; i < tile; i += HFM__PAGE, to += page) {
+    const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
+    job.k = values ? positions : size;
+    for (j = 0; j < (values ? size : positions); j += nr) {
+      job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
+      job.n = HFM__MIN(nr, (values ? size : positions) - j);
+      job.panel = to + j * (values ? HFM__PAGE : size);
+      a->cpu->kernels->pack(&job);
+    }
   }
-  for (j = 0; j < p->head; j += nr) {
-    job.weight = values + j;
-    job.transposed = 1;
-    job.ld = v->stride[1];
-    job.n = HFM__MIN(nr, p->head - j);
-    job.k = tile;
-    job.panel = v_panels + j * tile;
-    a->cpu->kernels->pack(&job);
+}
+
+/* Where the kernel finds keys or values of a tile; unless they are there already they are made ready for it. */
+HFM__PRIVATE hfm__pages_of_head hfm__attention_pages(const hfm__op_args *a, const hfm__attention_plan *p, int values,
+                                                     int64_t batch, int64_t head, int64_t key0, int64_t tile,
+                                                     int is_packed, float *scratch) {
+  const hfm__operand *x = &a->in[values ? 2 : 1];
+  const int64_t page = values ? p->v_page : p->k_page;
+  hfm__pages_of_head packed;
+  packed.data = scratch;
+  packed.page = NULL;
+  packed.apart = page;
+  if (HFM__HAS_STATES && x->pages) {
+    const hfm__pages_of_head pages = hfm__pages_in_place(x, batch, key0 - x->first, head);
+    if (p->dtype) return pages;
+    packed.apart = x->stride[2];
+    if (!is_packed)
+      hfm__pages_widen(a->cpu, x->dtype, &pages, (tile + HFM__PAGE - 1) / HFM__PAGE, packed.apart, scratch);
+  } else if (!is_packed) {
+    hfm__attention_pack(a, x, values, batch, head, key0, tile, page, scratch);
   }
+  return packed;
 }
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
@@ -21937,21 +22839,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
-/* Some rows of one head, all of one segment. */
+/* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t segment = hfm__segment_of(keep, batch, row0);
-  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
+  const int64_t segment = hfm__segment_of(keep, batch, row0), shared = head / p.groups;
+  const int32_t axis = p.together > 1 ? 2 : 1; /* along which the rows lie */
+  const hfm__operand *bias = &a->in[4];
+  const float *biases = hfm__attention_bias(bias, batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
-  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
-  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  float *keys = (float *)(void *)at, *values = (float *)(void *)(at += p.k_bytes);
+  float *mask;
   hfm__attention t;
   memset(&t, 0, sizeof t);
   t.rows = rows;
   t.row0 = row0;
+  t.heads = p.together > 1;
   t.queries = p.queries;
   t.first = p.first;
   t.keys = p.keys;
@@ -21960,20 +22865,21 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
+  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
-  t.ldq = q->stride[1];
-  t.k_panels = k_panels;
-  t.v_panels = v_panels;
-  t.mask = a->in[3].data ? mask : NULL;
+  t.ldq = q->stride[axis];
+  t.dtype = p.dtype ? p.dtype : HFM_F32;
+  t.wide = (float *)(void *)(at += p.v_bytes);
+  mask = (float *)(void *)(at += p.wide_bytes);
+  t.mask = keep->data ? mask : NULL;
   t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
   if (probabilities->data)
     t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
-  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
-  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.scores = (float *)(void *)(at += p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.score_bytes);
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
-  t.ldo = out->stride[1];
+  t.ldo = out->stride[axis];
   if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
@@ -21983,16 +22889,17 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
-    t.bias = bias ? bias + t.key0 : NULL;
-    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
-    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    t.bias = biases ? biases + t.key0 : NULL;
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == shared && held[2] == t.key0;
+    t.k = hfm__attention_pages(a, &p, 0, batch, shared, t.key0, t.tile, packed, keys);
+    t.v = hfm__attention_pages(a, &p, 1, batch, shared, t.key0, t.tile, packed, values);
     if (keep->data && (!packed || held[3] != segment))
       hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
     t.kept0 = keep->data ? held[4] : 0;
     t.kept1 = keep->data ? held[5] : t.tile;
     worker->tag = a->serial;
     held[0] = batch;
-    held[1] = head / p.groups;
+    held[1] = shared;
     held[2] = t.key0;
     held[3] = segment;
     a->cpu->kernels->attention(&t);
@@ -22001,9 +22908,14 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
 
 HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t end = p.queries * (block + 1) / p.blocks;
-  int64_t row = p.queries * block / p.blocks;
+  const int64_t sets = p.heads / p.together, lines = p.together > 1 ? p.together : p.queries;
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % sets * p.together, batch = chunk / p.blocks / sets;
+  const int64_t end = lines * (block + 1) / p.blocks;
+  int64_t row = lines * block / p.blocks;
+  if (p.together > 1) {
+    hfm__attention_rows(a, &p, batch, head + row, 0, end - row, worker);
+    return;
+  }
   while (row < end) {
     const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
     while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
@@ -22230,6 +23142,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
   job.transposed = 0;
   job.ld = job.k = p->depth;
+  job.apart = p->depth * kernels->strip;
   for (i = first; i < last; i += nr) {
     job.weight = piece + i * size;
     job.n = HFM__MIN(nr, last - i);
@@ -22287,7 +23200,9 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
   hfm__op_args linear = *a;
   hfm__product product;
+  const float *row;
   memset(&product, 0, sizeof product);
+  product.m = 1;
   product.n = p->rows;
   product.k = p->k;
   product.dtype = p->dtype;
@@ -22295,7 +23210,8 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
   linear.in[2].data = linear.in[3].data = NULL;
   linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
-  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+  row = hfm__expert_input(a, p, slot);
+  hfm__run_few_rows(&linear, &product, &row, chunk % p->groups);
 }
 
 HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {

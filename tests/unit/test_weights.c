@@ -171,7 +171,6 @@ static void test_warnings(void) {
   CHECK_STR(warnings(FIXTURE("llama_base"), HFM_CAUSAL_LM, "tie_word_embeddings", "true"), "");
 }
 
-<<<<<<< HEAD
 /* B1: bitsandbytes packs two elements into a byte, [n / 2, 1] of U8. Where the configuration does not say so, they
    still never stand for the weight. */
 static void test_packed_by_bitsandbytes(void) {
@@ -197,7 +196,8 @@ static void test_packed_by_bitsandbytes(void) {
   CHECK(model == NULL);
   CHECK_INT(error.item, HFM_E_WEIGHT_MISMATCH);
   CHECK_CONTAINS(error.message, "has shape [5184, 1], but the model's");
-=======
+}
+
 /* ---- Names that meet ---- */
 
 /* A tensor of a file, all of one value. */
@@ -339,7 +339,6 @@ static void test_first_float(void) {
     if (!CHECK_INT(ckpt.first_float, rows[i].dtype)) printf("    %s\n", rows[i].file);
     hfm__checkpoint_close(&ckpt);
   }
->>>>>>> audit
 }
 
 int main(void) {
