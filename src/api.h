@@ -156,7 +156,8 @@ typedef struct hfm_limits {
   uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
-                                   counting weights that can't be used where they lie (default 64 MiB) */
+                                   counting weights that can't be used where they lie; and what hfm_generate keeps of a
+                                   prompt, where the files say how much that is (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */
@@ -590,6 +591,8 @@ typedef struct hfm_generation_config {
   double max_time;               /* seconds from the beginning; the token under way is finished; default: no limit */
   hfm_token_ids eos_token_id;    /* any of them ends a sequence; default: none */
   hfm_token_ids pad_token_id;    /* one: what fills rows that ended; default: the first eos_token_id */
+  hfm_token_ids decoder_start_token_id; /* what texts begin with where the model has an encoder: one, or one for each
+                                    prompt; default: bos_token_id */
   /* which way */
   int32_t do_sample;             /* 1: draws; default: the most likely token */
   int32_t early_stopping;        /* HFM_EARLY_STOPPING_...; beams only; default false */
@@ -638,17 +641,21 @@ typedef struct hfm_generated {
                                   beams; zeros where a sequence had ended */
   hfm_tensor beam_indices;     /* I64 [rows, steps]: beams, when they are done: the row of scores that each token came
                                   from, -1 after the end */
-  int64_t prompt_length;       /* tokens of a prompt, padding included */
+  int64_t prompt_length;       /* tokens of a prompt, padding included; the decoder's, where there is an encoder */
   int64_t steps;               /* tokens that the longest sequence got */
   double prompt_seconds, decode_seconds; /* spent up to the first token, and after it */
 } hfm_generated;
 
-/* Generates from inputs->input_ids [prompts, length] (with attention_mask: prompts of different length are padded on
-   the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if given. `config` may be
-   NULL. The model is one for causal-lm.
-   inputs->use_cache = 0 empties the session's cache first. With 1 the ids are the whole text, of which the session's
-   cache has the first hfm_cache_length() positions already: a chat goes on without computing its beginning again.
-   Afterwards the cache holds all but the last token; after beams it is empty.
+/* Generates. `config` may be NULL.
+   A model for causal-lm goes on from inputs->input_ids [prompts, length] (with attention_mask: prompts of different
+   length are padded on the left; without one pad_token_id in the ids is padding, as in Transformers), position_ids if
+   given. One for seq2seq-lm reads input_ids, padded on the right, of which attention_mask says which count (without one
+   all do, as in Transformers); its texts begin with decoder_start_token_id, or with decoder_input_ids [prompts, length]
+   (and their decoder_attention_mask), before which it comes unless one of them begins with it.
+   inputs->use_cache = 0 empties the session's cache first. With 1 the ids (decoder_input_ids, without input_ids: what
+   was encoded is in the cache) are the whole text, of which the session's cache has the first hfm_cache_length()
+   positions already: a chat goes on without computing its beginning again. Afterwards the cache holds all but the last
+   token; after beams it is empty.
    Memory for max_length is planned before the first token; no token allocates. *outputs live in the session until its
    next hfm_generate. On failure *outputs is zero and the session can be used again. */
 HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,

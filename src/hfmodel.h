@@ -160,7 +160,6 @@
 #include "run/session.c"
 #include "run/session_cache.c"
 #include "run/estimate.c"
-#include "run/check.c"
 #include "run/contents.c"
 #include "run/helpers.c"
 #if HFM__HAS_GENERATION
@@ -168,8 +167,10 @@
 #include "run/logits_process.c"
 #include "run/sampling.c"
 #include "run/beam_search.c"
+#include "run/prompt.c"
 #include "run/steps.c"
 #include "run/generate.c"
 #endif
+#include "run/check.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

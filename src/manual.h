@@ -52,8 +52,8 @@ WHAT IT LOADS
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
           mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
-          qwen3_moe, t5, mt5, bart, vit, deit, with the heads that Transformers has for them. hfm_registry() lists
-          every pair of model type and task.
+          qwen3_moe, t5, mt5, bart, mbart, marian, pegasus, m2m_100, vit, deit, with the heads that Transformers has for
+          them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -120,7 +120,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5, HFMODEL_NO_BART,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
                           and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
-                          mt5, VIT has deit)
+                          mt5, BART has mbart, marian, pegasus and m2m_100, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -149,10 +149,12 @@ MEMORY AND OWNERSHIP
 GENERATION
 
   hfm_generate(session, &inputs, &config, &out, &error) is model.generate() of a model for causal-lm: out.sequences are
-  the ids of the prompts and of what comes after them. hfm_generation_config has Transformers' options by their names.
-  0 is "not said": generation_config.json counts then, or without one config.json, or Transformers' default. -1 is None
-  for integers and lists, and False for switches; HFM_ZERO is a number that is 0. Prompts of a batch are padded on the
-  left, with an attention_mask.
+  the ids of the prompts and of what comes after them; or of one for seq2seq-lm, which reads input_ids (padded on the
+  right, with an attention_mask): out.sequences are decoder_start_token_id and what comes after it. The token of a
+  language to translate to is config.forced_bos_token_id.
+  hfm_generation_config has Transformers' options by their names. 0 is "not said": generation_config.json counts then,
+  or without one config.json, or Transformers' default. -1 is None for integers and lists, and False for switches;
+  HFM_ZERO is a number that is 0. Prompts of a batch are padded on the left, with an attention_mask.
 
   config.streamer sees tokens as they come; logits_processor, prefix_constraint and stopping_criteria are Transformers'
   callbacks of these names. For a frame's time budget: hfm_generation_begin, then hfm_generation_next(generation, 0.002,

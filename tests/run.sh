@@ -42,6 +42,7 @@ build() { # SOURCE PROGRAM
 }
 
 one() { # PATH
+  begun=$(date +%s)
   name=$(echo "${1#tests/}" | tr '/.' '__')
   log=$run/$name.log
   case $1 in
@@ -69,7 +70,7 @@ one() { # PATH
       echo "FAILED  $1"
       tail -n 200 "$log" | sed 's/^/    /'
     else
-      echo "ok      $1 ($2 passed, $4 skipped)"
+      echo "ok      $1 ($2 passed, $4 skipped, $(($(date +%s) - begun)) s)"
       grep '^ *skipped: ' "$log"
     fi
   } >"$run/$name.say"

@@ -60,17 +60,19 @@ static const command commands[] = {
     "  hfm forward sentence-transformers/all-MiniLM-L6-v2 --ids \"101 7632 102\" --ids \"101 7632 2088 102\"\n"
     "                                                               (a cached repository, two rows)\n",
     EXIT_USAGE },
-  { "generate", FOR_GENERATE, command_generate, "DIR", "let a language model go on from a prompt",
+  { "generate", FOR_GENERATE, command_generate, "DIR", "let a language model go on from a prompt, or translate",
     "Generates from token ids as model.generate() does in Python: the same options with the same names and\n"
     "defaults, and the same ids. What is not said here is as generation_config.json has it. The new ids of a\n"
     "single text are printed as they come; of several texts, or of beams, a line each at the end. How fast it\n"
-    "went is said on stderr. Several prompts are padded on the left. A tokenizer makes ids of text, and text\n"
-    "of ids: this tool does not.\n"
+    "went is said on stderr. Several prompts are padded on the left; texts that an encoder reads, such as to\n"
+    "translate or to sum them up, on the right. A tokenizer makes ids of text, and text of ids: this tool does\n"
+    "not.\n"
     "\n"
     "  hfm generate smollm2 --ids 1,2,3 --max-new-tokens 50\n"
     "  hfm generate smollm2 --ids 1,2,3 --do-sample --temperature 0.8 --top-p 0.9 --seed 1\n"
     "  hfm generate smollm2 --ids 1,2,3 --num-beams 4 --no-repeat-ngram-size 3 --early-stopping true\n"
     "  hfm generate smollm2 --inputs in.safetensors --output out.safetensors --max-new-tokens 20\n"
+    "  hfm generate opus-mt-en-de --ids \"2379 54 0\"                          (ids of a sentence, to translate)\n"
     "  hfm generate smollm2 --ids 1,2,3 --eos-token-id none --max-new-tokens 256     (to measure)\n"
     "\n"
     "none is Python's None: it overrules generation_config.json.\n",

@@ -206,6 +206,24 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
 }
 #endif
 
+#ifdef HFM__WITH_SINUSOIDS
+/* Sines and cosines of positions [batch or 1, length] times each of size / 2 frequencies, as `dtype` holds them: [batch
+   or 1, length, size]. Those of position `pad` are zeros. */
+HFM__PRIVATE hfm__val hfm__sinusoids(hfm__builder *b, hfm__val positions, const float *frequencies, int64_t size,
+                                     int64_t pad, hfm_dtype dtype) {
+  hfm__dim shape[3];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  attrs.rounded = dtype;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  shape[2] = hfm__fixed(b, size);
+  return hfm__emit(b, HFM__OP_sinusoids, &attrs, HFM_F32, 3, shape, positions, hfm__vector(b, frequencies, size / 2),
+                   hfm__no_value, hfm__no_value);
+}
+#endif
+
 #ifdef HFM__WITH_RELATIVE_BIAS
 /* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
    `table` [buckets, heads]. */
@@ -232,12 +250,12 @@ HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_
 #ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
-                                 int32_t rounded_bf16) {
+                                 hfm_dtype rounded) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = (float)scale;
-  attrs.rounded_bf16 = rounded_bf16;
+  attrs.rounded = rounded;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__fixed(b, heads);
   shape[2] = hfm__fixed(b, 1);

@@ -166,6 +166,11 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   return handle;
 }
 
+/* Transformers' _keep_in_fp32_modules. */
+HFM__PRIVATE void hfm__keep_in_fp32(hfm__builder *b, hfm__par parameter) {
+  if (hfm__ok(b)) b->tree->parameters[parameter.id].keep_in_fp32 = 1;
+}
+
 /* A buffer that files hold, [d0, d1] of the current scope; zeros where they don't. */
 HFM__PRIVATE hfm__par hfm__stored_buffer(hfm__builder *b, const char *name, int64_t d0, int64_t d1) {
   int64_t shape[2];

@@ -45,7 +45,8 @@ enum {
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
   HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
-  HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL, /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL_HALVES /* the same, but all sines come before all cosines */
 };
 
 typedef struct hfm__parameter {
@@ -60,9 +61,15 @@ typedef struct hfm__parameter {
   int32_t is_embedding; /* belongs to an Embedding */
   int32_t is_buffer;    /* in files and in state_dict, but no parameter */
   int32_t optional;     /* no news where files lack it */
+  int32_t keep_in_fp32; /* where the model is loaded as float16: Transformers' _keep_in_fp32_modules */
   int32_t parts;        /* of a stack [count, rows, columns]: parts of the rows that files may hold apart; or 0 */
   hfm_dtype dtype;      /* as Transformers would hold it */
 } hfm__parameter;
+
+/* What Transformers would hold it in, where the model is loaded as `dtype`. */
+HFM__PRIVATE hfm_dtype hfm__parameter_dtype(const hfm__parameter *p, hfm_dtype dtype) {
+  return p->keep_in_fp32 && dtype == HFM_F16 ? HFM_F32 : dtype;
+}
 
 /* A tensor that is computed, not learned: counted in the memory footprint, and ignored where old files hold it. */
 typedef struct hfm__buffer {

@@ -72,7 +72,8 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   hfm__budget_end(&model->budget);
   if (result == HFM_OK) {
     const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
-    for (size_t i = 1; i < model->tree.parameter_count; i++) model->tree.parameters[i].dtype = dtype;
+    for (size_t i = 1; i < model->tree.parameter_count; i++)
+      model->tree.parameters[i].dtype = hfm__parameter_dtype(&model->tree.parameters[i], dtype);
     hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;

@@ -14,8 +14,9 @@ struct hfm_generation {
   hfm__processors processors;
   hfm__sampler sampler;
   hfm__beams beams;
-  int64_t prompts, rows, group; /* rows: sequences under way, `group` of which are chosen for together */
-  int64_t prompt_length, length, vocab_size;
+  hfm__prompt prompt;
+  int64_t rows, group;    /* sequences under way; `group` of them are chosen for together */
+  int64_t length, vocab_size;
   int64_t *ids;           /* [rows, max_length]; with beams they are in `beams` */
   int64_t *tokens;        /* of this step, one for each row */
   uint8_t *ended;         /* of each row */
@@ -47,132 +48,26 @@ HFM__PRIVATE uint64_t hfm__generation_bytes(const hfm_generation *generation) {
 
 /* ---- Beginning ---- */
 
-/* The arguments that generation knows; the rest has no meaning for the tokens to come. */
-HFM__PRIVATE hfm_result hfm__generation_inputs(const hfm_session *session, const hfm_inputs *inputs,
-                                               hfm_error *error) {
-  const hfm_tensor *ids = &inputs->input_ids;
-  const int64_t vocab_size = hfm_config_get_int(session->model->config, "vocab_size", 0);
-  if (session->model->head->task == HFM_SEQ2SEQ_LM)
-    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
-                     "%s: hfm_generate does not take models with an encoder yet; give hfm_forward decoder_input_ids, "
-                     "with use_cache, and choose the next token from its logits",
-                     session->model->architecture);
-  if (session->model->head->task != HFM_CAUSAL_LM)
-    return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
-                     "%s does not generate: load the model with task HFM_CAUSAL_LM", session->model->architecture);
-  for (int32_t i = 0; i < HFM__IN_COUNT; i++)
-    if (hfm__input_tensor(inputs, i)->data && i != HFM__IN_input_ids && i != HFM__IN_attention_mask &&
-        i != HFM__IN_position_ids)
-      return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, hfm__input_rows[i].name, 0,
-                       "generation takes input_ids, attention_mask and position_ids, but not %s",
-                       hfm__input_rows[i].name);
-  if (!ids->data) return hfm__fail(error, HFM_E_INPUT_MISSING, NULL, "input_ids", 0, "generation needs input_ids");
-  if (ids->rank != 2)
-    return hfm__fail(error, HFM_E_INPUT_RANK, NULL, "input_ids", 0,
-                     "input_ids has %d dimensions, but needs 2: [prompts, length]", (int)ids->rank);
-  if (ids->shape[0] < 1 || ids->shape[1] < 1 || ids->shape[0] > INT32_MAX || ids->shape[1] > INT32_MAX)
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "input_ids", 0,
-                     "input_ids has shape %t: a prompt has at least one token (the model's bos_token_id, if nothing "
-                     "else)",
-                     ids->shape, 2);
-  if (!hfm__is_integer(ids->dtype))
-    return hfm__input_bad_dtype(HFM__IN_input_ids, ids, "an integer type (int64, int32, ...)", error);
-  for (int64_t i = 0; i < ids->shape[0] * ids->shape[1]; i++) {
-    const int64_t id = hfm__integer_at(ids, i);
-    if (id < 0 || id >= vocab_size)
-      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "input_ids", 0,
-                       "input_ids[%i][%i] is %i, but must be from 0 to %i (vocab_size is %i)", i / ids->shape[1],
-                       i % ids->shape[1], id, vocab_size - 1, vocab_size);
-  }
-  return HFM_OK;
-}
-
-/* An optional input of the ids' shape. */
-HFM__PRIVATE hfm_result hfm__generation_like_ids(const hfm_tensor *t, const hfm_tensor *ids, int32_t input,
-                                                 hfm_error *error) {
-  const char *name = hfm__input_rows[input].name;
-  const int any_dtype = input == HFM__IN_attention_mask && hfm__is_float(t->dtype);
-  const int one_row = input == HFM__IN_position_ids && t->rank == 2 && t->shape[0] == 1;
-  if (t->rank != 2 || (t->shape[0] != ids->shape[0] && !one_row) || t->shape[1] != ids->shape[1])
-    return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, name, 0, "%s has shape %t, but needs %t, that of input_ids", name,
-                     t->shape, (int)t->rank, ids->shape, 2);
-  if (!hfm__is_integer(t->dtype) && !any_dtype)
-    return hfm__input_bad_dtype(input, t, "an integer type (int64, int32, ...)", error);
-  return HFM_OK;
-}
-
-/* Which tokens of the prompts count: _prepare_attention_mask_for_generation. */
-HFM__PRIVATE hfm_result hfm__generation_mask(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
-  const hfm_tensor *ids = &inputs->input_ids, *given = &inputs->attention_mask;
-  const int infer = !given->data && g->options.pad >= 0 && !hfm__ids_have(g->options.eos, g->options.pad);
-  const int64_t length = g->prompt_length;
-  uint8_t *mask = g->steps.prompt_mask;
-  int right = 0;
-  if (given->data) {
-    const hfm_result result = hfm__generation_like_ids(given, ids, HFM__IN_attention_mask, error);
-    if (result != HFM_OK) return result;
-  }
-  for (int64_t p = 0; p < g->prompts; p++) {
-    int64_t kept = 0;
-    for (int64_t i = p * length; i < (p + 1) * length; i++) {
-      mask[i] = given->data ? (uint8_t)hfm__is_nonzero(given, i)
-                            : (uint8_t)(!infer || hfm__integer_at(ids, i) != g->options.pad);
-      kept += mask[i];
-    }
-    if (!kept)
-      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, given->data ? "attention_mask" : "input_ids", 0,
-                       "prompt %i is padding only: at least one token must count", p);
-    right |= !mask[(p + 1) * length - 1];
-  }
-  if (right)
-    hfm__log(&g->session->model->ctx, HFM_LOG_WARNING, 0,
-             "A decoder-only architecture is being used, but right-padding was detected! For correct generation "
-             "results, pad prompts on the left.");
-  return HFM_OK;
-}
-
-/* cumsum(mask) - 1, padding 0; or as the caller says. */
-HFM__PRIVATE hfm_result hfm__generation_positions(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
-  const hfm_tensor *given = &inputs->position_ids;
-  const int64_t length = g->prompt_length;
-  if (given->data) {
-    const hfm_result result = hfm__generation_like_ids(given, &inputs->input_ids, HFM__IN_position_ids, error);
-    if (result != HFM_OK) return result;
-  }
-  for (int64_t p = 0; p < g->prompts; p++) {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < length; i++) {
-      int64_t *position = &g->steps.prompt_positions[p * length + i];
-      if (given->data) *position = hfm__integer_at(given, given->shape[0] == 1 ? i : p * length + i);
-      else *position = g->steps.prompt_mask[p * length + i] ? kept++ : 0;
-      if (*position < 0)
-        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
-                         "position_ids[%i][%i] is %i, but must not be negative", p, i, *position);
-    }
-  }
-  return HFM_OK;
-}
-
 /* Where the cache ends: all of it belongs to these prompts, or none. */
 HFM__PRIVATE hfm_result hfm__generation_cache(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   hfm_session *session = g->session;
   if (!inputs->use_cache) return hfm_cache_crop(session, 0, error);
-  if (session->cache.length && session->cache.rows != g->prompts)
+  if (session->cache.length && session->cache.rows != g->prompt.count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
                      "there are %i prompts, but the cache holds %i sequences; empty it with hfm_cache_crop(session, 0, "
                      "...)",
-                     g->prompts, session->cache.rows);
-  if (session->cache.length >= g->prompt_length)
+                     g->prompt.count, session->cache.rows);
+  if (session->cache.length >= g->prompt.length)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "use_cache", 0,
-                     "input_ids has length %i, but the cache has %i positions already: at least one token must be new "
+                     "%s has length %i, but the cache has %i positions already: at least one token must be new "
                      "(hfm_cache_crop goes back)",
-                     g->prompt_length, session->cache.length);
+                     hfm__input_rows[g->prompt.side->ids].name, g->prompt.length, session->cache.length);
   return HFM_OK;
 }
 
 HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error) {
   const uint64_t rows = (uint64_t)g->rows, length = (uint64_t)g->options.max_length, vocab = (uint64_t)g->vocab_size;
-  const uint64_t group = (uint64_t)g->group, steps = length - (uint64_t)g->prompt_length;
+  const uint64_t group = (uint64_t)g->group, steps = length - (uint64_t)g->prompt.length;
   hfm__arena *arena = &g->arena;
   uint64_t all = 0;
   int ok;
@@ -209,43 +104,60 @@ HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error
 HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   const hfm__generation_options *o = &g->options;
   g->group = o->num_beams;
-  g->rows = g->prompts * HFM__MAX(o->num_beams, o->num_return_sequences);
+  g->rows = g->prompt.count * HFM__MAX(o->num_beams, o->num_return_sequences);
   g->processors.options = o;
   g->processors.said = &g->said;
   g->processors.vocab_size = g->vocab_size;
-  g->processors.prompt_length = g->prompt_length;
+  g->processors.prompt_length = g->prompt.length;
   g->sampler.options = o;
   g->sampler.vocab_size = g->vocab_size;
   g->sampler.min_tokens_to_keep = o->num_beams == 1 ? 1 : o->eos.count ? o->eos.count + 1 : 2;
   g->beams.options = o;
-  g->beams.prompts = g->prompts;
+  g->beams.prompts = g->prompt.count;
   g->beams.beams = o->num_beams;
-  g->beams.prompt_length = g->prompt_length;
+  g->beams.prompt_length = g->prompt.length;
   g->beams.vocab_size = g->vocab_size;
   g->beams.candidate_count = HFM__MAX(2, 1 + o->eos.count) * o->num_beams;
   g->steps.session = g->session;
-  g->steps.prompts = g->steps.rows = g->prompts;
-  g->steps.expand = g->rows / g->prompts;
-  g->steps.prompt_length = g->prompt_length;
+  g->steps.prompt = &g->prompt;
+  g->steps.rows = g->prompt.count;
+  g->steps.expand = g->rows / g->prompt.count;
   g->steps.vocab_size = g->vocab_size;
   g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
   g->steps.inputs.use_cache = 1;
-  g->steps.inputs.logits_to_keep = (int32_t)g->steps.most_fed;
+  g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
+}
+
+/* What is kept of one prompt's texts and scores until the end, but for output_scores. */
+HFM__PRIVATE uint64_t hfm__generation_kept(const hfm_generation *g) {
+  enum { OF_TEXT = 2, OF_BEAM = 10 }; /* arrays of ids: as they are and as they are given; 4 sets and their indices */
+  const uint64_t texts = (uint64_t)(g->rows / g->prompt.count) * (uint64_t)g->options.max_length;
+  const uint64_t scores = (uint64_t)(g->group * g->vocab_size);
+  if (g->group == 1) return texts * (OF_TEXT * sizeof(int64_t) + 1) + scores * sizeof(float);
+  return texts * (OF_BEAM * sizeof(int64_t) + 1) + scores * (sizeof(float) + sizeof(double)) +
+         (uint64_t)g->beams.candidate_count * (sizeof(hfm__candidate) + sizeof(int64_t) + sizeof(float));
 }
 
 /* What can't be for these prompts and this vocabulary. */
 HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
   enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
+  const uint64_t limit = g->session->model->ctx.limits.max_structure_bytes;
   if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
                      "most %d ids in all, and %d scores of a prompt's beams",
-                     g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompts, (int)MOST_IDS,
+                     g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
-  if (o->prompt_lookup_num_tokens && g->prompts > 1)
+  if (o->sized_by_files && hfm__generation_kept(g) > limit)
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
+                     "the model's files ask for texts of max_length %i (num_beams %i, num_return_sequences %i), which "
+                     "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
+                     "max_new_tokens and num_beams in the call",
+                     o->max_length, o->num_beams, o->num_return_sequences, hfm__generation_kept(g), limit);
+  if (o->prompt_lookup_num_tokens && g->prompt.count > 1)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
-                     "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompts);
+                     "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompt.count);
   if (o->num_beams > 1 && g->said.streamer.put)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "streamer", 0,
                      "streamer can't be used with beams, which may still change what they said: num_beams must be 1");
@@ -259,36 +171,33 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
   return HFM_OK;
 }
 
-HFM__PRIVATE void hfm__generation_start(hfm_generation *g, const hfm_inputs *inputs) {
-  const int64_t expand = g->rows / g->prompts, most = g->options.max_length;
-  for (int64_t p = 0; p < g->prompts; p++)
-    for (int64_t i = 0; i < g->prompt_length; i++)
-      g->sorted[p * g->prompt_length + i] = hfm__integer_at(&inputs->input_ids, p * g->prompt_length + i);
+HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
+  const int64_t expand = g->rows / g->prompt.count, most = g->options.max_length, length = g->prompt.length;
   for (int64_t r = 0; r < g->rows && g->ids; r++)
-    memcpy(g->ids + r * most, g->sorted + r / expand * g->prompt_length, (size_t)g->prompt_length * sizeof *g->ids);
+    memcpy(g->ids + r * most, g->prompt.ids + r / expand * length, (size_t)length * sizeof *g->ids);
   for (int64_t r = 0; r < g->rows; r++) g->random[r] = hfm__random_stream(g->said.seed, r);
-  g->length = g->prompt_length;
+  g->length = g->prompt.length;
   g->begun = hfm__clock_ns();
 }
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
-  hfm_result result;
-  g->prompts = inputs->input_ids.shape[0];
-  g->prompt_length = inputs->input_ids.shape[1];
-  g->vocab_size = hfm_config_get_int(g->session->model->config, "vocab_size", 0);
-  result = hfm__generation_resolve(g->session->model->config, &g->said, g->prompt_length, g->vocab_size, &g->arena,
-                                   &g->options, error);
+  const hfm_model *model = g->session->model;
+  hfm_result result = hfm__generation_refuse(model->config, error);
+  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  g->vocab_size = g->prompt.vocab_size;
+  if (result == HFM_OK)
+    result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
+                                     error);
   if (result != HFM_OK) return result;
   hfm__generation_parts(g);
   result = hfm__generation_fits(g, error);
+  if (result == HFM_OK) result = hfm__prompt_finish(model, inputs, &g->options, &g->arena, &g->prompt, error);
   if (result == HFM_OK) result = hfm__generation_cache(g, inputs, error);
   if (result == HFM_OK) result = hfm__steps_room(&g->steps, &g->arena, g->options.max_length, error);
-  if (result == HFM_OK) result = hfm__generation_mask(g, inputs, error);
-  if (result == HFM_OK) result = hfm__generation_positions(g, inputs, error);
   if (result == HFM_OK) result = hfm__generation_room(g, error);
   if (result != HFM_OK) return result;
-  hfm__generation_start(g, inputs);
-  if (g->group > 1) result = hfm__beams_init(&g->beams, g->sorted, &g->arena, error);
+  hfm__generation_start(g);
+  if (g->group > 1) result = hfm__beams_init(&g->beams, g->prompt.ids, &g->arena, error);
   g->steps.fed = g->session->cache.length;
   if (result == HFM_OK) result = hfm__steps_plan(&g->steps, g->options.max_length, error);
   return result;
@@ -304,8 +213,6 @@ HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inpu
   if (generation) *generation = NULL;
   if (!session || !inputs || !generation)
     return hfm__fail_null(error, !session ? "session" : !inputs ? "inputs" : "generation");
-  result = hfm__generation_inputs(session, inputs, error);
-  if (result != HFM_OK) return result;
   memset(&arena, 0, sizeof arena);
   arena.mem = session->model->ctx.mem;
   g = (hfm_generation *)hfm__arena_alloc(&arena, sizeof *g);
@@ -351,8 +258,8 @@ HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error
   if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
-  if (d->rows == g->prompts) stride *= d->expand;
-  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt_length ? hfm__generation_guess(g) : 0;
+  if (d->rows == g->prompt.count) stride *= d->expand;
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
   return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 
@@ -377,8 +284,8 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
   const size_t row_bytes = (size_t)g->vocab_size * sizeof(float);
   hfm_result result;
   for (int64_t k = 0; k < g->group; k++) {
-    const int64_t row = group * g->group + k, length = g->prompt_length;
-    const uint8_t *mask = g->steps.prompt_mask + row / (g->rows / g->prompts) * length;
+    const int64_t row = group * g->group + k, length = g->prompt.length;
+    const uint8_t *mask = g->prompt.mask + row / (g->rows / g->prompt.count) * length;
     hfm__sequence *s = &g->sequences[k];
     s->ids = ids + row * g->options.max_length;
     s->length = g->length;
@@ -401,7 +308,7 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
     if (g->options.renormalize_logits) hfm__log_softmax(scores, g->vocab_size);
   }
   if (result == HFM_OK && g->all_scores)
-    memcpy(g->all_scores + ((g->length - g->prompt_length) * g->rows + group * g->group) * g->vocab_size, g->scores,
+    memcpy(g->all_scores + ((g->length - g->prompt.length) * g->rows + group * g->group) * g->vocab_size, g->scores,
            row_bytes * (size_t)g->group);
   return result;
 }
@@ -478,7 +385,7 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
     if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
     if (done) g->phase = HFM__GENERATION_CHOOSE;
   } else if (g->phase == HFM__GENERATION_CHOOSE) {
-    const int is_first = g->length == g->prompt_length;
+    const int is_first = g->length == g->prompt.length;
     result = g->group > 1 ? hfm__generation_choose_beams(g, g->at, error) : hfm__generation_choose_one(g, g->at, error);
     if (result != HFM_OK || ++g->at * g->group < g->rows) return result;
     hfm__generation_turn(g);
@@ -498,7 +405,7 @@ HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline
     result = hfm__generation_step(g, deadline, error);
     if (deadline && hfm__clock_ns() >= deadline) break;
   }
-  hfm__generation_clock(g, g->length > g->prompt_length);
+  hfm__generation_clock(g, g->length > g->prompt.length);
   return result;
 }
 
@@ -531,7 +438,7 @@ HFM__PRIVATE void hfm__generation_best(hfm_generation *g, hfm_generated *outputs
   const int is_done = g->phase == HFM__GENERATION_DONE;
   const hfm__hypotheses *from = is_done ? &b->best[b->now] : &b->running[b->now];
   const int64_t most = g->options.max_length, returned = g->options.num_return_sequences;
-  const int64_t rows = g->prompts * returned, room = most - g->prompt_length;
+  const int64_t rows = g->prompt.count * returned, room = most - g->prompt.length;
   int64_t steps = 0;
   for (int64_t r = 0; r < rows; r++) {
     const int64_t *indices = from->beam_indices + (r / returned * b->beams + r % returned) * room;
@@ -540,21 +447,21 @@ HFM__PRIVATE void hfm__generation_best(hfm_generation *g, hfm_generated *outputs
     steps = HFM__MAX(steps, count);
   }
   for (int64_t r = 0; r < rows; r++) {
-    const int64_t text = r / returned * b->beams + r % returned, length = g->prompt_length + steps;
+    const int64_t text = r / returned * b->beams + r % returned, length = g->prompt.length + steps;
     memcpy(g->sorted + r * length, from->ids + text * most, (size_t)length * sizeof *g->sorted);
     memcpy(g->sorted_indices + r * steps, from->beam_indices + text * room, (size_t)steps * sizeof *g->sorted);
     g->sorted_scores[r] = from->scores[text];
   }
   outputs->steps = steps;
-  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, rows, g->prompt_length + steps, 0);
+  hfm__generation_tensor(&outputs->sequences, g->sorted, HFM_I64, 2, rows, g->prompt.length + steps, 0);
   if (!is_done) return;
   hfm__generation_tensor(&outputs->beam_indices, g->sorted_indices, HFM_I64, 2, rows, steps, 0);
   hfm__generation_tensor(&outputs->sequences_scores, g->sorted_scores, HFM_F32, 1, rows, 0, 0);
 }
 
 HFM__PRIVATE void hfm__generation_collect(hfm_generation *g, hfm_generated *outputs) {
-  const int64_t steps = g->length - g->prompt_length;
-  outputs->prompt_length = g->prompt_length;
+  const int64_t steps = g->length - g->prompt.length;
+  outputs->prompt_length = g->prompt.length;
   outputs->prompt_seconds = g->seconds[0];
   outputs->decode_seconds = g->seconds[1];
   if (g->all_scores && steps)

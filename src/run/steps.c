@@ -5,15 +5,15 @@
 
 typedef struct hfm__steps {
   hfm_session *session;
-  uint64_t calls;      /* the session's, after the last of ours */
-  int64_t prompts, rows, expand; /* prompts become `expand` sequences each; rows: how many the cache has now */
-  int64_t prompt_length, fed;    /* tokens of a prompt; positions in the cache */
-  int64_t most_fed;              /* tokens of one step after the prompt */
+  const hfm__prompt *prompt;
+  uint64_t calls;         /* the session's, after the last of ours */
+  int64_t rows, expand;   /* prompts become `expand` sequences each; rows: how many the cache has now */
+  int64_t fed, total;     /* positions in the cache; with those of the step in progress */
+  int64_t most_fed;       /* tokens of one step after the prompt */
   int64_t vocab_size;
-  int64_t *ids, *positions;   /* of a step */
+  int64_t *ids, *positions; /* of a step */
   uint8_t *mask;
-  int64_t *prompt_positions;  /* [prompts, prompt_length] */
-  uint8_t *prompt_mask;
+  uint8_t *source_mask;   /* [rows, source_length]; NULL: all that the encoder reads counts */
   int64_t *order;
   hfm_inputs inputs;
   int32_t is_begun; /* a step is in progress */
@@ -22,40 +22,62 @@ typedef struct hfm__steps {
 } hfm__steps;
 
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
-  const uint64_t rows = (uint64_t)(d->prompts * d->expand), prompt = (uint64_t)(d->prompts * d->prompt_length);
-  const uint64_t step = HFM__MAX(prompt, rows * (uint64_t)d->most_fed);
+  const hfm__prompt *p = d->prompt;
+  const uint64_t rows = (uint64_t)(p->count * d->expand);
+  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * (uint64_t)d->most_fed);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
   d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
-  d->prompt_mask = (uint8_t *)hfm__arena_alloc(arena, prompt);
-  d->prompt_positions = (int64_t *)hfm__arena_alloc(arena, prompt * sizeof *d->prompt_positions);
   d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
   d->order = (int64_t *)hfm__arena_alloc(arena, rows * sizeof *d->order);
-  if (d->ids && d->positions && d->prompt_mask && d->mask && d->prompt_positions && d->order) return HFM_OK;
-  return hfm__fail_memory(error, "a generation", 0);
+  if (!d->ids || !d->positions || !d->mask || !d->order) return hfm__fail_memory(error, "a generation", 0);
+  if (!p->source_mask) return HFM_OK;
+  d->source_mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)p->source_length);
+  if (!d->source_mask) return hfm__fail_memory(error, "a generation", 0);
+  memcpy(d->source_mask, p->source_mask, (size_t)(p->count * p->source_length));
+  return HFM_OK;
+}
+
+/* ---- A step's inputs ---- */
+
+HFM__PRIVATE void hfm__steps_give(hfm__steps *d, int32_t input, const void *data, hfm_dtype dtype, int64_t length) {
+  hfm_tensor *t = (hfm_tensor *)(uintptr_t)hfm__input_tensor(&d->inputs, input);
+  *t = hfm_tensor_i64(NULL, d->rows, length);
+  t->data = data;
+  t->dtype = dtype;
+}
+
+/* All inputs of a step of `count` tokens; the first one encodes. */
+HFM__PRIVATE void hfm__steps_inputs(hfm__steps *d, int64_t count, int is_first) {
+  const hfm__prompt *p = d->prompt;
+  hfm__steps_give(d, HFM__IN_input_ids, is_first ? p->source_ids : NULL, HFM_I64, p->source_length);
+  hfm__steps_give(d, HFM__IN_attention_mask, d->source_mask, HFM_BOOL, p->source_length);
+  hfm__steps_give(d, p->side->ids, d->ids, HFM_I64, count);
+  hfm__steps_give(d, p->side->mask, p->is_masked ? d->mask : NULL, HFM_BOOL, d->total);
+  hfm__steps_give(d, HFM__IN_position_ids, p->positions ? d->positions : NULL, HFM_I64, count);
 }
 
 /* Begins to feed `count` tokens of each row, behind what the cache has. ids[row * stride] is a row's first. */
 HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int64_t stride, int64_t count,
-                                           hfm_error *error) {
-  const int64_t total = d->fed + count, known = HFM__MIN(total, d->prompt_length), expand = d->rows / d->prompts;
+                                         hfm_error *error) {
+  const hfm__prompt *p = d->prompt;
+  const int64_t total = d->fed + count, known = HFM__MIN(total, p->length), expand = d->rows / p->count;
   hfm_result result;
   for (int64_t r = 0; r < d->rows; r++) {
-    const int64_t *positions = d->prompt_positions + r / expand * d->prompt_length;
+    const int64_t prompt = r / expand * p->length;
     uint8_t *mask = d->mask + r * total;
-    memcpy(mask, d->prompt_mask + r / expand * d->prompt_length, (size_t)known);
+    memcpy(mask, p->mask + prompt, (size_t)known);
     memset(mask + known, 1, (size_t)(total - known));
     for (int64_t i = 0; i < count; i++) {
-      const int64_t beyond = d->fed + i - (d->prompt_length - 1); /* the prompt's last position */
+      const int64_t beyond = d->fed + i - (p->length - 1); /* the prompt's last position */
       const int64_t id = ids[r * stride + i];
       d->ids[r * count + i] = id >= 0 && id < d->vocab_size ? id : 0; /* a pad_token_id that is no token */
-      d->positions[r * count + i] = beyond <= 0 ? positions[d->fed + i] : positions[d->prompt_length - 1] + beyond;
+      if (!p->positions) continue;
+      d->positions[r * count + i] =
+          beyond <= 0 ? p->positions[prompt + d->fed + i] : p->positions[prompt + p->length - 1] + beyond;
     }
   }
-  d->inputs.input_ids = hfm_tensor_i64(d->ids, d->rows, count);
-  d->inputs.position_ids = hfm_tensor_i64(d->positions, d->rows, count);
-  d->inputs.attention_mask = hfm_tensor_i64(NULL, d->rows, total);
-  d->inputs.attention_mask.data = d->mask;
-  d->inputs.attention_mask.dtype = HFM_BOOL;
+  d->total = total;
+  hfm__steps_inputs(d, count, d->fed == 0);
   result = hfm_session_begin(d->session, &d->inputs, error);
   d->calls = d->session->calls;
   d->is_begun = result == HFM_OK;
@@ -79,7 +101,7 @@ HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t
   if (result != HFM_OK) d->is_begun = 0;
   if (result != HFM_OK || !*done) return result;
   d->is_begun = 0;
-  d->fed = d->inputs.attention_mask.shape[1];
+  d->fed = d->total;
   d->logits = (const float *)outputs.logits.data;
   d->kept = outputs.logits.shape[1];
   HFMODEL_ASSERT(outputs.logits.shape[2] == d->vocab_size);
@@ -89,13 +111,13 @@ HFM__PRIVATE hfm_result hfm__steps_run(hfm__steps *d, uint64_t deadline, int32_t
 /* Logits of a sequence after position `back` before the last one that was fed (0: the last). Until the cache is
    expanded the sequences of a prompt share them. */
 HFM__PRIVATE const float *hfm__steps_logits(const hfm__steps *d, int64_t sequence, int64_t back) {
-  const int64_t row = d->rows == d->prompts ? sequence / d->expand : sequence;
+  const int64_t row = d->rows == d->prompt->count ? sequence / d->expand : sequence;
   return d->logits + (row * d->kept + d->kept - 1 - back) * d->vocab_size;
 }
 
 /* The cache's rows become those of the sequences `from`, all of them; NULL: as they are, one for each. */
 HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, hfm_error *error) {
-  const int64_t rows = d->prompts * d->expand;
+  const int64_t rows = d->prompt->count * d->expand, source = d->prompt->source_length;
   hfm_result result;
   int is_same = d->rows == rows;
   for (int64_t i = 0; i < rows; i++) {
@@ -106,8 +128,11 @@ HFM__PRIVATE hfm_result hfm__steps_reorder(hfm__steps *d, const int64_t *from, h
   if (is_same) return HFM_OK;
   result = hfm_cache_reorder(d->session, d->order, rows, error);
   d->calls = d->session->calls;
-  if (result == HFM_OK) d->rows = rows;
-  return result;
+  if (result != HFM_OK) return result;
+  for (int64_t i = rows - 1; i > 0 && d->rows < rows && d->source_mask; i--) /* each from one that is still as it was */
+    memcpy(d->source_mask + i * source, d->source_mask + i / d->expand * source, (size_t)source);
+  d->rows = rows;
+  return HFM_OK;
 }
 
 /* The cache keeps its first `length` positions. */
@@ -122,8 +147,9 @@ HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error
 HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
   const hfm__graph_input *declared = &program->graph.inputs[HFM__IN_position_ids];
-  for (int64_t p = 0; p < d->prompts && declared->limit; p++) {
-    const int64_t last = d->prompt_positions[(p + 1) * d->prompt_length - 1] + most_length - 1 - d->prompt_length;
+  const hfm__prompt *p = d->prompt;
+  for (int64_t row = 0; row < p->count && declared->limit; row++) {
+    const int64_t last = p->positions[(row + 1) * p->length - 1] + most_length - 1 - p->length;
     if (last >= declared->limit)
       return hfm__fail(error, HFM_E_INPUT_TOO_LONG, NULL, "max_length", 0,
                        "a text of max_length %i can't be generated: its last position would be %i, but must be from 0 "
@@ -133,23 +159,32 @@ HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__pro
   return HFM_OK;
 }
 
-/* Plans the prompt and every later step, for texts of at most `most_length` tokens. */
+/* Plans the prompt (0) or every later step (1). */
+HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int64_t most_length, hfm_error *error) {
+  const hfm__prompt *p = d->prompt;
+  const int64_t length = is_later ? d->most_fed : p->length - d->fed;
+  const int64_t batch = is_later ? p->count * d->expand : p->count;
+  hfm__request request = hfm__usual_request(d->session->model);
+  hfm__program *program = NULL;
+  hfm_result result;
+  hfm__steps_inputs(d, 1, !is_later);
+  result = hfm__question_from(&d->inputs, &request.asked, error);
+  request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
+  request.binding[HFM__SYM_TARGET] = length;
+  request.binding[HFM__SYM_LENGTH] = hfm__prompt_encodes(p) ? p->source_length : length;
+  if (result == HFM_OK && !is_later) result = hfm__continue_cache(d->session, &request, error);
+  request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
+  if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
+  return result == HFM_OK ? hfm__steps_positions(d, program, most_length, error) : result;
+}
+
+/* Plans all of it, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
-  const int64_t batch[2] = {d->prompts, d->prompts * d->expand};
-  const int64_t length[2] = {d->prompt_length - d->fed, d->most_fed};
+  static const int32_t is_later[] = {0, 1, 0}; /* again: what came after it may have widened the session's bounds */
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
-  for (int32_t i = 0; i < 2 && result == HFM_OK; i++) {
-    hfm__request request = hfm__usual_request(d->session->model);
-    hfm__program *program = NULL;
-    result = hfm__question_from(&d->inputs, &request.asked, error);
-    request.asked.present = 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask | 1u << HFM__IN_position_ids;
-    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch[i];
-    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length[i];
-    request.binding[HFM__SYM_TOTAL] = most_length - 1; /* the last token is not fed */
-    if (result == HFM_OK) result = hfm__session_plan(d->session, &request, 0, &program, error);
-    if (result == HFM_OK) result = hfm__steps_positions(d, program, most_length, error);
-  }
+  for (size_t i = 0; i < HFM__COUNT(is_later) && result == HFM_OK; i++)
+    result = hfm__steps_plan_one(d, is_later[i], most_length, error);
   d->calls = d->session->calls;
   return result;
 }

@@ -22,7 +22,7 @@ typedef struct hfm__loader {
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
-  hfm_dtype dtype;          /* what Transformers would hold every parameter in */
+  hfm_dtype dtype;          /* what Transformers would hold nearly every parameter in */
 } hfm__loader;
 
 HFM__PRIVATE const char *hfm__weights_file(const hfm_model *model) {
@@ -162,11 +162,17 @@ HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_optio
   return model->checkpoint.first_float ? model->checkpoint.first_float : HFM_F32;
 }
 
+/* What a parameter is stored in: Transformers' dtype of it, if that is one that kernels read. */
+HFM__PRIVATE hfm_dtype hfm__target_storage(const hfm__loader *l, const hfm__parameter *p) {
+  const hfm_dtype dtype = hfm__parameter_dtype(p, l->dtype);
+  return hfm__is_native(dtype) ? dtype : HFM_F32;
+}
+
 /* How a tensor is stored for a target that was not asked for by the caller: 16-bit floats stay as they are where the
    target holds their values too, since nothing is computed in less than float32. */
-HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, hfm_dtype found) {
-  const hfm_dtype target = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
-  const int asked = l->options && l->options->dtype;
+HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, const hfm__parameter *p, hfm_dtype found) {
+  const hfm_dtype target = hfm__target_storage(l, p);
+  const int asked = l->options && l->options->dtype && l->options->dtype != HFM_F16; /* nobody asks for F32 by F16 */
   return !asked && target == HFM_F32 && hfm__is_native(found) ? found : target;
 }
 
@@ -267,7 +273,7 @@ HFM__PRIVATE hfm_result hfm__check_convertible(hfm__loader *l, const hfm__file_t
 }
 
 HFM__PRIVATE void hfm__weight_type(const hfm__loader *l, hfm__weight *weight, hfm__parameter *p, hfm_dtype dtype) {
-  p->dtype = l->dtype;
+  p->dtype = hfm__parameter_dtype(p, l->dtype);
   weight->dtype = dtype;
   weight->bytes = (uint64_t)hfm__parameter_elements(p) * (uint64_t)hfm_dtype_bits(dtype) / 8;
 }
@@ -276,7 +282,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
                                               const hfm__file_tensor *tensor, const char *name) {
   hfm_result result = hfm__check_convertible(l, tensor, name);
   if (result != HFM_OK) return result;
-  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, tensor->dtype));
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, p, tensor->dtype));
   weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
   if (weight->data) {
     weight->storage = &hfm__storage_mapped;
@@ -369,7 +375,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
     if (tensors[i]->dtype != found) found = HFM_F32;
   }
   if (result != HFM_OK) return result;
-  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, found));
+  hfm__weight_type(l, weight, p, hfm__storage_dtype(l, p, found));
   for (int64_t i = 0; i < count; i++) {
     weight->pieces[i] = hfm__tensor_in_place(l->model, tensors[i], weight->dtype);
     in_place &= weight->pieces[i] != NULL;
@@ -401,7 +407,7 @@ HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
   hfm_result result;
-  hfm__weight_type(l, weight, p, hfm__is_native(l->dtype) ? l->dtype : HFM_F32);
+  hfm__weight_type(l, weight, p, hfm__target_storage(l, p));
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,

@@ -26,8 +26,9 @@ CASES = []
 
 
 def case(name, model, prompts, files=None, callbacks=None, **options):
-    """`prompts`: lengths of a left-padded batch. `files`: generation_config.json, or keys of config.json, for this
-    case. An option of ("at", row, step) is the token that greedy search gives there."""
+    """`prompts`: lengths of a left-padded batch; where the model has an encoder, of a right-padded one that it reads.
+    `files`: generation_config.json, or keys of config.json, for this case. An option of ("at", row, step) is the token
+    that greedy search gives there."""
     CASES.append((name, model, prompts, files or {}, callbacks or [], options))
 
 
@@ -153,6 +154,49 @@ case("config_old_keys", "llama_causal", BATCH,
 case("config_force_bos", "gpt2_causal", (1, 1),
      files={"config": {"force_bos_token_to_be_generated": True, "bos_token_id": 21, "max_length": 9}})
 
+SEQ2SEQ = ("t5_two_layers", "bart_generation", "mt5_generation")
+SOURCES = (9, 4, 7)
+
+for m in SEQ2SEQ:
+    short = m.split("_")[0]
+    case(f"{short}_greedy", m, SOURCES, max_new_tokens=26, eos_token_id=None, repetition_penalty=1.3)
+    case(f"{short}_greedy_eos", m, SOURCES, max_new_tokens=26, eos_token_id=[("at", 0, 6), ("at", 1, 9)])
+    case(f"{short}_beams", m, SOURCES, num_beams=4, num_return_sequences=3, max_new_tokens=24, output_scores=True,
+         eos_token_id=[("at", 0, 6), ("at", 1, 9)])
+for name, callbacks, options in (
+    ("default", [], {}),
+    ("no_mask", ["no_mask"], {"max_new_tokens": 12}),
+    ("start", [], {"decoder_start_token_id": 7, "max_new_tokens": 12}),
+    ("starts", [], {"decoder_start_token_id": [7, 9, 11], "max_new_tokens": 12}),
+    ("prompt", ["decoder"], {"max_new_tokens": 12, "no_repeat_ngram_size": 2}),
+    ("prompt_started", ["decoder", "started"], {"max_length": 15, "repetition_penalty": 1.4}),
+    ("prompt_mask", ["decoder", "decoder_mask"], {"max_new_tokens": 12, "repetition_penalty": 1.4}),
+    ("prompt_beams", ["decoder", "decoder_mask"], {"num_beams": 3, "max_new_tokens": 12}),
+    ("lengths", [], {"min_new_tokens": 9, "max_length": 14, "eos_token_id": ("at", 0, 2)}),
+    ("forced", [], {"forced_bos_token_id": 17, "forced_eos_token_id": 9, "max_new_tokens": 12}),
+    ("forced_beams", [], {"forced_bos_token_id": 17, "forced_eos_token_id": 9, "max_new_tokens": 12, "num_beams": 5}),
+    ("penalties", [], {"num_beams": 3, "length_penalty": 0.4, "early_stopping": True, "no_repeat_ngram_size": 3,
+                       "bad_words_ids": [[("at", 0, 1)], [("at", 1, 1), ("at", 1, 2)]], "max_new_tokens": 20,
+                       "eos_token_id": [("at", 0, 6), ("at", 1, 3)]}),
+    ("begin_suppress", [], {"begin_suppress_tokens": [("at", 0, 0), ("at", 1, 0)], "max_new_tokens": 12}),
+    ("prefix", ["prefix"], {"num_beams": 3, "max_new_tokens": 12}),
+    ("stopping", ["stopping"], {"max_new_tokens": 24}),
+):
+    for m in SEQ2SEQ[:2]:
+        case(m.split("_")[0] + "_" + name, m, SOURCES, callbacks=callbacks, **options)
+for m in ("mbart_generation", "m2m_100_generation", "pegasus_generation", "marian_generation", "marian_two"):
+    short = m.removesuffix("_generation")
+    language = {"forced_bos_token_id": 17} if m.startswith("m2m") or m.startswith("mbart") else {}
+    case(f"{short}_greedy", m, SOURCES, max_new_tokens=26, repetition_penalty=1.3, **language)
+    case(f"{short}_beams", m, SOURCES, num_beams=4, num_return_sequences=2, max_new_tokens=24, no_repeat_ngram_size=3,
+         bad_words_ids=[[0]], eos_token_id=[("at", 0, 6), ("at", 1, 9)], **language)
+    case(f"{short}_prompt", m, SOURCES, callbacks=["decoder", "decoder_mask"], num_beams=2, max_new_tokens=12)
+case("t5_lookup", "t5_two_layers", (9,), prompt_lookup_num_tokens=3, max_new_tokens=40, eos_token_id=None)
+case("t5_file", "t5_two_layers", SOURCES,
+     files={"generation": {"decoder_start_token_id": None, "bos_token_id": 5, "num_beams": 2, "max_length": 12}})
+case("bart_config", "bart_generation", SOURCES,
+     files={"config": {"force_bos_token_to_be_generated": True, "num_beams": 3, "max_length": 13, "min_length": 6}})
+
 
 # ---- Callbacks: the same stand in test_generate.c ---------------------------------------------------------------
 
@@ -186,20 +230,28 @@ def resolve(value, greedy, length):
 
 
 def load(directory, dtype, attention="eager"):
-    loaded = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32,
-                                                               attn_implementation=attention)
-    return loaded.to(dtype)
+    config = transformers.AutoConfig.from_pretrained(directory)
+    auto = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
+    return auto.from_pretrained(directory, dtype=torch.float32, attn_implementation=attention).to(dtype)
 
 
 def prompts_of(loaded, name, lengths, callbacks):
     g = seeded("generation", name)
-    out = ids(loaded.config, g, len(lengths), max(lengths), list(lengths), left=True)
+    encodes = loaded.config.is_encoder_decoder
+    out = ids(loaded.config, g, len(lengths), max(lengths), list(lengths), left=not encodes)
     if "no_mask" in callbacks:
         del out["attention_mask"]
     if "hole" in callbacks:
         out["attention_mask"][1, 3] = 0
     if "positions" in callbacks:
         out["position_ids"] = torch.randint(0, 9, out["input_ids"].shape, generator=g)
+    if "decoder" in callbacks:
+        most = getattr(loaded.config, "decoder_vocab_size", None) or loaded.config.vocab_size
+        out["decoder_input_ids"] = torch.randint(3, most - 1, (len(lengths), 4), generator=g)
+    if "started" in callbacks:  # by one of them
+        out["decoder_input_ids"][1, 0] = loaded.generation_config.decoder_start_token_id
+    if "decoder_mask" in callbacks:
+        out["decoder_attention_mask"] = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1]])
     return out
 
 
@@ -235,9 +287,9 @@ def write_case(name, model, lengths, files, callbacks, options):
         plain = load(directory, torch.float32)
         inputs = prompts_of(plain, name, lengths, callbacks)
         greedy = plain.generate(**inputs, max_new_tokens=14, eos_token_id=None, do_sample=False)
-        length = inputs["input_ids"].shape[1]
+        length = greedy.shape[1] - 14
         files, options = resolve(files, greedy, length), resolve(options, greedy, length)
-        line = [("dir", model)]
+        line = [("dir", model), ("seq2seq", 1)] if plain.config.is_encoder_decoder else [("dir", model)]
         if "config" in files:
             with open(os.path.join(directory, "config.json")) as f:
                 document = dict(json.load(f), **files["config"])
@@ -275,9 +327,9 @@ def write_case(name, model, lengths, files, callbacks, options):
 
 HEADER = """\
 # What test_generate.c generates and compares; written by make_generation.py.
-# A line is a case: its name, then key=value pairs. NAME.safetensors has input_ids (attention_mask, position_ids) and
+# A line is a case: its name, then key=value pairs. NAME.safetensors has input_ids (and other inputs by their names) and
 # what Transformers' generate gave: sequences; sequences_scores and beam_indices of beams; scores where asked for.
-#   dir=D                   model directory, beside this one
+#   dir=D                   model directory, beside this one; seq2seq=1: it has an encoder
 #   config=F                this instead of its config.json; generation_config=F: instead of its generation_config.json
 #                           (none: there is no such file)
 #   prefix=1 processor=1 stopping=1    with that callback of test_generate.c

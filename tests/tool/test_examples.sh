@@ -86,4 +86,8 @@ example generate_in_frames '^24 tokens in [1-9][0-9]* frames$' tests/models/mist
 check "chat builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/chat" examples/chat.c -pthread -lm
 printf '5 17 9\n33,2\n' | "$work/chat" tests/models/qwen2_causal >"$work/out" 2>&1
 check "chat goes on from its cache" [ "$(grep -c '^[0-9]* ids, [0-9]* of them in the cache$' "$work/out")" -eq 2 ]
+check "translate builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/translate" examples/translate.c -pthread -lm
+printf '5 17 9\n33,2,8,41\n' | "$work/translate" tests/models/mt5_generation 17 >"$work/out" 2>&1
+check "translate begins with the language" [ "$(grep -c '^17 [0-9][0-9 ]*$' "$work/out")" -eq 2 ]
+check "translate has two sentences" grep -q '^2 sentences in' "$work/out"
 report

@@ -171,6 +171,33 @@ static void test_warnings(void) {
   CHECK_STR(warnings(FIXTURE("llama_base"), HFM_CAUSAL_LM, "tie_word_embeddings", "true"), "");
 }
 
+/* B1: bitsandbytes packs two elements into a byte, [n / 2, 1] of U8. Where the configuration does not say so, they
+   still never stand for the weight. */
+static void test_packed_by_bitsandbytes(void) {
+  static const char shape[] = "\"F32\",\"shape\":[36,36]", packed[] = "\"U8\",\"shape\":[5184,1]";
+  static uint8_t config[1 << 14], weights[1 << 20];
+  hfm_memory_file files[2];
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_error error;
+  size_t at = 8;
+  memset(&options, 0, sizeof options);
+  files[0].name = "config.json";
+  files[0].data = config;
+  files[0].size = read_file(FIXTURE("bert_base/config.json"), config, sizeof config);
+  files[1].name = "model.safetensors";
+  files[1].data = weights;
+  files[1].size = read_file(FIXTURE("bert_base/model.safetensors"), weights, sizeof weights);
+  CHECK_INT(sizeof shape, sizeof packed);
+  while (at + sizeof shape < files[1].size && memcmp(weights + at, shape, sizeof shape - 1) != 0) at++;
+  if (!CHECK(at + sizeof shape < files[1].size)) return;
+  memcpy(weights + at, packed, sizeof packed - 1);
+  CHECK(hfm_from_memory(files, 2, &options, &model, &error) != HFM_OK);
+  CHECK(model == NULL);
+  CHECK_INT(error.item, HFM_E_WEIGHT_MISMATCH);
+  CHECK_CONTAINS(error.message, "has shape [5184, 1], but the model's");
+}
+
 /* ---- Names that meet ---- */
 
 /* A tensor of a file, all of one value. */
@@ -321,5 +348,6 @@ int main(void) {
   TEST(test_in_place);
   TEST(test_new_bytes);
   TEST(test_warnings);
+  TEST(test_packed_by_bitsandbytes);
   return check_report("test_weights");
 }

@@ -22,7 +22,7 @@ typedef struct arguments {
   int64_t batch, length, past, runs, mask_id, top;
   double budget_ms;
   hfm_generation_config generation; /* its lists of ids are in what follows, as they were written */
-  const char *eos, *pad, *forced_bos, *forced_eos, *suppress, *begin_suppress;
+  const char *eos, *pad, *decoder_start, *forced_bos, *forced_eos, *suppress, *begin_suppress;
   string_list bad_words;
 } arguments;
 
@@ -89,6 +89,8 @@ static const option options_table[] = {
     "tokens that end a text, or none" },
   { "--pad-token-id", "ID", FOR_GENERATE, TEXT, FIELD(pad), NULL,
     "what fills rows that ended sooner (default: the first that ends a text)" },
+  { "--decoder-start-token-id", "ID[,...]", FOR_GENERATE, TEXT, FIELD(decoder_start), NULL,
+    "what texts begin with, where the model has an encoder" },
   { "--do-sample", NULL, FOR_GENERATE, FLAG, FIELD(generation.do_sample), NULL,
     "draw tokens, instead of taking the most likely one" },
   { "--no-do-sample", NULL, FOR_GENERATE, MINUS, FIELD(generation.do_sample), NULL,

@@ -33,6 +33,7 @@ static int read_generate_options(const arguments *args, generate_options *out) {
   } lists[] = {
     { "--eos-token-id", args->eos, &out->config.eos_token_id },
     { "--pad-token-id", args->pad, &out->config.pad_token_id },
+    { "--decoder-start-token-id", args->decoder_start, &out->config.decoder_start_token_id },
     { "--forced-bos-token-id", args->forced_bos, &out->config.forced_bos_token_id },
     { "--forced-eos-token-id", args->forced_eos, &out->config.forced_eos_token_id },
     { "--suppress-tokens", args->suppress, &out->config.suppress_tokens },
@@ -124,7 +125,7 @@ static int run_generate(const arguments *args, const generate_options *options, 
   if (!result) {
     const int64_t rows = out.sequences.shape[0];
     fflush(stdout);
-    say_speed("prompt", in->input_ids.shape[0] * out.prompt_length, out.prompt_seconds);
+    say_speed("prompt", in->input_ids.shape[0] * in->input_ids.shape[1], out.prompt_seconds);
     say_speed("decode", rows * (out.steps - 1), out.decode_seconds);
     if (args->output) result = write_generated(args->output, &out, &error);
   }
@@ -144,7 +145,7 @@ static int command_generate(const arguments *args) {
   if (!status) status = load_model(args, &model);
   if (!status) {
     print_load_report(model, args->path);
-    status = read_inputs(args, 1, model, &inputs);
+    status = read_inputs(args, hfm_model_task(model) != HFM_SEQ2SEQ_LM, model, &inputs);
   }
   if (!status) status = run_generate(args, &options, model, &inputs.in);
   free_inputs(&inputs);
