@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f9d8e6cfa002f42c" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "23227c2b43f8bb66" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -58,8 +58,8 @@ WHAT IT LOADS
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
           mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
-          qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model
-          type and task.
+          qwen3_moe, t5, mt5, bart, mbart, marian, pegasus, m2m_100, vit, deit, with the heads that Transformers has for
+          them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -127,7 +127,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_BART,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
                           and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
-                          mt5, VIT has deit)
+                          mt5, BART has mbart, marian, pegasus and m2m_100, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -1221,11 +1221,17 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_ROWS(row)
 #endif
-#if defined(HFM__WITH_ROBERTA)
+#if defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_BART)
 #define HFM__WITH_PADDED_POSITIONS
 #define HFM__FOR_PADDED_POSITIONS(row) row
 #else
 #define HFM__FOR_PADDED_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BART)
+#define HFM__WITH_SINUSOIDS
+#define HFM__FOR_SINUSOIDS(row) row
+#else
+#define HFM__FOR_SINUSOIDS(row)
 #endif
 #if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
 #define HFM__WITH_MASK_POSITIONS
@@ -8700,6 +8706,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     sinusoids   positions i64 [B or 1, S], frequencies [D/2] -> [B or 1, S, D]: sines, then cosines, then 0 where D is
+                 odd, each as attrs.rounded holds it; all zeros where the position is attrs.pad
      top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
                  largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
                  by their sum
@@ -8714,14 +8722,15 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
                  id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
-     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
-                 bf16's precision), times attrs.scale
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (slopes, positions and
+                 products as attrs.rounded holds them), times attrs.scale
      relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
                  of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
                  half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad, or with `equal` == pad; 0 if there is
                  none
-     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad
+     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad, or with `wrapped` the last id
+                 of as many as are not attrs.pad: where padding is on the right, the last that is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
@@ -8744,6 +8753,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
   HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
   HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_SINUSOIDS(X(sinusoids, 2, 2, 1)) \
   HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
   HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
   HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
@@ -8824,13 +8834,15 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position;
-                                        with `equal`, and of shift_right: an id */
+  int32_t pad;                       /* padded_positions, last_token, shift_right with `wrapped`: the padding id;
+                                        kept_positions, sinusoids: its position; with `equal`, and of shift_right: an
+                                        id */
   int32_t equal;                     /* last_token */
+  int32_t wrapped;                   /* shift_right */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */
-  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  hfm_dtype rounded;                 /* alibi, sinusoids: whose precision values have; 0: float32's */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
@@ -22344,22 +22356,18 @@ HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
   return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
 }
 
-HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
-  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
-}
-
 HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0];
   const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
   const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
-  const int32_t round = a->attrs->rounded_bf16;
-  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  const hfm_dtype dtype = a->attrs->rounded;
+  const float slope = hfm__rounded(dtype, (double)hfm__alibi_slope(head, heads));
   float *to = (float *)a->out[0].data + chunk * keys;
   int64_t s;
   (void)worker;
   for (s = 0; s < keys; s++) {
-    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
-    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+    const float position = hfm__rounded(dtype, (double)(float)row[s * positions->stride[1]]);
+    to[s] = hfm__rounded(dtype, (double)(float)(slope * position)) * a->attrs->scale;
   }
 }
 
@@ -22438,8 +22446,9 @@ HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1];
-    to[0] = a->attrs->pad;
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], real = 0;
+    for (s = 0; s < ids->shape[1] && a->attrs->wrapped; s++) real += row[s * ids->stride[1]] != a->attrs->pad;
+    to[0] = real ? row[(real - 1) * ids->stride[1]] : a->attrs->pad;
     for (s = 1; s < ids->shape[1]; s++) to[s] = row[(s - 1) * ids->stride[1]];
   }
 }
@@ -22460,7 +22469,7 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
   }
 }
 
-/* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
+/* ---- Angles: products of positions and frequencies in float as in torch, sines and cosines of them in double ---- */
 
 enum { HFM__ANGLES_AT_ONCE = 1024 };
 
@@ -22469,30 +22478,59 @@ HFM__PRIVATE int64_t hfm__angle_step(const hfm__op_args *a) {
   return HFM__MAX(1, HFM__ANGLES_AT_ONCE / HFM__MAX(a->in[1].shape[0], 1));
 }
 
-HFM__PRIVATE int64_t hfm__rope_angles_chunks(const hfm__op_args *a) {
+HFM__PRIVATE int64_t hfm__angle_chunks(const hfm__op_args *a) {
   const int64_t step = hfm__angle_step(a);
   return (a->in[0].shape[0] * a->in[0].shape[1] + step - 1) / step;
 }
 
+/* The row-th of all positions. */
+HFM__PRIVATE int64_t hfm__angle_position(const hfm__operand *positions, int64_t row) {
+  const int64_t length = positions->shape[1], at = row / length * positions->stride[0];
+  return ((const int64_t *)positions->data)[at + row % length * positions->stride[1]];
+}
+
+/* A position times the j-th frequency. */
+HFM__PRIVATE void hfm__angle(const hfm__op_args *a, int64_t position, int64_t j, double *sine, double *cosine) {
+  float frequency;
+  hfm__copy_row(a, &a->in[1], j * a->in[1].stride[0], 1, &frequency, 1);
+  hfm__sine_cosine((float)position * frequency, sine, cosine);
+}
+
 HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *positions = &a->in[0], *frequencies = &a->in[1];
-  const int64_t half = frequencies->shape[0], length = positions->shape[1], step = hfm__angle_step(a);
-  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * length);
+  const hfm__operand *positions = &a->in[0];
+  const int64_t half = a->in[1].shape[0], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * positions->shape[1]);
   const float scale = a->attrs->scale;
   int64_t r, j;
   (void)worker;
   for (r = chunk * step; r < end; r++) {
-    const int64_t *at =
-        (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    const int64_t position = hfm__angle_position(positions, r);
     float *to = (float *)a->out[0].data + r * 2 * half;
     for (j = 0; j < half; j++) {
-      float frequency;
       double sine, cosine;
-      hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
-      hfm__sine_cosine((float)*at * frequency, &sine, &cosine);
+      hfm__angle(a, position, j, &sine, &cosine);
       to[j] = (float)cosine * scale;
       to[half + j] = (float)sine * scale;
     }
+  }
+}
+
+HFM__PRIVATE void hfm__sinusoids_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t half = a->in[1].shape[0], size = a->out[0].shape[2], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * positions->shape[1]);
+  int64_t r, j;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t position = hfm__angle_position(positions, r);
+    float *to = (float *)a->out[0].data + r * size;
+    for (j = 0; j < half; j++) {
+      double sine, cosine;
+      hfm__angle(a, position, j, &sine, &cosine);
+      to[j] = hfm__rounded(a->attrs->rounded, sine);
+      to[half + j] = hfm__rounded(a->attrs->rounded, cosine);
+    }
+    for (j = position == a->attrs->pad ? 0 : 2 * half; j < size; j++) to[j] = 0;
   }
 }
 
@@ -22540,6 +22578,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
 #define hfm__weighted_sum_chunks hfm__row_chunks
+#define hfm__rope_angles_chunks hfm__angle_chunks
+#define hfm__sinusoids_chunks hfm__angle_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -22555,6 +22595,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__mul_scratch hfm__no_scratch
 #define hfm__rotary_scratch hfm__no_scratch
 #define hfm__rope_angles_scratch hfm__no_scratch
+#define hfm__sinusoids_scratch hfm__no_scratch
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
@@ -22584,6 +22625,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
 #undef hfm__weighted_sum_chunks
+#undef hfm__rope_angles_chunks
+#undef hfm__sinusoids_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
@@ -22599,6 +22642,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__mul_scratch
 #undef hfm__rotary_scratch
 #undef hfm__rope_angles_scratch
+#undef hfm__sinusoids_scratch
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
@@ -22661,7 +22705,8 @@ enum {
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
   HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
-  HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL, /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL_HALVES /* the same, but all sines come before all cosines */
 };
 
 typedef struct hfm__parameter {
@@ -22872,6 +22917,8 @@ typedef struct hfm__graph_input {
   const char *limit_reason; /* "the vocabulary", for the message */
   int64_t marker;           /* with marker_name: an id that each row has as often as the others, once at least */
   const char *marker_name;  /* NULL: there is none */
+  int64_t filler;           /* with filler_name: an id that no row consists of */
+  const char *filler_name;  /* NULL: there is none */
 } hfm__graph_input;
 
 typedef struct hfm__graph_output {
@@ -23925,105 +23972,6 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
   return hfm__value_add(b, HFM__VALUE_CONSTANT, (int32_t)g->constant_count - 1, HFM_F32, 1, &shape);
 }
 
-/* ---- State ---- */
-
-/* Declares what outlives a call. `name` must live as long as the graph. */
-HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
-  hfm__graph *g = b->graph;
-  hfm__val value;
-  void *grown;
-  if (!hfm__ok(b)) return hfm__no_value;
-  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
-  if (!grown) {
-    hfm__builder_memory(b);
-    return hfm__no_value;
-  }
-  g->states = (hfm__state *)grown;
-  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
-  if (!hfm__ok(b)) return value;
-  g->values[value.id].contiguous = 0; /* it lies in pages */
-  memset(&g->states[g->state_count], 0, sizeof *g->states);
-  g->states[g->state_count].name = name;
-  g->states[g->state_count++].value = value.id;
-  return value;
-}
-
-#if HFM__HAS_STATES
-/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
-HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
-                                      hfm__val x) {
-  hfm__val state, out;
-  char text[64];
-  hfm__text t = hfm__text_to(text, sizeof text);
-  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
-  if (!x.id || !hfm__ok(b)) return state;
-  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
-  if (!hfm__ok(b)) return out;
-  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
-  return out;
-}
-
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[4];
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
-  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  return hfm__state_with(b, layer, name, shape, x);
-}
-
-/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
-   nothing (no value) what an earlier one has left under that name. */
-HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
-                                       int64_t head) {
-  hfm__dim shape[4];
-  hfm__val value;
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
-  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
-  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
-  shape[2] = hfm__fixed(b, heads);
-  shape[3] = hfm__fixed(b, head);
-  value = hfm__state_with(b, layer, name, shape, x);
-  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
-  return value;
-}
-#endif
-
-/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
-HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
-  int64_t others[HFM__MAX_WINDOWS - 1];
-  int32_t count = 0;
-  for (size_t i = 0; i < g->state_count && window; i++) {
-    int32_t j = 0;
-    while (j < count && others[j] != g->states[i].window) j++;
-    if (g->states[i].window == window) return window;
-    if (!g->states[i].window || j < count) continue;
-    if (count == HFM__MAX_WINDOWS - 1) return 0;
-    others[count++] = g->states[i].window;
-  }
-  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
-}
-
-/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
-   far back it must reach, and in which layout. */
-HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
-  const hfm__value *v = hfm__value_of(b, x);
-  hfm__state *state;
-  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
-  state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
-  state->values = values;
-  state->window = window;
-  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
-  if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
-                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
-    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
-    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
-  }
-}
-
 /* ---- Arithmetic ---- */
 
 /* Broadcast shape of two values whose dimensions are equal or 1. */
@@ -24224,8 +24172,112 @@ HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val we
   return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
 }
 #endif
+/* ==== end src/graph/trace.c ==== */
+/* ==== begin src/graph/attend.c ==== */
+/* ==== graph/attend (private): what a forward does along the positions of a text ===================================
+   States, which outlive a call; attention, which reads them; positions, what attention scores have of them, and rows at
+   one of them. */
 
-/* ---- Attention and indices ---- */
+/* ---- State ---- */
+
+/* Declares what outlives a call. `name` must live as long as the graph. */
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
+  hfm__graph *g = b->graph;
+  hfm__val value;
+  void *grown;
+  if (!hfm__ok(b)) return hfm__no_value;
+  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
+  if (!grown) {
+    hfm__builder_memory(b);
+    return hfm__no_value;
+  }
+  g->states = (hfm__state *)grown;
+  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
+  if (!hfm__ok(b)) return value;
+  g->values[value.id].contiguous = 0; /* it lies in pages */
+  memset(&g->states[g->state_count], 0, sizeof *g->states);
+  g->states[g->state_count].name = name;
+  g->states[g->state_count++].value = value.id;
+  return value;
+}
+
+#if HFM__HAS_STATES
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
+  hfm__val state, out;
+  char text[64];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
+}
+#endif
+
+/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
+HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
+  int64_t others[HFM__MAX_WINDOWS - 1];
+  int32_t count = 0;
+  for (size_t i = 0; i < g->state_count && window; i++) {
+    int32_t j = 0;
+    while (j < count && others[j] != g->states[i].window) j++;
+    if (g->states[i].window == window) return window;
+    if (!g->states[i].window || j < count) continue;
+    if (count == HFM__MAX_WINDOWS - 1) return 0;
+    others[count++] = g->states[i].window;
+  }
+  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
+}
+
+/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
+   far back it must reach, and in which layout. */
+HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
+  const hfm__value *v = hfm__value_of(b, x);
+  hfm__state *state;
+  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  state = &b->graph->states[b->graph->values[v->base].source];
+  window = hfm__state_window(b->graph, window);
+  state->values = values;
+  state->window = window;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
+  if (window) {
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
+                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
+    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
+    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
+  }
+}
+
+/* ---- Attention ---- */
 
 /* HFM_ATTN_...: asking for attentions runs eager attention. */
 HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
@@ -24283,6 +24335,8 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   return hfm__attend_by(b, q, k, v, &rule);
 }
 
+/* ---- Positions ---- */
+
 /* Positions start, start + 1, ... as [1, length]. */
 HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start) {
   hfm__dim shape[2];
@@ -24328,6 +24382,24 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
 }
 #endif
 
+#ifdef HFM__WITH_SINUSOIDS
+/* Sines and cosines of positions [batch or 1, length] times each of size / 2 frequencies, as `dtype` holds them: [batch
+   or 1, length, size]. Those of position `pad` are zeros. */
+HFM__PRIVATE hfm__val hfm__sinusoids(hfm__builder *b, hfm__val positions, const float *frequencies, int64_t size,
+                                     int64_t pad, hfm_dtype dtype) {
+  hfm__dim shape[3];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  attrs.rounded = dtype;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  shape[2] = hfm__fixed(b, size);
+  return hfm__emit(b, HFM__OP_sinusoids, &attrs, HFM_F32, 3, shape, positions, hfm__vector(b, frequencies, size / 2),
+                   hfm__no_value, hfm__no_value);
+}
+#endif
+
 #ifdef HFM__WITH_RELATIVE_BIAS
 /* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
    `table` [buckets, heads]. */
@@ -24354,12 +24426,12 @@ HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_
 #ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
-                                 int32_t rounded_bf16) {
+                                 hfm_dtype rounded) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = (float)scale;
-  attrs.rounded_bf16 = rounded_bf16;
+  attrs.rounded = rounded;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__fixed(b, heads);
   shape[2] = hfm__fixed(b, 1);
@@ -24385,7 +24457,7 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
                    hfm__no_value);
 }
 #endif
-/* ==== end src/graph/trace.c ==== */
+/* ==== end src/graph/attend.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
 /* ==== graph/fuse (private): fewer passes over memory ==============================================================
    A product takes over the activation that alone reads its result, and then the residual that is added to it. Families
@@ -26856,7 +26928,7 @@ HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hf
 HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
   const double scale = 1.0 / sqrt((double)self->head_dim);
   const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
-  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, HFM_BF16);
 }
 
 HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
@@ -27020,7 +27092,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
   scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
   scores.keep = hfm__input_mask(b);
   scores.causal = base->is_causal;
-  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, HFM_F32);
   x = hfm__call(b, self->word_embeddings_layernorm, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
@@ -28033,33 +28105,45 @@ HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
   if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
 }
 
-/* The id that comes first where ids are shifted right. */
-HFM__PRIVATE int64_t hfm__decoder_start(hfm__builder *b, int64_t vocab_size) {
+/* What the decoder gets where the call gives it nothing: input_ids shifted right by one, after another id. */
+enum {
+  HFM__SHIFT_NONE,   /* it must be given something */
+  HFM__SHIFT_START,  /* after decoder_start_token_id */
+  HFM__SHIFT_WRAPPED /* after their last that is not padding: mBART's texts end with their language */
+};
+
+/* The id that comes first where ids are shifted right; or the padding id, where it is one of theirs. */
+HFM__PRIVATE int64_t hfm__shift_id(hfm__builder *b, int32_t shift, int64_t vocab_size) {
   int64_t id = 0;
   if (hfm__ok(b) && hfm__is_null(b, "pad_token_id"))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, "pad_token_id", 0,
                           "'pad_token_id' is needed to shift input_ids to the right, but is null or absent: give "
                           "decoder_input_ids instead");
+  if (shift == HFM__SHIFT_WRAPPED) return hfm__padding_id(b);
   if (hfm__ok(b))
     b->result = hfm__config_need_int(b->config, "decoder_start_token_id", 0, vocab_size - 1, &id, b->error);
   return id;
 }
 
-/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are with
-   `shifts` input_ids shifted right by one, or an error. */
-HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shifts, hfm__mod words, int64_t vocab_size,
+/* From the encoder to the decoder, and what the decoder's words are. `shift`: HFM__SHIFT_... */
+HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shift, hfm__mod words, int64_t vocab_size,
                                          int64_t hidden_size) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val ids;
   b->side = &hfm__decoder_side;
-  if (!shifts || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
+  if (!shift || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
       hfm__given(b, HFM__IN_decoder_inputs_embeds))
     return hfm__word_embeddings(b, words, vocab_size, hidden_size);
   b->side = &hfm__shifted_side;
   memset(&attrs, 0, sizeof attrs);
-  attrs.pad = (int32_t)hfm__decoder_start(b, vocab_size);
+  attrs.pad = (int32_t)hfm__shift_id(b, shift, vocab_size);
+  attrs.wrapped = shift == HFM__SHIFT_WRAPPED;
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
+  if (hfm__ok(b) && attrs.wrapped) {
+    b->graph->inputs[HFM__IN_input_ids].filler = attrs.pad;
+    b->graph->inputs[HFM__IN_input_ids].filler_name = "pad_token_id";
+  }
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
   return hfm__call(b, words,
@@ -28365,12 +28449,12 @@ HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
-HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shifts, hfm__val *encoded) {
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shift, hfm__val *encoded) {
   hfm__val x, mask;
   b->side = &hfm__encoder_side;
   *encoded = hfm__encodes(b) ? hfm__t5_encode(b, self) : hfm__no_value;
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, shifts, self->decoder.embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, shift, self->decoder.embed_tokens, self->vocab_size, self->d_model);
   return hfm__t5_stack_forward(b, self, &self->decoder, x, *encoded, mask);
 }
 
@@ -28384,7 +28468,7 @@ HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
   hfm__val encoded;
   hfm__output(b, HFM__OUT_last_hidden_state,
-              hfm__t5_model_forward(b, (const hfm__t5 *)model, 0, &encoded));
+              hfm__t5_model_forward(b, (const hfm__t5 *)model, HFM__SHIFT_NONE, &encoded));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28407,7 +28491,7 @@ HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, 0, &encoded));
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, HFM__SHIFT_NONE, &encoded));
   if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
   hfm__encoder_output(b, encoded);
@@ -28440,7 +28524,7 @@ HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
   hfm__val encoded;
-  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, 1, &encoded)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded)));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28457,7 +28541,7 @@ HFM__PRIVATE void *hfm__t5_sequence_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__t5_model_forward(b, self, 1, &encoded);
+  hfm__val encoded, x = hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded);
   hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
   hfm__encoder_output(b, encoded);
 }
@@ -28503,8 +28587,32 @@ static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt
 #endif
 #ifdef HFM__WITH_BART
 /* ==== begin src/families/bart.c ==== */
-/* ==== families/bart (private): BART ===============================================================================
-   After models/bart/modeling_bart.py: encoder and decoder over one embedding, learned positions. */
+/* ==== families/bart (private): BART, and with it mBART, Marian, PEGASUS and M2M-100 ===============================
+   After models/bart/modeling_bart.py, whose layers the others have, too: encoder and decoder over one embedding. They
+   differ in their positions, in where the norms are, and in what the decoder gets where it is given nothing. */
+
+/* What is added to words. */
+enum {
+  HFM__BART_LEARNED, /* rows of a table that has two more before that of position 0 */
+  HFM__BART_STATIC,  /* rows of a table of sines and cosines, which files may hold */
+  HFM__BART_COMPUTED /* sines and cosines, of any length; what is not padding is counted, from pad_token_id on */
+};
+
+typedef struct hfm__bart_traits {
+  int32_t positions;             /* HFM__BART_... */
+  int32_t norm_first;            /* norms before attention and MLP, and one after all layers; or after each of them */
+  int32_t layernorm_embedding;   /* one after the embeddings */
+  int32_t scaled_words;          /* scaling is the embedding's; or the forward's, that of decoder_inputs_embeds, too */
+  int32_t shift;                 /* HFM__SHIFT_... */
+  int32_t final_logits_bias;
+  int32_t may_have_vocabularies; /* two of them, if share_encoder_decoder_embeddings says no */
+} hfm__bart_traits;
+
+static const hfm__bart_traits hfm__bart_itself = {HFM__BART_LEARNED, 0, 1, 1, HFM__SHIFT_START, 1, 0};
+static const hfm__bart_traits hfm__mbart_traits = {HFM__BART_LEARNED, 1, 1, 1, HFM__SHIFT_WRAPPED, 1, 0};
+static const hfm__bart_traits hfm__marian_traits = {HFM__BART_STATIC, 0, 0, 0, HFM__SHIFT_NONE, 1, 1};
+static const hfm__bart_traits hfm__pegasus_traits = {HFM__BART_STATIC, 1, 0, 0, HFM__SHIFT_NONE, 1, 0};
+static const hfm__bart_traits hfm__m2m_100_traits = {HFM__BART_COMPUTED, 1, 0, 1, HFM__SHIFT_NONE, 0, 0};
 
 typedef struct hfm__bart_attention {
   hfm__mod k_proj, v_proj, q_proj, out_proj;
@@ -28516,14 +28624,16 @@ typedef struct hfm__bart_layer {
 } hfm__bart_layer;
 
 typedef struct hfm__bart_stack {
-  int64_t layer_count, heads, ffn_dim;
-  hfm__mod embed_tokens, embed_positions, layernorm_embedding;
+  int64_t vocab_size, layer_count, heads, ffn_dim;
+  hfm__mod embed_tokens, embed_positions, layernorm_embedding, layer_norm;
   hfm__bart_layer *layers;
 } hfm__bart_stack;
 
 typedef struct hfm__bart {
+  const hfm__bart_traits *traits;
   int64_t vocab_size, d_model, max_position_embeddings, pad_token_id;
-  int32_t activation_function, scale_embedding;
+  int32_t activation_function, scale_embedding, shares; /* shares: both sides have one embedding */
+  float *frequencies;                                   /* of computed positions */
   hfm__mod shared, lm_head, qa_outputs;
   hfm__par final_logits_bias;
   hfm__sentence_head sentence;
@@ -28532,10 +28642,35 @@ typedef struct hfm__bart {
 
 enum { HFM__BART_FIRST_POSITION = 2 }; /* two rows come before that of position 0 */
 
+/* Two vocabularies, of which the decoder's may have a size of its own. */
+HFM__PRIVATE void hfm__bart_vocabularies(hfm__builder *b, hfm__bart *self) {
+  self->vocab_size = self->encoder.vocab_size = self->decoder.vocab_size = hfm__size(b, "vocab_size");
+  self->shares = 1;
+  if (!self->traits->may_have_vocabularies) return;
+  self->shares = hfm__flag(b, "share_encoder_decoder_embeddings");
+  self->decoder.vocab_size = hfm__size_or(b, "decoder_vocab_size", self->vocab_size);
+  if (hfm__ok(b) && self->shares && self->decoder.vocab_size != self->vocab_size && hfm__flag(b, "tie_word_embeddings"))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "decoder_vocab_size", 0,
+                          "decoder_vocab_size is %i, vocab_size %i, but embeddings that are shared and tied have one "
+                          "size",
+                          self->decoder.vocab_size, self->vocab_size);
+}
+
+/* Computed positions begin after padding's, and have at least two frequencies. */
+HFM__PRIVATE void hfm__bart_check_computed(hfm__builder *b, const hfm__bart *self) {
+  int64_t pad = 0;
+  if (hfm__ok(b))
+    b->result = hfm__config_need_int(b->config, "pad_token_id", 0, self->vocab_size - 1, &pad, b->error);
+  if (hfm__ok(b) && self->d_model < 4)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "d_model", 0,
+                          "d_model is %i, but positions of sines and cosines need at least 4", self->d_model);
+}
+
 HFM__PRIVATE hfm__bart *hfm__bart_new(hfm__builder *b) {
   hfm__bart *self = HFM__NEW(b, hfm__bart, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
+  self->traits = (const hfm__bart_traits *)b->traits;
+  hfm__bart_vocabularies(b, self);
   self->d_model = hfm__size(b, "d_model");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
@@ -28547,6 +28682,7 @@ HFM__PRIVATE hfm__bart *hfm__bart_new(hfm__builder *b) {
   self->decoder.layer_count = hfm__layer_count(b, "decoder_layers");
   self->decoder.heads = hfm__size(b, "decoder_attention_heads");
   self->decoder.ffn_dim = hfm__size(b, "decoder_ffn_dim");
+  if (self->traits->positions == HFM__BART_COMPUTED) hfm__bart_check_computed(b, self);
   hfm__divides(b, "encoder_attention_heads", self->encoder.heads, "d_model", self->d_model);
   hfm__divides(b, "decoder_attention_heads", self->decoder.heads, "d_model", self->d_model);
   return self;
@@ -28583,25 +28719,44 @@ HFM__PRIVATE void hfm__bart_layer_init(hfm__builder *b, const hfm__bart *self, h
   layer->final_layer_norm = hfm__bart_norm(b, self, "final_layer_norm");
 }
 
-HFM__PRIVATE hfm__mod hfm__bart_words(hfm__builder *b, const hfm__bart *self, const char *name) {
-  return hfm__as_class(b, hfm__embedding(b, name, self->vocab_size, self->d_model, self->pad_token_id),
-                       "*ScaledWordEmbedding");
+HFM__PRIVATE hfm__mod hfm__bart_words(hfm__builder *b, const hfm__bart *self, const char *name, int64_t vocab_size) {
+  const hfm__mod module = hfm__embedding(b, name, vocab_size, self->d_model, self->pad_token_id);
+  return self->traits->scaled_words ? hfm__as_class(b, module, "*ScaledWordEmbedding") : module;
 }
 
 HFM__PRIVATE hfm__mod hfm__bart_positions(hfm__builder *b, const hfm__bart *self) {
+  const char *name = "embed_positions", *sinusoidal = "*SinusoidalPositionalEmbedding";
+  const int learned = self->traits->positions == HFM__BART_LEARNED;
   const int64_t rows = self->max_position_embeddings + HFM__BART_FIRST_POSITION;
-  const hfm__mod module =
-      hfm__as_class(b, hfm__embedding(b, "embed_positions", rows, self->d_model, HFM__NO_PADDING),
-                    "*LearnedPositionalEmbedding");
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.first_row = HFM__BART_FIRST_POSITION;
-  return module;
+  hfm__mod module;
+  if (self->traits->positions == HFM__BART_COMPUTED) {
+    module = hfm__begin(b, name, sinusoidal);
+    hfm__describe(b, module, "");
+    hfm__buffer_add(b, "weights", HFM_DTYPE_AUTO, rows * self->d_model); /* the table that Transformers begins with */
+    hfm__end(b);
+    return module;
+  }
+  module = hfm__embedding(b, name, learned ? rows : self->max_position_embeddings, self->d_model, HFM__NO_PADDING);
+  if (!hfm__ok(b)) return module;
+  if (learned) b->tree->modules[module.id].attrs.first_row = HFM__BART_FIRST_POSITION;
+  else b->tree->parameters[hfm__weight_of(b, module).id].init = HFM__INIT_SINUSOIDAL_HALVES;
+  return hfm__as_class(b, module, learned ? "*LearnedPositionalEmbedding" : sinusoidal);
+}
+
+/* 10000^(-i / (size / 2 - 1)), with torch's roundings. */
+HFM__PRIVATE void hfm__bart_frequencies(hfm__builder *b, hfm__bart *self) {
+  const int64_t half = self->d_model / 2;
+  const float step = (float)-(hfm__exact_log(10000.0) / (double)(half - 1));
+  self->frequencies = HFM__NEW(b, float, half);
+  for (int64_t i = 0; i < half && hfm__ok(b); i++)
+    self->frequencies[i] = (float)hfm__exact_exp((double)(float)((float)i * step));
 }
 
 HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, hfm__bart_stack *stack) {
   const int decodes = stack == &self->decoder;
   hfm__begin(b, decodes ? "decoder" : "encoder", decodes ? "*Decoder" : "*Encoder");
-  stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens");
-  hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens", stack->vocab_size);
+  if (self->shares) hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
   stack->embed_positions = hfm__bart_positions(b, self);
   stack->layers = HFM__NEW(b, hfm__bart_layer, stack->layer_count);
   hfm__begin_list(b, "layers");
@@ -28611,14 +28766,16 @@ HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, h
     hfm__end(b);
   }
   hfm__end(b);
-  stack->layernorm_embedding = hfm__bart_norm(b, self, "layernorm_embedding");
+  if (self->traits->layernorm_embedding) stack->layernorm_embedding = hfm__bart_norm(b, self, "layernorm_embedding");
+  if (self->traits->norm_first) stack->layer_norm = hfm__bart_norm(b, self, "layer_norm");
   hfm__end(b);
 }
 
 HFM__PRIVATE void hfm__bart_model_init(hfm__builder *b, hfm__bart *self) {
-  self->shared = hfm__bart_words(b, self, "shared");
+  if (self->shares) self->shared = hfm__bart_words(b, self, "shared", self->vocab_size);
   hfm__bart_stack_init(b, self, &self->encoder);
   hfm__bart_stack_init(b, self, &self->decoder);
+  if (self->traits->positions == HFM__BART_COMPUTED) hfm__bart_frequencies(b, self);
 }
 
 /* ---- Forward ---- */
@@ -28658,13 +28815,39 @@ HFM__PRIVATE hfm__val hfm__bart_cross(hfm__builder *b, const hfm__bart *self, in
   return hfm__bart_attend(b, stack, attention, x, k, v, rule);
 }
 
+HFM__PRIVATE hfm__val hfm__bart_embed_positions(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack) {
+  const int32_t ids = b->side->ids;
+  hfm__val positions;
+  if (self->traits->positions != HFM__BART_COMPUTED)
+    return hfm__call(b, stack->embed_positions, hfm__counted_positions(b, self->max_position_embeddings, 0));
+  positions = hfm__given(b, b->side->embeds)
+                  ? hfm__counted_positions(b, 0, self->pad_token_id + 1)
+                  : hfm__padded_positions(b, hfm__input_ids(b, ids, stack->vocab_size, "vocab_size"),
+                                          self->pad_token_id);
+  if (!hfm__ok(b)) return positions;
+  return hfm__sinusoids(b, positions, self->frequencies, self->d_model, self->pad_token_id,
+                        b->tree->parameters[hfm__weight_of(b, self->shared).id].dtype);
+}
+
+/* x goes into attention or an MLP, and y comes out of it. */
+HFM__PRIVATE hfm__val hfm__bart_before(hfm__builder *b, const hfm__bart *self, hfm__mod norm, hfm__val x) {
+  return self->traits->norm_first ? hfm__call(b, norm, x) : x;
+}
+HFM__PRIVATE hfm__val hfm__bart_after(hfm__builder *b, const hfm__bart *self, hfm__mod norm, hfm__val x, hfm__val y) {
+  x = hfm__add(b, y, x);
+  return self->traits->norm_first ? x : hfm__call(b, norm, x);
+}
+
 /* One side over its words. `encoded` is what its cross attention looks at, if it has any: no value where that is in the
    cache. */
 HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack,
                                               hfm__val x, hfm__val encoded, hfm__val encoded_mask) {
   const int decodes = stack == &self->decoder;
+  const int scales_given = decodes && !self->traits->scaled_words;
   hfm__scores own, cross;
-  if (self->scale_embedding && !hfm__given(b, b->side->embeds)) x = hfm__scaled(b, x, sqrt((double)self->d_model));
+  hfm__val y;
+  if (self->scale_embedding && (scales_given || !hfm__given(b, b->side->embeds)))
+    x = hfm__scaled(b, x, sqrt((double)self->d_model));
   memset(&own, 0, sizeof own);
   own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
   own.causal = decodes;
@@ -28673,24 +28856,26 @@ HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *
   cross.scale = own.scale;
   cross.keep = encoded_mask;
   cross.recorded = HFM__OUT_cross_attentions;
-  x = hfm__add(b, x, hfm__call(b, stack->embed_positions, hfm__counted_positions(b, self->max_position_embeddings, 0)));
-  x = hfm__call(b, stack->layernorm_embedding, x);
+  x = hfm__add(b, x, hfm__bart_embed_positions(b, self, stack));
+  if (self->traits->layernorm_embedding) x = hfm__call(b, stack->layernorm_embedding, x);
   for (int64_t i = 0; i < stack->layer_count && hfm__ok(b); i++) {
     const hfm__bart_layer *layer = &stack->layers[i];
-    hfm__val y;
     hfm__hidden_state(b, x);
-    x = hfm__add(b, hfm__bart_self(b, self, stack, i, x, &own), x);
-    x = hfm__call(b, layer->self_attn_layer_norm, x);
+    y = hfm__bart_before(b, self, layer->self_attn_layer_norm, x);
+    y = hfm__bart_self(b, self, stack, i, y, &own);
+    x = hfm__bart_after(b, self, layer->self_attn_layer_norm, x, y);
     if (decodes) {
-      x = hfm__add(b, hfm__bart_cross(b, self, i, x, encoded, &cross), x);
-      x = hfm__call(b, layer->encoder_attn_layer_norm, x);
+      y = hfm__bart_before(b, self, layer->encoder_attn_layer_norm, x);
+      y = hfm__bart_cross(b, self, i, y, encoded, &cross);
+      x = hfm__bart_after(b, self, layer->encoder_attn_layer_norm, x, y);
     }
-    y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, x));
-    x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
-    x = hfm__call(b, layer->final_layer_norm, x);
+    y = hfm__bart_before(b, self, layer->final_layer_norm, x);
+    y = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+    x = hfm__bart_after(b, self, layer->final_layer_norm, x, y);
   }
-  hfm__hidden_state(b, x);
-  return x;
+  y = hfm__bart_before(b, self, stack->layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
@@ -28700,11 +28885,11 @@ HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *
   b->side = &hfm__encoder_side;
   *encoded = hfm__no_value;
   if (hfm__encodes(b)) {
-    x = hfm__word_embeddings(b, encoder->embed_tokens, self->vocab_size, self->d_model);
+    x = hfm__word_embeddings(b, encoder->embed_tokens, encoder->vocab_size, self->d_model);
     *encoded = hfm__bart_stack_forward(b, self, encoder, x, hfm__no_value, hfm__no_value);
   }
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, 1, decoder->embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, self->traits->shift, decoder->embed_tokens, decoder->vocab_size, self->d_model);
   return hfm__bart_stack_forward(b, self, decoder, x, *encoded, mask);
 }
 
@@ -28733,16 +28918,31 @@ HFM__PRIVATE hfm__bart *hfm__bart_below(hfm__builder *b) {
 
 HFM__PRIVATE void *hfm__bart_generation_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_below(b);
+  int64_t words;
   if (!self) return NULL;
-  self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, self->vocab_size);
-  self->lm_head = hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  words = self->shares ? self->vocab_size : self->decoder.vocab_size;
+  if (self->traits->final_logits_bias)
+    self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, words);
+  self->lm_head = hfm__linear(b, "lm_head", self->d_model, words, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head),
+                      hfm__weight_of(b, self->shares ? self->shared : self->decoder.embed_tokens));
   return self;
 }
+
+/* Marian's files lack the positions of models with this head. */
+HFM__PRIVATE void *hfm__marian_generation_init(hfm__builder *b) {
+  hfm__bart *self = (hfm__bart *)hfm__bart_generation_init(b);
+  if (!self || !hfm__ok(b)) return self;
+  b->tree->parameters[hfm__weight_of(b, self->encoder.embed_positions).id].optional = 1;
+  b->tree->parameters[hfm__weight_of(b, self->decoder.embed_positions).id].optional = 1;
+  return self;
+}
+
 HFM__PRIVATE void hfm__bart_generation_forward(hfm__builder *b, const void *model) {
   const hfm__bart *self = (const hfm__bart *)model;
   hfm__val encoded, x = hfm__kept_positions(b, hfm__bart_model_forward(b, self, &encoded));
-  x = hfm__add(b, hfm__call(b, self->lm_head, x), hfm__param(b, self->final_logits_bias));
+  x = hfm__call(b, self->lm_head, x);
+  if (self->traits->final_logits_bias) x = hfm__add(b, x, hfm__param(b, self->final_logits_bias));
   hfm__output(b, HFM__OUT_logits, x);
   hfm__encoder_output(b, encoded);
 }
@@ -28778,11 +28978,24 @@ static const hfm__head hfm__bart_model_heads[] = {
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bart_question_init, hfm__bart_question_forward},
     {0, NULL, NULL, NULL}};
 
+static const hfm__head hfm__marian_heads[] = {
+    {HFM_BASE, "Model", hfm__bart_base_init, hfm__bart_base_forward},
+    {HFM_SEQ2SEQ_LM, "MTModel", hfm__marian_generation_init, hfm__bart_generation_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
+    {HFM_BASE, "Model", hfm__bart_base_init, hfm__bart_base_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__bart_generation_init, hfm__bart_generation_forward},
+    {0, NULL, NULL, NULL}};
+
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
 static const hfm__family hfm__bart_family = {"model", hfm__bart_model_heads, NULL, hfm__bart_ignored};
+static const hfm__family hfm__mbart_family = {"model", hfm__bart_model_heads, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", hfm__marian_heads, NULL, NULL};
+static const hfm__family hfm__pegasus_family = {"model", hfm__pegasus_heads, NULL, NULL}; /* and M2M-100's */
 
-/* ---- Configuration class ---- */
+/* ---- Configuration classes ---- */
 
 static const hfm__config_pair hfm__bart_aliases[] = {{"hidden_size", "d_model"},
                                                      {"num_attention_heads", "encoder_attention_heads"},
@@ -28799,7 +29012,49 @@ static const hfm__config_pair hfm__bart_defaults[] = {
   {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
 
+static const hfm__config_pair hfm__mbart_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "0"}, {"classifier_dropout", "0.0"}, {"d_model", "1024"}, {"decoder_attention_heads", "16"},
+  {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"}, {"decoder_layers", "12"}, {"dropout", "0.1"},
+  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
+  {"encoder_layers", "12"}, {"eos_token_id", "2"}, {"forced_eos_token_id", "2"}, {"init_std", "0.02"},
+  {"is_decoder", "false"}, {"is_encoder_decoder", "true"}, {"max_position_embeddings", "1024"}, {"pad_token_id", "1"},
+  {"scale_embedding", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"},
+  {NULL, NULL}};
+
+static const hfm__config_pair hfm__marian_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
+  {"decoder_layers", "12"}, {"decoder_start_token_id", "58100"}, {"dropout", "0.1"},
+  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
+  {"encoder_layers", "12"}, {"eos_token_id", "0"}, {"forced_eos_token_id", "0"}, {"init_std", "0.02"},
+  {"is_decoder", "false"}, {"is_encoder_decoder", "true"}, {"max_position_embeddings", "1024"},
+  {"pad_token_id", "58100"}, {"scale_embedding", "false"}, {"share_encoder_decoder_embeddings", "true"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "58101"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__pegasus_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
+  {"decoder_layers", "12"}, {"decoder_start_token_id", "0"}, {"dropout", "0.1"}, {"encoder_attention_heads", "16"},
+  {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"}, {"encoder_layers", "12"}, {"eos_token_id", "1"},
+  {"forced_eos_token_id", "1"}, {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "0"}, {"scale_embedding", "false"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__m2m_100_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.1"},
+  {"bos_token_id", "0"}, {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"},
+  {"decoder_layerdrop", "0.05"}, {"decoder_layers", "12"}, {"decoder_start_token_id", "2"}, {"dropout", "0.1"},
+  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.05"},
+  {"encoder_layers", "12"}, {"eos_token_id", "2"}, {"init_std", "0.02"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "true"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "128112"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};
+static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults};
+static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults};
+static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults};
+static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults};
 /* ==== end src/families/bart.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
@@ -29123,7 +29378,11 @@ static const hfm__arch hfm__archs[] = {
     {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_BART
-    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, NULL},
+    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, &hfm__bart_itself},
+    {"mbart", "MBart", &hfm__mbart_config_class, &hfm__mbart_family, &hfm__mbart_traits},
+    {"marian", "Marian", &hfm__marian_config_class, &hfm__marian_family, &hfm__marian_traits},
+    {"pegasus", "Pegasus", &hfm__pegasus_config_class, &hfm__pegasus_family, &hfm__pegasus_traits},
+    {"m2m_100", "M2M100", &hfm__m2m_100_config_class, &hfm__pegasus_family, &hfm__m2m_100_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -29533,6 +29792,9 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
     double value = p->init == HFM__INIT_ONES;
     if (p->init == HFM__INIT_SINUSOIDAL) {
       value = hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]);
+    } else if (p->init == HFM__INIT_SINUSOIDAL_HALVES) {
+      const int64_t column = i % p->shape[1], sines = (p->shape[1] + 1) / 2;
+      value = hfm__sinusoid(i / p->shape[1], column < sines ? 2 * column : 2 * (column - sines) + 1, p->shape[1]);
     } else if (p->init == HFM__INIT_NORMAL) {
       if (!(i & 1)) hfm__random_normal(&random, pair);
       value = (double)(pair[i & 1] * p->deviation);
@@ -31074,11 +31336,25 @@ HFM__PRIVATE hfm_result hfm__check_marker(const char *name, const hfm__graph_inp
   return HFM_OK;
 }
 
+/* Each row must have something else than the filler. */
+HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_input *declared, const hfm__operand *ids,
+                                          hfm_error *error) {
+  for (int64_t row = 0; row < ids->shape[0]; row++) {
+    const int64_t *id = (const int64_t *)ids->data + row * ids->shape[1], *end = id + ids->shape[1];
+    while (id < end && *id == declared->filler) id++;
+    if (id == end)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i] has nothing but %s, which is %i", name, row,
+                       declared->filler_name, declared->filler);
+  }
+  return HFM_OK;
+}
+
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
   const int64_t elements = hfm__elements(to->shape, to->rank);
   const char *name = hfm__input_rows[input].name;
+  hfm_result result = HFM_OK;
   if (to->dtype == HFM_F32) {
     if (tensor->dtype != HFM_F32) return hfm__input_bad_dtype(input, tensor, "float32", error);
     memcpy(to->data, tensor->data, (size_t)elements * sizeof(float));
@@ -31102,9 +31378,10 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       }
       ((int64_t *)to->data)[i] = id;
     }
-    if (declared->marker_name) return hfm__check_marker(name, declared, to, error);
+    if (declared->marker_name) result = hfm__check_marker(name, declared, to, error);
+    if (result == HFM_OK && declared->filler_name) result = hfm__check_filler(name, declared, to, error);
   }
-  return HFM_OK;
+  return result;
 }
 
 /* Requirements that no shape expresses. */
@@ -33949,6 +34226,7 @@ typedef struct hfm__prompt {
   uint8_t *mask;          /* [count, length]: which of them count */
   int64_t *positions;     /* [count, length]; NULL: the model counts by itself */
   int32_t is_masked;      /* 1: the model is given the mask */
+  int64_t vocab_size;     /* of these, and of what is generated */
   int32_t started;        /* tokens that stand before the caller's: decoder_start_token_id, or none */
   int64_t source_length;  /* of the encoded texts; 0: the model has no encoder */
   int64_t *source_ids;    /* [count, source_length]; NULL: they are encoded already, in the session's cache */
@@ -34125,11 +34403,39 @@ HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__pro
   return HFM_OK;
 }
 
+/* ---- The vocabulary ---- */
+
+/* The width of the logits that a forward gives; 0: it gives none. */
+HFM__PRIVATE int64_t hfm__logits_width(const hfm__graph *g) {
+  for (size_t i = 0; i < g->output_count; i++) {
+    const hfm__value *v = &g->values[g->outputs[i].value];
+    if (g->outputs[i].kind == HFM__OUT_logits) return g->dims[v->shape[v->rank - 1].id].value;
+  }
+  return 0;
+}
+
+/* How many tokens there are to choose from, which may be other ones than an encoder reads: what a forward says, one
+   that the session has, or one that is traced for that. */
+HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64_t *size, hfm_error *error) {
+  const hfm__request request = hfm__usual_request(session->model);
+  hfm__graph graph;
+  hfm_result result;
+  for (const hfm__program *p = session->programs; p; p = p->next) {
+    *size = hfm__logits_width(&p->graph);
+    if (*size) return HFM_OK;
+  }
+  memset(&graph, 0, sizeof graph);
+  result = hfm__trace(session->model, &request, &graph, error);
+  if (result == HFM_OK) *size = hfm__logits_width(&graph);
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* ---- In two steps: how to generate depends on how long the prompts are, and what counts on how to generate ---- */
 
 HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_inputs *inputs,
-                                          const hfm_generation_config *said, int64_t vocab_size, hfm__arena *arena,
-                                          hfm__prompt *p, hfm_error *error) {
+                                          const hfm_generation_config *said, hfm__arena *arena, hfm__prompt *p,
+                                          hfm_error *error) {
   const hfm_model *model = session->model;
   const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
   const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
@@ -34142,17 +34448,18 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                      "encoder",
                      model->architecture);
   result = hfm__prompt_known(model, p, inputs, error);
+  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
-    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, vocab_size, error);
+    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
   if (result == HFM_OK && decoder_ids->data)
-    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, vocab_size, error);
+    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, p->vocab_size, error);
   if (result != HFM_OK) return result;
   p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
   if (decoder_ids->data && decoder_ids->shape[0] != p->count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
                      "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
   if (hfm__prompt_encodes(p)) {
-    result = hfm__generation_decoder_start(model->config, said, p->count, vocab_size, arena, &start, error);
+    result = hfm__generation_decoder_start(model->config, said, p->count, p->vocab_size, arena, &start, error);
     if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
   }
   return result == HFM_OK ? hfm__prompt_tokens(inputs, start, p, arena, error) : result;
@@ -34548,9 +34855,8 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
   hfm_result result = hfm__generation_refuse(model->config, error);
-  g->vocab_size = hfm_config_get_int(model->config, "vocab_size", 0);
-  if (result == HFM_OK)
-    result = hfm__prompt_begin(g->session, inputs, &g->said, g->vocab_size, &g->arena, &g->prompt, error);
+  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
                                      error);

@@ -69,6 +69,7 @@
 #include "graph/builder.h"
 #include "graph/register.c"
 #include "graph/trace.c"
+#include "graph/attend.c"
 #include "graph/fuse.c"
 #include "graph/plan.c"
 

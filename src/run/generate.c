@@ -183,9 +183,8 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
   hfm_result result = hfm__generation_refuse(model->config, error);
-  g->vocab_size = hfm_config_get_int(model->config, "vocab_size", 0);
-  if (result == HFM_OK)
-    result = hfm__prompt_begin(g->session, inputs, &g->said, g->vocab_size, &g->arena, &g->prompt, error);
+  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
                                      error);

@@ -28,12 +28,15 @@ static const char *const fuzz_config_keys[] = {
   "ffn_hidden_size", "slow_but_exact", "pretraining_tp", "apply_residual_connection_post_layernorm",
   "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "resid_pdrop",
   "num_local_experts", "num_experts", "num_experts_per_tok", "moe_intermediate_size", "decoder_sparse_step",
-  "mlp_only_layers", "norm_topk_prob", "0", "1", "2", "10", "01", "-1", "__float__"};
+  "mlp_only_layers", "norm_topk_prob", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
+  "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "scale_embedding", "decoder_vocab_size",
+  "share_encoder_decoder_embeddings", "decoder_start_token_id", "is_encoder_decoder", "tie_last_hidden_states", "0",
+  "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "ministral", "qwen2",
   "qwen3", "vit", "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi",
-  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5", "bart",
-  "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
+  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5", "bart", "mbart", "marian",
+  "pegasus", "m2m_100", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
   "quick_gelu", "swish", "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional", "su",
   "float32", "float16", "bfloat16", "float64", "auto", "full_attention", "sliding_attention", "absolute",
   "relative_key", "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification",
