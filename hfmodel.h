@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "92e8e25be09dacc8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "61602901621b1648" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -119,12 +119,11 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
-  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART,
-  HFMODEL_ONLY_VIT        these families and no others; several may be given
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART, HFMODEL_ONLY_VIT
+                          these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
-  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
-  HFMODEL_NO_BART,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5, HFMODEL_NO_BART,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
                           and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
                           mt5, BART has mbart, marian, pegasus and m2m_100, VIT has deit)
@@ -4694,6 +4693,7 @@ typedef struct hfm__tensor_list {
   int32_t want_metadata;  /* texts are kept: a model has no use for them */
   hfm_metadata *metadata; /* of the file, in its order */
   size_t metadata_count, metadata_capacity;
+  hfm_dtype first_float;  /* of the first float tensor in a .bin's own order, which the table does not keep; else 0 */
   const char *format;     /* of the file that was read last, for hfm_contents; with GGUF's version and alignment */
   int32_t version;
   uint32_t alignment;
@@ -6503,6 +6503,7 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
   const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
   hfm_result result = HFM_OK;
   hfm__torch_members m = hfm__torch_members_of(p, dict);
+  const hfm__torch_item *first_float = NULL;
   size_t count = 0;
   uint32_t key, value;
   if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
@@ -6520,9 +6521,16 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
     }
   }
   if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
-  for (size_t i = 0; i < count && result == HFM_OK; i++)
-    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
-      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  for (size_t i = 0; i < count && result == HFM_OK; i++) {
+    const hfm__torch_item *item = (const hfm__torch_item *)sorted[i];
+    const size_t at = t->list->count;
+    if (i + 1 < count && hfm__torch_item_order(item, sorted[i + 1]) == 0) continue;
+    result = hfm__torch_add(t, item);
+    if (result != HFM_OK || t->list->count == at || !hfm__is_float(t->list->items[at].dtype)) continue;
+    if (first_float && item > first_float) continue;
+    first_float = item;
+    t->list->first_float = t->list->items[at].dtype;
+  }
   hfm__free(mem, items, item_bytes);
   hfm__free(mem, (void *)sorted, sorted_bytes);
   return result;
@@ -7322,6 +7330,7 @@ typedef struct hfm__checkpoint {
   hfm__file_tensor *tensors; /* sorted by name, unique */
   size_t count;
   size_t capacity; /* of `tensors` */
+  hfm_dtype first_float; /* of the first float tensor that Transformers sees in the first file; 0: there is none */
 } hfm__checkpoint;
 
 HFM__PRIVATE void hfm__checkpoint_close(hfm__checkpoint *ckpt) {
@@ -7611,6 +7620,16 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
 }
 
+/* Of the file that was read first: safetensors are listed by name, a .bin in its own order. */
+HFM__PRIVATE hfm_dtype hfm__first_float(const hfm__tensor_list *list) {
+  const hfm__file_tensor *first = NULL;
+  if (list->first_float) return list->first_float;
+  for (size_t i = 0; i < list->count; i++)
+    if (hfm__is_float(list->items[i].dtype) && (!first || strcmp(list->items[i].name, first->name) < 0))
+      first = &list->items[i];
+  return first ? first->dtype : HFM_DTYPE_AUTO;
+}
+
 /* A shard that is not there: which tensor's, and who says so. */
 HFM__PRIVATE hfm_result hfm__shard_missing(const hfm__shard_index *index, uint32_t shard, const char *path,
                                            hfm_error *error) {
@@ -7641,6 +7660,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
     if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
     if (result == HFM_OK)
       result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
+    if (i == 0) ckpt->first_float = hfm__first_float(&list);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);
@@ -9103,6 +9123,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    One list gives the table's fields, each tier's table, and what tests and benchmarks walk over. Kernels know plain
    memory only: no operands, no weights, no threads. */
 
+enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
@@ -9134,16 +9155,18 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
-   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+/* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
+   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  const float *x;
+  int64_t m;          /* rows of x: 1 to FEW_ROWS */
+  const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;
-  float *out;         /* as the weight's rows */
+  int32_t fetch;      /* only with one row of x */
+  float *out;         /* [m][ldo], as the weight's rows */
+  int64_t ldo;
 } hfm__gemv;
 
 /* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
@@ -9154,12 +9177,23 @@ typedef struct hfm__pack {
   int32_t transposed;
   int64_t ld, n, k;
   float *panel;
+  int64_t apart; /* floats from strip to strip; in a panel of these rows alone k * STRIP */
 } hfm__pack;
 
-/* A block of query rows of one head against one tile of keys. The tile's scores become weights exp(score - maximum);
-   out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
+/* Where one head of the keys or values of a tile lies: in pages of HFM__PAGE positions. A page of keys is strips [head]
+   [STRIP] of positions; one of values is strips [HFM__PAGE][STRIP] of the head. The i-th page of the tile begins at
+   element page[i] * apart, or i * apart without `page`. */
+typedef struct hfm__pages_of_head {
+  const void *data;
+  const int32_t *page;
+  int64_t apart;
+} hfm__pages_of_head;
+
+/* A block of query rows of one head against one tile of keys, which begins a page. The tile's scores become weights
+   exp(score - maximum); out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
+  int32_t heads;          /* 1: the rows are heads that share their keys, all of query row0 */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
   int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
@@ -9171,8 +9205,9 @@ typedef struct hfm__attention {
   int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
-  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
+  hfm__pages_of_head k, v;
+  int32_t dtype;          /* of k and v */
+  float *wide;            /* scratch for 16-bit ones: NR * max(head, HFM__PAGE) */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
@@ -10153,7 +10188,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -10204,7 +10239,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -10213,7 +10248,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -10264,14 +10299,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -10287,7 +10384,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -10412,14 +10509,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -10438,13 +10570,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -10453,11 +10585,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -11432,7 +11561,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -11483,7 +11612,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -11492,7 +11621,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -11543,14 +11672,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -11566,7 +11757,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -11691,14 +11882,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11717,13 +11943,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -11732,11 +11958,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -12712,7 +12935,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -12763,7 +12986,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -12772,7 +12995,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -12823,14 +13046,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12846,7 +13131,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -12971,14 +13256,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -12997,13 +13317,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -13012,11 +13332,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -13993,7 +14310,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -14044,7 +14361,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -14053,7 +14370,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -14104,14 +14421,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14127,7 +14506,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -14252,14 +14631,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -14278,13 +14692,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -14293,11 +14707,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -15267,7 +15678,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -15318,7 +15729,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -15327,7 +15738,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -15378,14 +15789,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15401,7 +15874,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -15526,14 +15999,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -15552,13 +16060,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -15567,11 +16075,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -16540,7 +17045,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -16591,7 +17096,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -16600,7 +17105,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -16651,14 +17156,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -16674,7 +17241,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -16799,14 +17366,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -16825,13 +17427,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -16840,11 +17442,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -17828,7 +18427,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -17879,7 +18478,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -17888,7 +18487,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -17939,14 +18538,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -17962,7 +18623,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -18087,14 +18748,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -18113,13 +18809,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -18128,11 +18824,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -19086,7 +19779,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -19137,7 +19830,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -19146,7 +19839,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -19197,14 +19890,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -19220,7 +19975,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -19345,14 +20100,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19371,13 +20161,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -19386,11 +20176,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -20363,7 +21150,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -20414,7 +21201,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -20423,7 +21210,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -20474,14 +21261,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -20497,7 +21346,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -20622,14 +21471,49 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -20648,13 +21532,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -20663,11 +21547,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -20993,6 +21874,7 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
     job.n = n;
     job.k = k;
     job.panel = (float *)(void *)panels->data + n0 * k;
+    job.apart = k * strip;
     cpu->kernels->pack(&job);
   } else {
     const uint16_t *from = (const uint16_t *)weight + n0 * column;
@@ -21091,7 +21973,7 @@ typedef struct hfm__product {
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
-  int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
+  int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
 /* Rows of an operand: all dimensions but the last, flattened. */
@@ -21135,11 +22017,15 @@ HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64
 }
 
 /* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
-   for what is small, so that several threads have something to share. */
+   for what is small, so that several threads have something to share: an even number. */
 HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
   const int64_t us = 1 + (int64_t)(flops / 80000) + bytes / 20000;
-  return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  const int64_t pieces = HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  return pieces > 1 ? pieces + pieces % 2 : pieces;
 }
+
+/* Are so many rows multiplied as one is? */
+HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
@@ -21148,11 +22034,11 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
-  p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
-  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? p->n / 4 : p->panels));
+  p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
+  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->few_rows ? p->n / 4 : p->panels));
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
-  else if (!p->one_row && pieces > p->panels)
+  else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
   if (p->m == 0 || p->n == 0) p->groups = 0;
 }
@@ -21216,6 +22102,7 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   job.n = HFM__MIN(nr, p->n - n0);
   job.k = p->k;
   job.panel = to;
+  job.apart = p->k * a->cpu->kernels->strip;
   a->cpu->kernels->pack(&job);
 }
 
@@ -21321,46 +22208,53 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
 
-/* activation(out + bias) + residual for outputs first .. first + n - 1 of one row. */
-HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int64_t n) {
-  float *out = (float *)a->out[0].data + first, bias[HFM__MAX_NR];
-  int64_t i;
-  for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
-    const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
-    hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
-    a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+/* activation(out + bias) + residual for outputs first .. first + n - 1 of each row. */
+HFM__PRIVATE void hfm__finish_few_rows(const hfm__op_args *a, const hfm__product *p, int64_t first, int64_t n) {
+  float bias[HFM__MAX_NR];
+  int64_t r, i;
+  for (r = 0; r < p->m; r++) {
+    float *out = (float *)a->out[0].data + r * p->n + first;
+    for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
+      const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
+      hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
+      a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+    }
+    if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
+    if (a->in[3].data)
+      a->cpu->kernels->add(out, (const float *)a->in[3].data + hfm__row_offset(&a->in[3], r) + first, 0, out, n);
   }
-  if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
-  if (a->in[3].data) a->cpu->kernels->add(out, (const float *)a->in[3].data + first, 0, out, n);
 }
 
-/* M = 1: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow each
-   other continue the same four streams; the last one takes the up to three rows that are over, too. */
-HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
+/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow
+   each other continue the same four streams; the last one takes the up to three rows that are over, too. */
+HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p, const float *const *rows,
+                                    int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
   g.k = p->k;
   g.apart = quarter;
-  g.x = x;
+  g.m = p->m;
+  for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
   g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
+  g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
   if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
-  for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
+  for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
   g.apart = 0;
   g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
   g.out = (float *)a->out[0].data + 4 * quarter;
   a->cpu->kernels->gemv(&g);
-  hfm__finish_one_row(a, 4 * quarter, g.rows);
+  hfm__finish_few_rows(a, p, 4 * quarter, g.rows);
 }
 
 /* ---- linear ---- */
@@ -21373,7 +22267,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
   p.n = a->out[0].shape[a->out[0].rank - 1];
   p.dtype = a->in[1].dtype;
   p.transposed = a->attrs->transposed;
-  p.in_pairs = (p.m > 1 || a->cpu->batch_invariant) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
+  p.in_pairs = !hfm__few_rows(a->cpu, p.m) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
   if (p.in_pairs) {
     p.dtype = HFM_F32;
     p.k /= 2;
@@ -21385,7 +22279,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
 HFM__PRIVATE int64_t hfm__linear_chunks(const hfm__op_args *a) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -21409,9 +22303,15 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  if (p.one_row) hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
-  else hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                        chunk, worker);
+  if (p.few_rows) {
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
+    hfm__run_few_rows(a, &p, rows, chunk);
+  } else {
+    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
+                     chunk, worker);
+  }
 }
 
 HFM__PRIVATE uint64_t hfm__linear_scratch(const hfm__op_args *a) {
@@ -21436,7 +22336,7 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
 
 HFM__PRIVATE int64_t hfm__conv2d_chunks(const hfm__op_args *a) {
   const hfm__product p = hfm__conv2d_product(a);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -21469,10 +22369,13 @@ HFM__PRIVATE void hfm__conv2d_gather(const hfm__op_args *a, int64_t first, int64
 
 HFM__PRIVATE void hfm__conv2d_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__product p = hfm__conv2d_product(a);
-  if (p.one_row) {
-    float *row = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
-    hfm__conv2d_gather(a, 0, 1, row);
-    hfm__run_one_row(a, &p, row, chunk);
+  if (p.few_rows) {
+    float *gathered = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = gathered + r * p.k;
+    hfm__conv2d_gather(a, 0, p.m, gathered);
+    hfm__run_few_rows(a, &p, rows, chunk);
   } else {
     hfm__run_product(a, &p, hfm__conv2d_gather, 0, chunk, worker);
   }
@@ -21705,7 +22608,7 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
 /* ==== begin src/cpu/ops_cache.c ==== */
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
    A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
-   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   of positions, values as strips [HFM__PAGE][strip] of the head. So attention reads a page as it lies. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
@@ -21721,20 +22624,20 @@ HFM__PRIVATE int64_t hfm__page_element(const hfm__kernels *kernels, int32_t valu
                 : slot / strip * strip * head + d * strip + slot % strip;
 }
 
-/* One head of one position, to (or, with `back`, from) its place in a page. */
-HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
-                                 hfm_dtype dtype, float *x, int back) {
-  int64_t d;
-  for (d = 0; d < head; d++) {
-    const int64_t at = hfm__page_element(kernels, values, head, slot, d);
+/* One head of one position into its place in a page. */
+HFM__PRIVATE void hfm__page_put(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
+                                hfm_dtype dtype, const float *x) {
+  const int64_t strip = kernels->strip, run = values ? strip : head, apart = values ? 1 : strip;
+  int64_t first, i;
+  for (first = 0; first < head; first += run) {
+    const int64_t at = hfm__page_element(kernels, values, head, slot, first), n = HFM__MIN(run, head - first);
     if (dtype == HFM_F32) {
-      float *place = (float *)page + at;
-      if (back) x[d] = *place;
-      else *place = x[d];
+      float *to = (float *)page + at;
+      for (i = 0; i < n; i++) to[i * apart] = x[first + i];
     } else {
-      uint16_t *place = (uint16_t *)page + at;
-      if (back) x[d] = dtype == HFM_F16 ? hfm__f16_to_f32(*place) : hfm__bf16_to_f32(*place);
-      else *place = dtype == HFM_F16 ? hfm__f32_to_f16(x[d]) : hfm__f32_to_bf16(x[d]);
+      uint16_t *to = (uint16_t *)page + at;
+      for (i = 0; i < n; i++)
+        to[i * apart] = dtype == HFM_F16 ? hfm__f32_to_f16(x[first + i]) : hfm__f32_to_bf16(x[first + i]);
     }
   }
 }
@@ -21765,56 +22668,58 @@ HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__wor
   (void)worker;
   for (r = chunk * step; r < end; r++) {
     const int64_t b = r / length, s = r % length, at = state->shape[1] - length + s;
-    float *from = (float *)x->data + b * x->stride[0] + s * x->stride[1];
+    const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1];
     for (h = 0; h < x->shape[2]; h++)
-      hfm__page_move(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
-                     state->dtype, from + h * x->stride[2], 0);
+      hfm__page_put(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
+                    state->dtype, from + h * x->stride[2]);
   }
 }
 
 /* ---- What attention reads ---- */
 
-/* Copies `n` elements as f32. */
-HFM__PRIVATE void hfm__page_copy(const hfm__cpu *cpu, hfm_dtype dtype, const uint8_t *from, float *to, int64_t n) {
-  if (dtype == HFM_F32) memcpy(to, from, (size_t)n * sizeof(float));
-  else cpu->kernels->widen(dtype, from, to, n);
+/* One head of row b, from the page on that begins with position `first + i`. */
+HFM__PRIVATE hfm__pages_of_head hfm__pages_in_place(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
+  hfm__pages_of_head pages;
+  pages.data = (const uint8_t *)state->data + head * state->stride[2] * (hfm_dtype_bits(state->dtype) / 8);
+  pages.page = state->pages + b * state->stride[0] + i / HFM__PAGE;
+  pages.apart = state->stride[1];
+  return pages;
 }
 
-/* The panels of `tile` keys and values from the i-th position of the states on, which begins a page. */
-HFM__PRIVATE void hfm__unpage(const hfm__cpu *cpu, const hfm__operand *k, const hfm__operand *v, int64_t batch,
-                              int64_t head, int64_t i, int64_t tile, float *k_panels, float *v_panels) {
-  const int64_t size = k->shape[3], strip = cpu->kernels->strip, bytes = hfm_dtype_bits(k->dtype) / 8;
-  int64_t done, s;
-  for (done = 0; done < tile; done += HFM__PAGE) {
-    const int64_t n = HFM__MIN((int64_t)HFM__PAGE, tile - done);
-    const uint8_t *keys = hfm__page_of(k, batch, i + done, head), *values = hfm__page_of(v, batch, i + done, head);
-    hfm__page_copy(cpu, k->dtype, keys, k_panels + done * size, (n + strip - 1) / strip * strip * size);
-    for (s = 0; s < size; s += strip)
-      hfm__page_copy(cpu, v->dtype, values + s * HFM__PAGE * bytes, v_panels + s * tile + done * strip, n * strip);
-  }
+/* `count` 16-bit pages as f32, one behind the other. */
+HFM__PRIVATE void hfm__pages_widen(const hfm__cpu *cpu, hfm_dtype dtype, const hfm__pages_of_head *pages,
+                                   int64_t count, int64_t elements, float *to) {
+  int64_t i;
+  for (i = 0; i < count; i++)
+    cpu->kernels->widen(dtype, (const uint16_t *)pages->data + pages->page[i] * pages->apart, to + i * elements,
+                        elements);
 }
 /* ==== end src/cpu/ops_cache.c ==== */
 /* ==== begin src/cpu/ops_attention.c ==== */
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
-   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
-   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
-   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
+   A chunk is a block of query rows of one head; or, where there is one query only, of the heads that share their keys.
+   Keys and values of that head are packed, as pages, into the worker's scratch and stay there for its next chunks of
+   the same head (or of another query head that shares it); those that come in pages from a cache are read where they
+   lie. sdpa and eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow
+   with the length. Keys and values from a cache may begin with a later position than 0; tiles are those of all
+   positions all the same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
-  int64_t tile, blocks;
-  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+  int64_t tile, together, blocks; /* heads whose rows are cut into `blocks` chunks together */
+  int64_t k_page, v_page;         /* floats of a packed page */
+  int32_t dtype;                  /* of keys and values where the kernel takes them in place; 0: they are packed */
+  uint64_t k_bytes, v_bytes, wide_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
 
 HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   const hfm__operand *q = &a->in[0], *k = &a->in[1];
   const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
   hfm__attention_plan p;
-  int64_t rows, padded, held;
+  int64_t rows, padded, pages, held;
   p.batch = q->shape[0];
   p.queries = q->shape[1];
   p.heads = q->shape[2];
@@ -21824,61 +22729,83 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.keys = p.first + held;
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
   p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
-  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
-  p.blocks = (p.queries + rows - 1) / rows;
+  p.together = p.queries == 1 ? p.groups : 1;
+  if (p.together > 1) {
+    p.blocks = (p.together + mr - 1) / mr;
+  } else {
+    rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+    rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
+    p.blocks = (p.queries + rows - 1) / rows;
+  }
+  p.dtype = 0;
+  if (HFM__HAS_STATES && k->pages && (k->dtype == HFM_F32 || p.queries <= mr)) p.dtype = k->dtype;
   padded = (p.tile + nr - 1) / nr * nr;
-  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  pages = (p.tile + HFM__PAGE - 1) / HFM__PAGE;
+  p.k_page = HFM__PAGE * p.head;
+  p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
+  p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
-  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
   return p;
 }
 
 HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return p.batch * p.heads * p.blocks;
+  return p.batch * (p.heads / p.together) * p.blocks;
 }
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
-         p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.wide_bytes + p.mask_bytes +
+         p.score_bytes + p.state_bytes;
 }
 
-HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2];
-  const int64_t nr = a->cpu->kernels->nr;
-  const float *keys, *values;
-  int64_t j;
+/* Keys or values of one head as pages of f32, from those of `tile` positions that begin a page. */
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand *x, int values, int64_t batch,
+                                      int64_t head, int64_t key0, int64_t tile, int64_t page, float *to) {
+  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3];
+  const float *from = (const float *)x->data + batch * x->stride[0] + key0 * x->stride[1] + head * x->stride[2];
+  int64_t i, j;
   hfm__pack job;
-  if (HFM__HAS_STATES && k->pages) {
-    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
-    return;
-  }
-  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
   job.dtype = HFM_F32;
-  for (j = 0; j < tile; j += nr) {
-    job.weight = keys + j * k->stride[1];
-    job.transposed = 0;
-    job.ld = k->stride[1];
-    job.n = HFM__MIN(nr, tile - j);
-    job.k = p->head;
-    job.panel = k_panels + j * p->head;
-    a->cpu->kernels->pack(&job);
+  job.transposed = values;
+  job.ld = x->stride[1];
+  job.apart = (values ? HFM__PAGE : size) * a->cpu->kernels->strip;
+  for (i = 0; i < tile; i += HFM__PAGE, to += page) {
+    const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
+    job.k = values ? positions : size;
+    for (j = 0; j < (values ? size : positions); j += nr) {
+      job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
+      job.n = HFM__MIN(nr, (values ? size : positions) - j);
+      job.panel = to + j * (values ? HFM__PAGE : size);
+      a->cpu->kernels->pack(&job);
+    }
   }
-  for (j = 0; j < p->head; j += nr) {
-    job.weight = values + j;
-    job.transposed = 1;
-    job.ld = v->stride[1];
-    job.n = HFM__MIN(nr, p->head - j);
-    job.k = tile;
-    job.panel = v_panels + j * tile;
-    a->cpu->kernels->pack(&job);
+}
+
+/* Where the kernel finds keys or values of a tile; unless they are there already they are made ready for it. */
+HFM__PRIVATE hfm__pages_of_head hfm__attention_pages(const hfm__op_args *a, const hfm__attention_plan *p, int values,
+                                                     int64_t batch, int64_t head, int64_t key0, int64_t tile,
+                                                     int is_packed, float *scratch) {
+  const hfm__operand *x = &a->in[values ? 2 : 1];
+  const int64_t page = values ? p->v_page : p->k_page;
+  hfm__pages_of_head packed;
+  packed.data = scratch;
+  packed.page = NULL;
+  packed.apart = page;
+  if (HFM__HAS_STATES && x->pages) {
+    const hfm__pages_of_head pages = hfm__pages_in_place(x, batch, key0 - x->first, head);
+    if (p->dtype) return pages;
+    packed.apart = x->stride[2];
+    if (!is_packed)
+      hfm__pages_widen(a->cpu, x->dtype, &pages, (tile + HFM__PAGE - 1) / HFM__PAGE, packed.apart, scratch);
+  } else if (!is_packed) {
+    hfm__attention_pack(a, x, values, batch, head, key0, tile, page, scratch);
   }
+  return packed;
 }
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
@@ -21912,21 +22839,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
-/* Some rows of one head, all of one segment. */
+/* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t segment = hfm__segment_of(keep, batch, row0);
-  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
+  const int64_t segment = hfm__segment_of(keep, batch, row0), shared = head / p.groups;
+  const int32_t axis = p.together > 1 ? 2 : 1; /* along which the rows lie */
+  const hfm__operand *bias = &a->in[4];
+  const float *biases = hfm__attention_bias(bias, batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
-  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
-  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  float *keys = (float *)(void *)at, *values = (float *)(void *)(at += p.k_bytes);
+  float *mask;
   hfm__attention t;
   memset(&t, 0, sizeof t);
   t.rows = rows;
   t.row0 = row0;
+  t.heads = p.together > 1;
   t.queries = p.queries;
   t.first = p.first;
   t.keys = p.keys;
@@ -21935,20 +22865,21 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
+  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
-  t.ldq = q->stride[1];
-  t.k_panels = k_panels;
-  t.v_panels = v_panels;
-  t.mask = a->in[3].data ? mask : NULL;
+  t.ldq = q->stride[axis];
+  t.dtype = p.dtype ? p.dtype : HFM_F32;
+  t.wide = (float *)(void *)(at += p.v_bytes);
+  mask = (float *)(void *)(at += p.wide_bytes);
+  t.mask = keep->data ? mask : NULL;
   t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
   if (probabilities->data)
     t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
-  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
-  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.scores = (float *)(void *)(at += p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.score_bytes);
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
-  t.ldo = out->stride[1];
+  t.ldo = out->stride[axis];
   if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
@@ -21958,16 +22889,17 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
-    t.bias = bias ? bias + t.key0 : NULL;
-    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
-    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    t.bias = biases ? biases + t.key0 : NULL;
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == shared && held[2] == t.key0;
+    t.k = hfm__attention_pages(a, &p, 0, batch, shared, t.key0, t.tile, packed, keys);
+    t.v = hfm__attention_pages(a, &p, 1, batch, shared, t.key0, t.tile, packed, values);
     if (keep->data && (!packed || held[3] != segment))
       hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
     t.kept0 = keep->data ? held[4] : 0;
     t.kept1 = keep->data ? held[5] : t.tile;
     worker->tag = a->serial;
     held[0] = batch;
-    held[1] = head / p.groups;
+    held[1] = shared;
     held[2] = t.key0;
     held[3] = segment;
     a->cpu->kernels->attention(&t);
@@ -21976,9 +22908,14 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
 
 HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t end = p.queries * (block + 1) / p.blocks;
-  int64_t row = p.queries * block / p.blocks;
+  const int64_t sets = p.heads / p.together, lines = p.together > 1 ? p.together : p.queries;
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % sets * p.together, batch = chunk / p.blocks / sets;
+  const int64_t end = lines * (block + 1) / p.blocks;
+  int64_t row = lines * block / p.blocks;
+  if (p.together > 1) {
+    hfm__attention_rows(a, &p, batch, head + row, 0, end - row, worker);
+    return;
+  }
   while (row < end) {
     const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
     while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
@@ -22205,6 +23142,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
   job.transposed = 0;
   job.ld = job.k = p->depth;
+  job.apart = p->depth * kernels->strip;
   for (i = first; i < last; i += nr) {
     job.weight = piece + i * size;
     job.n = HFM__MIN(nr, last - i);
@@ -22262,7 +23200,9 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
   hfm__op_args linear = *a;
   hfm__product product;
+  const float *row;
   memset(&product, 0, sizeof product);
+  product.m = 1;
   product.n = p->rows;
   product.k = p->k;
   product.dtype = p->dtype;
@@ -22270,7 +23210,8 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
   linear.in[2].data = linear.in[3].data = NULL;
   linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
-  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+  row = hfm__expert_input(a, p, slot);
+  hfm__run_few_rows(&linear, &product, &row, chunk % p->groups);
 }
 
 HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
@@ -23048,6 +23989,7 @@ typedef struct hfm__builder {
   const char *prefix; /* of torch class names: "Bert" for "*Layer" */
   const char *base;   /* attribute that holds the base model in models with a head: "bert" */
   const void *traits; /* the registry line's own: what sets this model type apart in its family */
+  hfm_task task;      /* the head's */
   hfm__tree *tree;
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
@@ -25424,12 +26366,24 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
+/* In Transformers' words. */
+HFM__PRIVATE void hfm__bert_warn_of_head(hfm__builder *b, const hfm__bert_config *c) {
+  const int32_t causal = b->task == HFM_CAUSAL_LM;
+  if (!hfm__ok(b) || c->is_decoder == causal) return;
+  hfm__log(&b->config->ctx, HFM_LOG_WARNING, 0,
+           causal ? "If you want to use `%sLMHeadModel` as a standalone, add `is_decoder=True.`"
+                  : "If you want to use `%sForMaskedLM` make sure `config.is_decoder=False` for bi-directional "
+                    "self-attention.",
+           b->prefix);
+}
+
 HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
   if (!self) return NULL;
   c = &self->config;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "cls", "*OnlyMLMHead");
   hfm__begin(b, "predictions", "*LMPredictionHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
@@ -25622,6 +26576,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
 HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
   self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
@@ -29954,6 +30909,8 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
+    } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
+      continue; /* the same under another name: the first by name counts, as in Transformers */
     } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
       l->tensors[found.entry->parameter] = tensor;
     } else {
@@ -30021,14 +30978,11 @@ HFM__PRIVATE hfm_dtype hfm__stated_dtype(const hfm_model *model, const hfm_optio
   return hfm__is_float(stated) ? stated : HFM_DTYPE_AUTO;
 }
 
-/* Second part: as the first float tensor, by name, of the first file; float32 where there is none. */
+/* Second part: as the first float tensor of the first file; float32 where there is none. */
 HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_options *options) {
   const hfm_dtype stated = hfm__stated_dtype(model, options);
   if (stated) return stated;
-  for (size_t i = 0; i < model->checkpoint.count; i++)
-    if (model->checkpoint.tensors[i].file == 0 && hfm__is_float(model->checkpoint.tensors[i].dtype))
-      return model->checkpoint.tensors[i].dtype;
-  return HFM_F32;
+  return model->checkpoint.first_float ? model->checkpoint.first_float : HFM_F32;
 }
 
 /* What a parameter is stored in: Transformers' dtype of it, if that is one that kernels read. */
@@ -30051,41 +31005,6 @@ HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, const hfm__param
 HFM__PRIVATE const uint8_t *hfm__tensor_mapped(const hfm_model *model, const hfm__file_tensor *tensor) {
   const hfm__file *file = &model->checkpoint.files[tensor->file];
   return file->map ? file->map + tensor->offset : NULL;
-}
-
-/* Do two tensors hold the same bytes? Unreadable ones don't. */
-HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
-  uint8_t piece[2][1024];
-  if (a->dtype != b->dtype || a->bytes != b->bytes || !a->contiguous || !b->contiguous) return 0;
-  if (a->file == b->file && a->offset == b->offset) return 1;
-  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
-    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
-    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
-        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
-        memcmp(piece[0], piece[1], (size_t)n) != 0)
-      return 0;
-  }
-  return 1;
-}
-
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
-   warning. */
-HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
-  hfm__tree *tree = &l->model->tree;
-  for (size_t i = 1; i < tree->parameter_count; i++) {
-    const int32_t source = tree->parameters[i].tied_to;
-    if (!source || !l->tensors[i]) continue;
-    if (!l->tensors[source]) {
-      l->tensors[source] = l->tensors[i];
-    } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
-      tree->parameters[i].tied_to = 0;
-      hfm__log(
-          &l->model->ctx, HFM_LOG_WARNING, 0,
-          "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
-          "checkpoints with different values, so we will NOT tie them.",
-          l->tensors[source]->name, l->tensors[i]->name);
-    }
-  }
 }
 
 /* ---- One parameter ---- */
@@ -30117,37 +31036,46 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
-   byte order, or not mapped. */
-HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
-                                            uint8_t *out) {
-  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
-  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+/* Elements `first` to first + count of a tensor, as another type. */
+HFM__PRIVATE hfm_result hfm__tensor_convert_part(const hfm_model *model, const hfm__file_tensor *tensor, int64_t first,
+                                                 int64_t count, hfm_dtype dtype, uint8_t *out, hfm_error *error) {
+  const hfm__file *file = &model->checkpoint.files[tensor->file];
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8;
   hfm_result result = HFM_OK;
-  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
-    for (int64_t at = 0; at < elements && result == HFM_OK; at += step) {
-      const int64_t n = HFM__MIN(step, elements - at);
-      result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
+    for (int64_t at = 0; at < count && result == HFM_OK; at += step) {
+      const int64_t n = HFM__MIN(step, count - at);
+      result = hfm__file_read(file, tensor->offset + (uint64_t)((first + at) * size), piece, (uint64_t)(n * size),
+                              error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
         hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
-  for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
     uint8_t element[8];
-    int64_t offset = 0, rest = i;
+    int64_t offset = 0, rest = first + i;
     for (int32_t d = tensor->rank - 1; d >= 0; d--) {
       offset += rest % tensor->shape[d] * tensor->stride[d];
       rest /= tensor->shape[d];
     }
-    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
+    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, error);
     if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
+}
+
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  if (!plain) return hfm__tensor_convert_part(l->model, tensor, 0, elements, dtype, out, l->error);
+  return hfm__file_read(&l->model->checkpoint.files[tensor->file], tensor->offset, out, (uint64_t)(elements * size),
+                        l->error);
 }
 
 /* Where a tensor's elements can be used as they are, or NULL. */
@@ -30185,6 +31113,76 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   }
   result = hfm__weight_allocate(l, weight, name);
   return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- Ties ---- */
+
+HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  uint8_t piece[2][1024];
+  if (a->dtype != b->dtype || a->big_endian != b->big_endian || !a->contiguous || !b->contiguous) return 0;
+  if (a->file == b->file && a->offset == b->offset) return 1;
+  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
+    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
+    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
+        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)n) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+/* Do two tensors of one shape hold the same values in the model's dtype, which Transformers compares them in?
+   Unreadable ones don't. */
+HFM__PRIVATE int hfm__same_values(const hfm__loader *l, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  enum { STEP = 256 };
+  const hfm_dtype dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
+  const int64_t elements = hfm__elements(a->shape, a->rank);
+  uint8_t piece[2][STEP * sizeof(float)];
+  if (!hfm__convertible(a->dtype) || !hfm__convertible(b->dtype)) return 0;
+  if (hfm__same_bytes(l->model, a, b)) return 1;
+  for (int64_t at = 0; at < elements; at += STEP) {
+    const int64_t n = HFM__MIN((int64_t)STEP, elements - at);
+    if (hfm__tensor_convert_part(l->model, a, at, n, dtype, piece[0], NULL) != HFM_OK ||
+        hfm__tensor_convert_part(l->model, b, at, n, dtype, piece[1], NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)(n * hfm_dtype_bits(dtype) / 8)) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+HFM__PRIVATE const char *hfm__parameter_name(hfm__loader *l, int32_t parameter) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const char *name = hfm__path_text(&l->arena, &l->model->tree, p->module, p->name);
+  if (!name) (void)hfm__fail_memory(l->error, "names of parameters", 0);
+  return name;
+}
+
+/* Transformers ties symmetrically: where the files have one of the names, that serves both, and so does one whose shape
+   is another. Two that don't agree are not tied, with a warning in its words. */
+HFM__PRIVATE hfm_result hfm__settle_ties(hfm__loader *l) {
+  hfm__tree *tree = &l->model->tree;
+  for (int32_t i = 1; i < (int32_t)tree->parameter_count; i++) {
+    const int32_t source = tree->parameters[i].tied_to;
+    const hfm__file_tensor *tensor = l->tensors[i], *other = l->tensors[source];
+    const char *from, *to;
+    if (!source || (!tensor && !l->mismatched[i])) continue;
+    if (!other && !l->mismatched[source]) {
+      l->tensors[source] = tensor;
+      l->mismatched[source] = l->mismatched[i];
+      continue;
+    }
+    if (tensor && other ? hfm__same_values(l, tensor, other) : !tensor && !other) continue;
+    tree->parameters[i].tied_to = 0;
+    from = hfm__parameter_name(l, source);
+    to = hfm__parameter_name(l, i);
+    if (!from || !to) return HFM_ERROR_MEMORY;
+    hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+             "The tied weights mapping and config for this model specifies to tie %s to %s, but both are present in "
+             "the checkpoints with different values, so we will NOT tie them. You should update the config with "
+             "`tie_word_embeddings=False` to silence this warning.",
+             from, to);
+  }
+  return HFM_OK;
 }
 
 /* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
@@ -30252,14 +31250,12 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
 
 /* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
 HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
-  const hfm__tree *tree = &l->model->tree;
-  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
-  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
-  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  const char *source = hfm__parameter_name(l, l->model->tree.parameters[parameter].tied_to);
+  if (!source) return HFM_ERROR_MEMORY;
   hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "This checkpoint seem corrupted. The tied weights mapping for this model specifies to tie %s to %s, but "
            "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
-           source_name, name);
+           source, name);
   return hfm__report_missing(l, parameter, name);
 }
 
@@ -30270,10 +31266,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__file_tensor **pieces = NULL;
   const char *name;
   hfm_result result;
-  name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
-  if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  name = hfm__parameter_name(l, parameter);
+  if (!name) return HFM_ERROR_MEMORY;
   if (p->tied_to)
-    return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
+    return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
@@ -30345,7 +31341,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
     result = hfm__name_table_make(&l.arena, tree, &l.names, error);
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
-  if (result == HFM_OK) hfm__settle_ties(&l);
+  if (result == HFM_OK) result = hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
@@ -31724,6 +32720,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.prefix = model->arch->prefix;
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
+  b.task = model->head->task;
   b.tree = &model->tree;
   b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
@@ -31751,16 +32748,20 @@ HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name
   return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
 }
 
+HFM__PRIVATE void hfm__warn_of_labels(const hfm_model *model, int64_t count) {
+  const int64_t listed = hfm__config_label_count(model->config);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+}
+
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
 HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
-  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
-  if (listed && listed != count)
-    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
-             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+  hfm__warn_of_labels(model, count);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -31860,8 +32861,10 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK && options && options->num_labels)
+  if (result == HFM_OK && options && options->num_labels) {
+    hfm__warn_of_labels(model, options->num_labels);
     result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
+  }
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
