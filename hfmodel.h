@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "b345f8088b4edb85" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "be8ed747f5e38593" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9612,13 +9612,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -10330,7 +10331,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -10985,13 +10986,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -11703,7 +11705,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -12359,13 +12361,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -13077,7 +13080,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -13734,13 +13737,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -14452,7 +14456,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -15102,13 +15106,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -15820,7 +15825,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -16469,13 +16474,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -17187,7 +17193,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -17851,13 +17857,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -18569,7 +18576,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -19203,13 +19210,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -19921,7 +19929,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -20574,13 +20582,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -21292,7 +21301,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -22745,7 +22754,7 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
   p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
   p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
-  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, HFM__PAGE)) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
   p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
@@ -22773,14 +22782,14 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand 
   job.dtype = HFM_F32;
   job.transposed = values;
   job.ld = x->stride[1];
-  job.apart = (values ? HFM__PAGE : size) * a->cpu->kernels->strip;
+  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
   for (i = 0; i < tile; i += HFM__PAGE, to += page) {
     const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
     job.k = values ? positions : size;
     for (j = 0; j < (values ? size : positions); j += nr) {
       job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
       job.n = HFM__MIN(nr, (values ? size : positions) - j);
-      job.panel = to + j * (values ? HFM__PAGE : size);
+      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
       a->cpu->kernels->pack(&job);
     }
   }
