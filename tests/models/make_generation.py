@@ -26,9 +26,9 @@ CASES = []
 
 
 def case(name, model, prompts, files=None, callbacks=None, **options):
-    """`prompts`: lengths of a left-padded batch, or its texts; where the model has an encoder, lengths of a right-padded
-    one that it reads. `files`: generation_config.json, or keys of config.json, for this case. An option of ("at", row,
-    step) is the token that greedy search gives there."""
+    """`prompts`: lengths of a left-padded batch, or its texts; where the model has an encoder, lengths of a
+    right-padded one that it reads. `files`: generation_config.json, or keys of config.json, for this case. An option
+    of ("at", row, step) is the token that greedy search gives there."""
     CASES.append((name, model, prompts, files or {}, callbacks or [], options))
 
 
