@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "5785890151b738cc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "be8ed747f5e38593" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -119,12 +119,11 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
-  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART,
-  HFMODEL_ONLY_VIT        these families and no others; several may be given
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART, HFMODEL_ONLY_VIT
+                          these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
-  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
-  HFMODEL_NO_BART,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5, HFMODEL_NO_BART,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
                           and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
                           mt5, BART has mbart, marian, pegasus and m2m_100, VIT has deit)
@@ -4694,6 +4693,7 @@ typedef struct hfm__tensor_list {
   int32_t want_metadata;  /* texts are kept: a model has no use for them */
   hfm_metadata *metadata; /* of the file, in its order */
   size_t metadata_count, metadata_capacity;
+  hfm_dtype first_float;  /* of the first float tensor in a .bin's own order, which the table does not keep; else 0 */
   const char *format;     /* of the file that was read last, for hfm_contents; with GGUF's version and alignment */
   int32_t version;
   uint32_t alignment;
@@ -6503,6 +6503,7 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
   const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
   hfm_result result = HFM_OK;
   hfm__torch_members m = hfm__torch_members_of(p, dict);
+  const hfm__torch_item *first_float = NULL;
   size_t count = 0;
   uint32_t key, value;
   if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
@@ -6520,9 +6521,16 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
     }
   }
   if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
-  for (size_t i = 0; i < count && result == HFM_OK; i++)
-    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
-      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  for (size_t i = 0; i < count && result == HFM_OK; i++) {
+    const hfm__torch_item *item = (const hfm__torch_item *)sorted[i];
+    const size_t at = t->list->count;
+    if (i + 1 < count && hfm__torch_item_order(item, sorted[i + 1]) == 0) continue;
+    result = hfm__torch_add(t, item);
+    if (result != HFM_OK || t->list->count == at || !hfm__is_float(t->list->items[at].dtype)) continue;
+    if (first_float && item > first_float) continue;
+    first_float = item;
+    t->list->first_float = t->list->items[at].dtype;
+  }
   hfm__free(mem, items, item_bytes);
   hfm__free(mem, (void *)sorted, sorted_bytes);
   return result;
@@ -7322,6 +7330,7 @@ typedef struct hfm__checkpoint {
   hfm__file_tensor *tensors; /* sorted by name, unique */
   size_t count;
   size_t capacity; /* of `tensors` */
+  hfm_dtype first_float; /* of the first float tensor that Transformers sees in the first file; 0: there is none */
 } hfm__checkpoint;
 
 HFM__PRIVATE void hfm__checkpoint_close(hfm__checkpoint *ckpt) {
@@ -7611,6 +7620,16 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
 }
 
+/* Of the file that was read first: safetensors are listed by name, a .bin in its own order. */
+HFM__PRIVATE hfm_dtype hfm__first_float(const hfm__tensor_list *list) {
+  const hfm__file_tensor *first = NULL;
+  if (list->first_float) return list->first_float;
+  for (size_t i = 0; i < list->count; i++)
+    if (hfm__is_float(list->items[i].dtype) && (!first || strcmp(list->items[i].name, first->name) < 0))
+      first = &list->items[i];
+  return first ? first->dtype : HFM_DTYPE_AUTO;
+}
+
 /* A shard that is not there: which tensor's, and who says so. */
 HFM__PRIVATE hfm_result hfm__shard_missing(const hfm__shard_index *index, uint32_t shard, const char *path,
                                            hfm_error *error) {
@@ -7641,6 +7660,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
     if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
     if (result == HFM_OK)
       result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
+    if (i == 0) ckpt->first_float = hfm__first_float(&list);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);
@@ -9592,13 +9612,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -10310,7 +10331,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -10965,13 +10986,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -11683,7 +11705,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -12339,13 +12361,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -13057,7 +13080,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -13714,13 +13737,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -14432,7 +14456,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -15082,13 +15106,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -15800,7 +15825,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -16449,13 +16474,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -17167,7 +17193,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -17831,13 +17857,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -18549,7 +18576,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -19183,13 +19210,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -19901,7 +19929,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -20554,13 +20582,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -21272,7 +21301,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -22725,7 +22754,7 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
   p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
   p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
-  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, HFM__PAGE)) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
   p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
@@ -22753,14 +22782,14 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand 
   job.dtype = HFM_F32;
   job.transposed = values;
   job.ld = x->stride[1];
-  job.apart = (values ? HFM__PAGE : size) * a->cpu->kernels->strip;
+  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
   for (i = 0; i < tile; i += HFM__PAGE, to += page) {
     const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
     job.k = values ? positions : size;
     for (j = 0; j < (values ? size : positions); j += nr) {
       job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
       job.n = HFM__MIN(nr, (values ? size : positions) - j);
-      job.panel = to + j * (values ? HFM__PAGE : size);
+      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
       a->cpu->kernels->pack(&job);
     }
   }
@@ -23969,6 +23998,7 @@ typedef struct hfm__builder {
   const char *prefix; /* of torch class names: "Bert" for "*Layer" */
   const char *base;   /* attribute that holds the base model in models with a head: "bert" */
   const void *traits; /* the registry line's own: what sets this model type apart in its family */
+  hfm_task task;      /* the head's */
   hfm__tree *tree;
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
@@ -26345,12 +26375,24 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
+/* In Transformers' words. */
+HFM__PRIVATE void hfm__bert_warn_of_head(hfm__builder *b, const hfm__bert_config *c) {
+  const int32_t causal = b->task == HFM_CAUSAL_LM;
+  if (!hfm__ok(b) || c->is_decoder == causal) return;
+  hfm__log(&b->config->ctx, HFM_LOG_WARNING, 0,
+           causal ? "If you want to use `%sLMHeadModel` as a standalone, add `is_decoder=True.`"
+                  : "If you want to use `%sForMaskedLM` make sure `config.is_decoder=False` for bi-directional "
+                    "self-attention.",
+           b->prefix);
+}
+
 HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
   if (!self) return NULL;
   c = &self->config;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "cls", "*OnlyMLMHead");
   hfm__begin(b, "predictions", "*LMPredictionHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
@@ -26543,6 +26585,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
 HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
   self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
@@ -30875,6 +30918,8 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
+    } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
+      continue; /* the same under another name: the first by name counts, as in Transformers */
     } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
       l->tensors[found.entry->parameter] = tensor;
     } else {
@@ -30942,14 +30987,11 @@ HFM__PRIVATE hfm_dtype hfm__stated_dtype(const hfm_model *model, const hfm_optio
   return hfm__is_float(stated) ? stated : HFM_DTYPE_AUTO;
 }
 
-/* Second part: as the first float tensor, by name, of the first file; float32 where there is none. */
+/* Second part: as the first float tensor of the first file; float32 where there is none. */
 HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_options *options) {
   const hfm_dtype stated = hfm__stated_dtype(model, options);
   if (stated) return stated;
-  for (size_t i = 0; i < model->checkpoint.count; i++)
-    if (model->checkpoint.tensors[i].file == 0 && hfm__is_float(model->checkpoint.tensors[i].dtype))
-      return model->checkpoint.tensors[i].dtype;
-  return HFM_F32;
+  return model->checkpoint.first_float ? model->checkpoint.first_float : HFM_F32;
 }
 
 /* What a parameter is stored in: Transformers' dtype of it, if that is one that kernels read. */
@@ -30972,41 +31014,6 @@ HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, const hfm__param
 HFM__PRIVATE const uint8_t *hfm__tensor_mapped(const hfm_model *model, const hfm__file_tensor *tensor) {
   const hfm__file *file = &model->checkpoint.files[tensor->file];
   return file->map ? file->map + tensor->offset : NULL;
-}
-
-/* Do two tensors hold the same bytes? Unreadable ones don't. */
-HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
-  uint8_t piece[2][1024];
-  if (a->dtype != b->dtype || a->bytes != b->bytes || !a->contiguous || !b->contiguous) return 0;
-  if (a->file == b->file && a->offset == b->offset) return 1;
-  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
-    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
-    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
-        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
-        memcmp(piece[0], piece[1], (size_t)n) != 0)
-      return 0;
-  }
-  return 1;
-}
-
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
-   warning. */
-HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
-  hfm__tree *tree = &l->model->tree;
-  for (size_t i = 1; i < tree->parameter_count; i++) {
-    const int32_t source = tree->parameters[i].tied_to;
-    if (!source || !l->tensors[i]) continue;
-    if (!l->tensors[source]) {
-      l->tensors[source] = l->tensors[i];
-    } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
-      tree->parameters[i].tied_to = 0;
-      hfm__log(
-          &l->model->ctx, HFM_LOG_WARNING, 0,
-          "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
-          "checkpoints with different values, so we will NOT tie them.",
-          l->tensors[source]->name, l->tensors[i]->name);
-    }
-  }
 }
 
 /* ---- One parameter ---- */
@@ -31038,37 +31045,46 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
-   byte order, or not mapped. */
-HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
-                                            uint8_t *out) {
-  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
-  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+/* Elements `first` to first + count of a tensor, as another type. */
+HFM__PRIVATE hfm_result hfm__tensor_convert_part(const hfm_model *model, const hfm__file_tensor *tensor, int64_t first,
+                                                 int64_t count, hfm_dtype dtype, uint8_t *out, hfm_error *error) {
+  const hfm__file *file = &model->checkpoint.files[tensor->file];
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8;
   hfm_result result = HFM_OK;
-  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
-    for (int64_t at = 0; at < elements && result == HFM_OK; at += step) {
-      const int64_t n = HFM__MIN(step, elements - at);
-      result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
+    for (int64_t at = 0; at < count && result == HFM_OK; at += step) {
+      const int64_t n = HFM__MIN(step, count - at);
+      result = hfm__file_read(file, tensor->offset + (uint64_t)((first + at) * size), piece, (uint64_t)(n * size),
+                              error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
         hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
-  for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
     uint8_t element[8];
-    int64_t offset = 0, rest = i;
+    int64_t offset = 0, rest = first + i;
     for (int32_t d = tensor->rank - 1; d >= 0; d--) {
       offset += rest % tensor->shape[d] * tensor->stride[d];
       rest /= tensor->shape[d];
     }
-    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
+    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, error);
     if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
+}
+
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  if (!plain) return hfm__tensor_convert_part(l->model, tensor, 0, elements, dtype, out, l->error);
+  return hfm__file_read(&l->model->checkpoint.files[tensor->file], tensor->offset, out, (uint64_t)(elements * size),
+                        l->error);
 }
 
 /* Where a tensor's elements can be used as they are, or NULL. */
@@ -31106,6 +31122,76 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   }
   result = hfm__weight_allocate(l, weight, name);
   return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- Ties ---- */
+
+HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  uint8_t piece[2][1024];
+  if (a->dtype != b->dtype || a->big_endian != b->big_endian || !a->contiguous || !b->contiguous) return 0;
+  if (a->file == b->file && a->offset == b->offset) return 1;
+  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
+    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
+    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
+        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)n) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+/* Do two tensors of one shape hold the same values in the model's dtype, which Transformers compares them in?
+   Unreadable ones don't. */
+HFM__PRIVATE int hfm__same_values(const hfm__loader *l, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  enum { STEP = 256 };
+  const hfm_dtype dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
+  const int64_t elements = hfm__elements(a->shape, a->rank);
+  uint8_t piece[2][STEP * sizeof(float)];
+  if (!hfm__convertible(a->dtype) || !hfm__convertible(b->dtype)) return 0;
+  if (hfm__same_bytes(l->model, a, b)) return 1;
+  for (int64_t at = 0; at < elements; at += STEP) {
+    const int64_t n = HFM__MIN((int64_t)STEP, elements - at);
+    if (hfm__tensor_convert_part(l->model, a, at, n, dtype, piece[0], NULL) != HFM_OK ||
+        hfm__tensor_convert_part(l->model, b, at, n, dtype, piece[1], NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)(n * hfm_dtype_bits(dtype) / 8)) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+HFM__PRIVATE const char *hfm__parameter_name(hfm__loader *l, int32_t parameter) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const char *name = hfm__path_text(&l->arena, &l->model->tree, p->module, p->name);
+  if (!name) (void)hfm__fail_memory(l->error, "names of parameters", 0);
+  return name;
+}
+
+/* Transformers ties symmetrically: where the files have one of the names, that serves both, and so does one whose shape
+   is another. Two that don't agree are not tied, with a warning in its words. */
+HFM__PRIVATE hfm_result hfm__settle_ties(hfm__loader *l) {
+  hfm__tree *tree = &l->model->tree;
+  for (int32_t i = 1; i < (int32_t)tree->parameter_count; i++) {
+    const int32_t source = tree->parameters[i].tied_to;
+    const hfm__file_tensor *tensor = l->tensors[i], *other = l->tensors[source];
+    const char *from, *to;
+    if (!source || (!tensor && !l->mismatched[i])) continue;
+    if (!other && !l->mismatched[source]) {
+      l->tensors[source] = tensor;
+      l->mismatched[source] = l->mismatched[i];
+      continue;
+    }
+    if (tensor && other ? hfm__same_values(l, tensor, other) : !tensor && !other) continue;
+    tree->parameters[i].tied_to = 0;
+    from = hfm__parameter_name(l, source);
+    to = hfm__parameter_name(l, i);
+    if (!from || !to) return HFM_ERROR_MEMORY;
+    hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+             "The tied weights mapping and config for this model specifies to tie %s to %s, but both are present in "
+             "the checkpoints with different values, so we will NOT tie them. You should update the config with "
+             "`tie_word_embeddings=False` to silence this warning.",
+             from, to);
+  }
+  return HFM_OK;
 }
 
 /* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
@@ -31173,14 +31259,12 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
 
 /* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
 HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
-  const hfm__tree *tree = &l->model->tree;
-  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
-  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
-  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  const char *source = hfm__parameter_name(l, l->model->tree.parameters[parameter].tied_to);
+  if (!source) return HFM_ERROR_MEMORY;
   hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "This checkpoint seem corrupted. The tied weights mapping for this model specifies to tie %s to %s, but "
            "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
-           source_name, name);
+           source, name);
   return hfm__report_missing(l, parameter, name);
 }
 
@@ -31191,10 +31275,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__file_tensor **pieces = NULL;
   const char *name;
   hfm_result result;
-  name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
-  if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  name = hfm__parameter_name(l, parameter);
+  if (!name) return HFM_ERROR_MEMORY;
   if (p->tied_to)
-    return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
+    return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
@@ -31266,7 +31350,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
     result = hfm__name_table_make(&l.arena, tree, &l.names, error);
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
-  if (result == HFM_OK) hfm__settle_ties(&l);
+  if (result == HFM_OK) result = hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
@@ -32645,6 +32729,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.prefix = model->arch->prefix;
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
+  b.task = model->head->task;
   b.tree = &model->tree;
   b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
@@ -32672,16 +32757,22 @@ HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name
   return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
 }
 
+/* The option takes the place of the configuration's number; Transformers says where id2label has another one. */
+HFM__PRIVATE hfm_result hfm__settle_label_count(hfm_model *model, int32_t asked, hfm_error *error) {
+  const int64_t count = asked ? asked : hfm__config_num_labels(model->config);
+  const int64_t listed = hfm__config_label_count(model->config);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+  return asked ? hfm_config_set_int(model->config, "num_labels", asked, error) : HFM_OK;
+}
+
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
 HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
-  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
-  if (listed && listed != count)
-    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
-             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -32781,8 +32872,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK && options && options->num_labels)
-    result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
@@ -34199,7 +34289,8 @@ HFM__PRIVATE int64_t hfm__generation_int(hfm__generation_reader *r, const char *
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "%s is %i, but must be from %i to %i, or 0 for what the model's files say, or -1 for none",
                           key, said, HFM__MAX(low, 1), (int64_t)INT32_MAX);
-  if (said || r->result != HFM_OK) return said;
+  if (r->result != HFM_OK) return HFM__NO_INT;
+  if (said) return said;
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
     r->result = hfm__config_need_int(r->config, path, low, INT32_MAX, &found, r->error);

@@ -104,7 +104,8 @@ HFM__PRIVATE int64_t hfm__generation_int(hfm__generation_reader *r, const char *
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "%s is %i, but must be from %i to %i, or 0 for what the model's files say, or -1 for none",
                           key, said, HFM__MAX(low, 1), (int64_t)INT32_MAX);
-  if (said || r->result != HFM_OK) return said;
+  if (r->result != HFM_OK) return HFM__NO_INT;
+  if (said) return said;
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
     r->result = hfm__config_need_int(r->config, path, low, INT32_MAX, &found, r->error);

@@ -110,6 +110,8 @@ static void test_options(void) {
   hfm_token_ids words[2];
   setup();
   REFUSED_OPTION(config.max_new_tokens = -2, "max_new_tokens", "is -2, but must be from 1");
+  REFUSED_OPTION(config.max_new_tokens = INT64_MAX, "max_new_tokens", "9223372036854775807"); /* F6: no sum of it */
+  REFUSED_OPTION(config.min_new_tokens = INT64_MAX, "min_new_tokens", "9223372036854775807");
   REFUSED_OPTION(config.min_length = -7, "min_length", "is -7");
   REFUSED_OPTION(config.num_beams = INT64_MAX, "num_beams", "9223372036854775807");
   REFUSED_OPTION(config.do_sample = 2, "do_sample", "must be 1 for yes, -1 for no");

@@ -172,7 +172,7 @@ static void test_directory(void) { /* of nothing, the mutator makes a whole dire
 }
 static void test_forward(void) { CORPUS(forward, NULL); }
 static void test_generate(void) {
-  replay_bytes("a new recipe", (const uint8_t *)"", 0, fuzz_generate, fuzz_mutator_generate, rounds());
+  replay_bytes("a new recipe", (const uint8_t *)"", 0, fuzz_generate, fuzz_mutator_generate, rounds() / MODEL_SHARE);
   CORPUS(generate, fuzz_mutator_generate);
 }
 
