@@ -215,10 +215,38 @@ static void test_nothing_but_padding(void) {
   hfm_model_free(model);
 }
 
+/* An encoder without layers has no table of relative positions either. */
+static void test_no_layers(void) {
+  static const char config[] = "{\"model_type\": \"t5\", \"vocab_size\": 61, \"d_model\": 12, \"d_kv\": 4, "
+                               "\"d_ff\": 8, \"num_heads\": 3, \"num_layers\": 0, \"num_decoder_layers\": 2}";
+  hfm_memory_file file;
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_session *session;
+  hfm_inputs in;
+  hfm_outputs out;
+  hfm_error error;
+  file.name = "config.json";
+  file.data = config;
+  file.size = sizeof config - 1;
+  memset(&options, 0, sizeof options);
+  options.task = HFM_SEQ2SEQ_LM;
+  options.random_weights = 1;
+  if (!CHECK_INT(hfm_from_memory(&file, 1, &options, &model, &error), HFM_OK)) return;
+  session = new_session(model, 1);
+  in = hfm_input_ids(source, 1, 5);
+  in.decoder_input_ids = hfm_tensor_i64(target, 1, 3);
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK_INT(out.logits.shape[1], 3);
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
 int main(void) {
   TEST(test_nothing_but_padding);
   TEST(test_pieces);
   TEST(test_rows);
   TEST(test_refused);
+  TEST(test_no_layers);
   return check_report("test_encoder_decoder");
 }
