@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ac81630a71ff0652" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "194f42312ace59ef" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9611,13 +9611,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -10329,7 +10330,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -10524,7 +10525,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -10984,13 +10986,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -11702,7 +11705,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -11897,7 +11900,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -12358,13 +12362,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -13076,7 +13081,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -13271,7 +13276,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -13733,13 +13739,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -14451,7 +14458,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -14646,7 +14653,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -15101,13 +15109,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -15819,7 +15828,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -16014,7 +16023,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -16468,13 +16478,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -17186,7 +17197,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -17381,7 +17392,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -17850,13 +17862,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -18568,7 +18581,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -18763,7 +18776,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -19202,13 +19216,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -19920,7 +19935,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -20115,7 +20130,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -20573,13 +20589,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -21291,7 +21308,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
@@ -21486,7 +21503,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -22744,7 +22762,7 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
   p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
   p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
-  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, HFM__PAGE)) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
   p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
@@ -22772,14 +22790,14 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand 
   job.dtype = HFM_F32;
   job.transposed = values;
   job.ld = x->stride[1];
-  job.apart = (values ? HFM__PAGE : size) * a->cpu->kernels->strip;
+  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
   for (i = 0; i < tile; i += HFM__PAGE, to += page) {
     const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
     job.k = values ? positions : size;
     for (j = 0; j < (values ? size : positions); j += nr) {
       job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
       job.n = HFM__MIN(nr, (values ? size : positions) - j);
-      job.panel = to + j * (values ? HFM__PAGE : size);
+      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
       a->cpu->kernels->pack(&job);
     }
   }
@@ -32748,11 +32766,14 @@ HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name
   return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
 }
 
-HFM__PRIVATE void hfm__warn_of_labels(const hfm_model *model, int64_t count) {
+/* The option takes the place of the configuration's number; Transformers says where id2label has another one. */
+HFM__PRIVATE hfm_result hfm__settle_label_count(hfm_model *model, int32_t asked, hfm_error *error) {
+  const int64_t count = asked ? asked : hfm__config_num_labels(model->config);
   const int64_t listed = hfm__config_label_count(model->config);
   if (listed && listed != count)
     hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
              "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+  return asked ? hfm_config_set_int(model->config, "num_labels", asked, error) : HFM_OK;
 }
 
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
@@ -32761,7 +32782,6 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
   model->label_count = HFM__MAX(count, 0);
-  hfm__warn_of_labels(model, count);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -32861,10 +32881,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK && options && options->num_labels) {
-    hfm__warn_of_labels(model, options->num_labels);
-    result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
-  }
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);

@@ -230,7 +230,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = two || four ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {

@@ -47,7 +47,7 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
   p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
   p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
-  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, HFM__PAGE)) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
   p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
@@ -75,14 +75,14 @@ HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand 
   job.dtype = HFM_F32;
   job.transposed = values;
   job.ld = x->stride[1];
-  job.apart = (values ? HFM__PAGE : size) * a->cpu->kernels->strip;
+  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
   for (i = 0; i < tile; i += HFM__PAGE, to += page) {
     const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
     job.k = values ? positions : size;
     for (j = 0; j < (values ? size : positions); j += nr) {
       job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
       job.n = HFM__MIN(nr, (values ? size : positions) - j);
-      job.panel = to + j * (values ? HFM__PAGE : size);
+      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
       a->cpu->kernels->pack(&job);
     }
   }

@@ -115,11 +115,14 @@ HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name
   return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
 }
 
-HFM__PRIVATE void hfm__warn_of_labels(const hfm_model *model, int64_t count) {
+/* The option takes the place of the configuration's number; Transformers says where id2label has another one. */
+HFM__PRIVATE hfm_result hfm__settle_label_count(hfm_model *model, int32_t asked, hfm_error *error) {
+  const int64_t count = asked ? asked : hfm__config_num_labels(model->config);
   const int64_t listed = hfm__config_label_count(model->config);
   if (listed && listed != count)
     hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
              "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+  return asked ? hfm_config_set_int(model->config, "num_labels", asked, error) : HFM_OK;
 }
 
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
@@ -128,7 +131,6 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
   model->label_count = HFM__MAX(count, 0);
-  hfm__warn_of_labels(model, count);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -228,10 +230,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK && options && options->num_labels) {
-    hfm__warn_of_labels(model, options->num_labels);
-    result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
-  }
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
