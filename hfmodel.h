@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "004d01bc29fab55d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "194f42312ace59ef" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8592,15 +8592,16 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
                                              char **dir, hfm_error *error) {
   const char *revision = options && options->revision && *options->revision ? options->revision : "main";
   const char *problem = hfm__unsafe_name(revision, strlen(revision));
-  const char *pinned = hfm__equal(revision, "main") ? "" : " --revision ";
-  char path[HFM__PATH_MAX];
-  hfm__text t = hfm__text_to(path, sizeof path);
+  char path[HFM__PATH_MAX], pinned[192]; /* pinned: the option, for the advice */
+  hfm__text t = hfm__text_to(pinned, sizeof pinned);
   size_t repo_length, length, size = 0;
   char commit[41], *text = NULL;
   hfm_result result;
   if (problem || strlen(revision) > HFM__REVISION_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "revision", 0, "revision %q %s", revision,
                      problem ? problem : "is longer than 256 bytes");
+  if (!hfm__equal(revision, "main")) hfm__text_format(&t, " --revision %q", revision);
+  t = hfm__text_to(path, sizeof path);
   hfm__cache_root(&t, options ? options->cache_dir : NULL);
   hfm__text_str(&t, "/models--");
   for (const char *c = repo; *c; c++) {
@@ -8612,8 +8613,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0, "the path of the hub cache is too long");
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REPO_NOT_CACHED, path, repo, 0,
-                     "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s%s", repo,
-                     repo, pinned, *pinned ? revision : "");
+                     "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s", repo,
+                     repo, pinned);
   if (hfm__is_commit(revision, strlen(revision))) {
     memcpy(commit, revision, 41);
   } else {
@@ -8621,8 +8622,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     result = hfm__file_load(ctx, path, HFM__REVISION_MAX, &text, &size, error);
     if (result == HFM_ERROR_NOT_FOUND)
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "revision %q of %q is not in the hub cache; run: hf download %s --revision %s", revision,
-                       repo, repo, revision);
+                       "revision %q of %q is not in the hub cache; run: hf download %s%s", revision, repo, repo,
+                       pinned);
     if (result != HFM_OK) return result;
     memset(commit, 0, sizeof commit);
     length = size;
@@ -8631,15 +8632,13 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     hfm__free(&ctx->mem, text, (uint64_t)size + 1);
     if (!commit[0])
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s%s", repo, pinned,
-                       *pinned ? revision : "");
+                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s", repo, pinned);
   }
   t = hfm__text_to(path + repo_length, sizeof path - repo_length);
   hfm__text_format(&t, "/snapshots/%s", commit);
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                     "commit %s of %q is not in the hub cache; run: hf download %s%s%s", commit, repo, repo, pinned,
-                     *pinned ? revision : "");
+                     "commit %s of %q is not in the hub cache; run: hf download %s%s", commit, repo, repo, pinned);
   *dir = hfm__join_path(&ctx->mem, path, "");
   return *dir ? HFM_OK : hfm__fail_memory(error, "a directory name", 0);
 }
@@ -29385,7 +29384,8 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
   own.scale = 1;
   own.causal = decodes;
   own.keep = hfm__input_mask(b);
-  own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
+  if (stack->layers) /* the first layer's, which all share */
+    own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
   memset(&cross, 0, sizeof cross);
   cross.scale = 1;
   cross.keep = encoded_mask;

@@ -217,7 +217,8 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
   own.scale = 1;
   own.causal = decodes;
   own.keep = hfm__input_mask(b);
-  own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
+  if (stack->layers) /* the first layer's, which all share */
+    own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
   memset(&cross, 0, sizeof cross);
   cross.scale = 1;
   cross.keep = encoded_mask;

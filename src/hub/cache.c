@@ -95,15 +95,16 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
                                              char **dir, hfm_error *error) {
   const char *revision = options && options->revision && *options->revision ? options->revision : "main";
   const char *problem = hfm__unsafe_name(revision, strlen(revision));
-  const char *pinned = hfm__equal(revision, "main") ? "" : " --revision ";
-  char path[HFM__PATH_MAX];
-  hfm__text t = hfm__text_to(path, sizeof path);
+  char path[HFM__PATH_MAX], pinned[192]; /* pinned: the option, for the advice */
+  hfm__text t = hfm__text_to(pinned, sizeof pinned);
   size_t repo_length, length, size = 0;
   char commit[41], *text = NULL;
   hfm_result result;
   if (problem || strlen(revision) > HFM__REVISION_MAX)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "revision", 0, "revision %q %s", revision,
                      problem ? problem : "is longer than 256 bytes");
+  if (!hfm__equal(revision, "main")) hfm__text_format(&t, " --revision %q", revision);
+  t = hfm__text_to(path, sizeof path);
   hfm__cache_root(&t, options ? options->cache_dir : NULL);
   hfm__text_str(&t, "/models--");
   for (const char *c = repo; *c; c++) {
@@ -115,8 +116,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0, "the path of the hub cache is too long");
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REPO_NOT_CACHED, path, repo, 0,
-                     "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s%s", repo,
-                     repo, pinned, *pinned ? revision : "");
+                     "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s", repo,
+                     repo, pinned);
   if (hfm__is_commit(revision, strlen(revision))) {
     memcpy(commit, revision, 41);
   } else {
@@ -124,8 +125,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     result = hfm__file_load(ctx, path, HFM__REVISION_MAX, &text, &size, error);
     if (result == HFM_ERROR_NOT_FOUND)
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "revision %q of %q is not in the hub cache; run: hf download %s --revision %s", revision,
-                       repo, repo, revision);
+                       "revision %q of %q is not in the hub cache; run: hf download %s%s", revision, repo, repo,
+                       pinned);
     if (result != HFM_OK) return result;
     memset(commit, 0, sizeof commit);
     length = size;
@@ -134,15 +135,13 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     hfm__free(&ctx->mem, text, (uint64_t)size + 1);
     if (!commit[0])
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s%s", repo, pinned,
-                       *pinned ? revision : "");
+                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s", repo, pinned);
   }
   t = hfm__text_to(path + repo_length, sizeof path - repo_length);
   hfm__text_format(&t, "/snapshots/%s", commit);
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                     "commit %s of %q is not in the hub cache; run: hf download %s%s%s", commit, repo, repo, pinned,
-                     *pinned ? revision : "");
+                     "commit %s of %q is not in the hub cache; run: hf download %s%s", commit, repo, repo, pinned);
   *dir = hfm__join_path(&ctx->mem, path, "");
   return *dir ? HFM_OK : hfm__fail_memory(error, "a directory name", 0);
 }

@@ -644,13 +644,18 @@ static const char *const families[] = {
   FIXTURE("qwen2_token"), FIXTURE("qwen3_base"), FIXTURE("granite_base"), FIXTURE("phi3_sequence"),
   FIXTURE("mixtral_causal"), FIXTURE("qwen3_moe_causal"), FIXTURE("smollm3_base"), FIXTURE("olmo2_causal"),
   FIXTURE("gemma_causal"), FIXTURE("gemma2_token"), FIXTURE("gemma3_causal"), FIXTURE("vit_image"),
-  FIXTURE("deit_image")};
+  FIXTURE("deit_image"), FIXTURE("opt_causal"), FIXTURE("gpt_neox_base"), FIXTURE("gpt_neo_causal"),
+  FIXTURE("falcon_causal"), FIXTURE("bloom_token"), FIXTURE("t5_base"), FIXTURE("t5_encoder"), FIXTURE("bart_base"),
+  FIXTURE("marian_base"), FIXTURE("m2m_100_base")};
 static const char *const keys[] = {
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     "max_position_embeddings", "type_vocab_size", "num_labels", "n_embd", "n_layer", "n_head", "n_inner", "n_positions",
     "dim", "hidden_dim", "n_layers", "n_heads", "num_key_value_heads", "head_dim", "image_size", "patch_size",
     "num_channels", "pooler_output_size", "pad_token_id", "sliding_window", "max_window_layers",
-    "num_experts", "num_experts_per_tok", "moe_intermediate_size"};
+    "num_experts", "num_experts_per_tok", "moe_intermediate_size", "d_model", "d_kv", "d_ff", "num_layers",
+    "num_decoder_layers", "num_heads", "relative_attention_num_buckets", "relative_attention_max_distance",
+    "encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_ffn_dim", "decoder_vocab_size", "ffn_dim",
+    "word_embed_proj_dim", "window_size", "num_kv_heads", "decoder_start_token_id"};
 
 /* `key` NULL: all that there are. */
 static void ask(const char *dir, const char *key, int64_t value, int32_t no_layers) {
@@ -688,6 +693,7 @@ static void ask(const char *dir, const char *key, int64_t value, int32_t no_laye
     hfm_session *session = new_session(model, 1);
     hfm_inputs in = inputs_for(&subjects[strstr(dir, "vit_") || strstr(dir, "deit_") ? 2 : 0], 2, 3);
     hfm_outputs out;
+    if (hfm_config_get_bool(config, "is_encoder_decoder", 0)) in.decoder_input_ids = in.input_ids;
     (void)hfm_forward(session, &in, &out, &error);
     in.attention_mask = in.input_ids; /* with no layers nothing reads it */
     if (in.input_ids.data) (void)hfm_forward(session, &in, &out, &error);

@@ -15,7 +15,8 @@ static void test_repo_ids(void) {
                                      "a.b/c_d-e.f",       "_x/_y"};
   static const char *const bad[] = {"",     "/",    "a/",         "/a",   "a/b/c", "a//b",    "..",           "../a",
                                     "a/..", "a..b", "a--b",       "-a",   "a-",    ".a",      "a.",           "a b",
-                                    "C:a",  "a\\b", "org/na--me", "a\nb", "~/x",   "a/b.git", "caf\xc3\xa9", "$HOME"};
+                                    "C:a",  "a\\b", "org/na--me", "a\nb", "~/x",   "a/b.git", "caf\xc3\xa9", "$HOME",
+                                    "\xff\xfe", "a/\xc3(", "a\x7f"};
   char longest[110];
   for (size_t i = 0; i < HFM__COUNT(good); i++)
     if (!CHECK(hfm__is_repo_id(good[i]))) printf("    %s\n", good[i]);
@@ -125,7 +126,7 @@ static void test_snapshots(void) {
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_NONE);
   options.revision = "refs/pr/1";
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_REVISION_NOT_CACHED);
-  CHECK_CONTAINS(error.message, "hf download org/name --revision refs/pr/1");
+  CHECK_CONTAINS(error.message, "hf download org/name --revision 'refs/pr/1'");
   make_file("models--org--name/refs/refs/pr", "1", COMMIT);
   CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_NONE);
   options.revision = COMMIT; /* a commit needs no ref */
@@ -158,6 +159,13 @@ static void test_hostile_refs(void) {
       printf("    %s\n", revisions[i]);
     CHECK_STR(error.what, "revision");
   }
+  options.revision = "\xff\xfe\xc3("; /* no UTF-8: a name like another, but in no text */
+  make_file("models--org--name/refs", "main", COMMIT);
+  CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_REVISION_NOT_CACHED);
+  for (const char *c = error.message; *c; c++) CHECK((uint8_t)*c >= 0x20 && (uint8_t)*c < 0x7f);
+  make_file("models--org--name/refs", options.revision, COMMIT);
+  make_file("models--org--name/snapshots/" COMMIT, "config.json", "{}");
+  CHECK_INT(resolve("org/name", &options, answer, &error), HFM_E_NONE);
   memset(longest, 'x', sizeof longest);
   longest[sizeof longest - 1] = 0;
   options.revision = longest;
