@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "cdefef985c60f401" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b3cbe97cbe0087aa" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10526,7 +10526,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -11900,7 +11901,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -13275,7 +13277,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -14651,7 +14654,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -16020,7 +16024,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -17388,7 +17393,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -18771,7 +18777,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -20124,7 +20131,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
@@ -21496,7 +21504,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;

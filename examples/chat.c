@@ -1,9 +1,10 @@
 /* A chat on token ids: each line of the input is what is said, each line of the output what the model answers. The
    session's cache keeps the conversation, so that an answer costs only what is new.
 
-     cc -O2 -I. chat.c -lm -pthread && ./a.out MODEL-DIRECTORY
+     cc -O2 -I. examples/chat.c -lm -pthread && echo "0 373 777 806" | ./a.out examples/models/bible-llama
 
-   The ids of a line are your tokenizer's, with whatever your model's chat template puts around a turn. */
+   The ids of a line are your tokenizer's, with whatever your model's chat template puts around a turn; those above say
+   "The king said" to a model that goes on with a story. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include <stdio.h>

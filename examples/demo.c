@@ -1,5 +1,6 @@
-/* Two small trained models, saved by Transformers and run as they are: one reads handwriting, one knows languages.
-   make demo, or: cc -O2 -I. examples/demo.c -lm && ./a.out "your own words"     (in the repository's root) */
+/* Three small trained models, saved by Transformers and run as they are: one reads handwriting, one knows languages,
+   one writes. make demo, or in the repository's root: cc -O2 -I. examples/demo.c -lm -pthread && ./a.out
+   ./a.out "your own words" says in which language they are; ./a.out --write "There was a king" writes on. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
@@ -155,8 +156,94 @@ static void know_languages(char **texts, int count) {
   hfm_model_free(model);
 }
 
+/* ---- Writing ---------------------------------------------------------------------------------------------- */
+
+/* A token a line; the first line is empty, and its token ends a paragraph. */
+typedef struct vocabulary {
+  char tokens[1024][32];
+  int count;
+} vocabulary;
+
+static void read_vocabulary(vocabulary *v, const char *path) {
+  FILE *file = fopen(path, "r");
+  for (v->count = 0; file && v->count < 1024 && fgets(v->tokens[v->count], 32, file); v->count++)
+    v->tokens[v->count][strcspn(v->tokens[v->count], "\n")] = 0;
+  if (file) fclose(file);
+}
+
+/* The ids of a paragraph's beginning: the longest token that the text begins with, again and again. What no token
+   begins with (letters beyond ASCII) is left out. */
+static int64_t tokenize(const vocabulary *v, const char *text, int64_t *ids, int64_t most) {
+  int64_t n = 0;
+  ids[n++] = 0;
+  while (*text && n < most) {
+    size_t longest = 0;
+    for (int i = 1; i < v->count; i++) {
+      const size_t length = strlen(v->tokens[i]);
+      if (length <= longest || strncmp(text, v->tokens[i], length)) continue;
+      longest = length;
+      ids[n] = i;
+    }
+    n += longest > 0;
+    text += longest ? longest : 1;
+  }
+  return n;
+}
+
+typedef struct page {
+  vocabulary words;
+  int column;
+} page;
+
+/* The streamer: each token is printed as it comes; a word that begins far to the right goes to the next line. */
+static void print_token(void *ctx, const int64_t *tokens, int64_t rows) {
+  page *p = (page *)ctx;
+  const char *token = tokens[0] < p->words.count ? p->words.tokens[tokens[0]] : "";
+  (void)rows;
+  if (*token == ' ' && p->column > 84) {
+    printf("\n ");
+    p->column = 1;
+  }
+  p->column += printf("%s", token);
+  fflush(stdout);
+}
+
+static void write_on(char **texts, int count) {
+  static char *const beginnings[] = {"David went out", "The king said to him", "The angel of the Lord said to her"};
+  static page paper;
+  hfm_session *session;
+  hfm_model *model = load("examples/models/bible-llama", &session);
+  hfm_generation_config config = {0}; /* the rest is in generation_config.json */
+  int64_t ids[256], tokens = 0;
+  hfm_inputs inputs = {0};
+  hfm_generated generated;
+  hfm_error error;
+  read_vocabulary(&paper.words, "examples/models/bible-llama/vocab.txt");
+  config.seed = 1; /* the same words each time */
+  config.streamer.put = print_token;
+  config.streamer.ctx = &paper;
+  clock_t taken = clock();
+  for (int i = 0; i < (count ? count : 3); i++) {
+    const char *text = count ? texts[i] : beginnings[i];
+    inputs.input_ids = hfm_tensor_i64(ids, 1, tokenize(&paper.words, text, ids, 256));
+    paper.column = printf("  %s", text);
+    check(hfm_generate(session, &inputs, &config, &generated, &error), &error);
+    const int64_t *written = (const int64_t *)generated.sequences.data;
+    printf("%s\n\n", written[generated.sequences.shape[1] - 1] ? " ..." : ""); /* 0: the paragraph is at its end */
+    tokens += generated.steps;
+  }
+  taken = clock() - taken;
+  printf("The beginnings are given, the rest is the model's: %lld tokens, %.0f a second.\n", (long long)tokens,
+         (double)tokens * CLOCKS_PER_SEC / (double)(taken > 0 ? taken : 1));
+  if (!count) puts("Give it another: build/demo --write \"There was a king\"");
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
 int main(int argc, char **argv) {
+  const int writes = argc > 2 && !strcmp(argv[1], "--write");
   if (argc == 1) read_digits();
-  know_languages(argv + 1, argc - 1);
+  if (!writes) know_languages(argv + 1, argc - 1);
+  if (writes || argc == 1) write_on(argv + 2, writes ? argc - 2 : 0);
   return 0;
 }

@@ -1,8 +1,9 @@
 /* A game lets a language model speak: each frame it gets 2 ms, and its tokens come as they are known.
 
-     cc -O2 -I. generate_in_frames.c -lm -pthread && ./a.out MODEL-DIRECTORY
+     cc -O2 -I. examples/generate_in_frames.c -lm -pthread && ./a.out examples/models/bible-llama
 
-   The ids come from your tokenizer, and so does the text of those that are printed here. */
+   The ids come from your tokenizer, and so does the text of those that are printed here. That model's stand in its
+   vocab.txt, one a line; demo.c prints the words. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include <stdio.h>
@@ -14,7 +15,7 @@ static void say(void *ctx, const int64_t *tokens, int64_t rows) {
 }
 
 int main(int argc, char **argv) {
-  static const int64_t ids[] = {5, 17, 9, 33};
+  static const int64_t ids[] = {0, 373, 777, 806}; /* bible-llama's for "The king said" */
   hfm_options options = {0};
   hfm_session_options one_thread = {0};
   hfm_generation_config config = {0}; /* what is not set is as generation_config.json says */
@@ -25,7 +26,7 @@ int main(int argc, char **argv) {
   hfm_error error;
   int32_t done = 0;
   int frames = 0, tokens = 0;
-  if (argc != 2) return puts("usage: generate_in_frames MODEL-DIRECTORY"), 2;
+  if (argc != 2) return puts("usage: generate_in_frames MODEL-DIRECTORY, such as examples/models/bible-llama"), 2;
   options.task = HFM_CAUSAL_LM;
   one_thread.threads = 1; /* the others are the game's */
   inputs.input_ids = hfm_tensor_i64(ids, 1, sizeof ids / sizeof ids[0]);

@@ -68,7 +68,7 @@ static const command commands[] = {
     "translate or to sum them up, on the right. A tokenizer makes ids of text, and text of ids: this tool does\n"
     "not.\n"
     "\n"
-    "  hfm generate smollm2 --ids 1,2,3 --max-new-tokens 50\n"
+    "  hfm generate examples/models/bible-llama --ids 0,373,777,806 --seed 3      (\"The king said\", and on)\n"
     "  hfm generate smollm2 --ids 1,2,3 --do-sample --temperature 0.8 --top-p 0.9 --seed 1\n"
     "  hfm generate smollm2 --ids 1,2,3 --num-beams 4 --no-repeat-ngram-size 3 --early-stopping true\n"
     "  hfm generate smollm2 --inputs in.safetensors --output out.safetensors --max-new-tokens 20\n"

@@ -147,7 +147,8 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
-   where the page before has left it, so its order is that of the keys. */
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;

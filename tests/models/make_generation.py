@@ -26,9 +26,9 @@ CASES = []
 
 
 def case(name, model, prompts, files=None, callbacks=None, **options):
-    """`prompts`: lengths of a left-padded batch; where the model has an encoder, of a right-padded one that it reads.
-    `files`: generation_config.json, or keys of config.json, for this case. An option of ("at", row, step) is the token
-    that greedy search gives there."""
+    """`prompts`: lengths of a left-padded batch, or its texts; where the model has an encoder, lengths of a
+    right-padded one that it reads. `files`: generation_config.json, or keys of config.json, for this case. An option
+    of ("at", row, step) is the token that greedy search gives there."""
     CASES.append((name, model, prompts, files or {}, callbacks or [], options))
 
 
@@ -126,6 +126,12 @@ case("lookup", "llama_causal", (9,), prompt_lookup_num_tokens=3, max_new_tokens=
 case("lookup_eos", "qwen2_causal", (9,), prompt_lookup_num_tokens=5, max_new_tokens=40, eos_token_id=("at", 0, 12))
 case("lookup_ngram", "gpt2_causal", (9,), prompt_lookup_num_tokens=4, max_matching_ngram_size=1, max_new_tokens=30)
 case("lookup_penalty", "qwen3_causal", (9,), prompt_lookup_num_tokens=4, repetition_penalty=1.3, max_new_tokens=40)
+
+BIBLE = "../../examples/models/bible-llama"
+TEXTS = ("\nDavid went out", "\nThere was a man of the hill country of Ephraim", "\nBlessed is")
+case("bible_greedy", BIBLE, TEXTS, do_sample=False, max_new_tokens=80)
+case("bible_ngram", BIBLE, TEXTS, do_sample=False, no_repeat_ngram_size=5, max_new_tokens=80)
+case("bible_beams", BIBLE, TEXTS, do_sample=False, num_beams=4, no_repeat_ngram_size=4, max_new_tokens=40)
 
 case("prefix", "llama_causal", BATCH, callbacks=["prefix"], max_new_tokens=12)
 case("prefix_beams", "llama_causal", BATCH, callbacks=["prefix"], num_beams=3, max_new_tokens=12)
@@ -235,7 +241,16 @@ def load(directory, dtype, attention="eager"):
     return auto.from_pretrained(directory, dtype=torch.float32, attn_implementation=attention).to(dtype)
 
 
+def padded(tokenizer, texts):
+    rows = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    before = [max(map(len, rows)) - len(row) for row in rows]
+    return {"input_ids": torch.tensor([[tokenizer.eos_token_id] * n + row for n, row in zip(before, rows)]),
+            "attention_mask": torch.tensor([[0] * n + [1] * len(row) for n, row in zip(before, rows)])}
+
+
 def prompts_of(loaded, name, lengths, callbacks):
+    if isinstance(lengths[0], str):
+        return padded(transformers.AutoTokenizer.from_pretrained(loaded.name_or_path), lengths)
     g = seeded("generation", name)
     encodes = loaded.config.is_encoder_decoder
     out = ids(loaded.config, g, len(lengths), max(lengths), list(lengths), left=not encodes)

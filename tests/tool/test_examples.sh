@@ -32,6 +32,10 @@ example demo "digits that it never saw are right"
 at_least 97 "digits that it never saw are right"
 at_least 97 "sentences in examples/models/langid-bert/heldout.txt are right"
 at_least 95 "sentences in examples/models/langid-bert/everyday.txt are right"
+check "demo writes what tests/models/test_drawn.c says" grep -q "^  The king said to him, \"Don't be afraid, for" \
+  "$work/out"
+check "and says how fast" grep -q "the rest is the model's: [1-9][0-9]* tokens, [1-9][0-9]* a second" "$work/out"
+check "demo begins as it is told" sh -c '"$1" --write "My son" | grep -q "^  My son[^a-z]"' - "$work/demo"
 example demo " fi  *[0-9]* %  Missä on lähin rautatieasema" "Missä on lähin rautatieasema?"
 example demo " nl  *[0-9]* %  Waar is het" "Waar is het?"
 bytes=$(cat $(find examples/models -type f) | wc -c)
@@ -82,10 +86,15 @@ usage pack_file "^pack_file write PACK DIR"
 usage pack_file "^pack_file write PACK DIR" run
 example two_threads "thread 1: the first number is"
 example frame_budget "and is done"
-example generate_in_frames '^24 tokens in [1-9][0-9]* frames$' tests/models/mistral_causal
+example generate_in_frames '^[1-9][0-9]* tokens in [1-9][0-9]* frames$' examples/models/bible-llama
+usage generate_in_frames '^usage: generate_in_frames MODEL-DIRECTORY'
 check "chat builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/chat" examples/chat.c -pthread -lm
-printf '5 17 9\n33,2\n' | "$work/chat" tests/models/qwen2_causal >"$work/out" 2>&1
-check "chat goes on from its cache" [ "$(grep -c '^[0-9]* ids, [0-9]* of them in the cache$' "$work/out")" -eq 2 ]
+for model in tests/models/qwen2_causal examples/models/bible-llama; do
+  printf '5 17 9\n33,2\n' | "$work/chat" $model >"$work/out" 2>&1
+  check "chat goes on from its cache: $model" \
+    [ "$(grep -c '^[0-9]* ids, [0-9]* of them in the cache$' "$work/out")" -eq 2 ]
+done
+usage chat '^usage: chat MODEL-DIRECTORY'
 check "translate builds" $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o "$work/translate" examples/translate.c -pthread -lm
 printf '5 17 9\n33,2,8,41\n' | "$work/translate" tests/models/mt5_generation 17 >"$work/out" 2>&1
 check "translate begins with the language" [ "$(grep -c '^17 [0-9][0-9 ]*$' "$work/out")" -eq 2 ]
