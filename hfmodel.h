@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "194f42312ace59ef" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "14dda6a6624017a7" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -32718,18 +32718,21 @@ HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_er
                    method);
 }
 
-/* Registers the modules. What the configuration may ask for is bounded by what the files hold. */
-HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options *options, int from_files,
+/* Which class the configuration means, or why it can't be run: judged before any weights are looked for. */
+HFM__PRIVATE hfm_result hfm__model_identify(hfm_model *model, const hfm_options *options, int from_files,
                                             hfm_error *error) {
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK)
+    result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  return result == HFM_OK && from_files ? hfm__check_quantization(model->config, error) : result;
+}
+
+/* Registers the modules of what was identified. What the configuration asks for is bounded by what the files hold. */
+HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, int from_files, hfm_error *error) {
   enum { NEW_TENSORS = 4096, ALL_TENSORS = 1 << 20 };
   const char *deviation;
   hfm__builder b;
   hfm__text t = hfm__text_to(model->architecture, sizeof model->architecture);
-  hfm_result result = hfm__config_check_types(model->config, error);
-  if (result == HFM_OK)
-    result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
-  if (result == HFM_OK && from_files) result = hfm__check_quantization(model->config, error);
-  if (result != HFM_OK) return result;
   hfm__text_class(&t, model->arch, model->head);
   memset(&b, 0, sizeof b);
   b.mem = model->ctx.mem;
@@ -32877,13 +32880,13 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
   return result;
 }
 
-/* Everything after the configuration is there: kernels, description, weights. */
+/* Everything after the model is identified: kernels, description, weights. */
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
-  if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
   if (result == HFM_OK) result = hfm__load_weights(model, options, error);
   if (result == HFM_OK) result = hfm__state_dict_prepare(model, error);
@@ -32935,6 +32938,7 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
                                              hfm_error *error) {
   const int random = options && options->random_weights;
   hfm_result result = hfm__model_config_from(model, path, options, error);
+  if (result == HFM_OK) result = hfm__model_identify(model, options, !random, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
   if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
   return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
@@ -33947,9 +33951,11 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   if (result != HFM_OK) return result;
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
   if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
+  if (result == HFM_OK) result = hfm__model_identify(model, options, 0, error);
   if (result == HFM_OK) result = hfm__check_options(options, error);
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
-  if (result == HFM_OK) result = hfm__model_describe(model, options, 0, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, 0, error);
   result = hfm__budget_verdict(&model->ctx, result, path, error);
   hfm__budget_end(&model->budget);
   if (result == HFM_OK) {
@@ -36253,9 +36259,9 @@ HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *pa
    Which weights there are says nothing here. */
 HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
   hfm_result result = hfm__config_check_types(model->config, error);
-  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
-    result = hfm__model_describe(model, services, 0, error);
-  return result;
+  if (result != HFM_OK || !hfm__arch_find(hfm_config_get_string(model->config, "model_type", ""))) return result;
+  result = hfm__model_identify(model, services, 0, error);
+  return result == HFM_OK ? hfm__model_describe(model, 0, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {

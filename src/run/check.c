@@ -53,9 +53,9 @@ HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *pa
    Which weights there are says nothing here. */
 HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
   hfm_result result = hfm__config_check_types(model->config, error);
-  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
-    result = hfm__model_describe(model, services, 0, error);
-  return result;
+  if (result != HFM_OK || !hfm__arch_find(hfm_config_get_string(model->config, "model_type", ""))) return result;
+  result = hfm__model_identify(model, services, 0, error);
+  return result == HFM_OK ? hfm__model_describe(model, 0, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {

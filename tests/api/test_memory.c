@@ -335,6 +335,21 @@ static void test_estimate(void) {
   }
 }
 
+/* The head is that of options.num_labels, and the class is judged first. */
+static void test_estimate_of_labels(void) {
+  hfm_options options;
+  hfm_memory_estimate two, many;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  options.task = HFM_SEQUENCE_CLASSIFICATION;
+  CHECK_INT(hfm_estimate_memory(FIXTURE("bert_base"), &options, 1, 4, &two, &error), HFM_OK);
+  options.num_labels = 1002;
+  CHECK_INT(hfm_estimate_memory(FIXTURE("bert_base"), &options, 1, 4, &many, &error), HFM_OK);
+  CHECK_INT(many.weight_bytes - two.weight_bytes, 1000 * 37 * 4);
+  options.task = HFM_IMAGE_CLASSIFICATION;
+  CHECK_INT(hfm_estimate_memory(FIXTURE("bert_base"), &options, 1, 4, &many, &error), HFM_ERROR_UNSUPPORTED);
+}
+
 /* F6: causal masks of 2^62 elements, which GPT Neo counts among its buffers, are more than a number holds together. */
 static void test_estimate_of_too_much(void) {
   static const char text[] =
@@ -571,7 +586,7 @@ static void test_memory_files_that_lack(void) {
   hfm_memory_file files[2];
   hfm_model *model = (hfm_model *)1;
   hfm_error error;
-  static const char text[] = "{\"model_type\":\"bert\"}";
+  static const char text[] = "{\"model_type\":\"bert\"}", unknown[] = "{\"model_type\":\"brt\"}";
   files[0].name = NULL;
   files[0].data = NULL;
   files[0].size = 0;
@@ -585,6 +600,12 @@ static void test_memory_files_that_lack(void) {
   files[0].size = sizeof text - 1;
   CHECK_INT(hfm_from_memory(files, 1, NULL, &model, &error), HFM_ERROR_NOT_FOUND); /* no weights */
   CHECK_INT(error.item, HFM_E_WEIGHTS_NOT_FOUND);
+  files[0].data = unknown;
+  files[0].size = sizeof unknown - 1;
+  CHECK_INT(hfm_from_memory(files, 1, NULL, &model, &error), HFM_ERROR_UNSUPPORTED); /* whatever weights it has */
+  CHECK_INT(error.item, HFM_E_MODEL_TYPE_UNKNOWN);
+  files[0].data = text;
+  files[0].size = sizeof text - 1;
   files[1].name = "model.safetensors";
   files[1].data = text;
   files[1].size = 5;
@@ -723,6 +744,7 @@ int main(void) {
   TEST(test_bounds_apart_with_cache);
   TEST(test_beyond_reservation);
   TEST(test_estimate);
+  TEST(test_estimate_of_labels);
   TEST(test_estimate_of_too_much);
   TEST(test_failing_allocations);
   TEST(test_from_memory);

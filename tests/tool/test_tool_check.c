@@ -162,8 +162,12 @@ static void test_prepared_size(void) {
   put_file(COPY "/preprocessor_config.json", size, sizeof size - 1);
   check_error("forward " COPY " --image " COPY "/seven.pgm", 1, "1 x 65535 (height x width), but the model's "
               "image_size is 8 x 8");
+  check_refused("check " COPY, "1 x 65535 (height x width), but the model's image_size is 8 x 8");
   put_file(COPY "/preprocessor_config.json", "{\"size\": -8}", 12);
   check_error("forward " COPY " --image " COPY "/seven.pgm", 1, COPY "/preprocessor_config.json: 'size' is -8");
+  check_refused("check " COPY, COPY "/preprocessor_config.json: 'size' is -8");
+  put_file(COPY "/preprocessor_config.json", "{\"do_resize\": false}", 20); /* pictures may have that size */
+  check_good("check " COPY, "sound");
 }
 
 /* ---- Names that could steer a terminal --------------------------------------------------------------------------- */

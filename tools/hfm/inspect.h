@@ -183,6 +183,37 @@ static int check_side_files(const arguments *args, const hfm_model *model) {
   return status;
 }
 
+/* preprocessor_config.json is one that pictures can be prepared by, where the model takes any: where it makes one size
+   of all, that is the model's. */
+static int check_image_processor(const arguments *args, const hfm_model *model) {
+  const hfm_config *config = hfm_model_config(model);
+  hfm_image_processor processor;
+  hfm_image square, wide;
+  hfm_error error;
+  int64_t model_size[2], of_square[2], of_wide[2];
+  model_image_size(config, &model_size[0], &model_size[1]);
+  if (model_size[0] < 1) return EXIT_OK;
+  char *folder = model_folder(model, args->path, 0);
+  if (!folder) return out_of_memory();
+  const int32_t channels = (int32_t)hfm_config_get_int(config, "num_channels", 3);
+  const hfm_result result = hfm_image_processor_from_pretrained(folder, channels, &processor, &error);
+  free(folder);
+  if (result == HFM_ERROR_NOT_FOUND) return EXIT_OK;
+  if (result) return say_error(EXIT_BAD_INPUT, "%s", error.message);
+  memset(&square, 0, sizeof square);
+  square.width = square.height = 1;
+  wide = square;
+  wide.width = 2;
+  hfm_image_prepared_size(&processor, &square, &of_square[0], &of_square[1]);
+  hfm_image_prepared_size(&processor, &wide, &of_wide[0], &of_wide[1]);
+  if (memcmp(of_square, of_wide, sizeof of_wide) != 0 || memcmp(of_square, model_size, sizeof model_size) == 0) {
+    return EXIT_OK;
+  }
+  return say_error(EXIT_BAD_INPUT, "%s: preprocessor_config.json makes pictures %" PRId64 " x %" PRId64 " (height x "
+                   "width), but the model's image_size is %" PRId64 " x %" PRId64, args->path, of_square[0],
+                   of_square[1], model_size[0], model_size[1]);
+}
+
 static int check_directory(const arguments *args) {
   hfm_model *model = NULL;
   hfm_error error;
@@ -190,6 +221,7 @@ static int check_directory(const arguments *args) {
   if (load_model_quietly(args, NULL, &model, &error)) return say_error(EXIT_BAD_INPUT, "%s", error.message);
   int status = check_report(args, model);
   if (!status) status = check_side_files(args, model);
+  if (!status) status = check_image_processor(args, model);
   snprintf(verdict, sizeof verdict, "sound, %s with %lu weights", hfm_model_architecture(model),
            (unsigned long)hfm_state_dict_size(model));
   if (!status) status = say_checked(args->path, verdict);
