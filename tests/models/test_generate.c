@@ -84,6 +84,7 @@ static void read_option(generation_case *c, const char *key, const char *value) 
   INT(max_matching_ngram_size);
   NUMBER(length_penalty);
   NUMBER(repetition_penalty);
+  SWITCH(do_sample);
   SWITCH(renormalize_logits);
   SWITCH(remove_invalid_values);
   SWITCH(output_scores);
